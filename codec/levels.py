@@ -1,0 +1,36 @@
+"""The quality levels that a user chooses from.
+
+A level is a threshold of the guard: the SSIMULACRA2 score that a decoded archive must reach, for the whole photo and for
+its worst 512 x 512 tile. `exact` is no level of the guard: there the bytes are identical.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """What a decoded archive must reach, in SSIMULACRA2 points (100 is identical)."""
+
+    name: str
+    whole: float
+    worst_tile: float
+
+
+LEVELS: Final[Mapping[str, Level]] = MappingProxyType(
+    {
+        level.name: level
+        for level in (
+            Level("visually-lossless", whole=90.0, worst_tile=80.0),
+            Level("high", whole=80.0, worst_tile=70.0),
+            Level("compact", whole=70.0, worst_tile=55.0),
+        )
+    }
+)
+
+DEFAULT_LEVEL: Final = LEVELS["high"]
+
+COPY_MARGIN: Final = 2.0
+"""Points that the rebuilt JPEG copy may lose against the decoded archive, since it is coded once more."""
