@@ -1,0 +1,57 @@
+# `make help` lists the commands; each one sets up what it needs.
+
+VENV := .venv
+BIN  := $(VENV)/bin
+# The first of these that is new enough; asked only when the environment is made.
+PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; do \
+            $$p -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+
+PHOTOS  ?=
+QUALITY ?= high
+GRACE   ?= 7 days
+KEEP    ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-all lint unit-verify clean
+
+# The tests run with one thread: torch's threads spin, and two processes with two each slow one another tenfold.
+test test-all: export OMP_NUM_THREADS = 1
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+run: $(VENV)/ready-to-run  ## try it on copies of your photos: make run PHOTOS=~/Pictures/2021 [QUALITY=high] [GRACE="7 days"] [KEEP=1]
+	@$(BIN)/python scripts/try_it.py --photos "$(PHOTOS)" --quality "$(QUALITY)" --grace "$(GRACE)" $(if $(KEEP),--keep)
+
+test: lint  ## set up, check the style, the types and the import rules, run the tests
+	@$(BIN)/pytest -q -m "not slow and not bench"
+
+test-all: lint  ## the same with the slow tests
+	@$(BIN)/pytest -q -m "not bench"
+
+lint: $(VENV)/ready-to-test  ## ruff, mypy and import-linter
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+unit-verify:  ## let systemd read the unit files
+	@systemd-analyze verify --man=no systemd/*.service systemd/*.timer
+
+clean:  ## remove what the other commands made: the environment, the scratch gallery, caches
+	rm -rf $(VENV) scratch build *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find codec storage daemon scripts tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Editable, so that the checkout itself is what runs. constraints.txt holds the versions everything was tested with.
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "gallery-optimizer needs Python 3.11 or newer, with its venv module" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/ready-to-run: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Setting up $(VENV): downloads PyTorch and a few more packages, once." >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[demo]"
+	@touch $@
+
+$(VENV)/ready-to-test: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Setting up $(VENV) with the tools for testing: downloads PyTorch and more packages, once." >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[demo,train,dev]"
+	@touch $@ $(VENV)/ready-to-run
