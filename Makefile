@@ -9,6 +9,7 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; 
 PHOTOS  ?=
 QUALITY ?= high
 GRACE   ?= 7 days
+LIMIT   ?= 25
 KEEP    ?=
 
 .DEFAULT_GOAL := help
@@ -20,8 +21,8 @@ test test-all: export OMP_NUM_THREADS = 1
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
-run: $(VENV)/ready-to-run  ## try it on copies of your photos: make run PHOTOS=~/Pictures/2021 [QUALITY=high] [GRACE="7 days"] [KEEP=1]
-	@$(BIN)/python scripts/try_it.py --photos "$(PHOTOS)" --quality "$(QUALITY)" --grace "$(GRACE)" $(if $(KEEP),--keep)
+run: $(VENV)/ready-to-run  ## try it on copies of your photos: make run PHOTOS=~/Pictures/2021 [QUALITY=high] [GRACE="7 days"] [LIMIT=25] [KEEP=1]
+	@$(BIN)/python scripts/try_it.py --photos "$(PHOTOS)" --quality "$(QUALITY)" --grace "$(GRACE)" --limit "$(LIMIT)" $(if $(KEEP),--keep)
 
 test: lint  ## set up, check the style, the types and the import rules, run the tests
 	@$(BIN)/pytest -q -m "not slow and not bench"
