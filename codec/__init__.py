@@ -9,7 +9,7 @@ Importing this package imports neither torch nor numba: the three functions load
 
 from typing import TYPE_CHECKING
 
-from codec.errors import CodecError, Corrupt, ModelMissing, NotAPicture, Unsupported, UnknownVersion
+from codec.errors import CodecError, Corrupt, ModelMissing, NotAPicture, UnknownVersion, Unsupported
 
 if TYPE_CHECKING:
     from codec.model import load_model
