@@ -1,0 +1,195 @@
+"""Any file -> picture, any picture -> file, and the structure between them <-> sections of an archive.
+
+Sections: 'STRC' is canonical JSON (docs/bitstream.md), 'META' the kept segments or chunks, raw, in order, each after its length in
+four bytes, as one zstd frame; 'TRLR' what follows the picture in the file, verbatim, or a zstd frame where that is smaller. 'META'
+and 'TRLR' are left out where there is nothing to say.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import zstandard
+from numpy.typing import NDArray
+
+from codec import jpeg, png
+from codec.errors import Corrupt, NotAPicture, Unsupported
+from codec.picture import MAX_KEPT_BYTES, JpegStructure, Picture, PngStructure, Structure
+
+_MAX_TRAILER_BYTES = 2**31  # a motion photo's video; bytes that the file itself had
+_MAX_META_BYTES = 2 * MAX_KEPT_BYTES  # with a length of four bytes before segments that may have four themselves
+
+_FORMATS = (
+    (b"GIF8", "GIF"),
+    (b"BM", "BMP"),
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+    (b"\xff\x0a", "JPEG XL"),
+    (b"\0\0\0\x0cJXL ", "JPEG XL"),
+    (b"\0\0\0\x0cjP", "JPEG 2000"),
+    (b"8BPS", "PSD"),
+    (b"\x8aMNG", "MNG"),
+    (b"\0\0\1\0", "ICO"),
+)
+_STILL_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"mif2", b"msf1", b"miaf", b"avif", b"avis", b"crx ")
+
+
+def read(data: bytes) -> Picture:
+    """The picture in a file's bytes, by what they are and not by what the file is called.
+
+    Raises NotAPicture, Unsupported(reason) for pictures that are left alone, Corrupt for damaged ones.
+    """
+    if data[:2] == b"\xff\xd8":
+        return jpeg.read(data)
+    if data[:8] == png.SIGNATURE:
+        return png.read(data)
+    if data[1:4].upper() == b"PNG":
+        raise Corrupt("damaged: the signature of the PNG was altered")
+    if data[4:8] == b"ftyp" and data[8:12] in _STILL_BRANDS:
+        raise Unsupported("unsupported-format", "HEIC or AVIF")
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        raise Unsupported("unsupported-format", "WebP")
+    for magic, name in _FORMATS:
+        if data.startswith(magic) and len(data) > 16:
+            raise Unsupported("unsupported-format", name)
+    raise NotAPicture("empty" if not data else "neither a JPEG nor a PNG")
+
+
+def write(pixels: NDArray[np.uint8], structure: Structure, *, fineness: int | None = None) -> bytes:
+    """A file of `pixels` with everything that `structure` keeps, verbatim. `fineness` as in codec.jpeg.write; a PNG has none."""
+    if isinstance(structure, JpegStructure):
+        return jpeg.write(pixels, structure, fineness=fineness)
+    return png.write(pixels, structure)
+
+
+def to_sections(structure: Structure) -> dict[str, bytes]:
+    """The archive sections from which `from_sections` gives the same structure."""
+    fields: dict[str, Any]
+    if isinstance(structure, JpegStructure):
+        kept: tuple[bytes, ...] = structure.segments
+        fields = {
+            "kind": "jpeg",
+            "components": list(structure.component_ids),
+            "sampling": [list(factors) for factors in structure.sampling],
+            "quantisation": [list(table) for table in structure.quantisation],
+            "progressive": structure.progressive,
+            "restart_interval": structure.restart_interval,
+            "adobe_transform": structure.adobe_transform,
+            "primary_bytes": structure.primary_bytes,
+            "index_at": structure.index_at,
+            "fineness": structure.fineness,
+        }
+    else:
+        kept = structure.before + structure.after
+        fields = {"kind": "png", "grey": structure.grey, "interlaced": structure.interlaced, "before": len(structure.before)}
+    fields |= {"width": structure.width, "height": structure.height, "trailer_packed": False}
+    sections = {}
+    if kept:
+        sections["META"] = _pack(b"".join(len(part).to_bytes(4, "big") + part for part in kept))
+    if structure.trailer:
+        packed = _pack(structure.trailer)
+        fields["trailer_packed"] = len(packed) < len(structure.trailer)
+        sections["TRLR"] = packed if fields["trailer_packed"] else structure.trailer
+    return {"STRC": json.dumps(fields, sort_keys=True, separators=(",", ":")).encode(), **sections}
+
+
+def from_sections(sections: Mapping[str, bytes]) -> Structure:
+    """The structure in an archive's sections. Raises Corrupt for anything that `to_sections` does not write."""
+    try:
+        fields = json.loads(sections["STRC"])
+        if not isinstance(fields, dict):
+            raise Corrupt("the structure is not a set of fields")
+        kept = _split(_unpack(sections["META"], _MAX_META_BYTES)) if "META" in sections else ()
+        trailer = sections.get("TRLR", b"")
+        if _flag(fields["trailer_packed"]):
+            trailer = _unpack(trailer, _MAX_TRAILER_BYTES)
+        if fields["kind"] == "jpeg":
+            return _jpeg_structure(fields, kept, trailer)
+        if fields["kind"] == "png":
+            return _png_structure(fields, kept, trailer)
+    except KeyError as error:
+        raise Corrupt(f"the structure lacks {error}") from None
+    except (ValueError, TypeError, RecursionError) as error:
+        raise Corrupt(f"the structure cannot be read ({error})") from None
+    raise Corrupt("the structure is of an unknown kind")
+
+
+def _jpeg_structure(fields: dict[str, Any], kept: tuple[bytes, ...], trailer: bytes) -> JpegStructure:
+    components = tuple(_integer(name, 0, 255) for name in fields["components"])
+    sampling = tuple((_integer(h, 1, 4), _integer(v, 1, 4)) for h, v in fields["sampling"])
+    tables = tuple(tuple(_integer(step, 1, 65535) for step in table) for table in fields["quantisation"])
+    if len(components) not in (1, 3) or len(sampling) != len(components) or [len(t) for t in tables] != [64] * len(components):
+        raise Corrupt("the structure's components and tables do not belong together")
+    transform, index_at = fields["adobe_transform"], fields["index_at"]
+    return JpegStructure(
+        width=_integer(fields["width"], 1, 65535),
+        height=_integer(fields["height"], 1, 65535),
+        component_ids=components,
+        sampling=sampling,
+        quantisation=tables,
+        progressive=_flag(fields["progressive"]),
+        restart_interval=_integer(fields["restart_interval"], 0, 65535),
+        adobe_transform=None if transform is None else _integer(transform, 0, 255),
+        primary_bytes=_integer(fields["primary_bytes"], 4, 2**31),
+        index_at=None if index_at is None else _integer(index_at, 2, 2**31),
+        segments=kept,
+        trailer=trailer,
+        fineness=_integer(fields["fineness"], 1, 100),
+    )
+
+
+def _png_structure(fields: dict[str, Any], kept: tuple[bytes, ...], trailer: bytes) -> PngStructure:
+    count = _integer(fields["before"], 1, len(kept) - 1)
+    if len(kept[0]) != 25:
+        raise Corrupt("the structure's first chunk is no IHDR")
+    return PngStructure(
+        width=_integer(fields["width"], 1, 2**31 - 1),
+        height=_integer(fields["height"], 1, 2**31 - 1),
+        grey=_flag(fields["grey"]),
+        interlaced=_flag(fields["interlaced"]),
+        before=kept[:count],
+        after=kept[count:],
+        trailer=trailer,
+    )
+
+
+def _integer(value: object, least: int, most: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise Corrupt(f"a number of the structure is not in {least}..{most}")
+    return value
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise Corrupt("a flag of the structure is neither true nor false")
+    return value
+
+
+def _pack(data: bytes) -> bytes:
+    level = 19 if len(data) < 2**20 else 3  # a video does not get smaller, and level 19 would take a minute to find out
+    return zstandard.ZstdCompressor(level=level, write_content_size=True).compress(data)
+
+
+def _unpack(data: bytes, limit: int) -> bytes:
+    # The library allocates what the frame's header says, whatever max_output_size is: look at the header first.
+    try:
+        size = zstandard.frame_content_size(data)
+        if not 0 <= size <= limit:
+            raise Corrupt("a packed section says no size, or more than it may have")
+        unpacked: bytes = zstandard.ZstdDecompressor().decompress(data, max_output_size=limit, allow_extra_data=False)
+    except zstandard.ZstdError as error:
+        raise Corrupt(f"a packed section cannot be unpacked ({error})") from None
+    return unpacked
+
+
+def _split(data: bytes) -> tuple[bytes, ...]:
+    parts = []
+    at = 0
+    while at < len(data):
+        size = int.from_bytes(data[at : at + 4], "big")
+        if at + 4 + size > len(data):
+            raise Corrupt("the kept segments are cut")
+        parts.append(data[at + 4 : at + 4 + size])
+        at += 4 + size
+    return tuple(parts)

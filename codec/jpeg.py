@@ -1,0 +1,137 @@
+"""The file around the pixels of a JPEG: read it strictly, and build a copy from pixels and structure."""
+
+import io
+
+import numpy as np
+import simplejpeg
+from numpy.typing import NDArray
+from PIL import Image
+
+from codec.errors import Corrupt, Unsupported
+from codec.jpeg_segments import APP11, APP14, Frame, Segment, frame, walk
+from codec.multi_picture import fill, is_index, places_matter
+from codec.picture import MAX_KEPT_BYTES, JpegStructure, Picture, check_area, check_pixels
+
+_MAX_SCANS = 100
+_MAX_SCANNED_PIXELS = 2_000_000_000  # pixels times scans: a small file must not take minutes
+
+_END = b"\xff\xd9"
+
+
+def read(data: bytes) -> Picture:
+    """The pixels of the primary image, uint8 [H, W, 3] or [H, W], and the structure around them.
+
+    Raises NotAPicture, Unsupported(reason) or Corrupt. Corrupt is everything at which libjpeg would warn and go on.
+    """
+    segments, end = walk(data)
+    found = frame(data, segments)
+    transform = _check_colours(data, segments, found)
+    if any(s.marker == APP11 and data.startswith(b"JP", s.body, s.body_end) for s in segments):
+        raise Unsupported("signed", "a JUMBF box (C2PA), whose digest no re-coded picture can match")
+    _check_work(found)
+    kept = tuple(data[s.start : s.end] for s in segments if s.kept)
+    if sum(map(len, kept)) > MAX_KEPT_BYTES:
+        raise Unsupported("too-large", "more metadata than pictures have")
+    index = next((s.start for s in segments if s.kept and is_index(data[s.start : s.end])), None)
+    structure = JpegStructure(
+        width=found.width,
+        height=found.height,
+        component_ids=tuple(c.id for c in found.components),
+        sampling=tuple((c.horizontal, c.vertical) for c in found.components),
+        quantisation=found.quantisation,
+        progressive=found.progressive,
+        restart_interval=found.restart_interval,
+        adobe_transform=transform,
+        primary_bytes=end,
+        index_at=index,
+        segments=kept,
+        trailer=data[end:],
+    )
+    # The decoder sees no metadata: it would only warn of odd ICC chunks or JFIF versions, which are not damage to the pixels.
+    bare = b"\xff\xd8" + b"".join(data[s.start : s.end] for s in segments if not s.kept) + _END
+    return Picture(_decode(bare, structure), structure)
+
+
+def write(pixels: NDArray[np.uint8], structure: JpegStructure, *, fineness: int | None = None) -> bytes:
+    """A JPEG of `pixels` with the segments and the trailer of `structure`, verbatim and in order.
+
+    `fineness` is the percentage of the original's quantisation steps to use (50 halves them); by default what the structure
+    says. Sampling is the original's, or the next finer one that the encoder has (4:4:0 becomes 4:4:4, 4:1:1 becomes 4:2:2).
+    Raises Unsupported('multi-picture') where other pictures in the file are found by offsets that would no longer fit.
+    """
+    check_pixels(pixels, structure)
+    percent = structure.fineness if fineness is None else fineness
+    if not 1 <= percent <= 100:
+        raise ValueError(f"fineness is {percent}, not 1..100 percent")
+    placed = places_matter(structure)
+    ways = (True,) if structure.progressive and not placed else (True, False)
+    picture = min((_encode(pixels, structure, percent, progressive) for progressive in ways), key=len)
+    kept = fill(structure, len(picture)) if placed else structure.segments
+    return b"".join((b"\xff\xd8", *kept, picture, structure.trailer))
+
+
+def _check_colours(data: bytes, segments: list[Segment], found: Frame) -> int | None:
+    """The transform of the Adobe segment, if any. Raises Unsupported where three components are not YCbCr."""
+    transform = None
+    for s in segments:
+        if s.marker == APP14 and s.body_end - s.body >= 12 and data.startswith(b"Adobe", s.body):
+            transform = data[s.body + 11]
+    if len(found.components) == 3 and (transform == 0 or bytes(c.id for c in found.components) == b"RGB"):
+        raise Unsupported("rgb-jpeg", "the components are red, green and blue")
+    return transform
+
+
+def _check_work(found: Frame) -> None:
+    """Raise Unsupported('too-large') from the headers alone, before memory or time is spent."""
+    check_area(found.width, found.height)
+    if found.scans > _MAX_SCANS or found.scans * found.width * found.height > _MAX_SCANNED_PIXELS:
+        raise Unsupported("too-large", f"{found.scans} scans")
+
+
+def _decode(bare: bytes, structure: JpegStructure) -> NDArray[np.uint8]:
+    # Slow integer DCT and smooth chroma are this decoder's defaults as they are Pillow's: the pixels are the same. Unlike
+    # Pillow it raises where libjpeg warns, and libjpeg warns of every MCU that it had to invent.
+    try:
+        pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(bare, "GRAY" if structure.grey else "RGB", strict=True)
+    except ValueError as error:
+        if "subsampling" in str(error):
+            factors = " ".join(f"{h}x{v}" for h, v in structure.sampling)
+            raise Unsupported("sampling", f"factors {factors}") from None
+        raise Corrupt(f"damaged: {str(error).removeprefix('Corrupt JPEG data: ')}") from None
+    pixels = pixels[:, :, 0] if structure.grey else pixels
+    if pixels.shape[:2] != (structure.height, structure.width):
+        raise Corrupt("damaged: the decoder found another size than the frame header's")
+    return pixels
+
+
+def _encode(pixels: NDArray[np.uint8], structure: JpegStructure, percent: int, progressive: bool) -> bytes:
+    """What follows the metadata: tables, frame, scans and EOI."""
+    scaled = [[min(255, max(1, (step * percent + 50) // 100)) for step in table] for table in structure.quantisation]
+    if len(scaled) == 3 and scaled[1] == scaled[2]:
+        scaled.pop()
+    image = Image.fromarray(pixels)
+    options: dict[str, object] = {"qtables": scaled, "progressive": progressive}
+    if not structure.grey:
+        options["subsampling"] = _subsampling(structure.sampling)
+    buffer = io.BytesIO()
+    try:
+        image.save(buffer, "JPEG", optimize=True, **options)
+    except OSError:
+        # Pillow guesses the buffer that an optimized JPEG needs, and noise at the finest steps exceeds it.
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", **{**options, "progressive": False})
+    data = buffer.getvalue()
+    segments, _ = walk(data)
+    return b"".join(data[s.start : s.end] for s in segments if not s.kept) + _END
+
+
+def _subsampling(factors: tuple[tuple[int, int], ...]) -> str:
+    """The coarsest of the encoder's samplings that throws away no chroma which the original had."""
+    widest, tallest = max(h for h, _ in factors), max(v for _, v in factors)
+    if factors[0] != (widest, tallest):
+        return "4:4:4"
+    across = min(widest // h for h, _ in factors[1:])
+    down = min(tallest // v for _, v in factors[1:])
+    if across < 2:
+        return "4:4:4"
+    return "4:2:0" if down >= 2 else "4:2:2"
