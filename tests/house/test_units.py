@@ -1,0 +1,44 @@
+"""systemd reads the unit files without a complaint, and they name the program that is installed."""
+
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+
+def units(root: Path) -> list[Path]:
+    return sorted((root / "systemd").iterdir())
+
+
+def test_systemd_understands_them(root: Path, tmp_path: Path) -> None:
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is not installed")
+    for unit in units(root):
+        shutil.copy(unit, tmp_path / unit.name.replace("@.", "@anna."))  # an instance, as it would run
+    for unit in sorted(tmp_path.iterdir()):
+        result = subprocess.run(
+            ["systemd-analyze", "verify", "--man=no", str(unit)], capture_output=True, text=True, check=False, env={"PATH": "/usr/bin:/bin"}
+        )
+        complaints = [line for line in result.stderr.splitlines() if "gallery-optimizer" in line]
+        assert not complaints
+        assert result.returncode == 0, result.stderr
+
+
+def test_they_start_what_is_installed(root: Path) -> None:
+    scripts = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["scripts"]
+    for unit in units(root):
+        for line in re.findall(r"^ExecStart=(.*)$", unit.read_text(encoding="utf-8"), re.MULTILINE):
+            assert any(line.endswith(f"/{name} optimize") for name in scripts)
+
+
+def test_every_hardening_is_explained(root: Path) -> None:
+    """A block of settings without a comment above it is one that nobody dares to change."""
+    for unit in units(root):
+        if unit.suffix != ".service":
+            continue
+        text = unit.read_text(encoding="utf-8").split("[Service]", 1)[1]
+        for block in text.split("\n\n")[1:]:
+            assert block.lstrip().startswith("#"), f"{unit.name}: {block[:60]}"
