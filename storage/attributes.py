@@ -1,0 +1,86 @@
+"""mtime, mode, owner and extended attributes (POSIX ACLs are among them): read, apply, compare."""
+
+import os
+import stat
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from storage.errors import translated
+
+_NEVER_COPIED = frozenset({"security.ima", "security.evm"})
+"""Signatures of the kernel over one file's content; on another content they would be wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    mode: int
+    """Permission bits."""
+    uid: int
+    gid: int
+    mtime_ns: int
+    atime_ns: int
+    xattrs: Mapping[str, bytes]
+    """By name, ``system.posix_acl_access`` included; empty where the file system has none."""
+
+    @classmethod
+    def of(cls, path: os.PathLike[str] | str | bytes | int) -> "Attributes":
+        """Of a path (a symbolic link is not followed) or an open descriptor. Raises Missing, ReadOnly."""
+        with translated(_name(path)):
+            status = os.fstat(path) if isinstance(path, int) else os.lstat(path)
+            return cls(
+                mode=stat.S_IMODE(status.st_mode),
+                uid=status.st_uid,
+                gid=status.st_gid,
+                mtime_ns=status.st_mtime_ns,
+                atime_ns=status.st_atime_ns,
+                xattrs=MappingProxyType(_xattrs(path)),
+            )
+
+    def apply(self, path: os.PathLike[str] | str | bytes | int) -> tuple[str, ...]:
+        """Give them to a file as far as rights and file system allow; the names of those that could not be given.
+
+        The caller fsyncs. Use a descriptor where there is one: then nobody can slip another file under the name.
+        """
+        follow = {} if isinstance(path, int) else {"follow_symlinks": False}
+        with suppress(OSError):
+            os.chown(path, self.uid, self.gid, **follow)
+        with suppress(OSError):
+            os.chmod(path, self.mode)  # after chown, which clears set-id bits
+        for name, value in self.xattrs.items():
+            with suppress(OSError):
+                os.setxattr(path, name, value, **follow)
+        with suppress(OSError):
+            os.utime(path, ns=(self.atime_ns, self.mtime_ns), **follow)
+        return self.differences(Attributes.of(path))
+
+    def differences(self, other: "Attributes") -> tuple[str, ...]:
+        """Names of what differs in `other`: 'mode', 'owner', 'mtime', or an extended attribute's name. atime is not compared."""
+        found = []
+        if self.mode != other.mode:
+            found.append("mode")
+        if (self.uid, self.gid) != (other.uid, other.gid):
+            found.append("owner")
+        if self.mtime_ns != other.mtime_ns:
+            found.append("mtime")
+        names = sorted(self.xattrs.keys() | other.xattrs.keys())
+        return (*found, *(name for name in names if self.xattrs.get(name) != other.xattrs.get(name)))
+
+
+def _xattrs(path: os.PathLike[str] | str | bytes | int) -> dict[str, bytes]:
+    follow = {} if isinstance(path, int) else {"follow_symlinks": False}
+    try:
+        names = os.listxattr(path, **follow)
+    except OSError:
+        return {}  # a file system without them
+    values = {}
+    for name in names:
+        if name not in _NEVER_COPIED:
+            with suppress(OSError):  # listed, but not ours to read
+                values[name] = os.getxattr(path, name, **follow)
+    return values
+
+
+def _name(path: os.PathLike[str] | str | bytes | int) -> os.PathLike[str] | str | bytes:
+    return f"descriptor {path}" if isinstance(path, int) else path

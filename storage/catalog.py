@@ -1,0 +1,364 @@
+"""The SQLite catalogue: one method per move, one transaction each; the queue is a table.
+
+Order rule of its users: intent in the catalogue, act, result in the catalogue. ``digested`` and ``retiring`` record intents.
+The schema (docs/storage.md) is public: anybody may query it.
+"""
+
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+from storage import states, summary
+from storage.admission import QUEUES, Admission, Standing, judge
+from storage.connection import open_for_reading, open_for_writing, translated_sqlite
+from storage.errors import Missing, Refused
+from storage.fingerprint import Fingerprint
+from storage.proof import Proof
+from storage.records import PhotoRow, RunRow, Totals
+from storage.rows import COLUMNS, from_row, run_from_row, to_columns
+from storage.states import State
+
+_SELECT = f"SELECT {', '.join(COLUMNS)} FROM photos"
+
+_NO_ARCHIVE: Mapping[str, None] = dict.fromkeys(
+    (
+        *("archive_name", "archive_sha256", "archive_bytes", "lane", "quality", "model", "encoded_at", "copy_sha256"),
+        *("score_whole", "score_worst_tile", "score_copy", "whole_at_least", "worst_tile_at_least"),
+        *("checked_at", "verifier_pid", "asker_pid", "retired_at", "purge_after_at", "purged_at", "restored_at", "pinned_until_at"),
+        *("stand_in_sha256", *to_columns(None, "stand_in_")),
+    )
+)
+
+
+class Catalog:
+    """One connection, for one thread. Close it, or use it as a context manager.
+
+    Every method may raise Locked (another process writes for too long), Damaged, NoSpace and ReadOnly; a move that the table in
+    ``states`` does not know raises Refused, an unknown id Missing, and both leave the row as it was.
+    """
+
+    def __init__(self, path: Path | str, clock: Callable[[], float] = time.time, *, read_only: bool = False) -> None:
+        """`path` ':memory:' for one in RAM; `clock` gives seconds since the epoch, UTC.
+
+        A missing catalogue is made, an older one is migrated. `read_only` never makes one (Missing) and never imports
+        sqlite-utils, which keeps `status` fast.
+        """
+        self.path = path
+        self._clock = clock
+        self._connection = open_for_reading(path) if read_only else open_for_writing(path)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # The moves, in the order of a photo's life.
+
+    def enqueue(
+        self,
+        gallery: bytes,
+        path: bytes,
+        fingerprint: Fingerprint,
+        *,
+        sha256: str | None = None,
+        rules: str = "",
+        by_name: bool = False,
+    ) -> Admission:
+        """A settled, eligible file was seen. Idempotent: what is known and unchanged is not queued again.
+
+        `gallery` is the root's absolute path, `path` relative to it. `sha256` of the bytes there now may be None; it is needed
+        (else Refused) where the photo has an archive and ``PhotoRow.is_current(fingerprint)`` is False. `rules` is a digest of the
+        settings that decide (LEFT and FAILED photos are tried again under others), `by_name` says that the user named the photo:
+        then pins and earlier reasons do not hold.
+        """
+        now = self._now()
+        with self._transaction():
+            row = self._current(gallery, path)
+            standing = judge(row, fingerprint, sha256, rules=rules, by_name=by_name, now=now)
+            seen = {**to_columns(fingerprint), "rules": rules}
+            queued = {**seen, "state": State.QUEUED, "queued_at": now, "reason": None, "detail": None}
+            if row is None:
+                photo_id = self._insert({**queued, "gallery": gallery, "path": path, "sha256": sha256})
+            else:
+                photo_id = row.id
+                if standing in QUEUES and standing is not Standing.SUPERSEDES:
+                    states.check(row.state, State.QUEUED)
+                match standing:
+                    case Standing.CHANGED:
+                        self._update(photo_id, {**queued, "sha256": sha256, "attempts": 0})
+                    case Standing.AGAIN:
+                        self._update(photo_id, {**queued, "attempts": 0 if row.state is not State.FAILED or by_name else row.attempts})
+                    case Standing.RETURNED:
+                        self._update(photo_id, {**queued, "returns": row.returns + 1, "attempts": 0})
+                    case Standing.SUPERSEDES:
+                        states.check(None, State.QUEUED)
+                        self._update(photo_id, {"superseded_at": now})
+                        photo_id = self._insert({**queued, "gallery": gallery, "path": path, "sha256": sha256})
+                    case _ if row.state is State.QUEUED:
+                        known = row.sha256 if row.is_current(fingerprint) or row.has_archive else None
+                        self._update(photo_id, {**seen, "sha256": sha256 or known})
+                    case _ if row.state in (State.RETIRED, State.PURGED):
+                        self._update(photo_id, to_columns(fingerprint, "stand_in_"))
+                    case _ if row.state in (State.RESTORED, State.LEFT, State.FAILED):
+                        self._update(photo_id, to_columns(fingerprint))
+            return Admission(self._row(photo_id), standing)
+
+    def claim(self, photo_id: int | None = None) -> PhotoRow | None:
+        """QUEUED -> ENCODING for the oldest photo of the queue, or for `photo_id`; None if there is none (left)."""
+        with self._transaction():
+            found = self._connection.execute(
+                "SELECT id FROM photos WHERE state = ? AND superseded_at IS NULL AND (?2 IS NULL OR id = ?2) ORDER BY queued_at, id LIMIT 1",
+                (State.QUEUED, photo_id),
+            ).fetchone()
+            if found is None:
+                return None
+            row = self._row(found[0])
+            return self._move(row.id, State.ENCODING, {"attempts": row.attempts + 1})
+
+    def digested(self, photo_id: int, sha256: str, fingerprint: Fingerprint) -> PhotoRow:
+        """Intent, no move: the ENCODING photo was read once, and this is what it holds.
+
+        An archive that the row knew of other bytes is forgotten; it stays in the vault until it is discarded there.
+        """
+        with self._transaction():
+            row = self._row(photo_id)
+            if row.state is not State.ENCODING:
+                raise Refused(f"photo {photo_id} is {row.state}, not encoding")
+            forgotten = _NO_ARCHIVE if row.has_archive and row.sha256 != sha256 else {}
+            self._update(photo_id, {**forgotten, **to_columns(fingerprint), "sha256": sha256})
+            return self._row(photo_id)
+
+    def committed(self, photo_id: int, *, proof: Proof, archive_name: str, lane: str) -> PhotoRow:
+        """ENCODING -> COMMITTED: the archive `archive_name` (relative to the vault) is there, and `proof` holds for it.
+
+        Refused if the proof is not about the bytes that ``digested`` recorded.
+        """
+        with self._transaction():
+            row = self._row(photo_id)
+            if row.sha256 is not None and row.sha256 != proof.original_sha256:
+                raise Refused(f"the proof is about other bytes than photo {photo_id} holds")
+            values = {
+                "sha256": proof.original_sha256,
+                "archive_name": archive_name,
+                "archive_sha256": proof.archive_sha256,
+                "archive_bytes": proof.archive_bytes,
+                "lane": lane,
+                "quality": proof.level,
+                "model": proof.model or None,
+                "score_whole": proof.whole,
+                "score_worst_tile": proof.worst_tile,
+                "score_copy": proof.copy_whole,
+                "whole_at_least": proof.whole_at_least,
+                "worst_tile_at_least": proof.worst_tile_at_least,
+                "checked_at": proof.checked_at,
+                "verifier_pid": proof.verifier_pid,
+                "asker_pid": proof.asker_pid,
+                "encoded_at": self._now(),
+                "reason": None,
+                "detail": None,
+            }
+            return self._move(photo_id, State.COMMITTED, values)
+
+    def retiring(self, photo_id: int, stand_in_sha256: str | None, stand_in_bytes: int) -> PhotoRow:
+        """Intent, no move: before the exchange, so that recovery can tell our stand-in from somebody's file.
+
+        `stand_in_sha256` None: the gallery wants no stand-ins.
+        """
+        with self._transaction():
+            row = self._row(photo_id)
+            if row.state is not State.COMMITTED:
+                raise Refused(f"photo {photo_id} is {row.state}, not committed")
+            self._update(photo_id, {"stand_in_sha256": stand_in_sha256, "stand_in_bytes": stand_in_bytes})
+            return self._row(photo_id)
+
+    def retired(self, photo_id: int, *, purge_after_at: int, stand_in_fingerprint: Fingerprint | None) -> PhotoRow:
+        """COMMITTED -> RETIRED: the original is set aside, the stand-in (if any) in place. `purge_after_at`: end of the grace."""
+        values = {
+            **to_columns(stand_in_fingerprint, "stand_in_"),
+            "retired_at": self._now(),
+            "purge_after_at": purge_after_at,
+            "copy_sha256": None,
+        }
+        with self._transaction():
+            if stand_in_fingerprint is None:
+                values["stand_in_bytes"] = 0
+            return self._move(photo_id, State.RETIRED, values)
+
+    def purged(self, photo_id: int) -> PhotoRow:
+        """RETIRED -> PURGED: the set-aside original is gone; only now do its bytes count as saved."""
+        with self._transaction():
+            return self._move(photo_id, State.PURGED, {"purged_at": self._now()})
+
+    def restored(
+        self, photo_id: int, *, pinned_until_at: int, fingerprint: Fingerprint, copy_sha256: str | None = None
+    ) -> PhotoRow:
+        """RETIRED or PURGED -> RESTORED, in place. `copy_sha256` of a copy rebuilt from the archive; None: the original itself."""
+        values = {
+            **to_columns(fingerprint),
+            "restored_at": self._now(),
+            "pinned_until_at": pinned_until_at,
+            "copy_sha256": copy_sha256,
+        }
+        if copy_sha256 is not None:
+            del values["size_bytes"]  # stays the original's
+        with self._transaction():
+            return self._move(photo_id, State.RESTORED, values)
+
+    def left(self, photo_id: int, reason: str, detail: str = "") -> PhotoRow:
+        """-> LEFT: untouched. `reason` is a slug of the documented list, `detail` the same for people."""
+        with self._transaction():
+            return self._move(photo_id, State.LEFT, {"reason": reason, "detail": detail})
+
+    def failed(self, photo_id: int, reason: str, detail: str = "") -> PhotoRow:
+        """-> FAILED: an error. A later sighting queues it again, ``admission.MAX_ATTEMPTS`` times in all."""
+        with self._transaction():
+            return self._move(photo_id, State.FAILED, {"reason": reason, "detail": detail})
+
+    def requeue(self, photo_id: int) -> PhotoRow:
+        """-> QUEUED, at the end of the queue: a crash, a stop, or a photo that changed under our hands."""
+        with self._transaction():
+            return self._move(photo_id, State.QUEUED, {"queued_at": self._now(), "reason": None, "detail": None})
+
+    # Questions.
+
+    def get(self, photo_id: int) -> PhotoRow:
+        """Raises Missing."""
+        with translated_sqlite(self.path):
+            return self._row(photo_id)
+
+    def find(self, gallery: bytes, path: bytes) -> PhotoRow | None:
+        """The current row of a path."""
+        with translated_sqlite(self.path):
+            return self._current(gallery, path)
+
+    def by_digest(self, sha256: str, gallery: bytes | None = None) -> list[PhotoRow]:
+        """Every row whose original has this digest, superseded ones too, those with an archive first."""
+        return self._rows(
+            "sha256 = ?1 AND (?2 IS NULL OR gallery = ?2) ORDER BY archive_sha256 IS NULL, superseded_at IS NOT NULL, id", (sha256, gallery)
+        )
+
+    def rows(self, state: State | None = None, gallery: bytes | None = None) -> Iterator[PhotoRow]:
+        """Current rows, the first seen first. Read in pages, so that moves may be made while iterating; rows added meanwhile are left out."""
+        with translated_sqlite(self.path):
+            last: int = self._connection.execute("SELECT IFNULL(MAX(id), 0) FROM photos").fetchone()[0]
+        after = 0
+        while page := self._rows(
+            "superseded_at IS NULL AND (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR gallery = ?2) AND id > ?3 AND id <= ?4 "
+            "ORDER BY id LIMIT 1000",
+            (state, gallery, after, last),
+        ):
+            yield from page
+            after = page[-1].id
+
+    def unfinished(self) -> list[PhotoRow]:
+        """ENCODING and COMMITTED rows: what a crash left behind."""
+        return self._rows("superseded_at IS NULL AND state IN (?, ?) ORDER BY id", tuple(states.UNFINISHED))
+
+    def due_for_purge(self, now: float | None = None) -> list[PhotoRow]:
+        """RETIRED rows whose grace is over at `now` (seconds; default: the clock), the oldest first; superseded ones too."""
+        moment = self._now() if now is None else int(now)
+        return self._rows("state = ? AND purge_after_at <= ? ORDER BY purge_after_at, id", (State.RETIRED, moment))
+
+    def totals(self) -> Totals:
+        """What `status` shows, from one snapshot of the catalogue."""
+        with translated_sqlite(self.path):
+            return summary.totals(self._connection)
+
+    # Runs, for the history.
+
+    def started_run(self, command: str) -> int:
+        """Id of the new run."""
+        with self._transaction():
+            return self._insert({"started_at": self._now(), "command": command}, table="runs")
+
+    def ended_run(
+        self,
+        run_id: int,
+        *,
+        archived: int = 0,
+        left: int = 0,
+        failed: int = 0,
+        purged: int = 0,
+        original_bytes: int = 0,
+        archive_bytes: int = 0,
+        stand_in_bytes: int = 0,
+        outcome: str = "",
+    ) -> RunRow:
+        """Counts and bytes of the photos archived in it; `outcome` says why it stopped early, empty if it did not."""
+        values = {
+            "ended_at": self._now(),
+            "archived": archived,
+            "left": left,
+            "failed": failed,
+            "purged": purged,
+            "original_bytes": original_bytes,
+            "archive_bytes": archive_bytes,
+            "stand_in_bytes": stand_in_bytes,
+            "outcome": outcome,
+        }
+        with self._transaction():
+            self._update(run_id, values, table="runs")
+        return self.runs(run_id=run_id)[0]
+
+    def runs(self, *, run_id: int | None = None, limit: int = 50) -> list[RunRow]:
+        """The latest first."""
+        with translated_sqlite(self.path):
+            cursor = self._connection.execute("SELECT * FROM runs WHERE ?1 IS NULL OR id = ?1 ORDER BY id DESC LIMIT ?2", (run_id, limit))
+            names = [column[0] for column in cursor.description]
+            return [run_from_row(dict(zip(names, values, strict=True))) for values in cursor]
+
+    # Below: one statement each.
+
+    def _now(self) -> int:
+        return int(self._clock())
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with translated_sqlite(self.path):
+            # IMMEDIATE: a deferred transaction that first reads and then writes gets SQLITE_BUSY without waiting.
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def _move(self, photo_id: int, after: State, values: Mapping[str, Any]) -> PhotoRow:
+        states.check(self._row(photo_id).state, after)
+        self._update(photo_id, {**values, "state": after})
+        return self._row(photo_id)
+
+    def _rows(self, where: str, parameters: Sequence[Any]) -> list[PhotoRow]:
+        with translated_sqlite(self.path):
+            return [from_row(values) for values in self._connection.execute(f"{_SELECT} WHERE {where}", parameters)]
+
+    def _row(self, photo_id: int) -> PhotoRow:
+        values = self._connection.execute(f"{_SELECT} WHERE id = ?", (photo_id,)).fetchone()
+        if values is None:
+            raise Missing(f"the catalogue knows no photo {photo_id}")
+        return from_row(values)
+
+    def _current(self, gallery: bytes, path: bytes) -> PhotoRow | None:
+        where = "gallery = ? AND path = ? AND superseded_at IS NULL"
+        values = self._connection.execute(f"{_SELECT} WHERE {where}", (gallery, path)).fetchone()
+        return None if values is None else from_row(values)
+
+    def _insert(self, values: Mapping[str, Any], table: str = "photos") -> int:
+        names = ", ".join(f'"{name}"' for name in values)
+        marks = ", ".join("?" * len(values))
+        cursor = self._connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(values.values()))
+        return cursor.lastrowid or 0
+
+    def _update(self, row_id: int, values: Mapping[str, Any], table: str = "photos") -> None:
+        changes = ", ".join(f'"{name}" = ?' for name in values)
+        self._connection.execute(f"UPDATE {table} SET {changes} WHERE id = ?", (*values.values(), row_id))

@@ -1,0 +1,112 @@
+"""Opening the catalogue's file, and naming what SQLite says when something is wrong."""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from storage.errors import Damaged, Locked, Missing, NoSpace, ReadOnly, Refused, StorageError, shown
+
+SCHEMA_VERSION = 1
+"""Number of the last migration; a catalogue with a higher one was written by a later version."""
+
+BUSY_TIMEOUT_MS = 10_000
+
+_KINDS: dict[int, type[StorageError]] = {
+    sqlite3.SQLITE_BUSY: Locked,
+    sqlite3.SQLITE_LOCKED: Locked,
+    sqlite3.SQLITE_READONLY: ReadOnly,
+    sqlite3.SQLITE_PERM: ReadOnly,
+    sqlite3.SQLITE_CORRUPT: Damaged,
+    sqlite3.SQLITE_NOTADB: Damaged,
+    sqlite3.SQLITE_FULL: NoSpace,
+    sqlite3.SQLITE_CANTOPEN: Missing,
+}
+
+
+@contextmanager
+def translated_sqlite(path: os.PathLike[str] | str) -> Iterator[None]:
+    """Turn SQLite's errors inside the block into StorageErrors. A broken constraint is a mistake in this package and passes."""
+    try:
+        yield
+    except sqlite3.IntegrityError:
+        raise
+    except sqlite3.DatabaseError as error:
+        code = getattr(error, "sqlite_errorcode", None)
+        kind = StorageError if code is None else _KINDS.get(code & 0xFF, StorageError)
+        raise kind(f"the catalogue {shown(path)}: {error}") from error
+
+
+def open_for_writing(path: Path | str) -> sqlite3.Connection:
+    """Created with its folder where it is missing, brought to the newest schema.
+
+    Raises Refused for a catalogue that a later version wrote, Damaged, Locked, NoSpace, ReadOnly.
+    """
+    if path != ":memory:":
+        Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with translated_sqlite(path):
+        connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            # FULL, since a move that a power cut takes back would let the row and the disk disagree.
+            connection.execute("PRAGMA synchronous = FULL")
+            if _version(connection, path) < SCHEMA_VERSION:
+                _migrate(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def open_for_reading(path: Path | str) -> sqlite3.Connection:
+    """Never writes a row. Raises Missing where there is no catalogue yet, Refused for one that a later version wrote."""
+    if not os.path.exists(path):
+        raise Missing(f"the catalogue {shown(path)} is not there yet")
+    where = f"file:{quote(os.fsencode(os.path.abspath(path)))}"
+    with translated_sqlite(path):
+        connection = sqlite3.connect(f"{where}?mode=ro", uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000)
+        try:
+            try:
+                version = _version(connection, path)
+            except sqlite3.OperationalError:
+                # On a read-only mount SQLite can't make the index of its log; with no log there, nothing is missed without it.
+                if os.path.exists(f"{path}-wal"):
+                    raise
+                connection.close()
+                connection = sqlite3.connect(f"{where}?mode=ro&immutable=1", uri=True, isolation_level=None)
+                version = _version(connection, path)
+            if version < SCHEMA_VERSION:
+                connection.close()
+                open_for_writing(path).close()
+                connection = sqlite3.connect(f"{where}?mode=ro", uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def _version(connection: sqlite3.Connection, path: Path | str) -> int:
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if version > SCHEMA_VERSION:
+        raise Refused(
+            f"newer catalogue: {shown(path)} has schema {version}, this version knows {SCHEMA_VERSION}; upgrade gallery-optimizer"
+        )
+    return version
+
+
+def _migrate(connection: sqlite3.Connection, path: Path | str) -> None:
+    from sqlite_utils import Database  # here, since it takes longer to import than `status` may take
+
+    from storage.migrations import migrations
+
+    connection.execute("BEGIN IMMEDIATE")  # two instances that start together: the second one finds nothing left to do
+    try:
+        _version(connection, path)
+        migrations.apply(Database(connection))
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise

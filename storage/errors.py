@@ -1,0 +1,96 @@
+"""What can go wrong with bytes, digests and rows.
+
+    StorageError
+    ├── Missing        the file or row is not there
+    ├── AlreadyThere   something has that name already; it was not touched
+    ├── Changed        somebody wrote to the file in the meantime, or has it open for writing
+    ├── Damaged        bytes on disk are not the ones that were written
+    ├── NoSpace        the disk (or the quota) is full
+    ├── ReadOnly       permission, immutable flag or read-only mount
+    ├── Locked         another instance is at work
+    └── Refused        the request itself is wrong: an illegal move, a proof that does not fit, a newer catalogue
+
+``permanent`` says whether trying the same again later can help (False) or not (True).
+"""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import ClassVar
+
+
+class StorageError(Exception):
+    """Base of all; raised itself for an input/output error that has no better name."""
+
+    permanent: ClassVar[bool] = False
+
+
+class Missing(StorageError):
+    permanent = True
+
+
+class AlreadyThere(StorageError):
+    permanent = True
+
+
+class Changed(StorageError):
+    permanent = False
+
+
+class Damaged(StorageError):
+    permanent = True
+
+
+class NoSpace(StorageError):
+    permanent = False
+
+
+class ReadOnly(StorageError):
+    permanent = True
+
+
+class Locked(StorageError):
+    permanent = False
+
+    def __init__(self, message: str, pid: int | None = None) -> None:
+        super().__init__(message)
+        self.pid = pid
+        """Process that holds the lock, if it said so."""
+
+
+class Refused(StorageError):
+    permanent = True
+
+
+_KINDS: dict[int, tuple[type[StorageError], str]] = {
+    errno.ENOENT: (Missing, "is not there"),
+    errno.ENOTDIR: (Missing, "is not there: a part of its path is not a folder"),
+    errno.EEXIST: (AlreadyThere, "is already there"),
+    errno.ENOTEMPTY: (AlreadyThere, "is not empty"),
+    errno.ENOSPC: (NoSpace, "could not be written: the disk is full"),
+    errno.EDQUOT: (NoSpace, "could not be written: the quota is used up"),
+    errno.EFBIG: (NoSpace, "could not be written: too large for this file system"),
+    errno.EROFS: (ReadOnly, "is on a read-only file system"),
+    errno.EACCES: (ReadOnly, "may not be read or changed by this user"),
+    errno.EPERM: (ReadOnly, "may not be changed (owner or immutable flag)"),
+    errno.ELOOP: (Refused, "is a symbolic link"),
+    errno.EXDEV: (Refused, "is on another file system than its vault; make it a gallery of its own"),
+    errno.ENAMETOOLONG: (Refused, "has too long a name"),
+    errno.EISDIR: (Refused, "is a folder"),
+}
+
+
+def shown(path: os.PathLike[str] | str | bytes) -> str:
+    """A path for a message; bytes that are no text are escaped, so that it can always be printed."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+@contextmanager
+def translated(path: os.PathLike[str] | str | bytes) -> Iterator[None]:
+    """Turn every OSError inside the block into a StorageError that names `path`."""
+    try:
+        yield
+    except OSError as error:
+        kind, what = _KINDS.get(error.errno or 0, (StorageError, f"could not be read or written ({error.strerror or error})"))
+        raise kind(f"{shown(path)} {what}") from error

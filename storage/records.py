@@ -1,0 +1,173 @@
+"""Frozen rows of the catalogue. Sizes end in ``_bytes``; times end in ``_at`` and are whole seconds since the epoch, UTC."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from storage.errors import Refused
+from storage.fingerprint import Fingerprint
+from storage.proof import Proof
+from storage.states import State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhotoRow:
+    """One photo at one path. Names may be any bytes, so both parts of the path are bytes."""
+
+    id: int
+    gallery: bytes
+    """Absolute path of the gallery's root."""
+    path: bytes
+    """Relative to the gallery's root."""
+    state: State
+    sha256: str | None
+    """Of the original; None until it was read."""
+    fingerprint: Fingerprint
+    """Of the original when it was last looked at."""
+    size_bytes: int
+    """Of the original."""
+    archive_name: str | None
+    """Relative to the vault, e.g. ``archives/ab/ab….nphoto``."""
+    archive_sha256: str | None
+    archive_bytes: int | None
+    stand_in_sha256: str | None
+    stand_in_bytes: int | None
+    stand_in_fingerprint: Fingerprint | None
+    copy_sha256: str | None
+    """Of the copy that a restore put in place, where that is not the original itself."""
+    lane: str | None
+    quality: str | None
+    """Quality level by name."""
+    model: str | None
+    score_whole: float | None
+    score_worst_tile: float | None
+    score_copy: float | None
+    whole_at_least: float | None
+    worst_tile_at_least: float | None
+    checked_at: int | None
+    verifier_pid: int | None
+    asker_pid: int | None
+    reason: str | None
+    """Why it was left or failed: a slug of the documented list."""
+    detail: str | None
+    """The same for people."""
+    rules: str
+    """Digest of the settings under which it was queued; LEFT and FAILED photos are tried again under others."""
+    attempts: int
+    """How often it was claimed since its bytes were last new."""
+    returns: int
+    """How often the original came back over our stand-in."""
+    queued_at: int
+    encoded_at: int | None
+    """When it was committed."""
+    retired_at: int | None
+    purge_after_at: int | None
+    purged_at: int | None
+    restored_at: int | None
+    pinned_until_at: int | None
+    superseded_at: int | None
+    """When other bytes took over this path; such a row stays for the sake of its archive, and is no longer the path's current one."""
+
+    @property
+    def location(self) -> Path:
+        """Absolute path of the photo."""
+        return Path(os.fsdecode(os.path.join(self.gallery, self.path)))
+
+    @property
+    def root(self) -> Path:
+        """Absolute path of the gallery."""
+        return Path(os.fsdecode(self.gallery))
+
+    @property
+    def has_archive(self) -> bool:
+        return self.archive_sha256 is not None
+
+    def is_current(self, fingerprint: Fingerprint) -> bool:
+        """Whether the file seen now is the one that this row describes: the stand-in of a RETIRED or PURGED photo, else the photo."""
+        known = self.stand_in_fingerprint if self.state in (State.RETIRED, State.PURGED) else self.fingerprint
+        return fingerprint.unchanged_since(known)
+
+    def proof(self) -> Proof:
+        """The proof that was recorded when the archive was committed. Raises Refused if there is none."""
+        if self.sha256 is None or self.archive_sha256 is None or self.checked_at is None:
+            raise Refused(f"photo {self.id} has no proof: no archive was committed")
+        return Proof(
+            original_sha256=self.sha256,
+            archive_sha256=self.archive_sha256,
+            archive_bytes=self.archive_bytes or 0,
+            level=self.quality or "",
+            whole_at_least=_number(self.whole_at_least),
+            worst_tile_at_least=_number(self.worst_tile_at_least),
+            whole=_number(self.score_whole),
+            worst_tile=_number(self.score_worst_tile),
+            copy_whole=_number(self.score_copy),
+            metadata_equal=True,  # a Proof that says otherwise can't be built, hence none was recorded
+            model=self.model or "",
+            checked_at=self.checked_at,
+            verifier_pid=self.verifier_pid or 0,
+            asker_pid=self.asker_pid or 0,
+        )
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """The photos of one state, in bytes. An archive that serves several paths is counted once."""
+
+    photos: int = 0
+    original_bytes: int = 0
+    archive_bytes: int = 0
+    stand_in_bytes: int = 0
+    earliest_at: int | None = None
+    """RETIRED: when the first of them may be purged."""
+    latest_at: int | None = None
+    """RETIRED: when the last of them may be purged."""
+
+    @property
+    def saving_bytes(self) -> int:
+        """Originals less archives and stand-ins; can be negative."""
+        return self.original_bytes - self.archive_bytes - self.stand_in_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What `status` shows; superseded rows are not counted."""
+
+    photos: int
+    original_bytes: int
+    """Of all photos in the catalogue, whatever their state."""
+    by_state: Mapping[State, int]
+    by_lane: Mapping[str, int]
+    """COMMITTED, RETIRED, PURGED and RESTORED photos."""
+    by_reason: Mapping[str, int]
+    """LEFT and FAILED photos."""
+    retired: Share
+    """Reclaimable: still on disk twice, `saving_bytes` is gained when they are purged."""
+    purged: Share
+    """Saved."""
+    restored: Share
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRow:
+    """One run of the optimizer, for the history."""
+
+    id: int
+    started_at: int
+    ended_at: int | None
+    """None: at work, or killed."""
+    command: str
+    archived: int
+    left: int
+    failed: int
+    purged: int
+    original_bytes: int
+    """Of the photos archived in this run; the next two likewise."""
+    archive_bytes: int
+    stand_in_bytes: int
+    outcome: str
+    """Empty: ended well; else why it stopped."""

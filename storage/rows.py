@@ -1,0 +1,61 @@
+"""Between the catalogue's columns and its frozen rows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+from storage.fingerprint import Fingerprint
+from storage.records import PhotoRow, RunRow
+from storage.states import State
+
+_FINGERPRINT = ("device", "inode", "mtime_ns", "ctime_ns", "links", "mode")
+_FLAT = tuple(field.name for field in fields(PhotoRow) if field.name not in ("fingerprint", "stand_in_fingerprint"))
+
+COLUMNS = (*_FLAT, *_FINGERPRINT, *(f"stand_in_{name}" for name in _FINGERPRINT))
+"""Columns of table `photos` in the order that `from_row` takes."""
+
+_WORD = 2**64
+
+
+def _signed(number: int) -> int:
+    # Inodes and devices are unsigned words (some network file systems use the top bit), SQLite's integers are signed.
+    return number - _WORD if number >= _WORD // 2 else number
+
+
+def to_columns(fingerprint: Fingerprint | None, prefix: str = "") -> dict[str, Any]:
+    """Columns of a fingerprint; `prefix` is '' (the photo) or 'stand_in_'. None clears them."""
+    size = "stand_in_bytes" if prefix else "size_bytes"
+    if fingerprint is None:
+        return dict.fromkeys((size, *(prefix + name for name in _FINGERPRINT)))
+    values = {prefix + name: getattr(fingerprint, name) for name in _FINGERPRINT}
+    for name in ("device", "inode"):
+        values[prefix + name] = _signed(values[prefix + name])
+    return {size: fingerprint.size_bytes, **values}
+
+
+def from_row(values: Sequence[Any]) -> PhotoRow:
+    """`values` in the order of COLUMNS."""
+    row = dict(zip(COLUMNS, values, strict=True))
+    flat = {name: row[name] for name in _FLAT}
+    flat["state"] = State(flat["state"])
+    return PhotoRow(
+        **flat,
+        fingerprint=_fingerprint(row, "", row["size_bytes"]),
+        stand_in_fingerprint=None if row["stand_in_inode"] is None else _fingerprint(row, "stand_in_", row["stand_in_bytes"]),
+    )
+
+
+def _fingerprint(row: Mapping[str, Any], prefix: str, size_bytes: int) -> Fingerprint:
+    return Fingerprint(
+        device=row[prefix + "device"] % _WORD,
+        inode=row[prefix + "inode"] % _WORD,
+        size_bytes=size_bytes,
+        mtime_ns=row[prefix + "mtime_ns"],
+        ctime_ns=row[prefix + "ctime_ns"],
+        links=row[prefix + "links"],
+        mode=row[prefix + "mode"],
+    )
+
+
+def run_from_row(values: Mapping[str, Any]) -> RunRow:
+    return RunRow(**{field.name: values[field.name] for field in fields(RunRow)})

@@ -1,0 +1,68 @@
+"""Sums over the catalogue, in one read transaction."""
+
+import sqlite3
+from types import MappingProxyType
+
+from storage.records import Share, Totals
+from storage.states import State
+
+_BY_KIND = """
+SELECT state, lane, reason, COUNT(*), SUM(size_bytes), SUM(IFNULL(stand_in_bytes, 0)), MIN(purge_after_at), MAX(purge_after_at)
+FROM photos WHERE superseded_at IS NULL GROUP BY state, lane, reason
+"""
+
+# An archive that serves several paths is counted once: MIN picks purged before restored before retired, in the order of the alphabet.
+_ARCHIVES = """
+SELECT state, SUM(archive_bytes) FROM (
+    SELECT MIN(state) AS state, MIN(archive_bytes) AS archive_bytes FROM photos
+    WHERE superseded_at IS NULL AND state IN ('purged', 'restored', 'retired') GROUP BY gallery, archive_sha256
+) GROUP BY state
+"""
+
+_ARCHIVED = frozenset({State.COMMITTED, State.RETIRED, State.PURGED, State.RESTORED})
+_TOLD_WHY = frozenset({State.LEFT, State.FAILED})
+
+
+def totals(connection: sqlite3.Connection) -> Totals:
+    """The connection must not be in a transaction."""
+    connection.execute("BEGIN")  # both queries see the same moment
+    try:
+        kinds = connection.execute(_BY_KIND).fetchall()
+        archives = {State(state): int(total or 0) for state, total in connection.execute(_ARCHIVES)}
+    finally:
+        connection.execute("ROLLBACK")
+    by_state = dict.fromkeys(State, 0)
+    by_lane: dict[str, int] = {}
+    by_reason: dict[str, int] = {}
+    original_bytes = 0
+    for name, lane, reason, count, size, *_ in kinds:
+        state = State(name)
+        by_state[state] += count
+        original_bytes += size
+        if state in _ARCHIVED and lane is not None:
+            by_lane[lane] = by_lane.get(lane, 0) + count
+        if state in _TOLD_WHY:
+            by_reason[reason or "unknown"] = by_reason.get(reason or "unknown", 0) + count
+
+    def share(state: State) -> Share:
+        groups = [group[3:] for group in kinds if group[0] == state]
+        dated = [group for group in groups if state is State.RETIRED and group[3] is not None]
+        return Share(
+            photos=sum(group[0] for group in groups),
+            original_bytes=sum(group[1] for group in groups),
+            archive_bytes=archives.get(state, 0),
+            stand_in_bytes=sum(group[2] for group in groups),
+            earliest_at=min((group[3] for group in dated), default=None),
+            latest_at=max((group[4] for group in dated), default=None),
+        )
+
+    return Totals(
+        photos=sum(by_state.values()),
+        original_bytes=original_bytes,
+        by_state=MappingProxyType(by_state),
+        by_lane=MappingProxyType(dict(sorted(by_lane.items()))),
+        by_reason=MappingProxyType(dict(sorted(by_reason.items()))),
+        retired=share(State.RETIRED),
+        purged=share(State.PURGED),
+        restored=share(State.RESTORED),
+    )
