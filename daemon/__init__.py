@@ -1,0 +1,1 @@
+"""The service: decides what happens to a photo, and has `codec` and `storage` do it."""

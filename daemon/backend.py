@@ -1,0 +1,73 @@
+"""The codec as a worker process uses it; imported only there, since it brings torch."""
+
+import io
+import os
+import warnings
+
+from codec.facts import Facts
+from codec.levels import LEVELS
+from codec.model import load_model
+from codec.photo import archive_photo, examine, restore_photo
+from daemon import standin
+from daemon.messages import Encoded, EncodeJob, Examined
+from daemon.ports import Backend
+
+
+class CodecBackend:
+    """Adapts `codec.photo`. The model is loaded with the first job and stays."""
+
+    def __init__(self) -> None:
+        self._model = load_model()
+
+    def megapixels(self, data: bytes) -> float:
+        """From the picture's header; an archive, which Pillow can't open, has at most a pixel for each hundredth of a byte."""
+        from PIL import Image
+
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of a bomb: only the header is read
+                width, height = Image.open(io.BytesIO(data)).size
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+            return len(data) * 100 / 1e6
+        return float(width) * height / 1e6
+
+    def archive(self, job: EncodeJob, allowance_bytes: int) -> Encoded:
+        facts = Facts(len(job.original), job.sha256, job.name, job.mtime_ns, job.mode)
+        made = archive_photo(
+            job.original, facts, self._model, LEVELS[job.level], min_saving=job.min_saving, allowance_bytes=allowance_bytes
+        )
+        return Encoded(
+            archive=made.archive,
+            stand_in=b"",
+            lane=made.lane,
+            whole=made.whole,
+            worst_tile=made.worst_tile,
+            quality_index=made.quality_index,
+            rate=made.rate,
+            width=made.width,
+            height=made.height,
+            model=made.model_name,
+        )
+
+    def stand_in(self, original: bytes, sha256: str) -> bytes:
+        return standin.make(original, sha256)
+
+    def examine(self, archive: bytes, original: bytes) -> Examined:
+        found = examine(archive, original, self._model)
+        return Examined(
+            whole=found.whole,
+            worst_tile=found.worst_tile,
+            copy_whole=found.copy_whole,
+            metadata_equal=found.metadata_equal,
+            original_sha256=found.original_sha256,
+            archive_sha256=found.archive_sha256,
+            pid=os.getpid(),
+        )
+
+    def restore(self, archive: bytes, format: str | None) -> bytes:
+        return restore_photo(archive, self._model, format)
+
+
+def load() -> Backend:
+    """What a worker process calls once."""
+    return CodecBackend()

@@ -1,0 +1,132 @@
+"""The inside of a worker process: bounded, polite, and gone when its parent is.
+
+Nothing heavy is imported before the limits stand: torch reads its thread count when it is imported.
+"""
+
+import contextlib
+import ctypes
+import hashlib
+import importlib
+import os
+import resource
+import signal
+import traceback
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import cast
+
+from codec.errors import CodecError, Corrupt, ModelMissing, NotAPicture, UnknownVersion, Unsupported
+from daemon.messages import Answer, Begun, Broke, EncodeJob, ExamineJob, Job, Refused, Restored, RestoreJob
+from daemon.ports import Backend
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What one worker process may use. `memory_bytes` None: no limit."""
+
+    threads: int = 1
+    memory_bytes: int | None = None
+    niceness: int = 10
+
+
+def serve(connection: Connection, backend_module: str, bounds: Bounds, parent: int) -> None:
+    """Answer jobs until the connection closes. `backend_module` has a function `load() -> Backend`."""
+    settle_in(bounds, parent)
+    backend: Backend | None = None
+    while True:
+        try:
+            job = cast(Job, connection.recv())
+        except (EOFError, OSError):
+            return
+        try:
+            if backend is None:
+                backend = cast(Backend, importlib.import_module(backend_module).load())
+            answer = work(backend, job, connection)
+        except Exception as error:  # noqa: BLE001  # whatever it was, this photo is the only one that pays for it
+            answer = as_answer(error)
+        connection.send(answer)
+
+
+def settle_in(bounds: Bounds, parent: int) -> None:
+    """Take the limits upon this process, once, before anything heavy is imported."""
+    for variable in THREAD_VARIABLES:
+        os.environ[variable] = str(bounds.threads)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the daemon ends us when it is ready
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    with contextlib.suppress(OSError, AttributeError):  # no prctl: we then end when the connection closes
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(0)  # the daemon died before the line above
+    os.nice(bounds.niceness)
+    with contextlib.suppress(OSError, AttributeError):
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    with contextlib.suppress(OSError):  # if memory runs out all the same, the kernel takes us first
+        Path("/proc/self/oom_score_adj").write_text("900", encoding="ascii")
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold somebody's photo
+    if bounds.memory_bytes is not None:
+        # Not RLIMIT_AS: torch maps libraries and reserves far more addresses than it uses. RLIMIT_DATA counts private writable memory, which
+        # is what a photo costs, and the allocation that goes too far fails here, at once, rather than wherever the kernel's killer looks.
+        resource.setrlimit(resource.RLIMIT_DATA, (bounds.memory_bytes, bounds.memory_bytes))
+
+
+def work(backend: Backend, job: Job, connection: Connection) -> Answer:
+    """One job -> its answer; raises whatever the codec raises."""
+    match job:
+        case EncodeJob():
+            connection.send(Begun(backend.megapixels(job.original)))
+            return _encode(backend, job)
+        case ExamineJob():
+            connection.send(Begun(backend.megapixels(job.original)))
+            return backend.examine(read_back(job.archive), job.original)
+        case RestoreJob():
+            archive = read_back(job.archive)
+            connection.send(Begun(backend.megapixels(archive)))
+            return Restored(backend.restore(archive, job.format), hashlib.sha256(archive).hexdigest())
+
+
+def _encode(backend: Backend, job: EncodeJob) -> Answer:
+    stand_in = b""
+    trouble: CodecError | None = None
+    if job.stand_in:
+        try:
+            stand_in = backend.stand_in(job.original, job.sha256)
+        except CodecError as error:
+            trouble = error  # the codec looks closer, so where it refuses too, its reason is the better one
+    encoded = backend.archive(job, len(stand_in))
+    if trouble is not None:
+        raise trouble
+    return replace(encoded, stand_in=stand_in)
+
+
+def read_back(path: Path) -> bytes:
+    """The bytes of a file from the disk itself, as far as the kernel lets go of the copy it keeps in memory."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with open(descriptor, "rb") as file:
+        with contextlib.suppress(OSError):
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        return file.read()
+
+
+def as_answer(error: Exception) -> Refused | Broke:
+    """What became of a job that ended in an error."""
+    match error:
+        case Unsupported():
+            return Refused(error.reason, error.detail)
+        case NotAPicture():
+            return Refused("not-a-picture", str(error))
+        case Corrupt():
+            return Refused("corrupt", str(error))
+        case ModelMissing():
+            return Refused("model-missing", str(error))
+        case UnknownVersion():
+            return Refused("unknown-version", str(error))
+        case MemoryError():
+            return Refused("out-of-memory", str(error))
+        case RuntimeError() if "allocate memory" in str(error):  # torch has no MemoryError of its own
+            return Refused("out-of-memory", str(error).splitlines()[0])
+        case _:
+            return Broke(f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error)))

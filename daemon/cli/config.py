@@ -1,0 +1,115 @@
+"""`config init`, `config check`, `config show`."""
+
+import math
+from datetime import timedelta
+from pathlib import Path
+
+import click
+
+from daemon.cli.output import emit, json_option, remark, say
+from daemon.places import Places
+
+
+@click.group()
+def config() -> None:
+    """Write, check and show the configuration."""
+
+
+@config.command()
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
+@click.pass_obj
+def init(places: Places, folder: Path | None) -> None:
+    """Write a commented configuration for the photos in FOLDER. An existing file is never overwritten."""
+    from daemon import settings
+    from daemon.errors import CommandFailed
+    from storage import durable
+    from storage.errors import AlreadyThere
+
+    text = settings.template(folder.expanduser().absolute() if folder else None)
+    try:
+        durable.make_folder(places.config_file.parent)
+        durable.write_new(places.config_file, text.encode())
+    except AlreadyThere as error:
+        raise CommandFailed(f"{places.config_file} is already there; it stays as it is. Edit it, or move it away first.") from error
+    say(f"Written: {places.config_file}")
+    remark("Look it over, then run: gallery-optimizer optimize" if folder else "Set `path` in it to where your photos are.")
+
+
+@config.command()
+@json_option
+@click.pass_obj
+def check(places: Places, as_json: bool) -> None:
+    """Say whether the configuration can be understood, and what is understood; where not, file, line and reason."""
+    from daemon import settings
+
+    found = settings.read(places.config_file)
+    missing = [str(gallery.path) for gallery in found.galleries if not gallery.path.is_dir()]
+    if as_json:
+        emit("config check", file=str(places.config_file), understood=_as_json(found), missing_folders=missing)
+        return
+    say(f"{places.config_file} is fine.")
+    for gallery in found.galleries:
+        say(
+            f"  {gallery.path}: quality {gallery.quality}; originals wait {_days(gallery.grace)} before their space is given back;"
+            f" restored photos are left alone for {_days(gallery.idle_for)}; "
+            + ("a stand-in takes each photo's place" if gallery.stand_in == "preview" else "no stand-ins: archived photos leave the folder")
+            + (f"; never looked at: {', '.join(gallery.exclude)}" if gallery.exclude else "")
+        )
+    saving = found.limits.min_saving
+    say("  a photo is left alone unless " + ("it gets smaller" if math.isinf(saving) else f"at least {saving:.0%} of it is saved"))
+    for folder in missing:
+        remark(f"Warning: {folder} is not there (yet); is its disk mounted?")
+
+
+@config.command()
+@json_option
+@click.pass_obj
+def show(places: Places, as_json: bool) -> None:
+    """Show every key with the value in force, defaults included."""
+    from daemon import keys, settings
+
+    found = settings.read(places.config_file)
+    if as_json:
+        emit("config show", file=str(places.config_file), **_as_json(found))
+        return
+    import json
+    import tomllib
+
+    document = tomllib.loads(places.config_file.read_text(encoding="utf-8"))
+    say(f"# {places.config_file}")
+    tables = [("[[gallery]]", "gallery", given) for given in document["gallery"]] + [("[limits]", "limits", document.get("limits", {}))]
+    for header, table, given in tables:
+        say(f"\n{header}")
+        for key in keys.of_table(table).values():
+            value = json.dumps(given[key.name], ensure_ascii=False) if key.name in given else key.default
+            say(f"{key.name} = {value}".ljust(44) + ("" if key.name in given else "  # default"))
+
+
+def _as_json(found: "object") -> dict[str, object]:
+    from daemon.settings import Settings
+
+    assert isinstance(found, Settings)
+    return {
+        "galleries": [
+            {
+                "path": str(gallery.path),
+                "quality": gallery.quality,
+                "stand_in": gallery.stand_in,
+                "idle_for_seconds": gallery.idle_for.total_seconds(),
+                "exclude": list(gallery.exclude),
+                "grace_seconds": gallery.grace.total_seconds(),
+            }
+            for gallery in found.galleries
+        ],
+        "limits": {
+            "min_saving": None if math.isinf(found.limits.min_saving) else found.limits.min_saving,
+            "workers": found.limits.workers,
+            "memory_bytes": found.limits.memory_bytes,
+        },
+    }
+
+
+def _days(span: timedelta) -> str:
+    import humanfriendly
+
+    return str(humanfriendly.format_timespan(span)) if span else "0 days"

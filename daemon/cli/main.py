@@ -1,0 +1,91 @@
+"""`gallery-optimizer`: global options, the list of commands, and errors turned into exit codes."""
+
+import importlib
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from daemon.errors import AlreadyRunning, DaemonError
+from daemon.exits import ExitCode
+from daemon.places import CONFIG_VARIABLE, STATE_VARIABLE, Places
+
+COMMANDS = {
+    "optimize": "daemon.cli.optimize",
+    "status": "daemon.cli.status",
+    "restore": "daemon.cli.restore",
+    "verify": "daemon.cli.verify",
+    "explain": "daemon.cli.explain",
+    "encode": "daemon.cli.single",
+    "decode": "daemon.cli.single",
+    "config": "daemon.cli.config",
+}
+
+
+class Commands(click.Group):
+    """Imports a command's module only when that command, or the help, is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        found = getattr(importlib.import_module(COMMANDS[cmd_name]), cmd_name)
+        assert isinstance(found, click.Command)
+        return found
+
+    def invoke(self, ctx: click.Context) -> Any:
+        from storage.errors import Locked, StorageError
+
+        try:
+            return super().invoke(ctx)
+        except Locked as error:
+            _fail(str(error), AlreadyRunning.exit_code)
+        except DaemonError as error:
+            _fail(str(error), error.exit_code)
+        except StorageError as error:
+            _fail(str(error), ExitCode.FAILED)
+        except KeyboardInterrupt:
+            _fail("stopped. Nothing is lost: the next run finishes or undoes what was begun.", 128 + signal.SIGINT)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help=f"Configuration file (environment: {CONFIG_VARIABLE}).")
+@click.option("--state", type=click.Path(path_type=Path), metavar="DIR", help=f"Where the catalogue lives (environment: {STATE_VARIABLE}).")
+@click.option("-v", "--verbose", count=True, help="Say more on stderr; twice for every detail.")
+@click.version_option(package_name="gallery-optimizer")
+@click.pass_context
+def cli(context: click.Context, config: Path | None, state: Path | None, verbose: int) -> None:
+    """Make room in photo galleries: re-code photos that nobody opens, prove every archive, give any photo back.
+
+    Start with "gallery-optimizer config init FOLDER", then "gallery-optimizer optimize".
+    """
+    from daemon import logs
+
+    logs.configure(verbose)
+    context.obj = Places.find(config, state)
+
+
+def main() -> None:
+    """Entry point of the script."""
+    signal.signal(signal.SIGTERM, _stop)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # names of files may be any bytes
+    cli(prog_name="gallery-optimizer")
+
+
+def _stop(signum: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _fail(message: str, code: int) -> None:
+    click.echo(f"gallery-optimizer: {message}", err=True)
+    raise click.exceptions.Exit(int(code))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+"""What commands print: results on stdout, as text or as JSON; progress and remarks on stderr."""
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from daemon.ports import Progress
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
+JSON_VERSION = 1
+"""Of the envelope. Keys may be added under the same number, never changed or taken away."""
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print a versioned JSON object instead of text.")
+
+
+def emit(command: str, **content: Any) -> None:
+    """One JSON object on stdout: {"version": 1, "command": ..., ...}."""
+    click.echo(json.dumps({"version": JSON_VERSION, "command": command, **content}, indent=2, ensure_ascii=True))
+
+
+def say(text: str = "") -> None:
+    """A result, on stdout."""
+    click.echo(text)
+
+
+def remark(text: str) -> None:
+    """Something for the person at the terminal, on stderr."""
+    click.echo(text, err=True)
+
+
+def console() -> "Console":
+    """For tables, on stdout."""
+    from rich.console import Console
+
+    return Console(highlight=False, emoji=False, markup=False)
+
+
+def watch() -> Progress:
+    """A progress bar where a person watches stderr, a line for each photo elsewhere."""
+    return _BarProgress() if sys.stderr.isatty() else _LineProgress()
+
+
+class _LineProgress:
+    """For logs and pipes."""
+
+    def __init__(self) -> None:
+        self._total = self._count = 0
+
+    def start(self, total: int, what: str) -> None:
+        self._total, self._count = total, 0
+        if total:
+            remark(f"{what}: {total} photo{'s' if total != 1 else ''}")
+
+    def step(self, name: str) -> None:
+        pass
+
+    def done(self, name: str, outcome: str) -> None:
+        self._count += 1
+        remark(f"[{self._count}/{self._total}] {name}: {outcome}")
+
+    def close(self) -> None:
+        pass
+
+
+class _BarProgress:
+    """A bar below, and a line above it for each photo that is done."""
+
+    def __init__(self) -> None:
+        self._bar: "Bar | None" = None
+        self._task: "TaskID | None" = None
+
+    def start(self, total: int, what: str) -> None:
+        self.close()
+        if not total:
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+
+        self._bar = Bar(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True, highlight=False, emoji=False, markup=False),
+        )
+        self._task = self._bar.add_task(what, total=total)
+        self._bar.start()
+
+    def step(self, name: str) -> None:
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, description=name)
+
+    def done(self, name: str, outcome: str) -> None:
+        if self._bar is not None and self._task is not None:
+            self._bar.console.print(f"{name}: {outcome}")
+            self._bar.advance(self._task)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None

@@ -1,0 +1,125 @@
+"""Which files of a gallery may be touched at all: the walk over the tree and the rules that need no catalogue.
+
+Never follows a symbolic link; never leaves the gallery's own file system; never looks into hidden folders (the vault is one).
+"""
+
+import logging
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from daemon.errors import GalleryGone
+from storage.errors import shown
+from storage.fingerprint import Fingerprint
+
+if TYPE_CHECKING:
+    from pathspec import PathSpec
+
+SUFFIXES = (b".jpg", b".jpeg", b".png")
+FOREIGN_FOLDERS = frozenset({b"@eaDir", b"lost+found"})
+"""Folders that tools and file systems keep for themselves; hidden ones are passed by anyway."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A photo seen on the disk. `reason` says why it must be left alone, None that it may be handled."""
+
+    path: Path
+    fingerprint: Fingerprint
+    reason: str | None = None
+
+
+class Rules:
+    """A gallery's `exclude` patterns, with git's meaning, relative to its root."""
+
+    def __init__(self, patterns: Iterable[str]) -> None:
+        self._patterns = tuple(patterns)
+        self._spec: "PathSpec | None" = None
+
+    def excludes(self, relative: bytes, *, folder: bool = False) -> bool:
+        if not self._patterns:
+            return False
+        if self._spec is None:
+            import pathspec
+
+            self._spec = pathspec.GitIgnoreSpec.from_lines(self._patterns)
+        return bool(self._spec.match_file(os.fsdecode(relative) + ("/" if folder else "")))
+
+
+def walk(root: Path, patterns: Iterable[str] = (), start: Path | None = None) -> Iterator[Sighting]:
+    """Every photo of the gallery `root` at or below `start` (default: all), folder by folder, in the order of their names.
+
+    Raises GalleryGone where the root is not a folder that can be listed; a folder below that can't be listed is passed by with a warning.
+    """
+    rules = Rules(patterns)
+    try:
+        device = os.stat(root).st_dev
+        with os.scandir(root):
+            pass
+    except OSError as error:
+        raise GalleryGone(f"the gallery {shown(root)} is not there or can't be read ({error.strerror}); is its disk mounted?") from error
+    start = root if start is None else start
+    if start == root or not stat.S_ISREG(os.lstat(start).st_mode):
+        yield from _folder(os.fsencode(root), os.fsencode(start), device, rules)
+        return
+    for sighting in _folder(os.fsencode(root), os.fsencode(start.parent), device, rules, only=os.fsencode(start.name)):
+        yield sighting
+
+
+def _folder(root: bytes, folder: bytes, device: int, rules: Rules, only: bytes | None = None) -> Iterator[Sighting]:
+    try:
+        with os.scandir(folder) as listing:
+            entries = sorted(listing, key=lambda entry: entry.name)
+    except OSError as error:
+        _log.warning("%s can't be listed (%s); passed by", shown(folder), error.strerror)
+        return
+    hidden = [entry.name for entry in entries if entry.name.startswith(b".")]
+    for entry in entries:
+        if entry.name.startswith(b".") or (only is not None and entry.name != only):
+            continue
+        relative = entry.path[len(root) :].lstrip(b"/")
+        try:
+            result = entry.stat(follow_symlinks=False)
+        except OSError as error:
+            _log.info("%s is gone or can't be looked at (%s)", shown(entry.path), error.strerror)
+            continue
+        if stat.S_ISDIR(result.st_mode):
+            if only is not None or entry.name in FOREIGN_FOLDERS or rules.excludes(relative, folder=True):
+                continue
+            if result.st_dev != device:
+                _log.warning("%s is another file system; make it a gallery of its own", shown(entry.path))
+                continue
+            yield from _folder(root, entry.path, device, rules)
+        elif entry.name.lower().endswith(SUFFIXES) and not rules.excludes(relative):
+            reason = obstacle(result, device)
+            if reason == "not-a-file":
+                _log.info("%s is not an ordinary file; passed by", shown(entry.path))
+            elif arriving(entry.name, hidden):
+                _log.info("%s: a sync tool is writing it; passed by for now", shown(entry.path))
+            else:
+                yield Sighting(Path(os.fsdecode(entry.path)), Fingerprint.from_stat(result), reason)
+
+
+def obstacle(result: os.stat_result, device: int) -> str | None:
+    """Why the file system alone says no (a slug of `reasons`), or None."""
+    if not stat.S_ISREG(result.st_mode):
+        return "not-a-file"
+    if result.st_dev != device:
+        return "other-device"
+    if result.st_nlink > 1:
+        return "hard-linked"
+    if result.st_size == 0:
+        return "empty"
+    return None
+
+
+def arriving(name: bytes, hidden: Iterable[bytes]) -> bool:
+    """Whether a sync tool's temporary file for `name` stands beside it: Syncthing's, rsync's, or Nextcloud's."""
+    return any(
+        other == b".syncthing." + name + b".tmp" or other.startswith((b"." + name + b".", b"." + name + b"~")) for other in hidden
+    )

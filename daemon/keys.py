@@ -1,0 +1,138 @@
+"""Every key of the configuration: what it means, its unit, its default and how its text is read.
+
+One table feeds the parser, `config init`, `config show` and the tests of docs/operations.md. Durations, sizes and shares are written for
+people ("30 days", "2 GB", "20%").
+"""
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from codec.levels import LEVELS
+
+STAND_INS = ("preview", "none")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key of one table. `default` is TOML as a person would write it; "" where the key must be given."""
+
+    table: str
+    name: str
+    default: str
+    unit: str
+    meaning: str
+    parse: Callable[[Any], object]
+    example: str = ""
+    """TOML shown by `config init`, where there is no default."""
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("must be a text in quotes")
+    return value.strip()
+
+
+def _with_unit(value: object, example: str) -> str:
+    text = _text(value)
+    if not re.fullmatch(r"\d+(\.\d+)?\s*[A-Za-z]+", text):
+        raise ValueError(f'must be a number with a unit, such as "{example}"')
+    return text
+
+
+def folder(value: object) -> Path:
+    """A folder that may not exist yet; `~` is the home folder."""
+    path = Path(_text(value)).expanduser()
+    if not path.is_absolute():
+        raise ValueError("must be a whole path, starting with / or ~")
+    return Path(*path.parts)
+
+
+def duration(value: object) -> timedelta:
+    text = _with_unit(value, "30 days")
+    import humanfriendly
+
+    try:
+        return timedelta(seconds=humanfriendly.parse_timespan(text))
+    except (humanfriendly.InvalidTimespan, OverflowError) as error:
+        raise ValueError('must be a duration, such as "30 days" or "12 hours"') from error
+
+
+def size(value: object) -> int:
+    text = _with_unit(value, "2 GB")
+    import humanfriendly
+
+    try:
+        return int(humanfriendly.parse_size(text))
+    except humanfriendly.InvalidSize as error:
+        raise ValueError('must be a size, such as "2 GB"') from error
+
+
+def memory(value: object) -> int:
+    found = size(value)
+    if found < 500_000_000:
+        raise ValueError('must be at least "500 MB": the codec alone needs most of that')
+    return found
+
+
+def share(value: object) -> float:
+    """'20%' -> 0.2; 'off' -> minus infinity, which every archive saves."""
+    text = _text(value)
+    if text == "off":
+        return -math.inf
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", text)
+    if match is None or not 0 <= float(match[1]) < 100:
+        raise ValueError('must be a share, such as "20%", or "off"')
+    return float(match[1]) / 100
+
+
+def choice(*names: str) -> Callable[[object], str]:
+    def parse(value: object) -> str:
+        text = _text(value)
+        if text not in names:
+            raise ValueError("must be one of " + ", ".join(f'"{name}"' for name in names))
+        return text
+
+    return parse
+
+
+def globs(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
+        raise ValueError('must be a list of patterns, such as ["**/Screenshots/**"]')
+    return tuple(value)
+
+
+def one(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError("must be a whole number, at least 1")
+    if value > 1:
+        raise ValueError("more than 1 worker is not supported in this version")
+    return value
+
+
+KEYS: tuple[Key, ...] = (
+    Key("gallery", "path", "", "path", "the folder tree that holds the photos", folder, example='"~/Sync/DCIM"'),
+    Key("gallery", "quality", '"high"', "level", "visually-lossless | high | compact", choice(*LEVELS)),
+    Key("gallery", "stand_in", '"preview"', "-", "preview (long side 1280, at most 8 % of the original) | none", choice(*STAND_INS)),
+    Key("gallery", "idle_for", '"30 days"', "duration", "how long a restored photo is left alone", duration),
+    Key("gallery", "exclude", "[]", "patterns", 'never looked at, such as ["**/Screenshots/**"]', globs),
+    Key("gallery", "grace", '"7 days"', "duration", "originals stay this long in the vault before their space is given back", duration),
+    Key("limits", "min_saving", '"20%"', "share", 'a photo is left alone where archive and stand-in save less; "off": any saving will do', share),
+    Key("limits", "workers", "1", "processes", "how many photos are worked on at once; this version knows 1", one),
+    Key("limits", "memory", '"2 GB"', "size", "what each of the two worker processes may use", memory),
+)
+LATER: dict[str, frozenset[str]] = {
+    "gallery": frozenset({"backup_check", "keep", "two_way_sync", "one_copy", "trash", "prefetch", "quiet"}),
+    "limits": frozenset({"min_saving_lossless"}),
+    "schedule": frozenset(),
+    "safety": frozenset(),
+}
+"""Known keys that this version does not act on. To accept them in silence would promise what is not kept."""
+
+
+def of_table(table: str) -> dict[str, Key]:
+    return {key.name: key for key in KEYS if key.table == table}

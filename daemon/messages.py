@@ -1,0 +1,111 @@
+"""What the daemon and its worker processes say to one another: small frozen values that survive pickling.
+
+    daemon -> encoder    EncodeJob                  -> Begun, then Encoded | Refused | Broke
+    daemon -> verifier   ExamineJob                 -> Begun, then Examined | Refused | Broke
+    daemon -> verifier   RestoreJob                 -> Begun, then Restored | Refused | Broke
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class EncodeJob:
+    """One original to archive.
+
+    `level` names a quality level; where `rate` (0..1) is given it is used instead of a search. `stand_in` asks for a stand-in too, whose bytes
+    then count against `min_saving` (share of the original; minus infinity: any archive will do).
+    """
+
+    original: bytes
+    sha256: str
+    name: bytes
+    mtime_ns: int
+    mode: int
+    level: str
+    min_saving: float
+    stand_in: bool
+    rate: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExamineJob:
+    """A staged archive to read back from the disk and to compare with its original, by its path."""
+
+    archive: Path
+    original: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreJob:
+    """An archive to rebuild a copy from; `format` is 'jpeg', 'png' or None for the original's own."""
+
+    archive: Path
+    format: str | None = None
+
+
+Job = EncodeJob | ExamineJob | RestoreJob
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The work starts; `megapixels` tells the daemon how long to wait for the answer."""
+
+    megapixels: float
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """An archive and its stand-in (empty where none was asked for). Scores in SSIMULACRA2 points."""
+
+    archive: bytes
+    stand_in: bytes
+    lane: str
+    whole: float
+    worst_tile: float
+    quality_index: int
+    rate: float
+    width: int
+    height: int
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What the verifying process measured on the bytes that it read back itself; digests in hex."""
+
+    whole: float
+    worst_tile: float
+    copy_whole: float
+    metadata_equal: bool
+    original_sha256: str
+    archive_sha256: str
+    pid: int
+    """The process that measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A rebuilt file, and the digest (hex) of the archive that it came from."""
+
+    data: bytes
+    archive_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The codec said no for a reason of the documented list."""
+
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Broke:
+    """An error that nobody foresaw; `trace` is for the log."""
+
+    summary: str
+    trace: str
+
+
+Answer = Encoded | Examined | Restored | Refused | Broke

@@ -1,0 +1,47 @@
+"""Every path of the program that does not belong to a gallery, as properties of one object."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+APPLICATION = "gallery-optimizer"
+CONFIG_VARIABLE = "GALLERY_OPTIMIZER_CONFIG"
+STATE_VARIABLE = "GALLERY_OPTIMIZER_STATE"
+VAULT_FOLDER = ".gallery-optimizer"
+"""Name of the vault in each gallery's root: on the same file system as the photos, so that a rename is atomic."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where one set-up keeps its things; two set-ups with different places never meet."""
+
+    config_file: Path
+    state_folder: Path
+
+    @property
+    def catalog_file(self) -> Path:
+        """The SQLite catalogue. Never inside a gallery: a sync tool would copy it while it is written."""
+        return self.state_folder / "catalog.sqlite3"
+
+    @property
+    def lock_file(self) -> Path:
+        """Held while anything is changed."""
+        return self.state_folder / "lock"
+
+    @classmethod
+    def find(cls, config: Path | None, state: Path | None, environment: Mapping[str, str] = os.environ) -> "Places":
+        """The option wins over the environment variable, that over the XDG places."""
+        config = config or _from_environment(environment, CONFIG_VARIABLE)
+        state = state or _from_environment(environment, STATE_VARIABLE)
+        if config is None or state is None:
+            import platformdirs
+
+            config = config or platformdirs.user_config_path(APPLICATION) / "config.toml"
+            state = state or platformdirs.user_state_path(APPLICATION)
+        return cls(config.expanduser().absolute(), state.expanduser().absolute())
+
+
+def _from_environment(environment: Mapping[str, str], name: str) -> Path | None:
+    value = environment.get(name, "")
+    return Path(value) if value else None

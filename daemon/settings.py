@@ -1,0 +1,165 @@
+"""The configuration file, read once into frozen values. An unknown key is an error with its line.
+
+`read(path)` -> Settings, or Misconfigured, or NoGallery where there is no file.
+"""
+
+import re
+import tomllib
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, cast
+
+from daemon.errors import Misconfigured, NoGallery
+from daemon.keys import KEYS, LATER, of_table
+
+
+@dataclass(frozen=True, slots=True)
+class GallerySettings:
+    """One watched folder tree and what the user wants for its photos."""
+
+    path: Path
+    quality: str
+    stand_in: str
+    idle_for: timedelta
+    exclude: tuple[str, ...]
+    grace: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`min_saving` is a share of the original, minus infinity where switched off; `memory_bytes` holds for each worker process."""
+
+    min_saving: float
+    workers: int
+    memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    galleries: tuple[GallerySettings, ...]
+    limits: Limits
+
+
+def read(path: Path) -> Settings:
+    """Read and check the whole file.
+
+    Raises NoGallery where there is no file or no gallery in it, Misconfigured with file, line and reason for everything else.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise NoGallery(
+            f"no gallery is configured: there is no {path}.\n"
+            'Write one with "gallery-optimizer config init FOLDER", FOLDER being where your photos are.'
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misconfigured(f"{path} can't be read: {error}") from error
+    return parse(text, str(path))
+
+
+def parse(text: str, source: str) -> Settings:
+    """The text of a configuration -> Settings; `source` names it in messages."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise Misconfigured(f"{source}: not valid TOML: {error}") from error
+    reader = _Reader(text, source)
+    for name in document:
+        if name not in ("gallery", "limits"):
+            reader.complain(name, 0, name, reader.strangeness(name, None))
+    galleries = document.get("gallery", [])
+    if not isinstance(galleries, list) or not all(isinstance(item, dict) for item in galleries):
+        reader.complain("gallery", 0, "gallery", "write [[gallery]], with two brackets")
+    if not galleries:
+        raise NoGallery(f"{source}: no [[gallery]] in it; each folder with photos needs one.")
+    limits = document.get("limits", {})
+    if not isinstance(limits, dict):
+        reader.complain("limits", 0, "limits", "write [limits] as a table")
+    found = tuple(_gallery(reader.table("gallery", index, item)) for index, item in enumerate(galleries))
+    _refuse_overlap(reader, found)
+    values = reader.table("limits", 0, limits)
+    return Settings(found, Limits(cast(float, values["min_saving"]), cast(int, values["workers"]), cast(int, values["memory"])))
+
+
+def template(folder: Path | None = None) -> str:
+    """What `config init` writes: every key with its meaning; those that have a default are commented out."""
+    lines = ["# gallery-optimizer: what it may touch, and how. Each commented line shows a key's default."]
+    for table, header in (("gallery", "[[gallery]]"), ("limits", "[limits]")):
+        lines += ["", header]
+        for key in of_table(table).values():
+            value = key.example or key.default
+            if key.name == "path" and folder is not None:
+                value = _quote(str(folder))
+            mark = "" if key.name == "path" else "# "
+            lines.append(f"{mark}{key.name} = {value}".ljust(44) + f"  # {key.meaning}")
+    return "\n".join(lines) + "\n"
+
+
+def _gallery(values: dict[str, object]) -> GallerySettings:
+    return GallerySettings(**values)  # type: ignore[arg-type]  # the table of keys has exactly these names and types
+
+
+def _refuse_overlap(reader: "_Reader", galleries: tuple[GallerySettings, ...]) -> None:
+    real = [gallery.path.resolve() for gallery in galleries]
+    for index, path in enumerate(real):
+        for other in real[:index]:
+            if path == other or path.is_relative_to(other) or other.is_relative_to(path):
+                reader.complain("gallery", index, "path", f"{path} and {other} overlap; a photo can belong to one gallery only")
+
+
+class _Reader:
+    """Checks tables against the keys and knows where in the text each of them stands."""
+
+    def __init__(self, text: str, source: str) -> None:
+        self._lines = text.splitlines()
+        self._source = source
+
+    def table(self, table: str, index: int, given: dict[str, Any]) -> dict[str, object]:
+        keys = of_table(table)
+        for name in given:
+            if name not in keys:
+                self.complain(table, index, name, self.strangeness(table, name))
+        values: dict[str, object] = {}
+        for key in keys.values():
+            if key.name not in given and not key.default:
+                self.complain(table, index, key.name, f"{key.name} is missing")
+            raw = given[key.name] if key.name in given else tomllib.loads(f"it = {key.default}")["it"]
+            try:
+                values[key.name] = key.parse(raw)
+            except ValueError as error:
+                self.complain(table, index, key.name, f"{key.name} = {raw!r}: {error}")
+        return values
+
+    def strangeness(self, table: str, name: str | None) -> str:
+        """Why a key or a whole table is refused."""
+        if (name is None and table in LATER) or (name is not None and name in LATER.get(table, ())):
+            return f"{name or f'[{table}]'} is not supported in this version; take it out"
+        known = [key.name for key in KEYS if key.table == table]
+        import difflib
+
+        near = difflib.get_close_matches(name or table, known or ["gallery", "limits"], n=1)
+        return f"unknown {'key' if name else 'table or key'} {name or table}" + (f"; did you mean {near[0]}?" if near else "")
+
+    def complain(self, table: str, index: int, key: str, message: str) -> None:
+        raise Misconfigured(f"{self._source}, line {self._line(table, index, key)}: {message}")
+
+    def _line(self, table: str, index: int, key: str) -> int:
+        """Line (from 1) of a key in the index-th table of that name; of the table's header where the key is not found; else 1."""
+        inside, seen, header_line = False, -1, 1
+        for number, line in enumerate(self._lines, 1):
+            header = re.match(r"\s*\[\[?\s*\"?([\w-]+)", line)
+            if header:
+                seen += header[1] == table
+                inside = header[1] == table and seen == index
+                if inside:
+                    header_line = number
+            elif re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*(=|\.)", line) and (inside or key == table):
+                return number
+        return header_line
+
+
+def _quote(text: str) -> str:
+    import json
+
+    return json.dumps(text, ensure_ascii=False)  # a TOML basic string has JSON's escapes

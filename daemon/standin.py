@@ -1,0 +1,110 @@
+"""The stand-in: a small, ordinary picture under the photo's own name, with the photo's own EXIF and colour profile.
+
+A JPEG's is a JPEG, long side 1280; a PNG's a PNG, long side 640, 64 colours. Pixels stay unrotated as the original's do, since the EXIF
+block, orientation included, is copied verbatim. XMP is not copied: it would announce a video or a gain map that the stand-in hasn't got.
+Runs in a worker process only, since it decodes what strangers wrote.
+"""
+
+import io
+import re
+import struct
+import zlib
+from collections.abc import Iterator
+
+from PIL import Image
+
+from codec import container, jpeg_segments
+from codec.errors import Unsupported
+from codec.picture import JpegStructure, PngStructure
+
+SHARE = 0.08
+"""Of the original's bytes, which a stand-in may have at most."""
+JPEG_SIDES = (1280, 960, 640, 480, 320)
+JPEG_QUALITIES = (75, 65, 55, 45)
+PNG_SIDES = (640, 480, 320)
+COLOURS = 64
+
+_MARK = b"gallery-optimizer stand-in of "
+_MARKED = re.compile(rb"(?:\xff\xfe..|tEXtComment\x00)" + _MARK + rb"([0-9a-f]{64})", re.DOTALL)
+_COLOUR_CHUNKS = (b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"cICP", b"eXIf")
+
+
+def make(original: bytes, sha256: str) -> bytes:
+    """The stand-in of an original whose digest (hex) is `sha256`, at most SHARE of its size.
+
+    Raises what reading the original raises (NotAPicture, Unsupported, Corrupt), and Unsupported('stand-in-too-large') where even the
+    smallest one is above the share: a small photo with much metadata.
+    """
+    picture = container.read(original)
+    image = Image.fromarray(picture.pixels)
+    mark = _MARK + sha256.encode("ascii")
+    match picture.structure:
+        case JpegStructure() as structure:
+            tries = _jpegs(image, structure, mark)
+        case PngStructure() as structure:
+            tries = _pngs(image, structure, mark)
+    smallest = len(original)
+    for data in tries:
+        if len(data) <= SHARE * len(original):
+            return data
+        smallest = min(smallest, len(data))
+    raise Unsupported("stand-in-too-large", f"{smallest} bytes, at most {int(SHARE * len(original))} would do")
+
+
+def original_of(data: bytes) -> str | None:
+    """Digest (hex) of the original that these bytes say they stand for; None where they are no stand-in of ours, nor made from one."""
+    found = _MARKED.search(data)
+    return found[1].decode("ascii") if found else None
+
+
+def _jpegs(image: Image.Image, structure: JpegStructure, mark: bytes) -> Iterator[bytes]:
+    """From the best to the smallest."""
+    exif = [segment for segment in structure.segments if _holds(segment, 0xE1, b"Exif\0\0")][:1]
+    profile = [segment for segment in structure.segments if _holds(segment, jpeg_segments.APP2, b"ICC_PROFILE\0")]
+    comment = b"\xff\xfe" + (len(mark) + 2).to_bytes(2, "big") + mark
+    for side in _sides(image, JPEG_SIDES):
+        small = _shrunk(image, side)
+        for quality in JPEG_QUALITIES:
+            buffer = io.BytesIO()
+            small.save(buffer, "JPEG", quality=quality, optimize=True, subsampling="4:2:0")
+            data = buffer.getvalue()
+            segments, _ = jpeg_segments.walk(data)
+            # EXIF has to come first, in JFIF's place; a photo without it keeps the JFIF segment that every reader knows.
+            front = exif or [data[s.start : s.end] for s in segments if s.marker == jpeg_segments.APP0]
+            coded = [data[s.start : s.end] for s in segments if not s.kept]
+            yield b"".join((b"\xff\xd8", *front, *profile, comment, *coded, b"\xff\xd9"))
+
+
+def _pngs(image: Image.Image, structure: PngStructure, mark: bytes) -> Iterator[bytes]:
+    kept = [chunk for chunk in (*structure.before, *structure.after) if chunk[4:8] in _COLOUR_CHUNKS]
+    kept.sort(key=lambda chunk: chunk[4:8] == b"eXIf")  # colour chunks have to stand before the palette, eXIf may
+    kept.append(_chunk(b"tEXt", b"Comment\0" + mark))
+    for side in _sides(image, PNG_SIDES):
+        buffer = io.BytesIO()
+        small = _shrunk(image, side)
+        small.quantize(COLOURS).save(buffer, "PNG", optimize=True)
+        data = buffer.getvalue()
+        yield data[:33] + b"".join(kept) + data[33:]  # signature 8, IHDR 25
+
+
+def _sides(image: Image.Image, sides: tuple[int, ...]) -> list[int]:
+    """Never larger than the photo itself."""
+    longest = max(image.size)
+    return [longest, *(side for side in sides if side < longest)] if longest < sides[0] else list(sides)
+
+
+def _shrunk(image: Image.Image, side: int) -> Image.Image:
+    scale = side / max(image.size)
+    if scale >= 1:
+        return image
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+
+
+def _holds(segment: bytes, marker: int, lead: bytes) -> bool:
+    body = segment.lstrip(b"\xff")  # fill bytes and the marker's own
+    return body[:1] == bytes((marker,)) and body[3:].startswith(lead)
+
+
+def _chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))

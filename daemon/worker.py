@@ -1,0 +1,172 @@
+"""The worker processes, seen from the daemon: one that encodes, one that verifies, both long-lived because importing torch takes seconds.
+
+A worker that dies, or takes far too long, costs the photo it had and nothing more: the next job starts a fresh one.
+"""
+
+import logging
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from typing import TypeVar, cast
+
+from daemon import child
+from daemon.child import Bounds
+from daemon.errors import WorkerBroke, WorkerDied, WorkerTimedOut
+from daemon.messages import Answer, Begun, Broke, Encoded, EncodeJob, Examined, ExamineJob, Job, Refused, Restored, RestoreJob
+
+DEFAULT_BACKEND = "daemon.backend"
+_log = logging.getLogger(__name__)
+_A = TypeVar("_A", Encoded, Examined, Restored)
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait, in seconds. Wide: it is there for what hangs, not for what is slow."""
+
+    start: float = 300.0
+    """Importing torch and, on the first run on a machine, compiling the entropy coder."""
+    base: float = 120.0
+    per_megapixel: float = 90.0
+
+    def work(self, megapixels: float) -> float:
+        return self.base + self.per_megapixel * megapixels
+
+
+class Worker:
+    """One child process that answers one job at a time; started at its first job, and again after it died."""
+
+    def __init__(self, name: str, backend_module: str, bounds: Bounds, patience: Patience) -> None:
+        self._name = name
+        self._backend_module = backend_module
+        self._bounds = bounds
+        self._patience = patience
+        self._process: SpawnProcess | None = None
+        self._connection: Connection | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Process id, None while there is none."""
+        return self._process.pid if self._process else None
+
+    def start(self) -> None:
+        """Start the process if there is none; it imports while the daemon goes on."""
+        if self._process is not None and self._process.is_alive():
+            return
+        self.close()
+        context = multiprocessing.get_context("spawn")  # fork would copy threads' locks and the catalogue's connection
+        ours, theirs = context.Pipe()
+        arguments = (theirs, self._backend_module, self._bounds, os.getpid())
+        self._process = context.Process(target=child.serve, args=arguments, name=self._name, daemon=True)
+        self._process.start()
+        theirs.close()
+        self._connection = ours
+
+    def ask(self, job: Job) -> Answer:
+        """Send a job and wait for its answer. Raises WorkerDied, WorkerTimedOut, or WorkerBroke after an error that nobody foresaw."""
+        self.start()
+        process, connection = cast(SpawnProcess, self._process), cast(Connection, self._connection)
+        patience = self._patience.start
+        try:
+            connection.send(job)
+            while True:
+                answer = self._receive(process, connection, patience)
+                if not isinstance(answer, Begun):
+                    break
+                patience = self._patience.work(answer.megapixels)
+        except (EOFError, OSError) as error:
+            process.join(10)
+            code = process.exitcode
+            self.close()
+            raise WorkerDied(f"the {self._name} process ended unexpectedly ({_describe(code)})") from error
+        except BaseException:
+            self.close()  # whoever interrupted us: an answer to this job must never be taken for the next one's
+            raise
+        if isinstance(answer, Broke):
+            _log.error("the %s process met an unforeseen error: %s\n%s", self._name, answer.summary, answer.trace)
+            raise WorkerBroke(f"the {self._name} process met an unforeseen error: {answer.summary}")
+        if isinstance(answer, Refused) and answer.reason == "out-of-memory":
+            self.close()  # what it still holds would be missing at the next photo
+        return answer
+
+    def _receive(self, process: SpawnProcess, connection: Connection, patience: float) -> Answer | Begun:
+        until = time.monotonic() + patience
+        while not connection.poll(0):
+            left = until - time.monotonic()
+            if left <= 0:
+                self.close()
+                raise WorkerTimedOut(f"the {self._name} process gave no answer within {patience:.0f} seconds and was stopped")
+            ready = wait([connection, process.sentinel], left)
+            if process.sentinel in ready and not connection.poll(0):
+                raise EOFError
+        return cast(Answer | Begun, connection.recv())
+
+    def close(self) -> None:
+        """Kill the process: it holds nothing that would have to be finished."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        if self._process is not None:
+            if self._process.is_alive():
+                self._process.kill()
+            self._process.join(10)
+            self._process = None
+
+
+class Workers:
+    """The codec behind two processes, so that no proof is made by the process that encoded."""
+
+    def __init__(
+        self,
+        backend_module: str = DEFAULT_BACKEND,
+        bounds: Bounds | None = None,
+        patience: Patience | None = None,
+    ) -> None:
+        bounds, patience = bounds or Bounds(threads=spare_threads()), patience or Patience()
+        self.encoder = Worker("encoding", backend_module, bounds, patience)
+        self.verifier = Worker("verifying", backend_module, bounds, patience)
+
+    def encode(self, job: EncodeJob) -> Encoded | Refused:
+        self.encoder.start()
+        self.verifier.start()  # it imports while the encoder works
+        return _only(Encoded, self.encoder.ask, job)
+
+    def examine(self, job: ExamineJob) -> Examined | Refused:
+        return _only(Examined, self.verifier.ask, job)
+
+    def restore(self, job: RestoreJob) -> Restored | Refused:
+        return _only(Restored, self.verifier.ask, job)
+
+    def close(self) -> None:
+        self.encoder.close()
+        self.verifier.close()
+
+    def __enter__(self) -> "Workers":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def spare_threads() -> int:
+    """Threads for each worker: the two never work at the same moment, but torch's threads spin, so one core stays free where there are several."""
+    return max(1, min(4, len(os.sched_getaffinity(0)) - 1))
+
+
+def _only(kind: type[_A], ask: Callable[[Job], Answer], job: Job) -> _A | Refused:
+    answer = ask(job)
+    if isinstance(answer, (kind, Refused)):
+        return answer
+    raise WorkerBroke(f"the worker answered {type(job).__name__} with {type(answer).__name__}")
+
+
+def _describe(code: int | None) -> str:
+    if code is None:
+        return "no exit code"
+    if code < 0:
+        return f"by signal {signal.Signals(-code).name}" if -code in signal.valid_signals() else f"by signal {-code}"
+    return f"exit code {code}"

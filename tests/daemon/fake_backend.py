@@ -1,0 +1,103 @@
+"""A codec for the tests of the daemon: the archive is a small JPEG behind a JSON header. Quick, lossy, and misbehaving on demand.
+
+A photo asks for misbehaviour in its JPEG comment: b"fake:crash", b"fake:hang", b"fake:hungry", b"fake:raise", b"fake:refuse:cmyk",
+b"fake:forged" (the examination measures too little), b"fake:foreign" (the archive is of another original).
+"""
+
+import hashlib
+import io
+import json
+import os
+import re
+import signal
+import time
+
+from PIL import Image
+
+from codec.errors import Corrupt, NotAPicture, Unsupported
+from daemon.messages import Encoded, EncodeJob, Examined
+
+MAGIC = b"FAKE"
+
+
+def pack(facts: dict[str, object], body: bytes) -> bytes:
+    header = json.dumps(facts).encode()
+    return MAGIC + len(header).to_bytes(4, "big") + header + hashlib.sha256(header + body).digest() + body
+
+
+def unpack(archive: bytes) -> tuple[dict[str, object], bytes]:
+    if archive[:4] != MAGIC:
+        raise Corrupt("not a fake archive")
+    length = int.from_bytes(archive[4:8], "big")
+    header, digest, body = archive[8 : 8 + length], archive[8 + length : 40 + length], archive[40 + length :]
+    if hashlib.sha256(header + body).digest() != digest:
+        raise Corrupt("the digest does not fit")
+    return json.loads(header), body
+
+
+class FakeBackend:
+    def megapixels(self, data: bytes) -> float:
+        return 0.0
+
+    def archive(self, job: EncodeJob, allowance_bytes: int) -> Encoded:
+        wish = re.search(rb"fake:([a-z0-9:-]+)", job.original)
+        match wish[1].decode().split(":") if wish else []:
+            case ["crash"]:
+                os.kill(os.getpid(), signal.SIGSEGV)
+            case ["hang"]:
+                time.sleep(3600)
+            case ["hungry"]:
+                bytearray(1 << 40)
+            case ["raise"]:
+                raise ZeroDivisionError("nobody thought of this")
+            case ["refuse", reason]:
+                raise Unsupported(reason, "as the test wanted")
+        try:
+            image = Image.open(io.BytesIO(job.original))
+            image.load()
+        except OSError as error:
+            raise (Corrupt if job.original[:2] == b"\xff\xd8" else NotAPicture)(str(error)) from error
+        buffer = io.BytesIO()
+        image.convert("RGB").save(buffer, "JPEG", quality=25)
+        facts: dict[str, object] = {"sha256": job.sha256, "format": image.format, "wish": wish[1].decode() if wish else ""}
+        archive = pack(facts, buffer.getvalue())
+        if len(archive) + allowance_bytes > (1 - job.min_saving) * len(job.original):
+            raise Unsupported("no-gain", f"{len(archive)} + {allowance_bytes} of {len(job.original)} bytes")
+        return Encoded(
+            archive=archive,
+            stand_in=b"",
+            lane="neural",
+            whole=85.0,
+            worst_tile=75.0,
+            quality_index=7,
+            rate=0.5 if job.rate is None else job.rate,
+            width=image.width,
+            height=image.height,
+            model="fake",
+        )
+
+    def stand_in(self, original: bytes, sha256: str) -> bytes:
+        from daemon import standin
+
+        return standin.make(original, sha256)
+
+    def examine(self, archive: bytes, original: bytes) -> Examined:
+        facts, _ = unpack(archive)
+        sha256 = hashlib.sha256(original).hexdigest()
+        if facts["sha256"] != sha256 or facts["wish"] == "foreign":
+            raise Corrupt("the archive is of another original")
+        score = 12.0 if facts["wish"] == "forged" else 85.0
+        return Examined(score, 75.0, 84.0, True, sha256, hashlib.sha256(archive).hexdigest(), os.getpid())
+
+    def restore(self, archive: bytes, format: str | None) -> bytes:
+        facts, body = unpack(archive)
+        wanted = (format or str(facts["format"])).upper()
+        if wanted == "JPEG":
+            return body
+        buffer = io.BytesIO()
+        Image.open(io.BytesIO(body)).save(buffer, wanted)
+        return buffer.getvalue()
+
+
+def load() -> FakeBackend:
+    return FakeBackend()
