@@ -77,10 +77,10 @@ def test_the_tree_is_the_tree(root: Path) -> None:
     drawn: set[str] = set()
     package = ""
     for line in drawing.group(1).splitlines():
-        if (heading := re.match(r"([a-z]+)/ ", line)) is not None:
+        if (heading := re.match(r"(\w+)/", line)) is not None:
             package = heading.group(1)
-        words = line.split("  ")[0] if line.startswith(" ") is False else line.strip().split("   ")[0]
-        drawn |= {f"{package}/{name}" for name in re.findall(r"[\w/]+\.py", words)}
+        elif (module := re.match(r"  ([\w/]+\.py)\b", line)) is not None:
+            drawn.add(f"{package}/{module.group(1)}")
     there = {
         path.relative_to(root).as_posix()
         for name in ("codec", "storage", "daemon")
