@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from codec.errors import CodecError, Corrupt, ModelMissing, NotAPicture, Unsupported, UnknownVersion
+from codec.errors import CodecError, Corrupt, ModelMissing, NotAPicture, UnknownVersion, Unsupported
 
 ERRORS = [
     NotAPicture("no magic"),
