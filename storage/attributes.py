@@ -43,16 +43,16 @@ class Attributes:
 
         The caller fsyncs. Use a descriptor where there is one: then nobody can slip another file under the name.
         """
-        follow = {} if isinstance(path, int) else {"follow_symlinks": False}
+        follow = isinstance(path, int)  # a descriptor is refused together with "don't follow"
         with suppress(OSError):
-            os.chown(path, self.uid, self.gid, **follow)
+            os.chown(path, self.uid, self.gid, follow_symlinks=follow)
         with suppress(OSError):
             os.chmod(path, self.mode)  # after chown, which clears set-id bits
         for name, value in self.xattrs.items():
             with suppress(OSError):
-                os.setxattr(path, name, value, **follow)
+                os.setxattr(path, name, value, follow_symlinks=follow)
         with suppress(OSError):
-            os.utime(path, ns=(self.atime_ns, self.mtime_ns), **follow)
+            os.utime(path, ns=(self.atime_ns, self.mtime_ns), follow_symlinks=follow)
         return self.differences(Attributes.of(path))
 
     def differences(self, other: "Attributes") -> tuple[str, ...]:
@@ -69,16 +69,16 @@ class Attributes:
 
 
 def _xattrs(path: os.PathLike[str] | str | bytes | int) -> dict[str, bytes]:
-    follow = {} if isinstance(path, int) else {"follow_symlinks": False}
+    follow = isinstance(path, int)
     try:
-        names = os.listxattr(path, **follow)
+        names = os.listxattr(path, follow_symlinks=follow)
     except OSError:
         return {}  # a file system without them
     values = {}
     for name in names:
         if name not in _NEVER_COPIED:
             with suppress(OSError):  # listed, but not ours to read
-                values[name] = os.getxattr(path, name, **follow)
+                values[name] = os.getxattr(path, name, follow_symlinks=follow)
     return values
 
 

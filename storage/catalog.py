@@ -4,8 +4,6 @@ Order rule of its users: intent in the catalogue, act, result in the catalogue. 
 The schema (docs/storage.md) is public: anybody may query it.
 """
 
-import os
-import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -115,7 +113,8 @@ class Catalog:
         """QUEUED -> ENCODING for the oldest photo of the queue, or for `photo_id`; None if there is none (left)."""
         with self._transaction():
             found = self._connection.execute(
-                "SELECT id FROM photos WHERE state = ? AND superseded_at IS NULL AND (?2 IS NULL OR id = ?2) ORDER BY queued_at, id LIMIT 1",
+                "SELECT id FROM photos WHERE state = ?1 AND superseded_at IS NULL AND (?2 IS NULL OR id = ?2) "
+                "ORDER BY queued_at, id LIMIT 1",
                 (State.QUEUED, photo_id),
             ).fetchone()
             if found is None:
@@ -246,7 +245,7 @@ class Catalog:
         )
 
     def rows(self, state: State | None = None, gallery: bytes | None = None) -> Iterator[PhotoRow]:
-        """Current rows, the first seen first. Read in pages, so that moves may be made while iterating; rows added meanwhile are left out."""
+        """Current rows, the first seen first. Read in pages: moves may be made while iterating; rows added meanwhile are left out."""
         with translated_sqlite(self.path):
             last: int = self._connection.execute("SELECT IFNULL(MAX(id), 0) FROM photos").fetchone()[0]
         after = 0

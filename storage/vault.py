@@ -7,55 +7,30 @@
       models/<name>              weight files that the archives name
       staging/                   temp files; whatever is here after a crash is expendable
 
-A path gets its own set-aside original, even where two paths hold the same bytes, since each has its own dates and attributes.
-The archive is shared. All paths given to a Vault are absolute and inside the gallery.
+A path gets its own set-aside original, even where two paths hold the same bytes, since each has its own dates and attributes; the
+archive is shared. All paths given to a Vault are absolute and inside the gallery.
+
+Nothing of a photo ever lies under a temp name: the stand-in first gets the name of the set-aside original, then both names change
+places in one step.
 """
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
 
+from storage import durable, layout
 from storage.attributes import Attributes
+from storage.digest import opened, sha256_of, sha256_of_bytes, sha256_of_open, sha256_or_none
+from storage.errors import AlreadyThere, Changed, Damaged, Missing, Refused, StorageError, shown, translated
 from storage.fingerprint import Fingerprint
+from storage.layout import VAULT_NAME as VAULT_NAME
+from storage.lease import Lease, lease_on
+from storage.lock import InstanceLock
 from storage.proof import Proof
-
-VAULT_NAME = ".gallery-optimizer"
-
-
-class AtPath(StrEnum):
-    """What stands under a photo's name, by digest."""
-
-    ORIGINAL = "original"
-    STAND_IN = "stand-in"
-    COPY = "copy"
-    OTHER = "other"
-    MISSING = "missing"
-
-
-class Holding(StrEnum):
-    """What the vault holds under one of its names, by digest."""
-
-    INTACT = "intact"
-    STAND_IN = "stand-in"
-    """Our stand-in lies where a set-aside original would: an exchange did not happen, or was undone. Expendable."""
-    CHANGED = "changed"
-    """Other bytes than expected: a damaged archive, or a late writer's version of the photo. Kept."""
-    MISSING = "missing"
-
-
-@dataclass(frozen=True, slots=True)
-class Survey:
-    """The facts that recovery decides on, all read from the disk just now."""
-
-    at_path: AtPath
-    at_path_sha256: str | None
-    at_path_fingerprint: Fingerprint | None
-    archive: Holding
-    archive_sha256: str | None
-    aside: Holding
+from storage.survey import AtPath, Holding, Survey
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,74 +49,193 @@ class Retired:
 
 
 class Vault:
+    """One gallery's vault. Every method may raise NoSpace, ReadOnly and, for an input/output error, StorageError."""
+
     def __init__(self, root: Path) -> None:
         """`root`: the gallery's root, absolute. Nothing is created before `prepare`."""
+        if not root.is_absolute():
+            raise Refused(f"{shown(root)} is not an absolute path")
+        self.root = root
+        self.folder = root / layout.VAULT_NAME
+        self._staging = self.folder / "staging"
 
     def prepare(self) -> None:
-        """Make the folders, ``.nomedia`` and ``README`` where missing. Raises ReadOnly, NoSpace, Missing (no root)."""
+        """Make the folders, ``.nomedia`` and ``README`` where missing. Raises Missing (no gallery there)."""
+        durable.make_folder(self.folder)
+        for name in layout.FOLDERS:
+            durable.make_folder(self.folder / name)
+        for name, text in ((".nomedia", ""), ("README", layout.README)):
+            with suppress(AlreadyThere):
+                if not (self.folder / name).exists():
+                    durable.write_new(self.folder / name, text.encode())
 
-    # Archives
+    def lock(self) -> InstanceLock:
+        """Held while anything changes in this vault; a gallery reached by two set-ups or machines is still changed by one."""
+        return InstanceLock(self.folder / "lock")
+
+    # Archives.
+
     def stage_archive(self, data: bytes) -> Path:
         """Write and fsync a temp file in ``staging/``; the verifier reads it back from there."""
+        return durable.stage(self._staging, data)
 
     def commit_archive(self, staged: Path, sha256: str) -> Path:
-        """Give it its final name (of the original's digest), durably. AlreadyThere if there is one (verify and use that one)."""
+        """Give it its final name (of the original's digest), durably. AlreadyThere if there is one: verify and use that one."""
+        final = self.archive_path(sha256)
+        durable.make_folder(final.parent)
+        durable.commit(staged, final)
+        return final
+
+    def drop_staged(self, staged: Path) -> None:
+        """Remove a temp file of ``staging/``. Raises Refused for anything else."""
+        if staged.parent != self._staging or not durable.is_temporary(staged.name):
+            raise Refused(f"{shown(staged)} is not a temp file of this vault")
+        durable.remove(staged)
 
     def archive_path(self, sha256: str) -> Path:
         """Where the archive of an original is or would be."""
+        return self.folder / layout.archive_name(sha256)
 
     def archive_name(self, sha256: str) -> str:
         """The same relative to the vault, for the catalogue."""
+        return layout.archive_name(sha256)
 
     def open_archive(self, sha256: str) -> bytes:
         """Whole archive. Raises Missing."""
+        path = self.archive_path(sha256)
+        with opened(path) as descriptor, translated(path):
+            return b"".join(iter(lambda: os.read(descriptor, durable.CHUNK_BYTES), b""))
 
     def archives(self) -> Iterator[tuple[str, Path]]:
         """(digest of the original, path) of every archive, in the order of the digests."""
+        for path in sorted((self.folder / "archives").glob(f"??/*{layout.ARCHIVE_SUFFIX}")):
+            with suppress(Refused):
+                yield layout.checked_digest(path.name.removesuffix(layout.ARCHIVE_SUFFIX)), path
 
     def discard_archive(self, sha256: str, original: Path) -> None:
         """Remove an archive that no row needs, while `original` still holds the very bytes it was made of (else Refused)."""
+        layout.relative_to_gallery(self.root, original)
+        if sha256_or_none(original) != sha256:
+            raise Refused(f"the archive of {shown(original)} stays: the original is not in place")
+        durable.remove(self.archive_path(sha256))
 
-    # Originals
-    def retire(
-        self,
-        path: Path,
-        proof: Proof,
-        stand_in: bytes | None,
-        attributes: Attributes | None = None,
-    ) -> Retired:
-        """Exchange the original and the stand-in (None: just move the original aside); `attributes` default to the original's own.
+    # Originals.
 
-        Raises Refused (proof of other bytes, symbolic link, several hard links, not in this gallery), Damaged (archive is not the
-        proven one), Changed (somebody wrote meanwhile or has it open for writing; the file is back in place), Missing, NoSpace,
-        ReadOnly. After any of them the original is in place, or, if somebody replaced it, in ``originals/``.
+    def aside_path(self, path: Path, sha256: str) -> Path:
+        """Where the set-aside original of `path` is or would be."""
+        return self.folder / layout.aside_name(layout.relative_to_gallery(self.root, path), sha256)
+
+    def retire(self, path: Path, proof: Proof, stand_in: bytes | None, attributes: Attributes | None = None) -> Retired:
+        """Exchange the original and the stand-in (None: move the original aside); `attributes` default to the original's own.
+
+        Raises Refused (symbolic link, several hard links, not in this gallery), Damaged (the archive is not the proven one), Changed
+        (not the proven original, somebody wrote meanwhile, or has it open for writing), AlreadyThere (another version of this photo
+        waits where it would be set aside), Missing. After any of them the original is in place, or, where even that failed, set
+        aside: `survey` tells, and recovery goes on from there as after a crash.
         """
+        aside = self.aside_path(path, proof.original_sha256)
+        self._check_archive(proof)
+        stand_in_sha256 = None if stand_in is None else sha256_of_bytes(stand_in)
+        if stand_in_sha256 == proof.original_sha256:
+            raise Refused(f"the stand-in of {shown(path)} is the original itself")
+        with opened(path) as original, lease_on(original, shown(path)) as lease, translated(path):
+            if sha256_of_open(original) != proof.original_sha256:
+                raise Changed(f"{shown(path)} is not the photo that was archived any more")
+            self._make_room(aside, (proof.original_sha256, stand_in_sha256))
+            if Fingerprint.of_open(original).links != 1:
+                raise Refused(f"{shown(path)} has more than one hard link")
+            attributes = attributes or Attributes.of(original)
+            try:
+                if stand_in is None:
+                    durable.commit(path, aside)
+                elif self.exchange_works:
+                    self._put_aside(stand_in, attributes, aside)
+                    durable.exchange(aside, path)
+                else:
+                    self._copy_aside(path, aside, stand_in, attributes, proof.original_sha256, original)
+                self._confirm(aside, proof.original_sha256, lease, path)
+            except Exception:
+                with suppress(StorageError):
+                    self._undo_retire(path, aside, proof.original_sha256, stand_in_sha256)
+                raise
+            granted = lease.granted
+        if stand_in is None:
+            return Retired(aside, None, 0, None, (), granted)
+        return Retired(
+            aside=aside,
+            stand_in_sha256=stand_in_sha256,
+            stand_in_bytes=len(stand_in),
+            stand_in_fingerprint=Fingerprint.of(path),
+            differences=attributes.differences(Attributes.of(path)),
+            leased=granted,
+        )
 
-    def put_back(self, path: Path, sha256: str, stand_in_sha256: str | None) -> Fingerprint:
+    def put_back(self, path: Path, sha256: str, stand_in_sha256: str | None, *, as_it_is: bool = False) -> Fingerprint:
         """The set-aside original goes back in place, over our own unchanged stand-in or where nothing is.
 
-        Raises Missing (not in grace), Damaged (set-aside original is not the one), Changed (not our stand-in; nothing was touched).
+        Where the original is in place already, a second copy in the vault is removed. `as_it_is` takes a late writer's version too.
+        Raises Missing (none set aside, or the folder is gone), Damaged (it is not the original), Changed (somebody's file is in
+        place; nothing was touched).
         """
+        aside = self.aside_path(path, sha256)
+        held, placed = sha256_or_none(aside), self._digest_at(path)
+        if placed == sha256 and held in (sha256, stand_in_sha256, None):
+            if held is not None:
+                durable.remove(aside)
+            return Fingerprint.of(path)
+        if held is None or held == stand_in_sha256:
+            raise Missing(f"the original of {shown(path)} is not set aside any more")
+        if held != sha256 and not as_it_is:
+            raise Damaged(f"{shown(aside)} is not the original of {shown(path)}: somebody wrote to it")
+        if placed is None and not os.path.lexists(path):
+            durable.commit(aside, path)
+        elif placed is not None and placed == stand_in_sha256:
+            self._swap(aside, path, stand_in_sha256)
+        else:
+            raise Changed(f"{shown(path)} is not our stand-in any more")
+        return Fingerprint.of(path)
 
-    def replace_stand_in(self, path: Path, data: bytes, stand_in_sha256: str, attributes: Attributes | None = None) -> Fingerprint:
+    def replace_stand_in(self, path: Path, data: bytes, stand_in_sha256: str | None, attributes: Attributes | None = None) -> Fingerprint:
         """A rebuilt copy goes in place over our own unchanged stand-in (or where nothing is), with `attributes`, or the stand-in's.
 
-        Raises Changed (not our stand-in; nothing was touched), NoSpace, ReadOnly.
+        Raises Changed (not our stand-in; nothing was touched), Missing (its folder is gone).
         """
+        swap = self.folder / layout.swap_name(layout.relative_to_gallery(self.root, path))
+        placed = self._digest_at(path)
+        if placed is None and not os.path.lexists(path):
+            durable.commit(durable.stage(self._staging, data, attributes), path)
+            return Fingerprint.of(path)
+        if placed is None or placed != stand_in_sha256:
+            raise Changed(f"{shown(path)} is not our stand-in any more")
+        self._make_room(swap, (sha256_of_bytes(data), stand_in_sha256))
+        self._put_aside(data, attributes or Attributes.of(path), swap)
+        try:
+            self._swap(swap, path, stand_in_sha256)
+        except Exception:
+            with suppress(StorageError):
+                self.drop_swap(path, stand_in_sha256)
+            raise
+        return Fingerprint.of(path)
 
     def purge(self, path: Path, proof: Proof) -> int:
         """Remove the set-aside original of `path`; bytes freed. Reads and checks archive and original first.
 
-        Raises Damaged (archive), Changed (the set-aside original was written to: it is a new version, and is kept), Missing.
+        Raises Damaged (archive), Changed (somebody wrote to the set-aside original, or has it open for writing: it is a new version
+        of the photo, and is kept), Missing (archive, or none set aside).
         """
+        self._check_archive(proof)
+        aside = self.aside_path(path, proof.original_sha256)
+        with opened(aside) as original, lease_on(original, shown(aside)) as lease, translated(aside):
+            if sha256_of_open(original) != proof.original_sha256:
+                raise Changed(f"{shown(aside)} is not the original of {shown(path)} any more: a new version of it, kept")
+            if lease.broken():
+                raise Changed(f"somebody is about to write to {shown(aside)}")
+            size_bytes = os.fstat(original).st_size
+            durable.remove(aside)
+        return size_bytes
 
-    def aside_path(self, path: Path, sha256: str) -> Path:
-        """Where the set-aside original of `path` is or would be."""
+    # Recovery.
 
-    def drop_aside_stand_in(self, path: Path, sha256: str, stand_in_sha256: str) -> None:
-        """Remove our own stand-in where a set-aside original would be (Holding.STAND_IN). Anything else there: Refused."""
-
-    # Recovery
     def survey(
         self,
         path: Path,
@@ -151,14 +245,154 @@ class Vault:
         stand_in_sha256: str | None = None,
         copy_sha256: str | None = None,
     ) -> Survey:
-        """Facts about one photo. archive_sha256 None: any archive of that original counts as INTACT and its digest is told."""
+        """Facts about one photo. `archive_sha256` None: any archive of that original counts as INTACT, and its digest is told."""
+        relative = layout.relative_to_gallery(self.root, path)
+        placed = self._digest_at(path)
+        archive = aside = None
+        if sha256 is not None:
+            archive = sha256_or_none(self.archive_path(sha256))
+            aside = sha256_or_none(self.folder / layout.aside_name(relative, sha256))
+        return Survey(
+            at_path=_at_path(placed, os.path.lexists(path), sha256, stand_in_sha256, copy_sha256),
+            at_path_sha256=placed,
+            at_path_fingerprint=None if placed is None else Fingerprint.of(path),
+            archive=_holding(archive, archive_sha256 or archive, None),
+            archive_sha256=archive,
+            aside=_holding(aside, sha256, stand_in_sha256),
+            swap=_holding(sha256_or_none(self.folder / layout.swap_name(relative)), None, stand_in_sha256),
+        )
+
+    def drop_aside_stand_in(self, path: Path, sha256: str, stand_in_sha256: str) -> None:
+        """Remove our own stand-in where a set-aside original would be (``Holding.STAND_IN``). Refused for anything else."""
+        aside = self.aside_path(path, sha256)
+        if stand_in_sha256 == sha256 or sha256_or_none(aside) != stand_in_sha256:
+            raise Refused(f"{shown(aside)} is not our stand-in")
+        durable.remove(aside)
+
+    def drop_swap(self, path: Path, stand_in_sha256: str | None) -> None:
+        """Remove what a killed `replace_stand_in` left: the stand-in, or the copy while the stand-in is still in place.
+
+        Refused where it could be somebody's file.
+        """
+        swap = self.folder / layout.swap_name(layout.relative_to_gallery(self.root, path))
+        held = sha256_or_none(swap)
+        if held is None:
+            return
+        if stand_in_sha256 is None or stand_in_sha256 not in (held, self._digest_at(path)):
+            raise Refused(f"{shown(swap)} is kept: it may be somebody's edit of {shown(path)}")
+        durable.remove(swap)
 
     def clear_staging(self) -> int:
-        """Remove what a crash left in ``staging/``; how many. Only while no other instance works on this vault."""
+        """Remove what a crash left in ``staging/``; how many. Only while this vault is locked by us."""
+        return durable.remove_staged(self._staging)
 
-    # Models
+    # Models.
+
     def keep_model(self, name: str, data: bytes) -> Path:
-        """Keep the weight file that archives name; a file of that name with the same bytes is fine, with others Refused."""
+        """Keep the weight file that archives name; Damaged if a file of that name has other bytes."""
+        path = self.folder / "models" / layout.checked_model_name(name)
+        held = sha256_or_none(path)
+        if held is None:
+            durable.write_new(path, data)
+        elif held != sha256_of_bytes(data):
+            raise Damaged(f"{shown(path)} is not the weight file of that name")
+        return path
 
     def models(self) -> dict[str, Path]:
         """Kept weight files by name."""
+        with translated(self.folder):
+            paths = sorted((self.folder / "models").iterdir())
+        return {path.name: path for path in paths if not durable.is_temporary(path.name)}
+
+    # Steps.
+
+    @cached_property
+    def exchange_works(self) -> bool:
+        """Whether this mount exchanges two names in one step; tried once."""
+        return durable.can_exchange(self._staging)
+
+    def _check_archive(self, proof: Proof) -> None:
+        path = self.archive_path(proof.original_sha256)
+        if sha256_of(path) != proof.archive_sha256 or os.path.getsize(path) != proof.archive_bytes:
+            raise Damaged(f"{shown(path)} is not the archive that was proven")
+
+    def _digest_at(self, path: Path) -> str | None:
+        """Of the file under a photo's name; None where there is none, or something that is no plain file."""
+        layout.relative_to_gallery(self.root, path)
+        try:
+            return sha256_of(path)
+        except (Missing, Refused):
+            return None
+
+    def _make_room(self, slot: Path, expendable: tuple[str | None, ...]) -> None:
+        """Free a name of ours that a killed run may have left taken, if what it holds exists elsewhere."""
+        held = sha256_or_none(slot)
+        if held is None:
+            return
+        if held not in expendable:
+            raise AlreadyThere(f"{shown(slot)} holds another version of this photo")
+        durable.remove(slot)
+
+    def _put_aside(self, data: bytes, attributes: Attributes, slot: Path) -> None:
+        durable.commit(durable.stage(self._staging, data, attributes), slot)
+
+    def _copy_aside(self, path: Path, aside: Path, stand_in: bytes, attributes: Attributes, sha256: str, original: int) -> None:
+        """Where names can't be exchanged: copy, fsync, check the copy, then rename the stand-in over the original.
+
+        A write between the last look and the rename can be lost here; the lease, where there is one, closes that gap.
+        """
+        before = Fingerprint.of_open(original)
+        durable.copy_new(path, aside, sha256)
+        staged = durable.stage(self._staging, stand_in, attributes)
+        if not Fingerprint.of(path).unchanged_since(before):
+            raise Changed(f"{shown(path)} was written to while it was set aside")
+        durable.replace(staged, path)
+
+    def _confirm(self, aside: Path, sha256: str, lease: Lease, path: Path) -> None:
+        if sha256_of(aside) != sha256 or lease.broken():
+            raise Changed(f"{shown(path)} was written to while it was retired")
+
+    def _undo_retire(self, path: Path, aside: Path, sha256: str, stand_in_sha256: str | None) -> None:
+        held, placed = sha256_or_none(aside), self._digest_at(path)
+        if held is None:
+            return
+        if held == stand_in_sha256 or (held == sha256 and placed == sha256):
+            durable.remove(aside)
+        elif placed == stand_in_sha256:  # both None: nothing is in place
+            self.put_back(path, sha256, stand_in_sha256, as_it_is=True)
+
+    def _swap(self, slot: Path, path: Path, stand_in_sha256: str) -> None:
+        """What is in `slot` takes the place of our stand-in, which is removed; whoever else was there by now goes back."""
+        if self.exchange_works:
+            durable.exchange(slot, path)
+            if sha256_or_none(slot) != stand_in_sha256:
+                durable.exchange(slot, path)
+                raise Changed(f"{shown(path)} was replaced in that very moment")
+            durable.remove(slot)
+        else:
+            sha256 = sha256_of(slot)
+            copy = self._staging / f"{durable.TEMPORARY_PREFIX}{slot.name}{durable.TEMPORARY_SUFFIX}"
+            durable.copy_new(slot, copy, sha256)
+            if sha256_or_none(path) != stand_in_sha256:
+                durable.remove(copy)
+                raise Changed(f"{shown(path)} was replaced in that very moment")
+            durable.replace(copy, path)
+            durable.remove(slot)
+
+
+def _at_path(placed: str | None, exists: bool, sha256: str | None, stand_in_sha256: str | None, copy_sha256: str | None) -> AtPath:
+    if placed is None:
+        return AtPath.OTHER if exists else AtPath.MISSING
+    if placed == sha256:
+        return AtPath.ORIGINAL
+    if placed == stand_in_sha256:
+        return AtPath.STAND_IN
+    return AtPath.COPY if placed == copy_sha256 else AtPath.OTHER
+
+
+def _holding(held: str | None, expected: str | None, stand_in_sha256: str | None) -> Holding:
+    if held is None:
+        return Holding.MISSING
+    if held == expected:
+        return Holding.INTACT
+    return Holding.STAND_IN if held == stand_in_sha256 else Holding.CHANGED

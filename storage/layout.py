@@ -1,0 +1,86 @@
+"""Names inside a vault, and which paths of a gallery it may serve."""
+
+import hashlib
+import os
+import re
+from pathlib import Path
+
+from storage.errors import Refused, shown
+
+VAULT_NAME = ".gallery-optimizer"
+FOLDERS = ("archives", "originals", "models", "staging")
+ARCHIVE_SUFFIX = ".nphoto"
+ORIGINAL_SUFFIX = ".original"
+SWAP_SUFFIX = ".swap"
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+README = """\
+This folder belongs to gallery-optimizer. Please do not move or delete it: it holds your photos.
+
+The photos around it that look ordinary but small are stand-ins: previews under the photos' own names. The photos themselves are here:
+
+  archives/   one .nphoto file for each photo, named by the SHA-256 of the original. A copy of the photo, in full size and with all
+              its metadata, can be rebuilt from this one file.
+  originals/  originals that were taken out of their place and wait until their grace is over. Each is the untouched file that the
+              camera wrote; only its name is different. Rename it to get it back.
+  models/     the weight files that the archives need; keep them with the archives.
+  staging/    temp files of work in progress.
+
+To get a photo back:          gallery-optimizer restore PHOTO --to FOLDER
+To get all of them back:      gallery-optimizer eject
+To decode one archive alone:  gallery-optimizer decode archives/ab/ab....nphoto -o photo.jpg
+Any later version decodes every archive, also on another machine, and needs no catalogue for it.
+"""
+
+
+def checked_digest(sha256: str) -> str:
+    """The digest, since it becomes a part of a path. Raises Refused if it is not 64 hex digits."""
+    if not _DIGEST.fullmatch(sha256):
+        raise Refused(f"{sha256!r} is not a SHA-256 digest")
+    return sha256
+
+
+def checked_model_name(name: str) -> str:
+    """A model's file name. Raises Refused for one that could leave the folder."""
+    if not _MODEL_NAME.fullmatch(name):
+        raise Refused(f"{name!r} is not the name of a model")
+    return name
+
+
+def relative_to_gallery(root: Path, path: Path) -> bytes:
+    """A photo's path relative to its gallery, as the catalogue stores it.
+
+    Raises Refused outside the gallery, inside a vault, and where a folder on the way is a symbolic link.
+    """
+    try:
+        relative = path.relative_to(root)
+    except ValueError:
+        raise Refused(f"{shown(path)} is not in the gallery {shown(root)}") from None
+    if not relative.parts or ".." in relative.parts:
+        raise Refused(f"{shown(path)} does not name a photo in the gallery {shown(root)}")
+    if VAULT_NAME in relative.parts:
+        raise Refused(f"{shown(path)} is in a vault")
+    if os.path.realpath(path.parent) != os.path.join(os.path.realpath(root), *relative.parts[:-1]):
+        raise Refused(f"{shown(path)} leads through a symbolic link")
+    return os.fsencode(relative)
+
+
+def archive_name(sha256: str) -> str:
+    """Relative to the vault."""
+    return f"archives/{checked_digest(sha256)[:2]}/{sha256}{ARCHIVE_SUFFIX}"
+
+
+def aside_name(relative: bytes, sha256: str) -> str:
+    """Relative to the vault: where a path's set-aside original waits."""
+    return f"originals/{checked_digest(sha256)}-{_mark(relative)}{ORIGINAL_SUFFIX}"
+
+
+def swap_name(relative: bytes) -> str:
+    """Relative to the vault: where a rebuilt copy and the stand-in change places."""
+    return f"originals/{_mark(relative)}{SWAP_SUFFIX}"
+
+
+def _mark(relative: bytes) -> str:
+    return hashlib.sha256(relative).hexdigest()[:16]

@@ -1,0 +1,56 @@
+"""One instance at a time. The lock belongs to the open file, so the kernel frees it with the process, however that ended."""
+
+import errno
+import fcntl
+import os
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from storage.errors import Locked, shown, translated
+
+
+class InstanceLock:
+    """Lock on one file, which stays behind with the last holder's pid in it; use it as a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        """`path`: a file in a folder that exists, e.g. ``state/lock`` or ``.gallery-optimizer/lock``."""
+        self._path = path
+        self._descriptor: int | None = None
+
+    def acquire(self) -> None:
+        """Raises Locked with the holder's pid, ReadOnly, Missing (no folder)."""
+        with translated(self._path):
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                pid = _pid(descriptor)
+                os.close(descriptor)
+                if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+                    who = f"process {pid}" if pid else "another process"
+                    raise Locked(f"another instance is at work: {who} holds {shown(self._path)}", pid) from error
+                raise
+        with suppress(OSError):  # the pid is a courtesy: on a full disk the lock must still be had
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        """Idempotent. The file stays: removing it would let two newcomers lock two different files of that name."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def __enter__(self) -> Self:
+        self.acquire()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.release()
+
+
+def _pid(descriptor: int) -> int | None:
+    text = os.pread(descriptor, 32, 0).strip()
+    return int(text) if text.isdigit() else None

@@ -1,0 +1,43 @@
+"""What recovery needs to know about one photo, read from the disk."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from storage.fingerprint import Fingerprint
+
+
+class AtPath(StrEnum):
+    """What stands under a photo's name, by digest."""
+
+    ORIGINAL = "original"
+    STAND_IN = "stand-in"
+    COPY = "copy"
+    OTHER = "other"
+    """Somebody's file (or folder, or link): never touched."""
+    MISSING = "missing"
+
+
+class Holding(StrEnum):
+    """What the vault holds under one of its names, by digest."""
+
+    INTACT = "intact"
+    STAND_IN = "stand-in"
+    """Our stand-in lies where an original or copy is exchanged: see the two fields of Survey."""
+    CHANGED = "changed"
+    """Other bytes than expected: a damaged archive, or a late writer's version of the photo. Kept."""
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Facts about one photo, just read."""
+
+    at_path: AtPath
+    at_path_sha256: str | None
+    at_path_fingerprint: Fingerprint | None
+    archive: Holding
+    archive_sha256: str | None
+    aside: Holding
+    """The set-aside original. STAND_IN: the exchange of retiring did not happen, or that of putting back did."""
+    swap: Holding
+    """Where a rebuilt copy is exchanged. STAND_IN: the copy is in place; CHANGED: the exchange did not happen. Never INTACT."""
