@@ -12,8 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-import zstandard
-
 from codec.errors import Corrupt, UnknownVersion
 
 MAGIC: Final = b"\x9eNPH\r\n\x1a\n"
@@ -181,36 +179,3 @@ def _section(data: bytes, entry: Entry) -> bytes:
 
 def _is_name(name: bytes) -> bool:
     return len(name) == 4 and name.isascii() and name.isalnum() and name == name.upper()
-
-
-_STORED: Final = b"\0"
-_ZSTD: Final = b"\1"
-_THOROUGH_BYTES: Final = 1 << 20  # beyond, there is video: the best level would take a minute and gain nothing
-
-
-def squeeze(data: bytes) -> bytes:
-    """One byte for the method, then `data` by zstd, or as it is where that is not longer."""
-    level = 19 if len(data) <= _THOROUGH_BYTES else 3
-    packed = zstandard.ZstdCompressor(level=level, write_content_size=True).compress(data)
-    return _ZSTD + packed if len(packed) < len(data) else _STORED + data
-
-
-def expand(section: bytes, *, limit_bytes: int) -> bytes:
-    """What `squeeze` was given. Raises Corrupt, also where it would be more than `limit_bytes`, before the memory is taken."""
-    method, payload = section[:1], section[1:]
-    if method == _STORED:
-        if len(payload) > limit_bytes:
-            raise Corrupt(f"a section holds {len(payload)} bytes, more than {limit_bytes}")
-        return payload
-    if method != _ZSTD:
-        raise Corrupt("a section is packed by an unknown method")
-    try:
-        size = zstandard.frame_content_size(payload)
-        if not 0 <= size <= limit_bytes:
-            raise Corrupt(f"a section claims {size} bytes, more than {limit_bytes} or unknown")
-        data = zstandard.ZstdDecompressor().decompress(payload, max_output_size=max(size, 1), allow_extra_data=False)
-    except zstandard.ZstdError as error:
-        raise Corrupt(f"a section can't be unpacked: {error}") from error
-    if len(data) != size:
-        raise Corrupt("a section unpacks to another size than it claims")
-    return data

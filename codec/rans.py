@@ -6,13 +6,13 @@ chooses for each symbol; raw bits are uniform. docs/bitstream.md gives the byte 
 All of it is integer arithmetic, so the bytes are the same on every machine.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeVar
+from collections.abc import Sequence
+from typing import Any, Final
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from codec.compiled import compiled, read_only, types
 from codec.errors import Corrupt
 from codec.tokens import LARGEST, MAX_ROWS, REACH, TOKENS, TOTAL, Integers, TokenTables, count, fit, tokens_of
 
@@ -22,40 +22,14 @@ MAX_LANES: Final = 64
 _LOWEST_STATE: Final = 1 << 16
 _SYMBOLS_A_LANE: Final = 4096
 
-_F = TypeVar("_F", bound=Callable[..., Any])
-types: Any = numba.types
-_njit: Any = numba.njit
-
-
-def _compiled(signature: object) -> Callable[[_F], _F]:
-    """Compile at import, once a machine: later processes find the code in numba's cache.
-
-    Where no cache folder can be written (numba raises then), or what lies in it can't be read, each process compiles anew.
-    """
-
-    def decorate(function: _F) -> _F:
-        compiled: _F
-        try:
-            compiled = _njit(signature, cache=True, nogil=True, error_model="numpy")(function)
-        except Exception:  # noqa: BLE001 - a damaged cache fails in any way; a fault of the function is raised again below
-            compiled = _njit(signature, cache=False, nogil=True, error_model="numpy")(function)
-        return compiled
-
-    return decorate
-
-
-def _read_only(scalar: object, dimensions: int = 1) -> object:
-    return types.Array(scalar, dimensions, "C", readonly=True)
-
-
 # What the kernels share: a lane's state is an int64 in 2^16 .. 2^32 - 1 (int64 throughout, since numba makes floats of uint64 mixed
 # with int64); `rows` were checked against the table before; `spans` holds frequency << 16 | start for each row and token.
-_ROWS = _read_only(types.uint16)
-_SPANS = _read_only(types.uint32, 2)
+_ROWS = read_only(types.uint16)
+_SPANS = read_only(types.uint32, 2)
 _STATES = types.int64[::1]
 
 
-@_compiled(types.int64(_read_only(types.int32), _ROWS, _SPANS, types.int64[::1]))
+@compiled(types.int64(read_only(types.int32), _ROWS, _SPANS, types.int64[::1]))
 def _survey(symbols: Any, rows: Any, spans: Any, counts: Any) -> int:
     """Return the index of the first symbol that can't be coded, else -1; add to `counts` the words at most and the symbols sent."""
     steps = 0
@@ -83,7 +57,7 @@ def _survey(symbols: Any, rows: Any, spans: Any, counts: Any) -> int:
     return -1
 
 
-@_compiled(types.int64(_read_only(types.int32), _ROWS, _SPANS, types.uint16[::1], _STATES, types.int64, types.int64))
+@compiled(types.int64(read_only(types.int32), _ROWS, _SPANS, types.uint16[::1], _STATES, types.int64, types.int64))
 def _encode(symbols: Any, rows: Any, spans: Any, words: Any, states: Any, lane: int, position: int) -> int:
     """Code from the last symbol, which belongs to `lane`, to the first; fill `words` downwards from `position`, return where it got."""
     for i in range(symbols.size - 1, -1, -1):
@@ -118,8 +92,8 @@ def _encode(symbols: Any, rows: Any, spans: Any, words: Any, states: Any, lane: 
     return position
 
 
-@_compiled(
-    types.int64(types.int32[::1], _ROWS, _read_only(types.uint8, 2), _SPANS, _read_only(types.uint16), _STATES, types.int64, types.int64)
+@compiled(
+    types.int64(types.int32[::1], _ROWS, read_only(types.uint8, 2), _SPANS, read_only(types.uint16), _STATES, types.int64, types.int64)
 )
 def _decode(out: Any, rows: Any, slots: Any, spans: Any, words: Any, states: Any, lane: int, position: int) -> int:
     """Fill `out`, `lane` being the first symbol's; return the new position in `words`, or -1 where they end too early.

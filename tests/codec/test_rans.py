@@ -388,7 +388,7 @@ def run_copy(folder: Path, **environment: str) -> str:
 def copy_of_codec(tmp_path: Path) -> Path:
     source = Path(rans.__file__).parent
     (tmp_path / "codec").mkdir()
-    for name in ("__init__.py", "errors.py", "rans.py", "tokens.py"):
+    for name in ("__init__.py", "compiled.py", "errors.py", "rans.py", "tokens.py"):
         shutil.copy(source / name, tmp_path / "codec")
     return tmp_path
 
