@@ -88,7 +88,7 @@ def photo_like(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
         cy, cx, ry, rx = rng.uniform(0, 1, 2).tolist() + rng.uniform(0.05, 0.35, 2).tolist()
         distance = np.hypot((y - cy) / ry, (x - cx) / rx)
         inside = np.clip((1 - distance) * max(height, width) * min(ry, rx) / 1.5, 0, 1)[..., None]
-        picture = picture * (1 - inside) + (picture * 0.35 + rng.uniform(20, 200, 3)) * inside
+        picture = picture * (1 - inside) + (picture * 0.35 + rng.uniform(20, 150) + rng.uniform(-20, 20, 3)) * inside
     for period, strength in ((64.0, 9.0), (16.0, 5.0), (5.0, 3.0)):
         texture = _band(rng, height, width, period)
         where = np.clip(_band(rng, height, width, 96.0) + 0.3, 0, 1)  # texture lives in places, not everywhere
