@@ -78,6 +78,7 @@ def to_sections(structure: Structure) -> dict[str, bytes]:
             "adobe_transform": structure.adobe_transform,
             "primary_bytes": structure.primary_bytes,
             "index_at": structure.index_at,
+            "ahead": structure.ahead,
             "fineness": structure.fineness,
         }
     else:
@@ -134,6 +135,7 @@ def _jpeg_structure(fields: dict[str, Any], kept: tuple[bytes, ...], trailer: by
         primary_bytes=_integer(fields["primary_bytes"], 4, 2**31),
         index_at=None if index_at is None else _integer(index_at, 2, 2**31),
         segments=kept,
+        ahead=_integer(fields["ahead"], 0, len(kept)),
         trailer=trailer,
         fineness=_integer(fields["fineness"], 1, 100),
     )

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-_BAND_ROWS = 32
-_BANDS = 48  # evenly spaced; two megapixels of a twelve megapixel photo tell as much as all of it
+_BAND_ROWS = 17  # one more than the rows that are looked at
+_BANDS = 24  # evenly spaced; one and a half megapixels of a phone photo tell as much as all twelve
 _STEP = 16  # a change of more levels than this, from one pixel to the next, is an edge nobody photographed
 
 

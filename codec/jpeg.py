@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from codec.errors import Corrupt, Unsupported
-from codec.jpeg_segments import APP11, APP14, Frame, Segment, frame, walk
+from codec.jpeg_segments import APP11, APP14, SOFS, Frame, Segment, frame, walk
 from codec.multi_picture import fill, is_index, places_matter
 from codec.picture import MAX_KEPT_BYTES, JpegStructure, Picture, check_area, check_pixels
 
@@ -30,6 +30,7 @@ def read(data: bytes) -> Picture:
         raise Unsupported("signed", "a JUMBF box (C2PA), whose digest no re-coded picture can match")
     _check_work(found)
     kept = tuple(data[s.start : s.end] for s in segments if s.kept)
+    frame_at = next(s.start for s in segments if s.marker in SOFS)
     if sum(map(len, kept)) > MAX_KEPT_BYTES:
         raise Unsupported("too-large", "more metadata than pictures have")
     index = next((s.start for s in segments if s.kept and is_index(data[s.start : s.end])), None)
@@ -45,6 +46,7 @@ def read(data: bytes) -> Picture:
         primary_bytes=end,
         index_at=index,
         segments=kept,
+        ahead=sum(s.kept and s.start < frame_at for s in segments),
         trailer=data[end:],
     )
     # The decoder sees no metadata: it would only warn of odd ICC chunks or JFIF versions, which are not damage to the pixels.
@@ -65,9 +67,9 @@ def write(pixels: NDArray[np.uint8], structure: JpegStructure, *, fineness: int 
         raise ValueError(f"fineness is {percent}, not 1..100 percent")
     placed = places_matter(structure)
     ways = (True,) if structure.progressive and not placed else (True, False)
-    picture = min((_encode(pixels, structure, percent, progressive) for progressive in ways), key=len)
-    kept = fill(structure, len(picture)) if placed else structure.segments
-    return b"".join((b"\xff\xd8", *kept, picture, structure.trailer))
+    head, rest = min((_encode(pixels, structure, percent, progressive) for progressive in ways), key=lambda coded: sum(map(len, coded)))
+    parts = [b"\xff\xd8", *structure.segments[: structure.ahead], head, *structure.segments[structure.ahead :], rest]
+    return b"".join((*(fill(parts, structure) if placed else parts), structure.trailer))
 
 
 def _check_colours(data: bytes, segments: list[Segment], found: Frame) -> int | None:
@@ -104,8 +106,8 @@ def _decode(bare: bytes, structure: JpegStructure) -> NDArray[np.uint8]:
     return pixels
 
 
-def _encode(pixels: NDArray[np.uint8], structure: JpegStructure, percent: int, progressive: bool) -> bytes:
-    """What follows the metadata: tables, frame, scans and EOI."""
+def _encode(pixels: NDArray[np.uint8], structure: JpegStructure, percent: int, progressive: bool) -> tuple[bytes, bytes]:
+    """The coded picture without SOI and metadata: up to the frame header, and from there to EOI."""
     scaled = [[min(255, max(1, (step * percent + 50) // 100)) for step in table] for table in structure.quantisation]
     if len(scaled) == 3 and scaled[1] == scaled[2]:
         scaled.pop()
@@ -122,7 +124,9 @@ def _encode(pixels: NDArray[np.uint8], structure: JpegStructure, percent: int, p
         image.save(buffer, "JPEG", **{**options, "progressive": False})
     data = buffer.getvalue()
     segments, _ = walk(data)
-    return b"".join(data[s.start : s.end] for s in segments if not s.kept) + _END
+    coded = [data[s.start : s.end] for s in segments if not s.kept]
+    split = 1 + next(k for k, part in enumerate(coded) if part[1] in SOFS)
+    return b"".join(coded[:split]), b"".join((*coded[split:], _END))
 
 
 def _subsampling(factors: tuple[tuple[int, int], ...]) -> str:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from codec.errors import Corrupt, NotAPicture, Unsupported
 
 SOI, EOI, SOS, DQT, DRI, DNL, DHT = 0xD8, 0xD9, 0xDA, 0xDB, 0xDD, 0xDC, 0xC4
-APP0, APP2, APP11, APP14, APP15, COM = 0xE0, 0xE2, 0xEB, 0xEE, 0xEF, 0xFE
+APP0, APP11, APP14, APP15, COM = 0xE0, 0xEB, 0xEE, 0xEF, 0xFE
+SOFS = (0xC0, 0xC1, 0xC2)  # baseline, extended, progressive
 
 _REFUSED = {
     0xC3: ("lossless-jpeg", "SOF3"),
@@ -26,8 +27,7 @@ _REFUSED = {
     0xDE: ("hierarchical", "DHP"),
     0xF7: ("lossless-jpeg", "JPEG-LS"),
 }
-_SOFS = (0xC0, 0xC1, 0xC2)
-_KNOWN = frozenset((*_SOFS, DHT, 0xCC, SOS, DQT, DNL, DRI, *range(APP0, APP15 + 1), COM))
+_KNOWN = frozenset((*SOFS, DHT, 0xCC, SOS, DQT, DNL, DRI, *range(APP0, APP15 + 1), COM))
 _BARE = frozenset((0x01, *range(0xD0, 0xD8)))  # TEM and RSTn stand alone; libjpeg skips them between segments
 
 # In entropy coded data FF is followed by 00 (stuffed), by RSTn, or by more FF (fill). All else is the next segment.
@@ -131,7 +131,7 @@ def frame(data: bytes, segments: list[Segment]) -> Frame:
     restart_interval = 0
     for segment in segments:
         payload = data[segment.body : segment.body_end]
-        if segment.marker in _SOFS:
+        if segment.marker in SOFS:
             if header is not None:
                 raise Corrupt("damaged: two frame headers")
             header = (segment.marker, *_frame_header(payload))
@@ -153,11 +153,11 @@ def frame(data: bytes, segments: list[Segment]) -> Frame:
     if header is None:
         raise Corrupt("damaged: there is no frame header, hence no picture")
     marker, width, height, components = header
+    if any(segment.marker == DNL for segment in segments):
+        raise Unsupported("dnl", "the height is given after the first scan")
     if height == 0:
-        if any(segment.marker == DNL for segment in segments):
-            raise Unsupported("dnl", "the height is given after the picture")
         raise Corrupt("damaged: the height is 0")
-    progressive = marker == 0xC2
+    progressive = marker == SOFS[2]
     _check_complete(scripts, components, progressive)
     quantisation = tuple(used[component.id] for component in components)
     return Frame(width, height, progressive, components, quantisation, restart_interval, len(scripts))

@@ -3,9 +3,11 @@
 Ultra HDR, Apple HDR, 3D and many camera files carry further pictures behind the EOI of the primary one. A multi-picture index
 (MPF, in an APP2 segment) gives their places as offsets from itself, and Container XMP may give the primary's length; both are
 kept verbatim. They stay true when the rebuilt primary image is exactly as long as the original's was and the index stands where
-it stood. So the rebuilt one, which must not be longer, is filled up with bytes 0xFF in front of a marker: T.81 B.1.1.2 allows any
-number of them there, and libjpeg, Pillow and ExifTool skip them.
+it stood. So the rebuilt one, which must not be longer, is filled up with bytes 0xFF: T.81 B.1.1.2 allows any number of them in
+front of every marker, and libjpeg, Pillow and ExifTool skip them.
 """
+
+import re
 
 from codec.errors import Unsupported
 from codec.picture import JpegStructure
@@ -15,37 +17,51 @@ INDEX_MAGIC = b"MPF\0"
 # Namespaces of the XMP that describes what lies behind the primary image.
 _CONTAINER_MARKS = (b"ns.google.com/photos/1.0/container", b"Container:Directory", b"ns.adobe.com/hdr-gain-map", b"HDRGainMap")
 
+# In such XMP a length is mostly given for what lies behind only, and readers count it from the end of the file.
+_PRIMARY_ITEM = re.compile(rb"""<[^<>]*:Semantic=["']Primary["'][^<>]*>""")
+_LENGTH = re.compile(rb""":Length=["']0*[1-9]""")
+
 
 def places_matter(structure: JpegStructure) -> bool:
-    """Whether something in the file counts bytes from its front or says how long the primary image is."""
+    """Whether a reader may look for something in the file by counting from its front."""
     if structure.index_at is not None:
         return True
     return bool(structure.trailer) and any(mark in segment for segment in structure.segments for mark in _CONTAINER_MARKS)
 
 
-def fill(structure: JpegStructure, coded_bytes: int) -> list[bytes]:
-    """The kept segments with fill bytes, such that `coded_bytes` more end where the original's primary image did.
+def fill(parts: list[bytes], structure: JpegStructure) -> list[bytes]:
+    """The `parts` of a primary image, SOI to EOI, with fill bytes that put its index and its end where the original's were.
 
-    Raises Unsupported('multi-picture') where that is not enough room.
+    Each part but the first begins with a marker, the last takes the fill that makes up the length. Raises
+    Unsupported('multi-picture') where there is too little room and something in the file says where things are.
     """
-    parts: list[bytes] = []
-    at = 2  # after SOI
+    filled: list[bytes] = []
+    at = 0
     index_at = structure.index_at
-    for segment in structure.segments:
-        if index_at is not None and is_index(segment):
-            # Tables may have stood before the index; those that we write all stand behind it.
-            parts.append(_filler(index_at - at))
+    for part in parts[:-1]:
+        if index_at is not None and is_index(part):
+            # Other tables, of another length, may have stood before the index.
+            filled.append(_filler(index_at - at))
             at, index_at = index_at, None
-        parts.append(segment)
-        at += len(segment)
-    parts.append(_filler(structure.primary_bytes - coded_bytes - at))
-    return parts
+        filled.append(part)
+        at += len(part)
+    missing = structure.primary_bytes - at - len(parts[-1])
+    if missing < 0 and structure.index_at is None and not _says_its_length(structure):
+        return parts
+    return [*filled, _filler(missing), parts[-1]]
 
 
 def is_index(segment: bytes) -> bool:
     """Whether a raw segment, fill bytes included, is the multi-picture index."""
     bare = segment.lstrip(b"\xff")
     return bare[:1] == b"\xe2" and bare.startswith(INDEX_MAGIC, 3)
+
+
+def _says_its_length(structure: JpegStructure) -> bool:
+    for segment in structure.segments:
+        if b">Primary<" in segment or any(_LENGTH.search(item) for item in _PRIMARY_ITEM.findall(segment)):
+            return True
+    return False
 
 
 def _filler(count: int) -> bytes:

@@ -22,7 +22,8 @@ class JpegStructure:
     """What is needed, beside the pixels, to build a JPEG like the original.
 
     Tables of quantisation and sampling factors are those of the original, one entry a component. `segments` are the APPn and
-    COM segments in their order, raw, each with the fill bytes before it; `trailer` is everything after the EOI.
+    COM segments in their order, raw, each with the fill bytes before it: the first `ahead` of them stood before the frame header,
+    where some readers stop looking. `trailer` is everything after the EOI.
     """
 
     width: int
@@ -36,6 +37,7 @@ class JpegStructure:
     primary_bytes: int  # SOI to EOI of the original
     index_at: int | None  # where the original's multi-picture (MPF) segment begins, fill bytes included
     segments: tuple[bytes, ...]
+    ahead: int
     trailer: bytes
     fineness: int = 100  # percent of the original's quantisation steps that a rebuilt file uses
 

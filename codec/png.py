@@ -20,7 +20,6 @@ _REFUSED = {
     b"fcTL": ("animated", "APNG"),
     b"fdAT": ("animated", "APNG"),
     b"tRNS": ("alpha", "a transparent colour"),
-    b"CgBI": ("cgbi", "Apple's own variant of PNG"),
     b"iDOT": ("idot", "Apple's index into the compressed data"),
     b"caBX": ("signed", "C2PA, whose digest no re-coded picture can match"),
     b"dSIG": ("signed", "a digital signature"),
@@ -43,6 +42,8 @@ def read(data: bytes) -> Picture:
     packed: list[bytes] = []
     end = 8
     for kind, start, end in _chunks(data):
+        if kind == b"CgBI":
+            raise Unsupported("cgbi", "Apple's own variant of PNG")  # it stands before IHDR
         if (not before) != (kind == b"IHDR"):
             raise Corrupt("damaged: IHDR is not the first chunk and the only one")
         if kind == b"IDAT":
@@ -163,7 +164,7 @@ def _decode(header: bytes, packed: list[bytes], end: bytes, structure: PngStruct
     bare = b"".join((SIGNATURE, header, *packed, end))
     try:
         with Image.open(io.BytesIO(bare), formats=("PNG",)) as image:
-            pixels = np.asarray(image)
+            pixels = np.array(image)  # a copy, since Pillow's own memory is read-only
     except (OSError, SyntaxError, ValueError) as error:
         raise Corrupt(f"damaged: {error}") from None
     check_pixels(pixels, structure)

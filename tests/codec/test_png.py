@@ -1,0 +1,188 @@
+"""The file around the pixels of a PNG: what comes back, and what is refused."""
+
+import io
+import random
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from codec import png
+from codec.errors import CodecError, Corrupt, NotAPicture, Unsupported
+from codec.picture import PngStructure
+
+
+def chunk(kind: bytes, body: bytes = b"") -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def coded(pixels: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def noise(height: int = 20, width: int = 30, channels: int = 3) -> np.ndarray:
+    return np.random.default_rng(7).integers(0, 256, (height, width, 3) if channels == 3 else (height, width), dtype=np.uint8)
+
+
+def parts(data: bytes) -> list[bytes]:
+    return [data[start:end] for _, start, end in png._chunks(data)]
+
+
+def joined(*chunks: bytes) -> bytes:
+    return png.SIGNATURE + b"".join(chunks)
+
+
+def interlaced(pixels: np.ndarray) -> bytes:
+    """An Adam7 PNG, which Pillow cannot write."""
+    height, width = pixels.shape[:2]
+    rows = b""
+    for left, top, across, down in png._PASSES:
+        for row in pixels[top::down, left::across]:
+            rows += b"\0" + row.tobytes() if row.size else b""
+    header = struct.pack(">IIBBBBB", width, height, 8, 2 if pixels.ndim == 3 else 0, 0, 0, 1)
+    return joined(chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND"))
+
+
+SMALL = coded(noise())
+HEADER, *IMAGE_DATA, END = parts(SMALL)
+
+KINDS = st.sampled_from([b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"gAMA", b"sBIT", b"cICP", b"pHYs", b"prVt", b"iCCP", b"tIME"])
+CHUNKS = st.lists(st.builds(chunk, KINDS, st.binary(max_size=30)), max_size=5)
+
+
+@given(before=CHUNKS, after=CHUNKS, trailer=st.binary(max_size=30))
+def test_chunks_and_trailer_come_back_verbatim_and_in_order(before: list[bytes], after: list[bytes], trailer: bytes) -> None:
+    data = joined(HEADER, *before, *IMAGE_DATA, *after, END) + trailer
+    picture = png.read(data)
+    structure = picture.structure
+    assert isinstance(structure, PngStructure)
+    assert structure.before == (HEADER, *before)
+    assert structure.after == (*after, END)
+    assert structure.trailer == trailer
+    again = png.read(png.write(picture.pixels, structure))
+    assert again.structure == structure
+    assert np.array_equal(again.pixels, noise())
+
+
+@given(seed=st.integers(0, 2**32))
+def test_mutations_give_a_picture_or_a_named_error(seed: int) -> None:
+    chance = random.Random(seed)
+    chunks = parts(joined(HEADER, chunk(b"tEXt", b"a\0b"), *IMAGE_DATA, END))
+    for _ in range(chance.randint(1, 3)):
+        at = chance.randrange(len(chunks))
+        body = bytearray(chunks[at][8:-4] or b"\0")
+        body[chance.randrange(len(body))] = chance.randrange(256)
+        chunks[at] = chunk(chunks[at][4:8], bytes(body))  # the checksum right, so that the damage goes deeper
+    data = bytearray(joined(*chunks))
+    if chance.random() < 0.3:
+        del data[chance.randrange(len(data)) :]
+    try:
+        picture = png.read(bytes(data))
+        assert isinstance(picture.structure, PngStructure)
+        png.write(picture.pixels, picture.structure)
+    except CodecError:
+        pass
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("size", [(20, 30), (1, 1), (3, 2), (9, 5)])
+def test_an_interlaced_picture_comes_back_in_plain_rows(channels: int, size: tuple[int, int]) -> None:
+    pixels = noise(*size, channels=channels)
+    picture = png.read(interlaced(pixels))
+    assert np.array_equal(picture.pixels, pixels)
+    assert isinstance(picture.structure, PngStructure)
+    assert picture.structure.interlaced
+    again = png.read(png.write(pixels, picture.structure))
+    assert np.array_equal(again.pixels, pixels)
+    assert isinstance(again.structure, PngStructure)
+    assert not again.structure.interlaced
+
+
+def test_package_photos_come_back_smaller_or_near(package_photos: dict[str, Path]) -> None:
+    data = package_photos["astronaut"].read_bytes()
+    picture = png.read(data)
+    assert isinstance(picture.structure, PngStructure)
+    assert len(png.write(picture.pixels, picture.structure)) < len(data) * 1.1
+
+
+def converted(mode: str, **save: object) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(noise()).convert(mode).save(buffer, "PNG", **save)
+    return buffer.getvalue()
+
+
+def animated() -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(noise()).save(buffer, "PNG", save_all=True, append_images=[Image.new("RGB", (30, 20))])
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (converted("P"), "palette"),
+        (converted("RGBA"), "alpha"),
+        (converted("LA"), "alpha"),
+        (converted("1"), "low-bit-depth"),
+        (converted("I;16"), "16-bit"),
+        (joined(HEADER, chunk(b"tRNS", bytes(6)), *IMAGE_DATA, END), "alpha"),
+        (animated(), "animated"),
+        (joined(chunk(b"CgBI", bytes(4)), HEADER, *IMAGE_DATA, END), "cgbi"),
+        (joined(HEADER, chunk(b"iDOT", bytes(28)), *IMAGE_DATA, END), "idot"),
+        (joined(HEADER, chunk(b"ABCD"), *IMAGE_DATA, END), "critical-chunk"),
+        (joined(chunk(b"IHDR", struct.pack(">IIBBBBB", 20000, 20000, 8, 0, 0, 0, 0)), *IMAGE_DATA, END), "too-large"),
+    ],
+)
+def test_what_cannot_be_kept_is_refused_with_a_reason(data: bytes, reason: str) -> None:
+    with pytest.raises(Unsupported) as caught:
+        png.read(data)
+    assert caught.value.reason == reason
+
+
+def test_a_cut_file_is_damage_wherever_it_is_cut() -> None:
+    for cut in range(9, len(SMALL), 5):
+        with pytest.raises(Corrupt, match="truncated"):
+            png.read(SMALL[:cut])
+    for cut in (0, 4, 8):
+        with pytest.raises(NotAPicture):
+            png.read(SMALL[:cut])
+
+
+def rows(count: int) -> bytes:
+    return zlib.compress(bytes(count * 91))
+
+
+@pytest.mark.parametrize(
+    "image_data",
+    [
+        [chunk(b"IDAT", rows(19))],
+        [chunk(b"IDAT", rows(21))],
+        [chunk(b"IDAT", rows(5000))],
+        [chunk(b"IDAT", rows(20)[:-4])],  # no checksum
+        [chunk(b"IDAT", rows(20)[:-1] + b"\0")],  # a wrong one
+        [chunk(b"IDAT", rows(20) + b"junk")],
+        [chunk(b"IDAT", rows(20)), chunk(b"IDAT", b"junk")],
+        [chunk(b"IDAT", rows(20)[:5]), chunk(b"tEXt", b"a\0b"), chunk(b"IDAT", rows(20)[5:])],
+        [chunk(b"IDAT", b"\5" + rows(20)[1:])],
+        [chunk(b"IDAT", zlib.compress(b"\x09" * 20 * 91))],  # a filter that does not exist
+        [],
+        [chunk(b"IDAT")],
+        [HEADER, chunk(b"IDAT", rows(20))],
+    ],
+)
+def test_image_data_of_another_amount_is_damage(image_data: list[bytes]) -> None:
+    with pytest.raises(Corrupt):
+        png.read(joined(HEADER, *image_data, END))
+
+
+def test_a_flipped_bit_anywhere_in_a_chunk_is_damage() -> None:
+    for at in range(8, len(SMALL), 41):
+        with pytest.raises(CodecError):
+            png.read(SMALL[:at] + bytes((SMALL[at] ^ 4,)) + SMALL[at + 1 :])
