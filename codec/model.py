@@ -1,0 +1,115 @@
+"""A released model: weights, integer rows and tables out of one file, checked and ready.
+
+The weight file is safetensors (no pickle): float16 for what computes pixels, integers for what the bitstream depends on. Its SHA-256 is the model's digest,
+which every archive names. Files that ship lie in codec/weights/, with a MANIFEST of their digests; none is ever taken away.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load
+
+from codec.errors import Corrupt, ModelMissing
+from codec.network.constants import ANCHORS, HYPER, LATENTS, STEPS
+from codec.network.network import Network
+from codec.network.rows import Rows
+from codec.tokens import TokenTables
+
+DEFAULT: Final = "m1"
+SHORT_DIGEST: Final = 8
+"""Bytes of the digest that a pixel stream of its own carries."""
+
+_ROWS: Final = ("weight", "bias", "base", "shrink", "offset", "neighbours", "sizes", "limits")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """A codec ready for use. Immutable; may be shared by threads that don't call it at the same time."""
+
+    name: str
+    digest: bytes  # 32 bytes, SHA-256 of the weight file
+    network: Network
+    rows: Rows
+    y_tables: TokenTables  # a row for each of the 64 rows
+    z_tables: TokenTables  # a row for each anchor quality and channel: anchor * HYPER + channel
+    dead_zone: NDArray[np.float32]  # (64,): how far the encoder rounds towards 0, by row; no decoder uses it
+
+
+def manifest() -> dict[str, dict[str, str]]:
+    """What ships: name -> {'file', 'sha256'}."""
+    text = files("codec").joinpath("weights/MANIFEST.json").read_text("utf-8")
+    entries: dict[str, dict[str, str]] = json.loads(text)["models"]
+    return entries
+
+
+def weight_file(which: str | bytes = DEFAULT) -> bytes:
+    """The bytes of a shipped weight file, by name or by (the first 8 bytes of) its digest. Raises ModelMissing, or Corrupt where the file was altered."""
+    for name, entry in manifest().items():
+        if which == name or (isinstance(which, bytes) and len(which) >= SHORT_DIGEST and bytes.fromhex(entry["sha256"]).startswith(which)):
+            data = files("codec").joinpath("weights", entry["file"]).read_bytes()
+            if hashlib.sha256(data).hexdigest() != entry["sha256"]:
+                raise Corrupt(f"the weight file of model {name} is not the one that was released")
+            return data
+    raise ModelMissing(which if isinstance(which, bytes) else which.encode())
+
+
+@cache
+def load_model(which: str | bytes = DEFAULT) -> Model:
+    """A shipped model by name, or by (the first 8 bytes of) its digest; loaded once a process.
+
+    Raises ModelMissing where no such model ships, Corrupt where its file was altered or where this machine does not compute
+    the integers that the file's self-test expects.
+    """
+    return model_from(weight_file(which))
+
+
+def model_from(data: bytes) -> Model:
+    """The model in the bytes of a weight file, a vault's for example. Raises Corrupt."""
+    try:
+        tensors = load(data)
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        name = header["__metadata__"]["name"]
+        # Deterministic shapes of zeros, filled at once: no random start is drawn
+        network = Network()
+        state = {k.removeprefix("network."): torch.from_numpy(v.astype(np.float32)) for k, v in tensors.items() if k.startswith("network.")}
+        left = network.load_state_dict(state, strict=False)
+        if left.unexpected_keys or any(not key.startswith("scales.") for key in left.missing_keys):
+            raise ValueError(f"weights missing {left.missing_keys}, unexpected {left.unexpected_keys}")
+        model = Model(
+            name=name,
+            digest=hashlib.sha256(data).digest(),
+            network=network.eval().requires_grad_(False).to(memory_format=torch.channels_last),  # type: ignore[call-overload]
+            rows=Rows(**{part: tensors[f"rows.{part}"] for part in _ROWS}),
+            y_tables=TokenTables(tensors["tables.y"]),
+            z_tables=TokenTables(tensors["tables.z"]),
+            dead_zone=tensors["encoder.dead_zone"].astype(np.float32),
+        )
+        expected = tensors["self_test"].tobytes()
+    except (SafetensorError, KeyError, ValueError, RuntimeError, TypeError) as error:
+        raise Corrupt(f"this is no weight file: {error}") from error
+    if self_test(model) != expected:
+        raise Corrupt("this machine does not compute the integers that the model's self-test expects")
+    return model
+
+
+def self_test(model: Model) -> bytes:
+    """SHA-256 over the rows of a fixed pseudo-random z and of fixed symbols: what must be the same everywhere for archives to be readable."""
+    at = np.arange(3 * 2 * HYPER, dtype=np.int64).reshape(3, 2, HYPER)
+    z = ((at * 2654435761 >> 7) % 61 - 30).astype(np.int32)
+    cells = np.array([[0, 17], [STEPS * 4 + 9, STEPS * 6], [STEPS * 7 + 24, STEPS * (ANCHORS - 1)]], np.int32)
+    sums = model.rows.sums(z, cells)
+    at = np.arange(sums.size, dtype=np.int64).reshape(sums.shape)
+    symbols = ((at * 40503 >> 5) % 23 - 11).astype(np.int32)
+    assert sums.shape[-1] == LATENTS
+    digest = hashlib.sha256()
+    for part in (model.rows.first(sums), model.rows.second(sums, symbols), model.y_tables.freq, model.z_tables.freq):
+        digest.update(part.astype("<u2").tobytes())
+    return digest.digest()

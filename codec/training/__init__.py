@@ -1,0 +1,1 @@
+"""How the networks are trained and released; needs the extra `train`. Nothing outside this folder imports it."""

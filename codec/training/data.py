@@ -1,0 +1,72 @@
+"""Training crops: read once into memory, handed out as batches that look like what the codec will meet."""
+
+import io
+import tarfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image, ImageFilter
+from torch import Tensor
+
+Crop = npt.NDArray[np.uint8]
+
+HELD_OUT = 48
+"""Crops never trained on, whose loss the log shows."""
+
+_PHONE_SHARE = 0.5
+
+
+def load_crops(pack: Path, limit: int | None = None) -> tuple[list[Crop], list[Crop]]:
+    """Read a tar of square RGB crops, all of one size -> (to train on, held out). Crops of one photo (name before the last `_`) are never in both."""
+
+    def decode(data: bytes) -> Crop:
+        return np.asarray(Image.open(io.BytesIO(data)).convert('RGB'))
+
+    with tarfile.open(pack) as tar, ThreadPoolExecutor(2) as pool:
+        files = sorted((m for m in tar if m.isfile()), key=lambda m: m.name)[:limit]
+        sources = [m.name.rsplit('_', 1)[0] for m in files]
+        crops = list(pool.map(decode, [handle.read() for m in files if (handle := tar.extractfile(m))]))
+    kept = set(dict.fromkeys(sources[:: max(1, len(sources) // HELD_OUT)]))  # photos of every part of the order
+    held = [crop for crop, source in zip(crops, sources, strict=True) if source in kept][:HELD_OUT]
+    return [crop for crop, source in zip(crops, sources, strict=True) if source not in kept], held
+
+
+def phone_like(crop: Crop, size: int, rng: np.random.Generator) -> Crop:
+    """What a phone's JPEG looks like at native size, out of a cleaner crop: (S, S, 3) uint8 -> (size, size, 3) uint8, for input and target alike.
+
+    Enlarged 1-2 times (demosaicing is soft), signal-dependent noise that is slightly blurred, sharpening, JPEG 4:2:0.
+    """
+    side = crop.shape[0]
+    n = min(side, int(size / rng.uniform(1, 2)) + 1)
+    i, j = rng.integers(0, side - n + 1, 2)
+    v = np.asarray(Image.fromarray(crop[i : i + n, j : j + n]).resize((size, size), Image.Resampling.BICUBIC), np.float32)
+    noise = rng.normal(0, 0.6, v.shape) + rng.normal(0, 0.8, (*v.shape[:2], 1))
+    noise = noise + np.roll(noise, 1, 0) + np.roll(noise, 1, 1) + np.roll(noise, (1, 1), (0, 1))
+    v = v + noise / 2 * rng.uniform(0.4, 1) * rng.uniform(0, 3.5) * np.sqrt(0.15 + v / 255)
+    image = Image.fromarray(v.clip(0, 255).round().astype(np.uint8))
+    if rng.random() < 0.6:
+        image = image.filter(ImageFilter.UnsharpMask(rng.uniform(0.6, 1.5), int(rng.uniform(30, 120)), 0))
+    buffer = io.BytesIO()
+    image.save(buffer, 'JPEG', quality=int(rng.integers(88, 98)), subsampling=2)
+    return np.asarray(Image.open(buffer).convert('RGB'))
+
+
+def batches(crops: list[Crop], count: int, size: int, seed: int) -> Iterator[Tensor]:
+    """Endless (count, 3, size, size) batches of floats in 0..1: crops flipped and turned, half of them made phone-like."""
+    rng = np.random.default_rng(seed)
+    while True:
+        chosen = []
+        for index in rng.integers(0, len(crops), count):
+            crop = crops[index]
+            if rng.random() < _PHONE_SHARE:
+                crop = phone_like(crop, size, rng)
+            else:
+                i, j = rng.integers(0, crop.shape[0] - size + 1, 2)
+                crop = crop[i : i + size, j : j + size]
+            crop = np.rot90(crop, int(rng.integers(4)))
+            chosen.append(crop[:, ::-1] if rng.random() < 0.5 else crop)
+        yield torch.from_numpy(np.stack(chosen)).permute(0, 3, 1, 2).float() / 255

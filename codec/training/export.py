@@ -1,0 +1,141 @@
+"""Turn a checkpoint into a weight file: `python -m codec.training.export CHECKPOINT --data CROPS.tar --name m1 --out FILE`.
+
+Floats become float16, the map to rows becomes integers, and the CDF tables are fitted on histograms of what the integer codec itself produces on training crops.
+"""
+
+import argparse
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.numpy import save
+
+from codec.model import Model, self_test
+from codec.network.constants import ANCHORS, CELL, HYPER, LATENTS, TOP_QUALITY
+from codec.network.network import Network
+from codec.network.rows import LOWEST, ROWS, SHIFT, SIZES, STEP, UNIT, Z_LIMIT, Rows
+from codec.neural import Analysed
+from codec.rans import TOKENS, TokenTables, fit, tokens_of
+from codec.training.data import Crop, load_crops, phone_like
+from codec.unit import at_latents, quantise_unit
+
+CROPS = 60
+PRIOR = 200.0
+"""Weight, in symbols, of the Laplace that a histogram is mixed with: rare rows keep a sane shape."""
+SURE = 0.9985
+"""Rows of which more is 0 are not sent."""
+
+Counts = NDArray[np.float64]
+
+
+def integer_rows(network: Network) -> Rows:
+    """`Scales` in integers. One step of a row is 2^SHIFT; the centre of z and the rounding of the last shift are folded into the bias."""
+    scales = network.scales
+    weight = scales.row.weight.detach().double().view(LATENTS * CELL**2, HYPER)
+    assert scales.row.bias is not None
+    bias = scales.row.bias.detach().double() + weight @ network.z_mean.detach().double() - LOWEST
+    whole = np.rint(weight.numpy() * UNIT)
+    limit = (2**24 - 1) // Z_LIMIT  # the bound that Rows proves; a row beyond it (none is expected) is shrunk, not wrapped
+    excess = np.abs(whole).sum(1, keepdims=True) / limit
+    whole = np.trunc(whole / np.maximum(excess, 1))
+    shrink = np.rint(scales.shrink.detach().numpy() * 4096)
+    return Rows(
+        weight=whole.astype(np.int16),
+        bias=(np.rint(bias.numpy() * UNIT) + 2 ** (SHIFT - 1)).astype(np.int32),
+        base=np.rint(scales.base.table.detach().numpy() * UNIT).astype(np.int32),
+        shrink=shrink.astype(np.int32),
+        # what is clipped counts from LOWEST, and holds half a step for rounding
+        offset=np.rint(scales.offset.detach().numpy() * UNIT + shrink / 4096 * (LOWEST * UNIT - 2 ** (SHIFT - 1))).astype(np.int32),
+        neighbours=np.rint(scales.neighbours.detach().numpy() * UNIT).astype(np.int32),
+        sizes=np.rint(64 * np.log2(1 + np.arange(SIZES))).astype(np.int32),
+        limits=np.rint((np.array([-3.0, 6.0]) - LOWEST) * UNIT + 2 ** (SHIFT - 1)).astype(np.int32),
+    )
+
+
+def laplace(deviations: NDArray[np.float64]) -> Counts:
+    """(n,) standard deviations -> (n, TOKENS) probabilities of the tokens of a rounded Laplace."""
+    symbols = np.arange(-4096, 4097)
+    b = np.maximum(deviations, 0.05)[:, None] / np.sqrt(2)
+    edge = np.abs(symbols)[None]
+    inside = np.where(
+        edge == 0, 1 - np.exp(-0.5 / b), 0.5 * np.exp(-(edge - 0.5) / b) * (1 - np.exp(-1 / b))
+    )
+    out = np.zeros((len(deviations), TOKENS))
+    np.add.at(out.T, tokens_of(symbols), inside.T)
+    return out / out.sum(1, keepdims=True)
+
+
+def fitted(counts: Counts, prior: Counts, *, sure: bool) -> NDArray[np.uint16]:
+    """Histograms (n, TOKENS) mixed with their prior -> frequencies."""
+    freq = fit(np.rint((counts + PRIOR * prior) * 1000).astype(np.int64))
+    if sure:
+        total = counts.sum(1) + 1e-9
+        for row in np.flatnonzero((counts[:, 0] / total > SURE) | ((total < 1) & (prior[:, 0] > SURE))):
+            freq[row] = 0
+            freq[row, 0] = 4096
+    return freq
+
+
+def histograms(model: Model, crops: list[Crop], seed: int) -> tuple[Counts, Counts]:
+    """Tokens by row that the codec produces on crops, half of them phone-like, at qualities drawn over the whole range."""
+    rng = np.random.default_rng(seed)
+    y_counts, z_counts = np.zeros((ROWS, TOKENS)), np.zeros((ANCHORS * HYPER, TOKENS))
+    for index, number in enumerate(rng.choice(len(crops), min(CROPS, len(crops)), replace=False)):
+        crop = crops[number] if index % 2 else phone_like(crops[number], 256, rng)
+        analysed = Analysed(crop, model)
+        for quality in np.linspace(0, TOP_QUALITY, ANCHORS).astype(int)[index % 2 :: 2]:
+            with torch.inference_mode():
+                for _, _, linear, trunk in analysed.units:
+                    cells = np.full(analysed.shape, quality, np.int32)
+                    parts, _ = quantise_unit(model, model.network.analysis.finish(linear, trunk, at_latents(cells)), cells)
+                    for (symbols, rows, _), counts in zip(parts, (z_counts, y_counts, y_counts), strict=True):
+                        np.add.at(counts, (rows, tokens_of(symbols)), 1)
+    return y_counts, z_counts
+
+
+def export(network: Network, crops: list[Crop], name: str, dead_zone: NDArray[np.float32]) -> bytes:
+    """The bytes of a weight file."""
+    with torch.no_grad():
+        for tensor in network.state_dict().values():
+            tensor.copy_(tensor.half().float())
+    network.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    rows = integer_rows(network)
+    y_prior = laplace(np.exp(LOWEST + STEP * np.arange(ROWS)))
+    z_prior = laplace(np.exp(network.z_deviation.table.numpy().astype(np.float64)).ravel())
+    tables = [TokenTables(fitted(np.zeros_like(prior), prior, sure=False)) for prior in (y_prior, z_prior)]
+    model = Model(name, bytes(32), network, rows, tables[0], tables[1], dead_zone)
+    y_counts, z_counts = histograms(model, crops, seed=1)
+    # z of a quality and channel was seen rarely: neighbouring qualities help
+    shared = z_counts.reshape(ANCHORS, HYPER, TOKENS)
+    shared = shared + 0.5 * (np.concatenate([shared[:1], shared[:-1]]) + np.concatenate([shared[1:], shared[-1:]]))
+    tables = [TokenTables(fitted(y_counts, y_prior, sure=True)), TokenTables(fitted(shared.reshape(z_counts.shape), z_prior, sure=False))]
+    model = Model(name, bytes(32), network, rows, tables[0], tables[1], dead_zone)
+    tensors = {f"network.{k}": np.ascontiguousarray(v.numpy().astype(np.float16)) for k, v in network.state_dict().items() if not k.startswith("scales.")}
+    tensors |= {f"rows.{part}": getattr(rows, part) for part in ("weight", "bias", "base", "shrink", "offset", "neighbours", "sizes", "limits")}
+    tensors |= {"tables.y": tables[0].freq, "tables.z": tables[1].freq, "encoder.dead_zone": dead_zone.astype(np.float32)}
+    tensors["self_test"] = np.frombuffer(self_test(model), np.uint8)
+    return save(tensors, metadata={"name": name, "format": "1"})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("--data", type=Path, required=True, help="tar of training crops, for the tables")
+    parser.add_argument("--name", required=True, help="m1, m2 ... for a release")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--dead-zone", type=float, default=0.0, help="how far the encoder rounds towards 0, in steps, in rows of small symbols")
+    options = parser.parse_args()
+    network = Network()
+    network.load_state_dict(torch.load(options.checkpoint, map_location="cpu", weights_only=True)["averaged"])
+    deviation = np.exp(LOWEST + STEP * np.arange(ROWS))
+    dead_zone = (options.dead_zone / (1 + deviation / 2)).astype(np.float32)
+    data = export(network, load_crops(options.data)[0], options.name, dead_zone)
+    options.out.write_bytes(data)
+    print(json.dumps({options.name: {"file": options.out.name, "sha256": hashlib.sha256(data).hexdigest()}}))
+
+
+if __name__ == "__main__":
+    main()
