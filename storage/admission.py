@@ -66,14 +66,11 @@ def judge(
     if not same and sha256 is None and row.has_archive:
         raise Refused("the file differs from what the catalogue knows: its digest is needed to tell an edit from a touch")
     if not same and sha256 is not None:
-        same = sha256 == _digest_in_place(row)
+        same = sha256 in _digests_in_place(row)
     if not same:
         if row.state in (State.RETIRED, State.PURGED) and sha256 == row.sha256:
             return Standing.RETURNED
-        if row.state is State.RESTORED and sha256 == row.sha256:
-            same = True  # the original itself, where a copy of it was in place
-        else:
-            return Standing.SUPERSEDES if row.has_archive else Standing.CHANGED
+        return Standing.SUPERSEDES if row.has_archive else Standing.CHANGED
     match row.state:
         case State.RESTORED:
             pinned = row.pinned_until_at is not None and now < row.pinned_until_at
@@ -86,11 +83,12 @@ def judge(
             return Standing.KNOWN
 
 
-def _digest_in_place(row: PhotoRow) -> str | None:
+def _digests_in_place(row: PhotoRow) -> tuple[str | None, ...]:
+    """What we ourselves may have put, or left, under the photo's name."""
     match row.state:
         case State.RETIRED | State.PURGED:
-            return row.stand_in_sha256
+            return row.stand_in_sha256, row.copy_sha256  # a copy, where a restore was killed before it could say so
         case State.RESTORED:
-            return row.copy_sha256 or row.sha256
+            return row.copy_sha256 or row.sha256, row.sha256
         case _:
-            return row.sha256
+            return (row.sha256,)

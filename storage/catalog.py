@@ -83,15 +83,16 @@ class Catalog:
             standing = judge(row, fingerprint, sha256, rules=rules, by_name=by_name, now=now)
             seen = {**to_columns(fingerprint), "rules": rules}
             queued = {**seen, "state": State.QUEUED, "queued_at": now, "reason": None, "detail": None}
+            anew = {**queued, "sha256": sha256, "size_bytes": fingerprint.size_bytes}
             if row is None:
-                photo_id = self._insert({**queued, "gallery": gallery, "path": path, "sha256": sha256})
+                photo_id = self._insert({**anew, "gallery": gallery, "path": path})
             else:
                 photo_id = row.id
                 if standing in QUEUES and standing is not Standing.SUPERSEDES:
                     states.check(row.state, State.QUEUED)
                 match standing:
                     case Standing.CHANGED:
-                        self._update(photo_id, {**queued, "sha256": sha256, "attempts": 0})
+                        self._update(photo_id, {**anew, "attempts": 0})
                     case Standing.AGAIN:
                         self._update(photo_id, {**queued, "attempts": 0 if row.state is not State.FAILED or by_name else row.attempts})
                     case Standing.RETURNED:
@@ -99,12 +100,13 @@ class Catalog:
                     case Standing.SUPERSEDES:
                         states.check(None, State.QUEUED)
                         self._update(photo_id, {"superseded_at": now})
-                        photo_id = self._insert({**queued, "gallery": gallery, "path": path, "sha256": sha256})
+                        photo_id = self._insert({**anew, "gallery": gallery, "path": path})
                     case _ if row.state is State.QUEUED:
                         known = row.sha256 if row.is_current(fingerprint) or row.has_archive else None
                         self._update(photo_id, {**seen, "sha256": sha256 or known})
                     case _ if row.state in (State.RETIRED, State.PURGED):
-                        self._update(photo_id, to_columns(fingerprint, "stand_in_"))
+                        if sha256 is not None and sha256 == row.stand_in_sha256:
+                            self._update(photo_id, to_columns(fingerprint, "stand_in_"))
                     case _ if row.state in (State.RESTORED, State.LEFT, State.FAILED):
                         self._update(photo_id, to_columns(fingerprint))
             return Admission(self._row(photo_id), standing)
@@ -125,14 +127,18 @@ class Catalog:
     def digested(self, photo_id: int, sha256: str, fingerprint: Fingerprint) -> PhotoRow:
         """Intent, no move: the ENCODING photo was read once, and this is what it holds.
 
-        An archive that the row knew of other bytes is forgotten; it stays in the vault until it is discarded there.
+        An archive that the row knew of other bytes is forgotten; it stays in the vault until it is discarded there. The copy that we
+        restored is no new photo: then nothing changes, and the row's archive is still the one to use (see `put_away`).
         """
         with self._transaction():
             row = self._row(photo_id)
             if row.state is not State.ENCODING:
                 raise Refused(f"photo {photo_id} is {row.state}, not encoding")
-            forgotten = _NO_ARCHIVE if row.has_archive and row.sha256 != sha256 else {}
-            self._update(photo_id, {**forgotten, **to_columns(fingerprint), "sha256": sha256})
+            values = to_columns(fingerprint)
+            if sha256 != row.copy_sha256:
+                forgotten = _NO_ARCHIVE if row.has_archive and row.sha256 != sha256 else {}
+                values = {**forgotten, **values, "sha256": sha256, "size_bytes": fingerprint.size_bytes}
+            self._update(photo_id, values)
             return self._row(photo_id)
 
     def committed(self, photo_id: int, *, proof: Proof, archive_name: str, lane: str) -> PhotoRow:
@@ -167,13 +173,13 @@ class Catalog:
             return self._move(photo_id, State.COMMITTED, values)
 
     def retiring(self, photo_id: int, stand_in_sha256: str | None, stand_in_bytes: int) -> PhotoRow:
-        """Intent, no move: before the exchange, so that recovery can tell our stand-in from somebody's file.
+        """Intent, no move: before the exchange, so that recovery can tell our stand-in from somebody's file. Also before `put_away`.
 
         `stand_in_sha256` None: the gallery wants no stand-ins.
         """
         with self._transaction():
             row = self._row(photo_id)
-            if row.state is not State.COMMITTED:
+            if row.state is not State.COMMITTED and not (row.state is State.ENCODING and row.copy_sha256):
                 raise Refused(f"photo {photo_id} is {row.state}, not committed")
             self._update(photo_id, {"stand_in_sha256": stand_in_sha256, "stand_in_bytes": stand_in_bytes})
             return self._row(photo_id)
@@ -191,10 +197,31 @@ class Catalog:
                 values["stand_in_bytes"] = 0
             return self._move(photo_id, State.RETIRED, values)
 
+    def put_away(self, photo_id: int, *, stand_in_fingerprint: Fingerprint) -> PhotoRow:
+        """ENCODING -> PURGED: the photo is still the copy that we restored, and a stand-in has its place again.
+
+        Encoding that copy would lose quality a second time; the archive of the original is still there. Refused where no copy was
+        restored.
+        """
+        with self._transaction():
+            if self._row(photo_id).copy_sha256 is None:
+                raise Refused(f"photo {photo_id} is not a restored copy")
+            values = {**to_columns(stand_in_fingerprint, "stand_in_"), "purged_at": self._now(), "copy_sha256": None}
+            return self._move(photo_id, State.PURGED, values)
+
     def purged(self, photo_id: int) -> PhotoRow:
         """RETIRED -> PURGED: the set-aside original is gone; only now do its bytes count as saved."""
         with self._transaction():
             return self._move(photo_id, State.PURGED, {"purged_at": self._now()})
+
+    def restoring(self, photo_id: int, copy_sha256: str | None) -> PhotoRow:
+        """Intent, no move: before a rebuilt copy goes in place of a RETIRED or PURGED photo's stand-in; None takes it back."""
+        with self._transaction():
+            row = self._row(photo_id)
+            if row.state not in (State.RETIRED, State.PURGED):
+                raise Refused(f"photo {photo_id} is {row.state}, neither retired nor purged")
+            self._update(photo_id, {"copy_sha256": copy_sha256})
+            return self._row(photo_id)
 
     def restored(
         self, photo_id: int, *, pinned_until_at: int, fingerprint: Fingerprint, copy_sha256: str | None = None
@@ -206,8 +233,6 @@ class Catalog:
             "pinned_until_at": pinned_until_at,
             "copy_sha256": copy_sha256,
         }
-        if copy_sha256 is not None:
-            del values["size_bytes"]  # stays the original's
         with self._transaction():
             return self._move(photo_id, State.RESTORED, values)
 
@@ -258,18 +283,22 @@ class Catalog:
             after = page[-1].id
 
     def unfinished(self) -> list[PhotoRow]:
-        """ENCODING and COMMITTED rows: what a crash left behind."""
-        return self._rows("superseded_at IS NULL AND state IN (?, ?) ORDER BY id", tuple(states.UNFINISHED))
+        """What a crash left behind: ENCODING and COMMITTED rows, and RETIRED or PURGED ones with an intent to restore."""
+        return self._rows(
+            "superseded_at IS NULL AND (state IN ('encoding', 'committed') "
+            "OR copy_sha256 IS NOT NULL AND state IN ('retired', 'purged')) ORDER BY id",
+            (),
+        )
 
     def due_for_purge(self, now: float | None = None) -> list[PhotoRow]:
         """RETIRED rows whose grace is over at `now` (seconds; default: the clock), the oldest first; superseded ones too."""
         moment = self._now() if now is None else int(now)
         return self._rows("state = ? AND purge_after_at <= ? ORDER BY purge_after_at, id", (State.RETIRED, moment))
 
-    def totals(self) -> Totals:
-        """What `status` shows, from one snapshot of the catalogue."""
+    def totals(self, gallery: bytes | None = None) -> Totals:
+        """What `status` shows, of one gallery or of all, from one snapshot of the catalogue."""
         with translated_sqlite(self.path):
-            return summary.totals(self._connection)
+            return summary.totals(self._connection, gallery)
 
     # Runs, for the history.
 

@@ -22,6 +22,7 @@ def m001_photos_and_runs(db: Database) -> None:
             ),
             sha256 TEXT,
             size_bytes INTEGER NOT NULL,
+            seen_bytes INTEGER NOT NULL,
             device INTEGER NOT NULL,
             inode INTEGER NOT NULL,
             mtime_ns INTEGER NOT NULL,
@@ -70,6 +71,7 @@ def m001_photos_and_runs(db: Database) -> None:
     db.execute("CREATE UNIQUE INDEX photos_by_path ON photos (gallery, path) WHERE superseded_at IS NULL")
     db.execute("CREATE INDEX photos_by_state ON photos (state, queued_at, id)")
     db.execute("CREATE INDEX photos_by_digest ON photos (sha256) WHERE sha256 IS NOT NULL")
+    db.execute("CREATE INDEX photos_with_copy ON photos (id) WHERE copy_sha256 IS NOT NULL")
     db.execute(
         """
         CREATE TABLE runs (

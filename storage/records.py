@@ -24,9 +24,9 @@ class PhotoRow:
     sha256: str | None
     """Of the original; None until it was read."""
     fingerprint: Fingerprint
-    """Of the original when it was last looked at."""
+    """Of the file in place when it was last looked at: the original, or the copy of a RESTORED photo."""
     size_bytes: int
-    """Of the original."""
+    """Of the original, also where a copy is in place."""
     archive_name: str | None
     """Relative to the vault, e.g. ``archives/ab/ab….nphoto``."""
     archive_sha256: str | None

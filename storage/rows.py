@@ -11,7 +11,7 @@ from storage.states import State
 _FINGERPRINT = ("device", "inode", "mtime_ns", "ctime_ns", "links", "mode")
 _FLAT = tuple(field.name for field in fields(PhotoRow) if field.name not in ("fingerprint", "stand_in_fingerprint"))
 
-COLUMNS = (*_FLAT, *_FINGERPRINT, *(f"stand_in_{name}" for name in _FINGERPRINT))
+COLUMNS = (*_FLAT, "seen_bytes", *_FINGERPRINT, *(f"stand_in_{name}" for name in _FINGERPRINT))
 """Columns of table `photos` in the order that `from_row` takes."""
 
 _WORD = 2**64
@@ -24,7 +24,7 @@ def _signed(number: int) -> int:
 
 def to_columns(fingerprint: Fingerprint | None, prefix: str = "") -> dict[str, Any]:
     """Columns of a fingerprint; `prefix` is '' (the photo) or 'stand_in_'. None clears them."""
-    size = "stand_in_bytes" if prefix else "size_bytes"
+    size = "stand_in_bytes" if prefix else "seen_bytes"
     if fingerprint is None:
         return dict.fromkeys((size, *(prefix + name for name in _FINGERPRINT)))
     values = {prefix + name: getattr(fingerprint, name) for name in _FINGERPRINT}
@@ -40,7 +40,7 @@ def from_row(values: Sequence[Any]) -> PhotoRow:
     flat["state"] = State(flat["state"])
     return PhotoRow(
         **flat,
-        fingerprint=_fingerprint(row, "", row["size_bytes"]),
+        fingerprint=_fingerprint(row, "", row["seen_bytes"]),
         stand_in_fingerprint=None if row["stand_in_inode"] is None else _fingerprint(row, "stand_in_", row["stand_in_bytes"]),
     )
 

@@ -43,6 +43,7 @@ MOVES: Mapping[tuple[State | None, State], str] = MappingProxyType(
         (State.QUEUED, State.FAILED): "The photo can't be opened at all.",
         (State.ENCODING, State.QUEUED): "A crash, a stop, or a photo that changed while it was encoded: from the start.",
         (State.ENCODING, State.COMMITTED): "The archive was read back, proven by another process, and has its final name.",
+        (State.ENCODING, State.PURGED): "It is still the copy that was restored: a stand-in takes its place, the archive is still there.",
         (State.ENCODING, State.LEFT): "No lane fits, or none saves enough: untouched, with a reason.",
         (State.ENCODING, State.FAILED): "Reading, encoding or proving went wrong.",
         (State.COMMITTED, State.QUEUED): "The photo changed after its archive was proven: from the start.",
@@ -61,10 +62,6 @@ MOVES: Mapping[tuple[State | None, State], str] = MappingProxyType(
     }
 )
 """Every legal move with the sentence that explains it; what is not here is refused."""
-
-UNFINISHED = frozenset({State.ENCODING, State.COMMITTED})
-"""States that only a crash leaves behind; recovery finishes or undoes them."""
-
 
 def check(before: State | None, after: State) -> str:
     """The sentence of a legal move; `before` None is a photo not yet known.

@@ -8,14 +8,15 @@ from storage.states import State
 
 _BY_KIND = """
 SELECT state, lane, reason, COUNT(*), SUM(size_bytes), SUM(IFNULL(stand_in_bytes, 0)), MIN(purge_after_at), MAX(purge_after_at)
-FROM photos WHERE superseded_at IS NULL GROUP BY state, lane, reason
+FROM photos WHERE superseded_at IS NULL AND (?1 IS NULL OR gallery = ?1) GROUP BY state, lane, reason
 """
 
 # An archive that serves several paths is counted once: MIN picks purged before restored before retired, in the order of the alphabet.
 _ARCHIVES = """
 SELECT state, SUM(archive_bytes) FROM (
     SELECT MIN(state) AS state, MIN(archive_bytes) AS archive_bytes FROM photos
-    WHERE superseded_at IS NULL AND state IN ('purged', 'restored', 'retired') GROUP BY gallery, archive_sha256
+    WHERE superseded_at IS NULL AND (?1 IS NULL OR gallery = ?1) AND state IN ('purged', 'restored', 'retired')
+    GROUP BY gallery, archive_sha256
 ) GROUP BY state
 """
 
@@ -23,12 +24,12 @@ _ARCHIVED = frozenset({State.COMMITTED, State.RETIRED, State.PURGED, State.RESTO
 _TOLD_WHY = frozenset({State.LEFT, State.FAILED})
 
 
-def totals(connection: sqlite3.Connection) -> Totals:
-    """The connection must not be in a transaction."""
+def totals(connection: sqlite3.Connection, gallery: bytes | None) -> Totals:
+    """Of one gallery, or of all. The connection must not be in a transaction."""
     connection.execute("BEGIN")  # both queries see the same moment
     try:
-        kinds = connection.execute(_BY_KIND).fetchall()
-        archives = {State(state): int(total or 0) for state, total in connection.execute(_ARCHIVES)}
+        kinds = connection.execute(_BY_KIND, (gallery,)).fetchall()
+        archives = {State(state): int(total or 0) for state, total in connection.execute(_ARCHIVES, (gallery,))}
     finally:
         connection.execute("ROLLBACK")
     by_state = dict.fromkeys(State, 0)

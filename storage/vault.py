@@ -198,6 +198,7 @@ class Vault:
     def replace_stand_in(self, path: Path, data: bytes, stand_in_sha256: str | None, attributes: Attributes | None = None) -> Fingerprint:
         """A rebuilt copy goes in place over our own unchanged stand-in (or where nothing is), with `attributes`, or the stand-in's.
 
+        The other way round too: `stand_in_sha256` may be the digest of a copy that we restored, and `data` its stand-in.
         Raises Changed (not our stand-in; nothing was touched), Missing (its folder is gone).
         """
         swap = self.folder / layout.swap_name(layout.relative_to_gallery(self.root, path))

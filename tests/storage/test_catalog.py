@@ -1,0 +1,381 @@
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from storage.admission import Standing
+from storage.catalog import Catalog
+from storage.connection import SCHEMA_VERSION
+from storage.errors import Damaged, Locked, Missing, ReadOnly, Refused
+from storage.fingerprint import Fingerprint
+from storage.records import PhotoRow
+from storage.states import State
+from tests.storage.scenes import ARCHIVE, ORIGINAL, STAND_IN, a_proof, sha256
+
+GALLERY = b"/home/anna/Sync/DCIM"
+SEEN = Fingerprint(device=7, inode=2**64 - 3, size_bytes=len(ORIGINAL), mtime_ns=4, ctime_ns=5, links=1, mode=0o100644)
+SMALL = replace(SEEN, inode=9, size_bytes=len(STAND_IN))
+PROOF = a_proof()
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_700_000_000.9
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(params=["file", "memory"])
+def catalog(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[Catalog]:
+    path = tmp_path / "state" / "catalogue.sqlite" if request.param == "file" else ":memory:"
+    with Catalog(path, clock) as opened:
+        yield opened
+
+
+def claimed(catalog: Catalog, path: bytes = b"IMG_1.jpg", seen: Fingerprint = SEEN) -> PhotoRow:
+    row = catalog.claim(catalog.enqueue(GALLERY, path, seen).row.id)
+    assert row is not None
+    return catalog.digested(row.id, sha256(ORIGINAL), seen)
+
+
+def committed(catalog: Catalog, path: bytes = b"IMG_1.jpg") -> PhotoRow:
+    return catalog.committed(claimed(catalog, path).id, proof=PROOF, archive_name="archives/x", lane="neural")
+
+
+def retired(catalog: Catalog, path: bytes = b"IMG_1.jpg", purge_after_at: int = 2_000_000_000) -> PhotoRow:
+    row = committed(catalog, path)
+    catalog.retiring(row.id, sha256(STAND_IN), len(STAND_IN))
+    return catalog.retired(row.id, purge_after_at=purge_after_at, stand_in_fingerprint=SMALL)
+
+
+def test_a_life(catalog: Catalog, clock: Clock) -> None:
+    admission = catalog.enqueue(GALLERY, b"2021/\xff\xfe odd.jpg", SEEN)
+    assert admission.queued
+    assert admission.row.state is State.QUEUED
+    assert admission.row.queued_at == 1_700_000_000
+    assert admission.row.fingerprint == SEEN
+    row = catalog.claim()
+    assert row is not None
+    assert (row.state, row.attempts, row.path) == (State.ENCODING, 1, b"2021/\xff\xfe odd.jpg")
+    assert os.fsencode(row.location) == GALLERY + b"/2021/\xff\xfe odd.jpg"
+    assert catalog.claim() is None
+    catalog.digested(row.id, sha256(ORIGINAL), SEEN)
+    row = catalog.committed(row.id, proof=PROOF, archive_name="archives/ab/x.nphoto", lane="neural")
+    assert row.state is State.COMMITTED
+    assert row.proof() == PROOF
+    row = catalog.retiring(row.id, sha256(STAND_IN), len(STAND_IN))
+    assert row.state is State.COMMITTED
+    clock.now += 10
+    row = catalog.retired(row.id, purge_after_at=1_700_000_100, stand_in_fingerprint=SMALL)
+    assert (row.retired_at, row.purge_after_at, row.stand_in_fingerprint) == (1_700_000_010, 1_700_000_100, SMALL)
+    assert catalog.due_for_purge() == []
+    assert catalog.due_for_purge(1_700_000_100) == [row]
+    row = catalog.purged(row.id)
+    assert row.purged_at == 1_700_000_010
+    assert catalog.due_for_purge(1_800_000_000) == []
+    copy = replace(SEEN, size_bytes=1234)
+    row = catalog.restored(row.id, pinned_until_at=1_700_000_020, fingerprint=copy, copy_sha256="c" * 64)
+    assert (row.state, row.copy_sha256, row.size_bytes, row.fingerprint) == (State.RESTORED, "c" * 64, len(ORIGINAL), copy)
+    assert catalog.enqueue(GALLERY, row.path, copy).standing is Standing.PINNED
+    clock.now += 10
+    assert catalog.enqueue(GALLERY, row.path, copy).standing is Standing.AGAIN
+
+
+def test_a_restored_copy_is_put_away_without_a_second_loss(catalog: Catalog) -> None:
+    row = catalog.purged(retired(catalog).id)
+    copy = replace(SEEN, size_bytes=1234)
+    catalog.restored(row.id, pinned_until_at=1, fingerprint=copy, copy_sha256="c" * 64)
+    assert catalog.enqueue(GALLERY, row.path, copy).standing is Standing.AGAIN
+    catalog.claim(row.id)
+    assert catalog.digested(row.id, "c" * 64, copy).proof() == PROOF
+    catalog.retiring(row.id, sha256(STAND_IN), len(STAND_IN))
+    row = catalog.put_away(row.id, stand_in_fingerprint=SMALL)
+    assert (row.state, row.copy_sha256, row.sha256) == (State.PURGED, None, sha256(ORIGINAL))
+
+
+def test_only_a_copy_can_be_put_away(catalog: Catalog) -> None:
+    with pytest.raises(Refused):
+        catalog.put_away(claimed(catalog).id, stand_in_fingerprint=SMALL)
+
+
+def test_a_second_sighting_changes_nothing(catalog: Catalog) -> None:
+    first = catalog.enqueue(GALLERY, b"a.jpg", SEEN).row
+    again = catalog.enqueue(GALLERY, b"a.jpg", SEEN)
+    assert (again.standing, again.row) == (Standing.WAITING, first)
+    row = retired(catalog)
+    assert catalog.enqueue(GALLERY, row.path, SMALL).row == row
+
+
+def test_an_edit_while_waiting_is_what_gets_encoded(catalog: Catalog) -> None:
+    catalog.enqueue(GALLERY, b"a.jpg", SEEN, sha256="a" * 64)
+    edited = replace(SEEN, ctime_ns=99)
+    row = catalog.enqueue(GALLERY, b"a.jpg", edited).row
+    assert (row.fingerprint, row.sha256) == (edited, None)
+
+
+def test_an_edited_stand_in_is_a_new_photo_and_the_archive_stays_known(catalog: Catalog) -> None:
+    old = catalog.purged(retired(catalog).id)
+    edited = replace(SMALL, ctime_ns=99)
+    with pytest.raises(Refused):
+        catalog.enqueue(GALLERY, old.path, edited)
+    admission = catalog.enqueue(GALLERY, old.path, edited, sha256="e" * 64)
+    assert admission.standing is Standing.SUPERSEDES
+    assert admission.row.id != old.id
+    assert not admission.row.has_archive
+    assert catalog.find(GALLERY, old.path) == admission.row
+    assert [row.id for row in catalog.by_digest(sha256(ORIGINAL))] == [old.id]
+    assert catalog.get(old.id).superseded_at is not None
+
+
+def test_an_original_that_comes_back_keeps_its_archive(catalog: Catalog) -> None:
+    row = catalog.purged(retired(catalog).id)
+    for times in (1, 2):
+        admission = catalog.enqueue(GALLERY, row.path, replace(SEEN, ctime_ns=98 + times), sha256=sha256(ORIGINAL))
+        assert admission.standing is Standing.RETURNED
+        assert admission.row.returns == times
+        assert admission.row.proof() == PROOF
+        catalog.claim(row.id)
+        catalog.committed(row.id, proof=admission.row.proof(), archive_name="archives/x", lane="neural")
+        catalog.retiring(row.id, sha256(STAND_IN), len(STAND_IN))
+        catalog.retired(row.id, purge_after_at=1, stand_in_fingerprint=SMALL)
+
+
+def test_a_touched_stand_in_is_still_known(catalog: Catalog) -> None:
+    row = retired(catalog)
+    touched = replace(SMALL, ctime_ns=99)
+    assert catalog.enqueue(GALLERY, row.path, touched, sha256=sha256(STAND_IN)).standing is Standing.KNOWN
+    assert catalog.enqueue(GALLERY, row.path, touched).standing is Standing.KNOWN  # remembered
+
+
+def test_an_archive_of_other_bytes_is_forgotten(catalog: Catalog) -> None:
+    row = catalog.requeue(committed(catalog).id)
+    assert row.has_archive
+    catalog.claim(row.id)
+    row = catalog.digested(row.id, "f" * 64, replace(SEEN, size_bytes=5))
+    assert (row.has_archive, row.sha256, row.size_bytes) == (False, "f" * 64, 5)
+    with pytest.raises(Refused):
+        row.proof()
+
+
+def test_a_proof_about_other_bytes_is_refused(catalog: Catalog) -> None:
+    row = claimed(catalog)
+    with pytest.raises(Refused):
+        catalog.committed(row.id, proof=a_proof(original=b"another"), archive_name="x", lane="neural")
+    assert catalog.get(row.id).state is State.ENCODING
+
+
+def test_intents_are_recorded_only_where_they_make_sense(catalog: Catalog) -> None:
+    row = claimed(catalog)
+    with pytest.raises(Refused):
+        catalog.retiring(row.id, "a" * 64, 1)
+    with pytest.raises(Refused):
+        catalog.restoring(row.id, "a" * 64)
+    waiting = catalog.enqueue(GALLERY, b"b.jpg", SEEN).row
+    with pytest.raises(Refused):
+        catalog.digested(waiting.id, "a" * 64, SEEN)
+
+
+def test_the_queue_is_oldest_first(catalog: Catalog, clock: Clock) -> None:
+    for name in (b"c", b"a", b"b"):
+        catalog.enqueue(GALLERY, name, SEEN)
+        clock.now += 1
+    first = catalog.claim()
+    assert first is not None
+    assert first.path == b"c"
+    catalog.requeue(first.id)
+    order = []
+    while row := catalog.claim():
+        order.append(row.path)
+    assert order == [b"a", b"b", b"c"]
+
+
+def test_illegal_moves_leave_the_row_alone(catalog: Catalog) -> None:
+    row = catalog.enqueue(GALLERY, b"a.jpg", SEEN).row
+    for move in (
+        lambda: catalog.committed(row.id, proof=PROOF, archive_name="x", lane="neural"),
+        lambda: catalog.retired(row.id, purge_after_at=1, stand_in_fingerprint=None),
+        lambda: catalog.purged(row.id),
+        lambda: catalog.requeue(row.id),
+        lambda: catalog.restored(row.id, pinned_until_at=1, fingerprint=SEEN),
+    ):
+        with pytest.raises(Refused):
+            move()
+        assert catalog.get(row.id) == row
+    with pytest.raises(Missing):
+        catalog.purged(999)
+
+
+def test_left_and_failed_say_why(catalog: Catalog) -> None:
+    left = catalog.left(claimed(catalog, b"a.jpg").id, "no-gain", "would save 3 %")
+    failed = catalog.failed(claimed(catalog, b"b.jpg").id, "worker-died")
+    assert (left.reason, left.detail) == ("no-gain", "would save 3 %")
+    assert failed.reason == "worker-died"
+    assert catalog.enqueue(GALLERY, b"a.jpg", SEEN).standing is Standing.KNOWN
+    for attempt in (2, 3):
+        assert catalog.enqueue(GALLERY, b"b.jpg", SEEN).standing is Standing.AGAIN
+        row = catalog.claim()
+        assert row is not None
+        assert row.attempts == attempt
+        catalog.failed(row.id, "worker-died")
+    assert catalog.enqueue(GALLERY, b"b.jpg", SEEN).standing is Standing.KNOWN
+    assert catalog.left(failed.id, "worker-died").state is State.LEFT
+
+
+def test_unfinished_is_what_a_crash_left(catalog: Catalog) -> None:
+    encoding, done = claimed(catalog, b"a"), committed(catalog, b"b")
+    restoring = retired(catalog, b"c")
+    retired(catalog, b"d")
+    assert catalog.restoring(restoring.id, "c" * 64).copy_sha256 == "c" * 64
+    assert [row.id for row in catalog.unfinished()] == [encoding.id, done.id, restoring.id]
+    catalog.restoring(restoring.id, None)
+    assert [row.id for row in catalog.unfinished()] == [encoding.id, done.id]
+
+
+def test_totals(catalog: Catalog) -> None:
+    size, small, archive = len(ORIGINAL), len(STAND_IN), len(ARCHIVE)
+    retired(catalog, b"a", 500)
+    retired(catalog, b"b", 700)  # the same bytes at two paths: one archive
+    catalog.left(claimed(catalog, b"c").id, "no-gain")
+    totals = catalog.totals()
+    assert (totals.photos, totals.original_bytes) == (3, 3 * size)
+    assert totals.by_state[State.RETIRED] == 2
+    assert totals.by_state[State.QUEUED] == 0
+    assert dict(totals.by_lane) == {"neural": 2}
+    assert dict(totals.by_reason) == {"no-gain": 1}
+    assert (totals.retired.photos, totals.retired.original_bytes, totals.retired.stand_in_bytes) == (2, 2 * size, 2 * small)
+    assert totals.retired.archive_bytes == archive
+    assert (totals.retired.earliest_at, totals.retired.latest_at) == (500, 700)
+    assert totals.purged.saving_bytes == 0
+    for row in catalog.due_for_purge(500):
+        catalog.purged(row.id)
+    totals = catalog.totals(GALLERY)
+    assert totals.purged.saving_bytes == size - small - archive
+    assert (totals.retired.archive_bytes, totals.retired.earliest_at) == (0, 700)
+    assert catalog.totals(b"/another").photos == 0
+
+
+def test_a_gallery_without_stand_ins(catalog: Catalog) -> None:
+    row = committed(catalog)
+    catalog.retiring(row.id, None, 0)
+    row = catalog.retired(row.id, purge_after_at=1, stand_in_fingerprint=None)
+    assert (row.stand_in_sha256, row.stand_in_bytes, row.stand_in_fingerprint) == (None, 0, None)
+    assert catalog.totals().retired.stand_in_bytes == 0
+
+
+def test_rows_may_be_moved_while_they_are_read(catalog: Catalog) -> None:
+    for number in range(5):
+        catalog.enqueue(GALLERY, b"%d" % number, SEEN)
+    seen = []
+    for row in catalog.rows(State.QUEUED):
+        catalog.claim(row.id)
+        catalog.requeue(row.id)
+        seen.append(row.path)
+    assert seen == [b"0", b"1", b"2", b"3", b"4"]
+    assert [row.path for row in catalog.rows(gallery=b"/another")] == []
+    assert [row.path for row in catalog.rows()] == seen
+
+
+def test_runs(catalog: Catalog, clock: Clock) -> None:
+    run = catalog.started_run("optimize")
+    assert catalog.runs()[0].ended_at is None
+    clock.now += 60
+    ended = catalog.ended_run(run, archived=3, left=1, original_bytes=900, archive_bytes=100, outcome="full")
+    assert (ended.archived, ended.left, ended.outcome) == (3, 1, "full")
+    assert ended.ended_at == ended.started_at + 60
+    assert catalog.runs() == [ended]
+
+
+# The file.
+
+
+def test_what_one_process_wrote_another_reads(tmp_path: Path) -> None:
+    path = tmp_path / "catalogue.sqlite"
+    with Catalog(path) as writer:
+        row = retired(writer)
+        with Catalog(path, read_only=True) as reader:  # while the other is open, and without its log being written back
+            assert reader.find(GALLERY, row.path) == row
+            with pytest.raises(ReadOnly):
+                reader.purged(row.id)
+    with Catalog(path, read_only=True) as reader:
+        assert reader.get(row.id) == row
+    assert sqlite3.connect(path).execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_status_before_the_first_run(tmp_path: Path) -> None:
+    with pytest.raises(Missing):
+        Catalog(tmp_path / "catalogue.sqlite", read_only=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_older_catalogue_is_migrated_also_for_a_reader(tmp_path: Path) -> None:
+    path = tmp_path / "catalogue.sqlite"
+    sqlite3.connect(path).close()
+    path.touch()
+    with Catalog(path, read_only=True) as catalog:
+        assert catalog.totals().photos == 0
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_newer_catalogue_is_refused(tmp_path: Path, read_only: bool) -> None:
+    path = tmp_path / "catalogue.sqlite"
+    Catalog(path).close()
+    connection = sqlite3.connect(path)
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    connection.close()
+    with pytest.raises(Refused, match="newer catalogue"):
+        Catalog(path, read_only=read_only)
+
+
+def test_the_schema_number_is_that_of_the_last_migration(tmp_path: Path) -> None:
+    from storage.migrations import migrations
+
+    path = tmp_path / "catalogue.sqlite"
+    Catalog(path).close()
+    connection = sqlite3.connect(path)
+    recorded = [name for (name,) in connection.execute("SELECT name FROM _sqlite_migrations ORDER BY id")]
+    connection.close()
+    assert len(recorded) == SCHEMA_VERSION
+    assert recorded[-1].startswith(f"m{SCHEMA_VERSION:03}_")
+    assert migrations.name == "gallery-optimizer"
+
+
+def test_a_file_that_is_no_catalogue(tmp_path: Path) -> None:
+    path = tmp_path / "catalogue.sqlite"
+    path.write_bytes(b"not a database at all" * 100)
+    with pytest.raises(Damaged):
+        Catalog(path)
+    assert path.read_bytes() == b"not a database at all" * 100
+
+
+def test_a_busy_catalogue_is_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("storage.connection.BUSY_TIMEOUT_MS", 10)
+    path = tmp_path / "catalogue.sqlite"
+    with Catalog(path) as first, Catalog(path) as second:
+        first._connection.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Locked):
+            second.enqueue(GALLERY, b"a.jpg", SEEN)
+        first._connection.execute("ROLLBACK")
+        assert second.enqueue(GALLERY, b"a.jpg", SEEN).queued
+
+
+def test_reading_costs_no_heavy_import(root: Path, tmp_path: Path) -> None:
+    path = tmp_path / "catalogue.sqlite"
+    Catalog(path).close()
+    code = (
+        "import sys; from storage.catalog import Catalog; from storage import vault; "
+        f"Catalog({str(path)!r}, read_only=True).totals(); "
+        "print([name for name in ('sqlite_utils', 'numpy', 'click', 'torch') if name in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
