@@ -68,7 +68,7 @@ def write(pixels: NDArray[np.uint8], structure: JpegStructure, *, fineness: int 
     placed = places_matter(structure)
     ways = (True,) if structure.progressive and not placed else (True, False)
     head, rest = min((_encode(pixels, structure, percent, progressive) for progressive in ways), key=lambda coded: sum(map(len, coded)))
-    parts = [b"\xff\xd8", *structure.segments[: structure.ahead], head, *structure.segments[structure.ahead :], rest]
+    parts = [b"\xff\xd8", *structure.segments[: structure.ahead], head, *structure.segments[structure.ahead :], rest, _END]
     return b"".join((*(fill(parts, structure) if placed else parts), structure.trailer))
 
 
@@ -107,7 +107,7 @@ def _decode(bare: bytes, structure: JpegStructure) -> NDArray[np.uint8]:
 
 
 def _encode(pixels: NDArray[np.uint8], structure: JpegStructure, percent: int, progressive: bool) -> tuple[bytes, bytes]:
-    """The coded picture without SOI and metadata: up to the frame header, and from there to EOI."""
+    """The coded picture without SOI, metadata and EOI: up to the frame header, and from there on."""
     scaled = [[min(255, max(1, (step * percent + 50) // 100)) for step in table] for table in structure.quantisation]
     if len(scaled) == 3 and scaled[1] == scaled[2]:
         scaled.pop()
@@ -126,7 +126,7 @@ def _encode(pixels: NDArray[np.uint8], structure: JpegStructure, percent: int, p
     segments, _ = walk(data)
     coded = [data[s.start : s.end] for s in segments if not s.kept]
     split = 1 + next(k for k, part in enumerate(coded) if part[1] in SOFS)
-    return b"".join(coded[:split]), b"".join((*coded[split:], _END))
+    return b"".join(coded[:split]), b"".join(coded[split:])
 
 
 def _subsampling(factors: tuple[tuple[int, int], ...]) -> str:

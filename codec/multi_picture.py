@@ -4,7 +4,8 @@ Ultra HDR, Apple HDR, 3D and many camera files carry further pictures behind the
 (MPF, in an APP2 segment) gives their places as offsets from itself, and Container XMP may give the primary's length; both are
 kept verbatim. They stay true when the rebuilt primary image is exactly as long as the original's was and the index stands where
 it stood. So the rebuilt one, which must not be longer, is filled up with bytes 0xFF: T.81 B.1.1.2 allows any number of them in
-front of every marker, and libjpeg, Pillow and ExifTool skip them.
+front of every marker, and all readers skip them. In front of EOI they disturb least: nobody who looks for metadata gets
+there, while ExifTool grumbles about them in front of a table and Pillow takes a second for each megabyte.
 """
 
 import re
@@ -30,10 +31,10 @@ def places_matter(structure: JpegStructure) -> bool:
 
 
 def fill(parts: list[bytes], structure: JpegStructure) -> list[bytes]:
-    """The `parts` of a primary image, SOI to EOI, with fill bytes that put its index and its end where the original's were.
+    """The `parts` of a primary image, SOI first and EOI last, with fill bytes that put its index and its end where they were.
 
-    Each part but the first begins with a marker, the last takes the fill that makes up the length. Raises
-    Unsupported('multi-picture') where there is too little room and something in the file says where things are.
+    Each part begins with a marker. Raises Unsupported('multi-picture') where there is too little room and something in the file
+    says where things are.
     """
     filled: list[bytes] = []
     at = 0
