@@ -4,6 +4,7 @@ import io
 import os
 import warnings
 
+from codec.bitstream import peek
 from codec.facts import Facts
 from codec.levels import LEVELS
 from codec.model import load_model
@@ -53,6 +54,7 @@ class CodecBackend:
         return standin.make(original, sha256)
 
     def examine(self, archive: bytes, original: bytes) -> Examined:
+        header = peek(archive)
         found = examine(archive, original, self._model)
         return Examined(
             whole=found.whole,
@@ -61,8 +63,15 @@ class CodecBackend:
             metadata_equal=found.metadata_equal,
             original_sha256=found.original_sha256,
             archive_sha256=found.archive_sha256,
+            lane=header.lane,
+            model=self._model_of(header.model_digest),
             pid=os.getpid(),
         )
+
+    def _model_of(self, digest: bytes | None) -> str:
+        if digest is None:
+            return ""
+        return self._model.name if digest == self._model.digest else load_model(digest).name
 
     def restore(self, archive: bytes, format: str | None) -> bytes:
         return restore_photo(archive, self._model, format)

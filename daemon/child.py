@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import cast
 
 from codec.errors import CodecError, Corrupt, ModelMissing, NotAPicture, UnknownVersion, Unsupported
-from daemon.messages import Answer, Begun, Broke, EncodeJob, ExamineJob, Job, Refused, Restored, RestoreJob
+from daemon.messages import Answer, Begun, Broke, EncodeJob, ExamineJob, Job, Refused, Restored, RestoreJob, StandInJob, StoodIn
 from daemon.ports import Backend
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -68,8 +68,8 @@ def settle_in(bounds: Bounds, parent: int) -> None:
         Path("/proc/self/oom_score_adj").write_text("900", encoding="ascii")
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold somebody's photo
     if bounds.memory_bytes is not None:
-        # Not RLIMIT_AS: torch maps libraries and reserves far more addresses than it uses. RLIMIT_DATA counts private writable memory, which
-        # is what a photo costs, and the allocation that goes too far fails here, at once, rather than wherever the kernel's killer looks.
+        # Not RLIMIT_AS: torch maps libraries and reserves far more addresses than it uses. RLIMIT_DATA counts private writable memory,
+        # which is what a photo costs, and the allocation that goes too far fails here, at once, not wherever the kernel's killer looks.
         resource.setrlimit(resource.RLIMIT_DATA, (bounds.memory_bytes, bounds.memory_bytes))
 
 
@@ -79,6 +79,9 @@ def work(backend: Backend, job: Job, connection: Connection) -> Answer:
         case EncodeJob():
             connection.send(Begun(backend.megapixels(job.original)))
             return _encode(backend, job)
+        case StandInJob():
+            connection.send(Begun(backend.megapixels(job.original)))
+            return StoodIn(backend.stand_in(job.original, job.sha256))
         case ExamineJob():
             connection.send(Begun(backend.megapixels(job.original)))
             return backend.examine(read_back(job.archive), job.original)

@@ -17,6 +17,7 @@ from storage.fingerprint import Fingerprint
 
 if TYPE_CHECKING:
     from pathspec import PathSpec
+    from pathspec.pattern import Pattern
 
 SUFFIXES = (b".jpg", b".jpeg", b".png")
 FOREIGN_FOLDERS = frozenset({b"@eaDir", b"lost+found"})
@@ -39,7 +40,7 @@ class Rules:
 
     def __init__(self, patterns: Iterable[str]) -> None:
         self._patterns = tuple(patterns)
-        self._spec: "PathSpec | None" = None
+        self._spec: PathSpec[Pattern] | None = None
 
     def excludes(self, relative: bytes, *, folder: bool = False) -> bool:
         if not self._patterns:
@@ -64,11 +65,14 @@ def walk(root: Path, patterns: Iterable[str] = (), start: Path | None = None) ->
     except OSError as error:
         raise GalleryGone(f"the gallery {shown(root)} is not there or can't be read ({error.strerror}); is its disk mounted?") from error
     start = root if start is None else start
-    if start == root or not stat.S_ISREG(os.lstat(start).st_mode):
+    hidden = any(part.startswith(".") for part in start.relative_to(root).parts)
+    mode = os.lstat(start).st_mode
+    if hidden or stat.S_ISLNK(mode):
+        _log.warning("%s is %s; passed by", shown(start), "hidden" if hidden else "a symbolic link")
+    elif stat.S_ISDIR(mode):
         yield from _folder(os.fsencode(root), os.fsencode(start), device, rules)
-        return
-    for sighting in _folder(os.fsencode(root), os.fsencode(start.parent), device, rules, only=os.fsencode(start.name)):
-        yield sighting
+    else:
+        yield from _folder(os.fsencode(root), os.fsencode(start.parent), device, rules, only=os.fsencode(start.name))
 
 
 def _folder(root: bytes, folder: bytes, device: int, rules: Rules, only: bytes | None = None) -> Iterator[Sighting]:

@@ -121,7 +121,7 @@ KEYS: tuple[Key, ...] = (
     Key("gallery", "idle_for", '"30 days"', "duration", "how long a restored photo is left alone", duration),
     Key("gallery", "exclude", "[]", "patterns", 'never looked at, such as ["**/Screenshots/**"]', globs),
     Key("gallery", "grace", '"7 days"', "duration", "originals stay this long in the vault before their space is given back", duration),
-    Key("limits", "min_saving", '"20%"', "share", 'a photo is left alone where archive and stand-in save less; "off": any saving will do', share),
+    Key("limits", "min_saving", '"20%"', "share", 'photos that save less, stand-in counted, are left alone; "off": no such rule', share),
     Key("limits", "workers", "1", "processes", "how many photos are worked on at once; this version knows 1", one),
     Key("limits", "memory", '"2 GB"', "size", "what each of the two worker processes may use", memory),
 )

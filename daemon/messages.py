@@ -1,6 +1,7 @@
 """What the daemon and its worker processes say to one another: small frozen values that survive pickling.
 
     daemon -> encoder    EncodeJob                  -> Begun, then Encoded | Refused | Broke
+    daemon -> encoder    StandInJob                 -> Begun, then StoodIn | Refused | Broke
     daemon -> verifier   ExamineJob                 -> Begun, then Examined | Refused | Broke
     daemon -> verifier   RestoreJob                 -> Begun, then Restored | Refused | Broke
 """
@@ -13,8 +14,8 @@ from pathlib import Path
 class EncodeJob:
     """One original to archive.
 
-    `level` names a quality level; where `rate` (0..1) is given it is used instead of a search. `stand_in` asks for a stand-in too, whose bytes
-    then count against `min_saving` (share of the original; minus infinity: any archive will do).
+    `level` names a quality level; where `rate` (0..1) is given it is used instead of a search. `stand_in` asks for a stand-in too,
+    whose bytes then count against `min_saving` (share of the original; minus infinity: any archive will do).
     """
 
     original: bytes
@@ -26,6 +27,14 @@ class EncodeJob:
     min_saving: float
     stand_in: bool
     rate: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StandInJob:
+    """An original whose archive is there already, and only its stand-in is missing."""
+
+    original: bytes
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +53,7 @@ class RestoreJob:
     format: str | None = None
 
 
-Job = EncodeJob | ExamineJob | RestoreJob
+Job = EncodeJob | StandInJob | ExamineJob | RestoreJob
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +80,13 @@ class Encoded:
 
 
 @dataclass(frozen=True, slots=True)
+class StoodIn:
+    """A stand-in."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Examined:
     """What the verifying process measured on the bytes that it read back itself; digests in hex."""
 
@@ -80,6 +96,9 @@ class Examined:
     metadata_equal: bool
     original_sha256: str
     archive_sha256: str
+    lane: str
+    model: str
+    """Name of the model that the archive needs."""
     pid: int
     """The process that measured."""
 
@@ -108,4 +127,4 @@ class Broke:
     trace: str
 
 
-Answer = Encoded | Examined | Restored | Refused | Broke
+Answer = Encoded | StoodIn | Examined | Restored | Refused | Broke

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Protocol
 
-from daemon.messages import Encoded, EncodeJob, Examined, ExamineJob, Refused, Restored, RestoreJob
+from daemon.messages import Encoded, EncodeJob, Examined, ExamineJob, Refused, Restored, RestoreJob, StandInJob, StoodIn
 
 
 class Clock(Protocol):
@@ -26,6 +26,8 @@ class Codec(Protocol):
 
     def encode(self, job: EncodeJob) -> Encoded | Refused: ...
 
+    def stand_in(self, job: StandInJob) -> StoodIn | Refused: ...
+
     def examine(self, job: ExamineJob) -> Examined | Refused: ...
 
     def restore(self, job: RestoreJob) -> Restored | Refused: ...
@@ -41,7 +43,7 @@ class Backend(Protocol):
         ...
 
     def archive(self, job: EncodeJob, allowance_bytes: int) -> Encoded:
-        """`allowance_bytes` are spent beside the archive (the stand-in) and count against `min_saving`; `stand_in` of the answer is empty."""
+        """`allowance_bytes` are spent beside the archive (the stand-in) and count against `min_saving`; the answer has no stand-in."""
         ...
 
     def stand_in(self, original: bytes, sha256: str) -> bytes: ...

@@ -6,7 +6,6 @@ Runs in a worker process only, since it decodes what strangers wrote.
 """
 
 import io
-import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -16,16 +15,15 @@ from PIL import Image
 from codec import container, jpeg_segments
 from codec.errors import Unsupported
 from codec.picture import JpegStructure, PngStructure
+from daemon.marking import MARK
 
 SHARE = 0.08
 """Of the original's bytes, which a stand-in may have at most."""
-JPEG_SIDES = (1280, 960, 640, 480, 320)
+JPEG_SIDES = (1280, 960, 640, 480, 320, 240, 160)
 JPEG_QUALITIES = (75, 65, 55, 45)
-PNG_SIDES = (640, 480, 320)
+PNG_SIDES = (640, 480, 320, 240, 160)
 COLOURS = 64
 
-_MARK = b"gallery-optimizer stand-in of "
-_MARKED = re.compile(rb"(?:\xff\xfe..|tEXtComment\x00)" + _MARK + rb"([0-9a-f]{64})", re.DOTALL)
 _COLOUR_CHUNKS = (b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"cICP", b"eXIf")
 
 
@@ -37,7 +35,7 @@ def make(original: bytes, sha256: str) -> bytes:
     """
     picture = container.read(original)
     image = Image.fromarray(picture.pixels)
-    mark = _MARK + sha256.encode("ascii")
+    mark = MARK + sha256.encode("ascii")
     match picture.structure:
         case JpegStructure() as structure:
             tries = _jpegs(image, structure, mark)
@@ -51,16 +49,10 @@ def make(original: bytes, sha256: str) -> bytes:
     raise Unsupported("stand-in-too-large", f"{smallest} bytes, at most {int(SHARE * len(original))} would do")
 
 
-def original_of(data: bytes) -> str | None:
-    """Digest (hex) of the original that these bytes say they stand for; None where they are no stand-in of ours, nor made from one."""
-    found = _MARKED.search(data)
-    return found[1].decode("ascii") if found else None
-
-
 def _jpegs(image: Image.Image, structure: JpegStructure, mark: bytes) -> Iterator[bytes]:
     """From the best to the smallest."""
     exif = [segment for segment in structure.segments if _holds(segment, 0xE1, b"Exif\0\0")][:1]
-    profile = [segment for segment in structure.segments if _holds(segment, jpeg_segments.APP2, b"ICC_PROFILE\0")]
+    profile = [segment for segment in structure.segments if _holds(segment, 0xE2, b"ICC_PROFILE\0")]
     comment = b"\xff\xfe" + (len(mark) + 2).to_bytes(2, "big") + mark
     for side in _sides(image, JPEG_SIDES):
         small = _shrunk(image, side)
@@ -70,7 +62,7 @@ def _jpegs(image: Image.Image, structure: JpegStructure, mark: bytes) -> Iterato
             data = buffer.getvalue()
             segments, _ = jpeg_segments.walk(data)
             # EXIF has to come first, in JFIF's place; a photo without it keeps the JFIF segment that every reader knows.
-            front = exif or [data[s.start : s.end] for s in segments if s.marker == jpeg_segments.APP0]
+            front = exif or [data[s.start : s.end] for s in segments if s.marker == 0xE0]
             coded = [data[s.start : s.end] for s in segments if not s.kept]
             yield b"".join((b"\xff\xd8", *front, *profile, comment, *coded, b"\xff\xd9"))
 

@@ -17,11 +17,25 @@ from typing import TypeVar, cast
 from daemon import child
 from daemon.child import Bounds
 from daemon.errors import WorkerBroke, WorkerDied, WorkerTimedOut
-from daemon.messages import Answer, Begun, Broke, Encoded, EncodeJob, Examined, ExamineJob, Job, Refused, Restored, RestoreJob
+from daemon.messages import (
+    Answer,
+    Begun,
+    Broke,
+    Encoded,
+    EncodeJob,
+    Examined,
+    ExamineJob,
+    Job,
+    Refused,
+    Restored,
+    RestoreJob,
+    StandInJob,
+    StoodIn,
+)
 
 DEFAULT_BACKEND = "daemon.backend"
 _log = logging.getLogger(__name__)
-_A = TypeVar("_A", Encoded, Examined, Restored)
+_A = TypeVar("_A", Encoded, StoodIn, Examined, Restored)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +149,9 @@ class Workers:
         self.verifier.start()  # it imports while the encoder works
         return _only(Encoded, self.encoder.ask, job)
 
+    def stand_in(self, job: StandInJob) -> StoodIn | Refused:
+        return _only(StoodIn, self.encoder.ask, job)
+
     def examine(self, job: ExamineJob) -> Examined | Refused:
         return _only(Examined, self.verifier.ask, job)
 
@@ -153,7 +170,7 @@ class Workers:
 
 
 def spare_threads() -> int:
-    """Threads for each worker: the two never work at the same moment, but torch's threads spin, so one core stays free where there are several."""
+    """Threads for each worker. The two never work at once, but torch's threads spin: one core stays free where there are several."""
     return max(1, min(4, len(os.sched_getaffinity(0)) - 1))
 
 

@@ -72,8 +72,8 @@ class _BarProgress:
     """A bar below, and a line above it for each photo that is done."""
 
     def __init__(self) -> None:
-        self._bar: "Bar | None" = None
-        self._task: "TaskID | None" = None
+        self._bar: Bar | None = None
+        self._task: TaskID | None = None
 
     def start(self, total: int, what: str) -> None:
         self.close()

@@ -87,7 +87,7 @@ class FakeBackend:
         if facts["sha256"] != sha256 or facts["wish"] == "foreign":
             raise Corrupt("the archive is of another original")
         score = 12.0 if facts["wish"] == "forged" else 85.0
-        return Examined(score, 75.0, 84.0, True, sha256, hashlib.sha256(archive).hexdigest(), os.getpid())
+        return Examined(score, 75.0, 84.0, True, sha256, hashlib.sha256(archive).hexdigest(), "neural", "fake", os.getpid())
 
     def restore(self, archive: bytes, format: str | None) -> bytes:
         facts, body = unpack(archive)

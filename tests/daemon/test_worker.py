@@ -34,7 +34,7 @@ def job(make_jpeg: Callable[..., bytes]) -> Callable[..., EncodeJob]:
     return make
 
 
-def test_an_archive_is_made_examined_and_restored_by_other_processes(workers: Workers, job: Callable[..., EncodeJob], tmp_path: Path) -> None:
+def test_other_processes_encode_examine_and_restore(workers: Workers, job: Callable[..., EncodeJob], tmp_path: Path) -> None:
     asked = job()
     made = workers.encode(asked)
     assert isinstance(made, Encoded)

@@ -1,0 +1,63 @@
+"""`optimize`: archive now."""
+
+from pathlib import Path
+
+import click
+
+from daemon.cli.output import emit, json_option, remark, say, watch
+from daemon.places import Places
+
+
+@click.command()
+@click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path(path_type=Path))
+@json_option
+@click.pass_obj
+def optimize(places: Places, paths: tuple[Path, ...], as_json: bool) -> None:
+    """Archive photos now, and give back the space of originals whose grace is over.
+
+    Without PATH all galleries are worked on. A photo named by PATH is worked on even if it was restored or left alone before.
+    """
+    from daemon import settings
+    from daemon.composition import Workshop
+    from daemon.errors import CommandFailed, NothingToDo
+    from daemon.reasons import sentence
+    from daemon.report import amount, photos
+    from daemon.run import optimize as work
+
+    with Workshop(places, settings.read(places.config_file)) as shop:
+        done = work(shop, list(paths), watch())
+    if as_json:
+        emit(
+            "optimize",
+            recovered=done.recovered,
+            archived=done.archived,
+            left=dict(sorted(done.left.items())),
+            failed=[{"photo": name, "why": why} for name, why in done.failed],
+            changed_meanwhile=done.again,
+            purged=done.purged,
+            freed_bytes=done.freed_bytes,
+            original_bytes=done.original_bytes,
+            archive_bytes=done.archive_bytes,
+            stand_in_bytes=done.stand_in_bytes,
+        )
+    else:
+        if done.recovered:
+            say(f"Brought in order after an interrupted run: {photos(done.recovered)}.")
+        if done.archived:
+            share = done.saving_bytes / done.original_bytes
+            say(
+                f"Archived: {photos(done.archived)}, {amount(done.original_bytes)} -> {amount(done.archive_bytes + done.stand_in_bytes)}"
+                f" with stand-ins ({share:.0%} smaller)."
+            )
+        if done.purged:
+            say(f"Purged: {photos(done.purged)}, {amount(done.freed_bytes)} of originals given back.")
+        for reason, count in done.left.most_common():
+            say(f"Left alone: {photos(count)}: {sentence(reason)}.")
+        if done.again:
+            say(f"Changed meanwhile, next time: {photos(done.again)}.")
+    for name, why in done.failed:
+        remark(f"Failed: {name}: {why}")
+    if done.failed:
+        raise CommandFailed(f"{photos(len(done.failed))} failed; the originals are untouched.")
+    if done.nothing_done:
+        raise NothingToDo("nothing to do.")

@@ -1,0 +1,94 @@
+"""The composition root: settings, catalogue, vaults, lock and worker processes put together, and taken apart again.
+
+    with Workshop(places, settings) as shop:            # locks; everything may change
+    with reading_room(places) as catalog:               # no lock, nothing changes
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from types import TracebackType
+from typing import Self
+
+from daemon.child import Bounds
+from daemon.galleries import Gallery, all_of
+from daemon.places import Places
+from daemon.ports import Clock, Codec, SystemClock
+from daemon.settings import Settings
+from daemon.worker import DEFAULT_BACKEND, Workers, spare_threads
+from storage.catalog import Catalog
+from storage.errors import Missing
+from storage.lock import InstanceLock
+
+BACKEND_VARIABLE = "GALLERY_OPTIMIZER_BACKEND"
+"""Import path of another codec for the worker processes; for tests."""
+
+
+def start_workers(settings: Settings | None = None) -> Workers:
+    """The codec behind its processes, bounded as configured."""
+    memory = settings.limits.memory_bytes if settings else None
+    backend = os.environ.get(BACKEND_VARIABLE) or DEFAULT_BACKEND
+    return Workers(backend, Bounds(threads=spare_threads(), memory_bytes=memory))
+
+
+class Workshop:
+    """Everything that a command needs which changes something; one at a time for each state folder and each vault."""
+
+    def __init__(
+        self,
+        places: Places,
+        settings: Settings,
+        clock: Clock | None = None,
+        codec: Callable[[Settings], Codec] = start_workers,
+    ) -> None:
+        self.places = places
+        self.settings = settings
+        self.clock: Clock = clock or SystemClock()
+        self.galleries = all_of(settings)
+        self._start_codec = codec
+        self._codec: Codec | None = None
+        self._stack = ExitStack()
+        self._locked: set[bytes] = set()
+
+    def __enter__(self) -> Self:
+        """Raises Locked where another instance is at work."""
+        with ExitStack() as stack:
+            self.places.state_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            stack.enter_context(InstanceLock(self.places.lock_file))
+            self.catalog = stack.enter_context(Catalog(self.places.catalog_file, lambda: self.clock.now().timestamp()))
+            stack.callback(self._close_codec)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._stack.close()
+
+    @property
+    def codec(self) -> Codec:
+        """Started at its first use."""
+        if self._codec is None:
+            self._codec = self._start_codec(self.settings)
+        return self._codec
+
+    def lock_vault(self, gallery: Gallery) -> None:
+        """Make the vault where it is missing, and lock it until the end: two set-ups may name the same gallery."""
+        if gallery.key not in self._locked:
+            gallery.vault.prepare()
+            self._stack.enter_context(gallery.vault.lock())
+            self._locked.add(gallery.key)
+
+    def _close_codec(self) -> None:
+        if self._codec is not None:
+            self._codec.close()
+
+
+@contextmanager
+def reading_room(places: Places) -> Iterator[Catalog | None]:
+    """The catalogue for reading, None where there is none yet; another instance may be at work."""
+    try:
+        catalog = Catalog(places.catalog_file, read_only=True)
+    except Missing:
+        yield None
+        return
+    with catalog:
+        yield catalog

@@ -1,0 +1,125 @@
+"""What is there and what of it has to be worked on: sightings compared with the catalogue, and put into its queue.
+
+Looking is not deciding: the catalogue's own rule (`storage.admission.judge`) says what a sighting means. Here are only the sightings, the
+digests that the rule asks for, and the refusal to take a gallery that is suddenly empty for one that was emptied.
+"""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from daemon.eligibility import Sighting, walk
+from daemon.errors import GalleryGone
+from daemon.galleries import Gallery
+from daemon.ports import Clock
+from storage.admission import QUEUES, judge
+from storage.catalog import Catalog
+from storage.digest import sha256_of
+from storage.errors import Missing, Refused, StorageError
+from storage.fingerprint import Fingerprint
+from storage.records import PhotoRow
+from storage.states import State
+
+_log = logging.getLogger(__name__)
+_LOOK_ALL = frozenset({State.RETIRED, State.PURGED, State.COMMITTED, State.RESTORED})
+
+
+@dataclass(slots=True)
+class Found:
+    """What a look at a gallery gave: ids of the queue, in the order of the names, and what was decided at once."""
+
+    queue: list[int] = field(default_factory=list)
+    left: list[tuple[Path, str]] = field(default_factory=list)
+    """Left without reading a byte, with the reason."""
+    unreadable: list[tuple[Path, str]] = field(default_factory=list)
+
+
+def check_presence(gallery: Gallery, catalog: Catalog) -> None:
+    """Raise GalleryGone where the gallery's folder is missing, or the catalogue knows archives and the vault is not there."""
+    if not gallery.root.is_dir():
+        raise GalleryGone(f"the gallery {gallery.root} is not there; is its disk mounted? Nothing was changed or forgotten.")
+    archived = next((row for row in catalog.rows(gallery=gallery.key) if row.state in _LOOK_ALL and row.has_archive), None)
+    if archived is not None and not gallery.vault.archive_path(archived.sha256 or "").parent.parent.is_dir():
+        raise GalleryGone(
+            f"the gallery {gallery.root} has archives by the catalogue, but its vault is not there; is the right disk mounted? "
+            "Nothing was changed or forgotten."
+        )
+
+
+def look(gallery: Gallery, catalog: Catalog, clock: Clock, starts: list[Path]) -> Found:
+    """Queue what needs work. `starts`: photos or folders (of `place`) that the user named; none means the whole gallery.
+
+    Raises GalleryGone for a gallery that suddenly looks empty.
+    """
+    found = Found()
+    seen = 0
+    for sighting, by_name in _sightings(gallery, starts):
+        seen += 1
+        try:
+            _admit(gallery, catalog, clock, sighting, by_name, found)
+        except Missing:
+            continue  # gone between the listing and the look
+        except StorageError as error:
+            found.unreadable.append((sighting.path, str(error)))
+    if not starts:
+        if not seen and any(_should_be_there(row) for row in catalog.rows(gallery=gallery.key)):
+            raise GalleryGone(f"the gallery {gallery.root} suddenly has no photos; is its disk mounted? Nothing was changed or forgotten.")
+        _leave_the_gone(gallery, catalog)
+    return found
+
+
+def _sightings(gallery: Gallery, starts: list[Path]) -> Iterator[tuple[Sighting, bool]]:
+    if not starts:
+        yield from ((sighting, False) for sighting in walk(gallery.root, gallery.settings.exclude))
+    for start in starts:
+        named = not start.is_dir()
+        yield from ((sighting, named) for sighting in walk(gallery.root, gallery.settings.exclude, start))
+
+
+def _admit(gallery: Gallery, catalog: Catalog, clock: Clock, sighting: Sighting, by_name: bool, found: Found) -> None:
+    name = gallery.relative(sighting.path)
+    row = catalog.find(gallery.key, name)
+    sha256 = None
+    now = int(clock.now().timestamp())
+    try:
+        standing = judge(row, sighting.fingerprint, None, rules=gallery.rules, by_name=by_name, now=now)
+    except Refused:
+        sha256 = sha256_of(sighting.path)
+        standing = judge(row, sighting.fingerprint, sha256, rules=gallery.rules, by_name=by_name, now=now)
+    known = row is not None and row.is_current(sighting.fingerprint)
+    if known and standing not in QUEUES and row is not None and row.state is not State.QUEUED:
+        return  # nothing to write: a second look at a gallery must cost next to nothing
+    admission = catalog.enqueue(gallery.key, name, sighting.fingerprint, sha256=sha256, rules=gallery.rules, by_name=by_name)
+    if admission.row.state is not State.QUEUED:
+        return
+    if sighting.reason is not None:
+        catalog.left(admission.row.id, sighting.reason)
+        found.left.append((sighting.path, sighting.reason))
+    else:
+        found.queue.append(admission.row.id)
+
+
+def _should_be_there(row: PhotoRow) -> bool:
+    """Whether the row's path had a file when we last looked: the photo, its stand-in, or its copy."""
+    return row.stand_in_sha256 is not None if row.state in (State.RETIRED, State.PURGED) else row.reason != "gone"
+
+
+def _leave_the_gone(gallery: Gallery, catalog: Catalog) -> None:
+    """Photos that were waiting, left or failed, and that the user has taken away since: no reason to count them any longer."""
+    for row in list(catalog.rows(gallery=gallery.key)):
+        if row.state not in (State.QUEUED, State.LEFT, State.FAILED) or row.reason == "gone" or _is_there(row):
+            continue
+        if row.state is not State.QUEUED:
+            catalog.requeue(row.id)
+        catalog.left(row.id, "gone")
+
+
+def _is_there(row: PhotoRow) -> bool:
+    try:
+        Fingerprint.of(row.location)
+    except Missing:
+        return False
+    except StorageError:
+        return True
+    return True

@@ -1,0 +1,67 @@
+"""One gallery as everything below works on it: its settings, its vault, and the names of its photos in the catalogue."""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from codec.levels import LEVELS, Level
+from daemon.settings import GallerySettings, Limits, Settings
+from storage.errors import shown
+from storage.vault import Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """A gallery of the configuration, with its links resolved, so that one photo never has two names."""
+
+    settings: GallerySettings
+    limits: Limits
+    root: Path
+    vault: Vault
+
+    @classmethod
+    def of(cls, settings: GallerySettings, limits: Limits) -> "Gallery":
+        root = settings.path.resolve()
+        return cls(settings, limits, root, Vault(root))
+
+    @property
+    def key(self) -> bytes:
+        """The gallery's name in the catalogue."""
+        return os.fsencode(self.root)
+
+    @property
+    def level(self) -> Level:
+        return LEVELS[self.settings.quality]
+
+    @property
+    def wants_stand_ins(self) -> bool:
+        return self.settings.stand_in == "preview"
+
+    @property
+    def rules(self) -> str:
+        """Digest of the settings that decide whether a photo is archived: under others, photos that were left are tried again."""
+        deciding = (self.settings.quality, self.settings.stand_in, self.limits.min_saving, self.limits.memory_bytes)
+        return hashlib.sha256(repr(deciding).encode()).hexdigest()[:16]
+
+    def relative(self, path: Path) -> bytes:
+        """The name of a photo in the catalogue."""
+        return os.fsencode(path.relative_to(self.root))
+
+    def shown(self, path: Path) -> str:
+        """The same for people."""
+        return shown(self.relative(path))
+
+
+def all_of(settings: Settings) -> list[Gallery]:
+    return [Gallery.of(each, settings.limits) for each in settings.galleries]
+
+
+def place(path: Path) -> Path:
+    """A path as a person gave it -> absolute, with the links of its folder resolved, but not a link that it is itself."""
+    return path.absolute().parent.resolve() / path.name if path.name not in ("", "..") else path.resolve()
+
+
+def holding(galleries: list[Gallery], path: Path) -> Gallery | None:
+    """The gallery that a path (of `place`) lies in."""
+    return next((gallery for gallery in galleries if path.is_relative_to(gallery.root)), None)

@@ -1,0 +1,222 @@
+"""One step of one photo: from the queue to a retired original, or left alone with a reason.
+
+Order rule: intent in the catalogue, act, result in the catalogue. Whatever stops us between two of them, recovery tells from the row and
+the disk what was done, and every act can be repeated.
+"""
+
+import logging
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from daemon.errors import WorkerBroke, WorkerError
+from daemon.galleries import Gallery
+from daemon.marking import original_of
+from daemon.messages import EncodeJob, Refused, StandInJob
+from daemon.models import keep_model
+from daemon.ports import Clock, Codec
+from daemon.verification import prove
+from storage import errors as storage_errors
+from storage.catalog import Catalog
+from storage.digest import Snapshot, read_once, sha256_of_bytes
+from storage.fingerprint import Fingerprint
+from storage.proof import Proof
+from storage.records import PhotoRow
+from storage.states import State
+from storage.survey import AtPath, Holding
+
+_log = logging.getLogger(__name__)
+
+
+class Kind(StrEnum):
+    """How a step ended."""
+
+    ARCHIVED = "archived"
+    LEFT = "left"
+    FAILED = "failed"
+    AGAIN = "again"
+    """The photo changed meanwhile, and is looked at again next time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one photo; the sizes are 0 unless it was archived."""
+
+    kind: Kind
+    reason: str = ""
+    detail: str = ""
+    original_bytes: int = 0
+    archive_bytes: int = 0
+    stand_in_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Archived:
+    proof: Proof
+    lane: str
+    stand_in: bytes | None
+    """None where the gallery wants none."""
+
+
+class Optimizer:
+    """Works on the photos of one gallery."""
+
+    def __init__(self, gallery: Gallery, catalog: Catalog, codec: Codec, clock: Clock) -> None:
+        self._gallery = gallery
+        self._vault = gallery.vault
+        self._catalog = catalog
+        self._codec = codec
+        self._clock = clock
+
+    def step(self, photo_id: int) -> Outcome | None:
+        """Take one photo of the queue all the way; None where it is no longer queued.
+
+        A storage error or a worker's death is this photo's alone, and becomes FAILED or LEFT; only Locked and Damaged catalogues pass.
+        """
+        before = self._catalog.get(photo_id)
+        row = self._catalog.claim(photo_id)
+        if row is None:
+            return None
+        try:
+            return self._work(row, before)
+        except storage_errors.Locked:
+            raise
+        except (storage_errors.StorageError, WorkerError) as error:
+            return self._give_up(photo_id, error)
+
+    def _give_up(self, photo_id: int, error: storage_errors.StorageError | WorkerError) -> Outcome:
+        kind, reason = _verdict(error)
+        row = self._catalog.get(photo_id)
+        if row.state is State.COMMITTED and not self._in_place(row):
+            # The exchange could not be undone: the row stays COMMITTED, which makes the next run's recovery look at it again.
+            return Outcome(Kind.FAILED, reason, str(error))
+        match kind:
+            case Kind.AGAIN:
+                self._catalog.requeue(photo_id)
+                return Outcome(kind, reason, str(error))
+            case Kind.LEFT:
+                return self._leave(photo_id, reason, str(error))
+            case _:
+                return self._fail(photo_id, reason, str(error))
+
+    def _in_place(self, row: PhotoRow) -> bool:
+        """Whether the original (or a newer file of the user) stands under its name, and none waits in the vault."""
+        survey = self._vault.survey(row.location, sha256=row.sha256, stand_in_sha256=row.stand_in_sha256)
+        return survey.at_path in (AtPath.ORIGINAL, AtPath.OTHER) and survey.aside is Holding.MISSING
+
+    def _work(self, row: PhotoRow, before: PhotoRow) -> Outcome:
+        path = row.location
+        snapshot = read_once(path)
+        if before.copy_sha256 == snapshot.sha256:
+            return self._leave(row.id, "restored-copy")
+        if original_of(snapshot.data) is not None:
+            return self._leave(row.id, "stand-in")
+        if not snapshot.data:
+            return self._leave(row.id, "empty")
+        self._catalog.digested(row.id, snapshot.sha256, snapshot.fingerprint)
+        self._vault.prepare()
+        archived = self._existing(path, snapshot) or self._encode(path, snapshot)
+        if isinstance(archived, Refused):
+            return self._leave(row.id, archived.reason, archived.detail)
+        keep_model(self._vault, archived.proof.model)
+        name = self._vault.archive_name(snapshot.sha256)
+        self._catalog.committed(row.id, proof=archived.proof, archive_name=name, lane=archived.lane)
+        self.retire(row, archived.proof, archived.stand_in)
+        return Outcome(
+            Kind.ARCHIVED,
+            original_bytes=len(snapshot.data),
+            archive_bytes=archived.proof.archive_bytes,
+            stand_in_bytes=len(archived.stand_in or b""),
+        )
+
+    def retire(self, row: PhotoRow, proof: Proof, stand_in: bytes | None) -> None:
+        """COMMITTED -> RETIRED: the stand-in takes the original's place, and the grace begins."""
+        digest = None if stand_in is None else sha256_of_bytes(stand_in)
+        self._catalog.retiring(row.id, digest, len(stand_in or b""))
+        done = self._vault.retire(row.location, proof, stand_in)
+        if done.differences:
+            _log.info("%s: the stand-in could not be given: %s", self._gallery.shown(row.location), ", ".join(done.differences))
+        purge_after = self._clock.now() + self._gallery.settings.grace
+        self._catalog.retired(row.id, purge_after_at=int(purge_after.timestamp()), stand_in_fingerprint=done.stand_in_fingerprint)
+
+    def _existing(self, path: Path, snapshot: Snapshot) -> _Archived | Refused | None:
+        """The archive that the vault has of these very bytes, proven anew: after a crash, or for a twin. None without a good one."""
+        place = self._vault.archive_path(snapshot.sha256)
+        if not place.exists():
+            return None
+        proven = prove(self._codec, self._clock, place, snapshot, self._gallery.level)
+        if isinstance(proven, Refused):
+            if any(row.archive_sha256 for row in self._catalog.by_digest(snapshot.sha256, self._gallery.key)):
+                return Refused("archive-in-use", proven.detail)
+            _log.info("%s: an unfinished archive is made anew (%s)", self._gallery.shown(path), proven.detail)
+            self._vault.discard_archive(snapshot.sha256, path)
+            return None
+        proof, lane = proven
+        stand_in = None
+        if self._gallery.wants_stand_ins:
+            made = self._codec.stand_in(StandInJob(snapshot.data, snapshot.sha256))
+            if isinstance(made, Refused):
+                return made
+            stand_in = made.data
+        return _Archived(proof, lane, stand_in)
+
+    def _encode(self, path: Path, snapshot: Snapshot) -> _Archived | Refused:
+        """Encode, stage, have it proven by the other process, and give the archive its name."""
+        job = EncodeJob(
+            original=snapshot.data,
+            sha256=snapshot.sha256,
+            name=self._gallery.relative(path).rpartition(b"/")[2],
+            mtime_ns=snapshot.fingerprint.mtime_ns,
+            mode=snapshot.fingerprint.mode & 0o7777,
+            level=self._gallery.level.name,
+            min_saving=self._gallery.limits.min_saving,
+            stand_in=self._gallery.wants_stand_ins,
+        )
+        made = self._codec.encode(job)
+        if isinstance(made, Refused):
+            return made
+        staged = self._vault.stage_archive(made.archive)
+        try:
+            proven = prove(self._codec, self._clock, staged, snapshot, self._gallery.level)
+            if not isinstance(proven, Refused) and proven[0].archive_sha256 != sha256_of_bytes(made.archive):
+                proven = Refused("proof-failed", "the archive came back from the disk with other bytes")
+            if not Fingerprint.of(path).unchanged_since(snapshot.fingerprint):
+                raise storage_errors.Changed("the photo changed while it was encoded")
+        except Exception:  # not for an interrupt: then every moment counts, and recovery clears away what is staged
+            self._vault.clear_staging()
+            raise
+        if isinstance(proven, Refused):
+            self._vault.clear_staging()
+            return proven
+        self._vault.commit_archive(staged, snapshot.sha256)
+        proof, lane = proven
+        return _Archived(proof, lane, made.stand_in if self._gallery.wants_stand_ins else None)
+
+    def _leave(self, photo_id: int, reason: str, detail: str = "") -> Outcome:
+        self._catalog.left(photo_id, reason, detail)
+        return Outcome(Kind.LEFT, reason, detail)
+
+    def _fail(self, photo_id: int, reason: str, detail: str) -> Outcome:
+        self._catalog.failed(photo_id, reason, detail)
+        return Outcome(Kind.FAILED, reason, detail)
+
+
+def _verdict(error: storage_errors.StorageError | WorkerError) -> tuple[Kind, str]:
+    """What an error means for its photo: how the step ended, and the reason's slug."""
+    match error:
+        case storage_errors.Changed():
+            return Kind.AGAIN, "changed"
+        case storage_errors.Missing():
+            return Kind.LEFT, "gone"
+        case storage_errors.NoSpace():
+            return Kind.FAILED, "no-space"
+        case storage_errors.ReadOnly():
+            return Kind.FAILED, "not-permitted"
+        case storage_errors.Refused():
+            return Kind.LEFT, "not-safe"
+        case WorkerBroke():
+            return Kind.FAILED, error.reason
+        case WorkerError():
+            return Kind.LEFT, error.reason
+        case _:
+            return Kind.FAILED, "disk-error"

@@ -1,0 +1,163 @@
+"""What `status` tells: sums of the catalogue -> a frozen Status -> text or JSON. Saved is only what is purged; the rest is reclaimable."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from daemon.reasons import sentence
+from storage.records import Share, Totals
+from storage.states import State
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+STATE_WORDS: dict[State, str] = {
+    State.QUEUED: "waiting for their turn",
+    State.ENCODING: "being encoded",
+    State.COMMITTED: "archived, original still in place",
+    State.RETIRED: "archived, original in grace",
+    State.PURGED: "archived, space given back",
+    State.RESTORED: "restored",
+    State.LEFT: "left alone",
+    State.FAILED: "failed, will be tried again",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryStatus:
+    """One gallery's sums."""
+
+    path: str
+    present: bool
+    """Whether its folder is there now."""
+    totals: Totals
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Everything that `status` shows, of one moment."""
+
+    totals: Totals
+    galleries: tuple[GalleryStatus, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            **_totals_as_json(self.totals),
+            "galleries": [{"path": each.path, "present": each.present, **_totals_as_json(each.totals)} for each in self.galleries],
+        }
+
+    def as_text(self) -> "RenderableType":
+        """For a rich console."""
+        from rich.console import Group
+        from rich.table import Table
+
+        totals = self.totals
+        states = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+        states.add_column(justify="right")
+        states.add_column()
+        for state, words in STATE_WORDS.items():
+            if totals.by_state[state]:
+                states.add_row(str(totals.by_state[state]), words)
+                if state is State.LEFT:
+                    for reason, count in sorted(totals.by_reason.items(), key=lambda item: -item[1]):
+                        states.add_row("", f"  {count}: {sentence(reason)}")
+        parts: list[RenderableType] = [f"{photos(totals.photos)}, {amount(totals.original_bytes)}", states, "", *_savings(totals)]
+        if totals.by_lane:
+            parts.append("By lane: " + ", ".join(f"{lane} {count}" for lane, count in totals.by_lane.items()))
+        if len(self.galleries) > 1 or not all(each.present for each in self.galleries):
+            parts += ["", _gallery_table(self.galleries)]
+        return Group(*parts)
+
+
+def amount(size_bytes: int) -> str:
+    """A size for people, in decimal units: 1234567 -> '1.23 MB'."""
+    import humanfriendly
+
+    sign = "-" if size_bytes < 0 else ""
+    return sign + str(humanfriendly.format_size(abs(size_bytes)))
+
+
+def photos(count: int) -> str:
+    return "1 photo" if count == 1 else f"{count} photos"
+
+
+def day(seconds: int) -> str:
+    """A date in the local zone: '2026-11-30'."""
+    return datetime.fromtimestamp(seconds, UTC).astimezone().strftime("%Y-%m-%d")
+
+
+def _savings(totals: Totals) -> list[str]:
+    lines = []
+    purged, retired = totals.purged, totals.retired
+    if purged.photos:
+        lines.append(f"Saved:       {_share_text(purged)}")
+    if retired.photos:
+        first, last = day(retired.earliest_at or 0), day(retired.latest_at or 0)
+        when = f"on {first}" if first == last else f"from {first} to {last}"
+        lines.append(f"Reclaimable: {_share_text(retired)}, {when}")
+    if purged.photos and retired.photos:
+        saving = purged.saving_bytes + retired.saving_bytes
+        lines.append(f"Together:    {amount(saving)} ({saving / (purged.original_bytes + retired.original_bytes):.0%})")
+    if totals.restored.photos:
+        lines.append(f"Restored:    {photos(totals.restored.photos)}; their archives ({amount(totals.restored.archive_bytes)}) are kept")
+    if not lines:
+        lines.append("Nothing is saved yet.")
+    return lines
+
+
+def _share_text(share: Share) -> str:
+    ratio = share.saving_bytes / share.original_bytes if share.original_bytes else 0.0
+    return (
+        f"{amount(share.saving_bytes)} ({ratio:.0%}) of {photos(share.photos)}:"
+        f" {amount(share.original_bytes)} -> {amount(share.archive_bytes)} archives + {amount(share.stand_in_bytes)} stand-ins"
+    )
+
+
+def _gallery_table(galleries: tuple[GalleryStatus, ...]) -> "RenderableType":
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("Gallery")
+    for name in ("photos", "size", "saved", "reclaimable"):
+        table.add_column(name, justify="right")
+    for each in galleries:
+        totals = each.totals
+        table.add_row(
+            each.path + ("" if each.present else "  (not there now; is its disk mounted?)"),
+            str(totals.photos),
+            amount(totals.original_bytes),
+            amount(totals.purged.saving_bytes),
+            amount(totals.retired.saving_bytes),
+        )
+    return table
+
+
+def _totals_as_json(totals: Totals) -> dict[str, Any]:
+    return {
+        "photos": totals.photos,
+        "original_bytes": totals.original_bytes,
+        "by_state": {state.value: count for state, count in totals.by_state.items()},
+        "by_lane": dict(totals.by_lane),
+        "by_reason": dict(totals.by_reason),
+        "saved": _share_as_json(totals.purged),
+        "reclaimable": {
+            **_share_as_json(totals.retired),
+            "earliest": _iso(totals.retired.earliest_at),
+            "latest": _iso(totals.retired.latest_at),
+        },
+        "restored": _share_as_json(totals.restored),
+    }
+
+
+def _share_as_json(share: Share) -> dict[str, Any]:
+    return {
+        "photos": share.photos,
+        "bytes": share.saving_bytes,
+        "original_bytes": share.original_bytes,
+        "archive_bytes": share.archive_bytes,
+        "stand_in_bytes": share.stand_in_bytes,
+    }
+
+
+def _iso(seconds: int | None) -> str | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()

@@ -1,0 +1,147 @@
+"""One run over all galleries: recover, look, archive what is queued, purge what is out of grace."""
+
+import logging
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from daemon.composition import Workshop
+from daemon.discovery import check_presence, look
+from daemon.errors import WrongPath
+from daemon.galleries import Gallery, holding, place
+from daemon.optimizer import Kind, Optimizer, Outcome
+from daemon.ports import Progress
+from daemon.purging import purge_due
+from daemon.reasons import sentence
+from daemon.recovery import recover
+from storage.errors import shown
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Summary:
+    """What a run did. Sizes are of the photos archived in it."""
+
+    recovered: int = 0
+    archived: int = 0
+    left: Counter[str] = field(default_factory=Counter)
+    """By reason."""
+    failed: list[tuple[str, str]] = field(default_factory=list)
+    """Photo and what went wrong."""
+    again: int = 0
+    purged: int = 0
+    freed_bytes: int = 0
+    original_bytes: int = 0
+    archive_bytes: int = 0
+    stand_in_bytes: int = 0
+
+    @property
+    def saving_bytes(self) -> int:
+        """Saved once the originals are purged; stand-ins counted."""
+        return self.original_bytes - self.archive_bytes - self.stand_in_bytes
+
+    @property
+    def nothing_done(self) -> bool:
+        return not (self.recovered or self.archived or self.left or self.failed or self.again or self.purged)
+
+    def add(self, name: str, outcome: Outcome) -> str:
+        """Count one photo; what to say about it."""
+        match outcome.kind:
+            case Kind.ARCHIVED:
+                self.archived += 1
+                self.original_bytes += outcome.original_bytes
+                self.archive_bytes += outcome.archive_bytes
+                self.stand_in_bytes += outcome.stand_in_bytes
+                share = 1 - (outcome.archive_bytes + outcome.stand_in_bytes) / outcome.original_bytes
+                return f"archived, {share:.0%} smaller"
+            case Kind.LEFT:
+                self.left[outcome.reason] += 1
+                return f"left alone: {sentence(outcome.reason)}" + (f" ({outcome.detail})" if outcome.detail else "")
+            case Kind.FAILED:
+                text = f"{sentence(outcome.reason)} ({outcome.detail})"
+                self.failed.append((name, text))
+                return f"failed: {text}"
+            case Kind.AGAIN:
+                self.again += 1
+                return "changed meanwhile; next time"
+
+
+def optimize(shop: Workshop, paths: list[Path], progress: Progress) -> Summary:
+    """Work at once on everything that `paths` name (none: on every gallery). A photo that fails does not stop the next.
+
+    Raises WrongPath for a path outside every gallery, GalleryGone for a missing gallery, Locked for a vault that somebody else works on.
+    """
+    chosen = _chosen(shop.galleries, paths)
+    for gallery in chosen:
+        check_presence(gallery, shop.catalog)
+    total = Summary()
+    number = shop.catalog.started_run("optimize")
+    outcome = "stopped"
+    try:
+        for gallery, starts in chosen.items():
+            _one_gallery(shop, gallery, starts, progress, total)
+        outcome = ""
+    finally:
+        progress.close()
+        shop.catalog.ended_run(
+            number,
+            archived=total.archived,
+            left=total.left.total(),
+            failed=len(total.failed),
+            purged=total.purged,
+            original_bytes=total.original_bytes,
+            archive_bytes=total.archive_bytes,
+            stand_in_bytes=total.stand_in_bytes,
+            outcome=outcome,
+        )
+    return total
+
+
+def _one_gallery(shop: Workshop, gallery: Gallery, starts: list[Path], progress: Progress, total: Summary) -> None:
+    if gallery.vault.folder.is_dir():
+        shop.lock_vault(gallery)
+        total.recovered += recover(gallery, shop.catalog, shop.clock)
+    found = look(gallery, shop.catalog, shop.clock, starts)
+    for path, reason in found.left:
+        total.add(gallery.shown(path), Outcome(Kind.LEFT, reason))
+    for path, trouble in found.unreadable:
+        total.add(gallery.shown(path), Outcome(Kind.FAILED, "disk-error", trouble))
+    if found.queue:
+        shop.lock_vault(gallery)
+    optimizer = Optimizer(gallery, shop.catalog, shop.codec, shop.clock) if found.queue else None
+    progress.start(len(found.queue), shown(gallery.root))
+    for photo_id in found.queue if optimizer else []:
+        assert optimizer is not None
+        name = gallery.shown(shop.catalog.get(photo_id).location)
+        progress.step(name)
+        done = optimizer.step(photo_id)
+        if done is not None:
+            progress.done(name, total.add(name, done))
+    if gallery.vault.folder.is_dir():
+        purged = purge_due(gallery, shop.catalog, shop.clock)
+        total.purged += purged.photos
+        total.freed_bytes += purged.freed_bytes
+        total.failed += purged.kept
+
+
+def _chosen(galleries: list[Gallery], paths: list[Path]) -> dict[Gallery, list[Path]]:
+    """The galleries to work on, each with the places that the user named in it; none named: all of it."""
+    if not paths:
+        return {gallery: [] for gallery in galleries}
+    chosen: dict[Gallery, list[Path]] = {}
+    for path in paths:
+        where = place(path)
+        gallery = holding(galleries, where)
+        if gallery is None:
+            known = ", ".join(shown(each.root) for each in galleries)
+            raise WrongPath(f"{shown(path)} is in no configured gallery ({known}); write another [[gallery]] for it.")
+        check_path(where, path)
+        chosen.setdefault(gallery, []).append(where)
+    return {gallery: [] if gallery.root in starts else starts for gallery, starts in chosen.items()}
+
+
+def check_path(where: Path, given: Path) -> None:
+    """Raise WrongPath where a path that the user named is not there."""
+    if not where.exists():
+        raise WrongPath(f"{shown(given)} is not there.")

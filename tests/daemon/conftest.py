@@ -1,0 +1,161 @@
+"""A gallery with photos, and the codec of `fake_backend` either in this process (fast) or behind real ones."""
+
+import hashlib
+import importlib.util
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from codec.errors import CodecError
+from daemon import child, settings
+from daemon.composition import Workshop
+from daemon.errors import WorkerBroke
+from daemon.messages import (
+    Answer,
+    Broke,
+    Encoded,
+    EncodeJob,
+    Examined,
+    ExamineJob,
+    Job,
+    Refused,
+    Restored,
+    RestoreJob,
+    StandInJob,
+    StoodIn,
+)
+from daemon.places import Places
+from daemon.ports import Silence
+from daemon.run import Summary, optimize
+
+HERE = Path(__file__).parent
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def load_fake() -> ModuleType:
+    """The module that the children know as `fake_backend`."""
+    if "fake_backend" not in sys.modules:
+        spec = importlib.util.spec_from_file_location("fake_backend", HERE / "fake_backend.py")
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules["fake_backend"] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules["fake_backend"])
+    return sys.modules["fake_backend"]
+
+
+class _NoPipe:
+    def send(self, message: object) -> None:
+        pass
+
+
+class InProcess:
+    """The port `Codec` without processes, answering exactly as a worker would; pids are made up, and different."""
+
+    def __init__(self) -> None:
+        self.backend = load_fake().load()
+        self.jobs: list[Job] = []
+
+    def _ask(self, job: Job) -> Answer:
+        self.jobs.append(job)
+        try:
+            answer = child.work(self.backend, job, _NoPipe())  # type: ignore[arg-type]
+        except (CodecError, OSError, ArithmeticError) as error:
+            answer = child.as_answer(error)
+        if isinstance(answer, Broke):
+            raise WorkerBroke(answer.summary)
+        return replace(answer, pid=os.getpid() + 1) if isinstance(answer, Examined) else answer
+
+    def encode(self, job: EncodeJob) -> Encoded | Refused:
+        return self._ask(job)  # type: ignore[return-value]
+
+    def stand_in(self, job: StandInJob) -> StoodIn | Refused:
+        return self._ask(job)  # type: ignore[return-value]
+
+    def examine(self, job: ExamineJob) -> Examined | Refused:
+        return self._ask(job)  # type: ignore[return-value]
+
+    def restore(self, job: RestoreJob) -> Restored | Refused:
+        return self._ask(job)  # type: ignore[return-value]
+
+    def close(self) -> None:
+        pass
+
+    @property
+    def encoded(self) -> int:
+        """How many photos were encoded."""
+        return sum(isinstance(job, EncodeJob) for job in self.jobs)
+
+
+@dataclass
+class Clockwork:
+    """A clock that stands until it is moved."""
+
+    time: datetime = NOON
+
+    def now(self) -> datetime:
+        return self.time
+
+    def forward(self, **span: float) -> None:
+        self.time += timedelta(**span)
+
+
+@dataclass
+class Home:
+    """One set-up: a gallery, its configuration, its state, a clock and a codec."""
+
+    root: Path
+    places: Places
+    clock: Clockwork
+    codec: InProcess
+
+    def configure(self, gallery: str = "", limits: str = "") -> None:
+        text = f'[[gallery]]\npath = "{self.root}"\n{gallery}\n[limits]\n{limits}\n'
+        self.places.config_file.write_text(text)
+
+    def shop(self) -> Workshop:
+        return Workshop(self.places, settings.read(self.places.config_file), self.clock, lambda _: self.codec)
+
+    def optimize(self, *paths: Path) -> Summary:
+        with self.shop() as shop:
+            return optimize(shop, list(paths), Silence())
+
+    def files(self) -> dict[str, str]:
+        """Every file of the gallery outside the vault's lock, with its digest."""
+        return {
+            str(path.relative_to(self.root)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(self.root.rglob("*"))
+            if path.is_file() and path.name != "lock"
+        }
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """An empty gallery with the default configuration. What no test can see, the waiting for the disk, is left out."""
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+    root = tmp_path / "DCIM"
+    root.mkdir()
+    places = Places(tmp_path / "config.toml", tmp_path / "state")
+    made = Home(root, places, Clockwork(), InProcess())
+    made.configure()
+    return made
+
+
+@pytest.fixture(scope="session")
+def photo(make_jpeg: Callable[..., bytes]) -> Callable[..., bytes]:
+    """`photo(seed=0, wish="")` -> a JPEG large enough to gain from being archived; `wish` as in fake_backend."""
+    made: dict[tuple[int, str], bytes] = {}
+
+    def make(seed: int = 0, wish: str = "") -> bytes:
+        key = (seed, wish)
+        if key not in made:
+            comment = {"comment": f"fake:{wish}".encode()} if wish else {}
+            made[key] = make_jpeg(240, 320, seed, quality=97, **comment)
+        return made[key]
+
+    return make

@@ -1,0 +1,292 @@
+"""One run over a gallery: what is archived, what is left, and that a second run changes nothing."""
+
+from __future__ import annotations
+
+import io
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from PIL import Image
+
+from daemon.errors import GalleryGone, WrongPath
+from daemon.marking import original_of
+from storage.catalog import Catalog
+from storage.digest import sha256_of_bytes
+from storage.errors import Locked, NoSpace
+from storage.states import State
+
+if TYPE_CHECKING:
+    from conftest import Home
+
+Photo = Callable[..., bytes]
+
+
+def state_of(home: Home, name: str) -> tuple[State, str | None]:
+    with Catalog(home.places.catalog_file, read_only=True) as catalog:
+        row = catalog.find(os.fsencode(home.root), os.fsencode(name))
+        assert row is not None
+        return row.state, row.reason
+
+
+def test_a_photo_is_archived_and_a_stand_in_takes_its_place(home: Home, photo: Photo) -> None:
+    path = home.root / "2021" / "IMG_1.jpg"
+    path.parent.mkdir()
+    path.write_bytes(photo())
+    os.utime(path, ns=(1, 1_600_000_000_123_456_789))
+    path.chmod(0o640)
+    done = home.optimize()
+    assert (done.archived, done.original_bytes) == (1, len(photo()))
+    assert done.saving_bytes > len(photo()) * 0.2
+    assert original_of(path.read_bytes()) == sha256_of_bytes(photo())
+    assert path.stat().st_mtime_ns == 1_600_000_000_123_456_789
+    assert path.stat().st_mode & 0o777 == 0o640
+    with Image.open(path) as stand_in:
+        assert stand_in.getexif()[0x0112] == 6
+    assert state_of(home, "2021/IMG_1.jpg") == (State.RETIRED, None)
+    asides = list((home.root / ".gallery-optimizer/originals").iterdir())
+    assert [aside.read_bytes() for aside in asides] == [photo()]
+    assert asides[0].stat().st_mtime_ns == 1_600_000_000_123_456_789
+
+
+def test_a_second_run_changes_no_byte(home: Home, photo: Photo) -> None:
+    for seed in range(3):
+        (home.root / f"{seed}.jpg").write_bytes(photo(seed))
+    (home.root / "no.jpg").write_bytes(photo(9, "refuse:cmyk"))
+    home.optimize()
+    before, encoded = home.files(), home.codec.encoded
+    assert home.optimize().nothing_done
+    assert home.files() == before
+    assert home.codec.encoded == encoded
+
+
+def test_originals_are_purged_after_the_grace(home: Home, photo: Photo) -> None:
+    (home.root / "a.jpg").write_bytes(photo())
+    home.optimize()
+    home.clock.forward(days=6)
+    assert home.optimize().purged == 0
+    home.clock.forward(days=2)
+    done = home.optimize()
+    assert (done.purged, done.freed_bytes) == (1, len(photo()))
+    assert not list((home.root / ".gallery-optimizer/originals").iterdir())
+    assert state_of(home, "a.jpg") == (State.PURGED, None)
+
+
+def test_no_grace_purges_in_the_same_run(home: Home, photo: Photo) -> None:
+    home.configure('grace = "0 days"')
+    (home.root / "a.jpg").write_bytes(photo())
+    assert home.optimize().purged == 1
+
+
+def test_no_stand_ins_where_none_are_wanted(home: Home, photo: Photo) -> None:
+    home.configure('stand_in = "none"')
+    (home.root / "a.jpg").write_bytes(photo())
+    assert home.optimize().archived == 1
+    assert not (home.root / "a.jpg").exists()
+    assert home.optimize().nothing_done
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "reason"),
+    [
+        ("empty.jpg", b"", "empty"),
+        ("text.jpg", b"Dear diary, this is no picture.\n" * 9, "not-a-picture"),
+        ("cut.jpg", None, "corrupt"),
+    ],
+)
+def test_what_is_no_photo_is_left_and_told(home: Home, photo: Photo, name: str, data: bytes | None, reason: str) -> None:
+    data = photo()[: len(photo()) // 2] if data is None else data
+    (home.root / name).write_bytes(data)
+    (home.root / "good.jpg").write_bytes(photo())
+    done = home.optimize()
+    assert done.archived == 1
+    assert dict(done.left) == {reason: 1}
+    assert (home.root / name).read_bytes() == data
+    assert state_of(home, name) == (State.LEFT, reason)
+
+
+@pytest.mark.parametrize("wish", ["forged", "foreign"])
+def test_without_a_proof_nothing_is_retired(home: Home, photo: Photo, wish: str) -> None:
+    data = photo(0, wish)
+    (home.root / "a.jpg").write_bytes(data)
+    assert dict(home.optimize().left) == {"proof-failed": 1}
+    assert (home.root / "a.jpg").read_bytes() == data
+    assert not [path for path in home.files() if "nphoto" in path or "staging/" in path]
+
+
+def test_an_unforeseen_error_fails_one_photo_and_the_next_goes_on(home: Home, photo: Photo) -> None:
+    (home.root / "a.jpg").write_bytes(photo(0, "raise"))
+    (home.root / "b.jpg").write_bytes(photo(1))
+    done = home.optimize()
+    assert done.archived == 1
+    assert [name for name, _ in done.failed] == ["a.jpg"]
+    assert state_of(home, "a.jpg") == (State.FAILED, "unforeseen")
+
+
+def test_a_full_disk_fails_the_photo_and_keeps_the_original(home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
+    from storage import durable
+
+    def full(*_: object, **__: object) -> Path:
+        raise NoSpace("the archive could not be written: the disk is full")
+
+    (home.root / "a.jpg").write_bytes(photo())
+    (home.root / "b.jpg").write_bytes(photo(1))
+    with monkeypatch.context() as patch:
+        patch.setattr(durable, "stage", full)
+        with home.shop() as shop:  # the vault is there already, only the archives find no space
+            patch.undo()
+            shop.lock_vault(shop.galleries[0])
+            patch.setattr(durable, "stage", full)
+            from daemon.ports import Silence
+            from daemon.run import optimize
+
+            done = optimize(shop, [], Silence())
+    assert len(done.failed) == 2
+    assert all("disk is full" in why for _, why in done.failed)
+    assert (home.root / "a.jpg").read_bytes() == photo()
+    assert state_of(home, "a.jpg") == (State.FAILED, "no-space")
+    assert home.optimize().archived == 2
+
+
+def test_no_gain_is_left(home: Home, photo: Photo) -> None:
+    home.configure(limits='min_saving = "99%"')
+    (home.root / "a.jpg").write_bytes(photo())
+    assert dict(home.optimize().left) == {"no-gain": 1}
+    home.configure()
+    assert home.optimize().archived == 1, "other settings try again what was left"
+
+
+def test_links_pipes_hidden_and_excluded_files_are_not_touched(home: Home, photo: Photo, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "o.jpg").write_bytes(photo(1))
+    (home.root / "link.jpg").symlink_to(outside / "o.jpg")
+    (home.root / "folder").symlink_to(outside)
+    (home.root / "one.jpg").write_bytes(photo(2))
+    os.link(home.root / "one.jpg", home.root / "two.jpg")
+    os.mkfifo(home.root / "pipe.jpg")
+    (home.root / "dir.jpg").mkdir()
+    with socket.socket(socket.AF_UNIX) as listener:
+        os.chdir(home.root)
+        listener.bind("sock.jpg")
+    (home.root / ".hidden.jpg").write_bytes(photo(3))
+    (home.root / ".trash").mkdir()
+    (home.root / ".trash" / "t.jpg").write_bytes(photo(4))
+    (home.root / "Screenshots").mkdir()
+    (home.root / "Screenshots" / "s.jpg").write_bytes(photo(5))
+    (home.root / "notes.txt").write_bytes(photo(6))
+    (home.root / "late.jpg").write_bytes(photo(7))
+    (home.root / ".syncthing.late.jpg.tmp").write_bytes(b"half")
+    home.configure('exclude = ["**/Screenshots/**"]')
+    done = home.optimize()
+    assert (done.archived, dict(done.left)) == (0, {"hard-linked": 2})
+    assert (outside / "o.jpg").read_bytes() == photo(1)
+    assert (home.root / "two.jpg").read_bytes() == photo(2)
+
+
+def test_every_name_that_a_disk_can_hold_is_handled(home: Home, photo: Photo) -> None:
+    names = [b"-rf.jpg", b"line\nbreak.JPG", b"latin-\xe9.jpeg", "caf\u00e9.jpg".encode(), "cafe\u0301.jpg".encode(), b"x" * 250 + b".jpg"]
+    for seed, name in enumerate(names):
+        (home.root / os.fsdecode(name)).write_bytes(photo(seed))
+    assert home.optimize().archived == len(names)
+    assert sorted(os.listdir(os.fsencode(home.root))) == sorted([*names, b".gallery-optimizer"])
+
+
+def test_twins_share_an_archive_and_keep_their_own_dates(home: Home, photo: Photo) -> None:
+    for name, when in (("a.jpg", 10**18), ("b.jpg", 11 * 10**17)):
+        (home.root / name).write_bytes(photo())
+        os.utime(home.root / name, ns=(when, when))
+    assert home.optimize().archived == 2
+    assert home.codec.encoded == 1
+    assert len(list((home.root / ".gallery-optimizer/archives").rglob("*.nphoto"))) == 1
+    assert (home.root / "b.jpg").stat().st_mtime_ns == 11 * 10**17
+
+
+def test_a_photo_that_changes_while_it_is_encoded_is_taken_up_again(home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = home.root / "a.jpg"
+    path.write_bytes(photo())
+    encode = home.codec.encode
+
+    def edited_meanwhile(job: object) -> object:
+        path.write_bytes(photo(1))
+        return encode(job)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(home.codec, "encode", edited_meanwhile)
+        assert home.optimize().again == 1
+    assert path.read_bytes() == photo(1)
+    assert home.optimize().archived == 1
+
+
+def test_an_original_that_comes_back_uses_its_archive_again(home: Home, photo: Photo) -> None:
+    home.configure('grace = "0 days"')
+    path = home.root / "a.jpg"
+    path.write_bytes(photo())
+    home.optimize()
+    path.write_bytes(photo())
+    assert home.optimize().archived == 1
+    assert home.codec.encoded == 1
+    assert original_of(path.read_bytes()) is not None
+
+
+def test_an_edited_stand_in_is_a_photo_of_its_own_and_the_archive_stays(home: Home, photo: Photo) -> None:
+    path = home.root / "a.jpg"
+    path.write_bytes(photo())
+    home.optimize()
+    buffer = io.BytesIO()
+    with Image.open(path) as stand_in:
+        stand_in.rotate(90).save(buffer, "JPEG", quality=97)
+    path.write_bytes(buffer.getvalue())
+    home.optimize()
+    assert list((home.root / ".gallery-optimizer/archives").rglob("*.nphoto"))
+    assert photo() in [aside.read_bytes() for aside in (home.root / ".gallery-optimizer/originals").iterdir()]
+
+
+def test_a_lost_catalogue_does_not_archive_stand_ins(home: Home, photo: Photo) -> None:
+    (home.root / "a.jpg").write_bytes(photo())
+    home.optimize()
+    for file in home.places.state_folder.iterdir():
+        file.unlink()
+    assert dict(home.optimize().left) == {"stand-in": 1}
+
+
+def test_a_missing_gallery_or_vault_forgets_nothing(home: Home, photo: Photo) -> None:
+    (home.root / "a.jpg").write_bytes(photo())
+    home.optimize()
+    away = home.root.rename(home.root.with_name("unplugged"))
+    with pytest.raises(GalleryGone, match="is its disk mounted"):
+        home.optimize()
+    home.root.mkdir()
+    with pytest.raises(GalleryGone, match="vault is not there"):
+        home.optimize()
+    home.root.rmdir()
+    away.rename(home.root)
+    assert home.optimize().nothing_done
+    assert state_of(home, "a.jpg")[0] is State.RETIRED
+
+
+def test_paths_choose_what_is_worked_on(home: Home, photo: Photo, tmp_path: Path) -> None:
+    for folder in ("x", "y"):
+        (home.root / folder).mkdir()
+        (home.root / folder / "a.jpg").write_bytes(photo(ord(folder)))
+    assert home.optimize(home.root / "x").archived == 1
+    assert home.optimize(home.root / "y" / "a.jpg").archived == 1
+    with pytest.raises(WrongPath, match="in no configured gallery"):
+        home.optimize(tmp_path)
+    with pytest.raises(WrongPath, match="not there"):
+        home.optimize(home.root / "nothing.jpg")
+
+
+def test_a_photo_named_by_the_user_is_tried_again(home: Home, photo: Photo) -> None:
+    (home.root / "a.jpg").write_bytes(photo(0, "refuse:graphic"))
+    home.optimize()
+    assert home.optimize(home.root).nothing_done
+    assert dict(home.optimize(home.root / "a.jpg").left) == {"graphic": 1}
+
+
+def test_a_second_instance_is_refused(home: Home) -> None:
+    with home.shop(), pytest.raises(Locked), home.shop():
+        pass
