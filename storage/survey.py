@@ -22,7 +22,7 @@ class Holding(StrEnum):
 
     INTACT = "intact"
     STAND_IN = "stand-in"
-    """Our stand-in lies where an original or copy is exchanged: see the two fields of Survey."""
+    """Our stand-in lies where an original or a copy is exchanged with it."""
     CHANGED = "changed"
     """Other bytes than expected: a damaged archive, or a late writer's version of the photo. Kept."""
     MISSING = "missing"
@@ -40,4 +40,4 @@ class Survey:
     aside: Holding
     """The set-aside original. STAND_IN: the exchange of retiring did not happen, or that of putting back did."""
     swap: Holding
-    """Where a rebuilt copy is exchanged. STAND_IN: the copy is in place; CHANGED: the exchange did not happen. Never INTACT."""
+    """What a killed restore left where copy and stand-in change places; `Vault.drop_swap` removes it. Never INTACT."""

@@ -271,15 +271,15 @@ class Vault:
         durable.remove(aside)
 
     def drop_swap(self, path: Path, stand_in_sha256: str | None) -> None:
-        """Remove what a killed `replace_stand_in` left: the stand-in, or the copy while the stand-in is still in place.
+        """Remove what a killed `replace_stand_in` left: the stand-in, or the copy while the stand-in or the same copy is in place.
 
         Refused where it could be somebody's file.
         """
         swap = self.folder / layout.swap_name(layout.relative_to_gallery(self.root, path))
-        held = sha256_or_none(swap)
+        held, placed = sha256_or_none(swap), self._digest_at(path)
         if held is None:
             return
-        if stand_in_sha256 is None or stand_in_sha256 not in (held, self._digest_at(path)):
+        if held != placed and (stand_in_sha256 is None or stand_in_sha256 not in (held, placed)):
             raise Refused(f"{shown(swap)} is kept: it may be somebody's edit of {shown(path)}")
         durable.remove(swap)
 
@@ -346,6 +346,8 @@ class Vault:
         durable.copy_new(path, aside, sha256)
         staged = durable.stage(self._staging, stand_in, attributes)
         if not Fingerprint.of(path).unchanged_since(before):
+            durable.remove(staged)
+            durable.remove(aside)  # a copy of what was; the photo itself was not taken away
             raise Changed(f"{shown(path)} was written to while it was set aside")
         durable.replace(staged, path)
 

@@ -11,6 +11,7 @@ from storage.vault import Vault
 ORIGINAL = b"\xff\xd8 the original " * 128  # 2 KB
 ARCHIVE = b"an archive of it"
 STAND_IN = b"\xff\xd8 a stand-in"
+COPY = b"\xff\xd8 a rebuilt copy"
 MTIME_NS = 1_600_000_000_123_456_789
 
 
