@@ -8,7 +8,7 @@ from codec.bitstream import peek
 from codec.facts import Facts
 from codec.levels import LEVELS
 from codec.model import load_model
-from codec.photo import archive_photo, examine, restore_photo
+from codec.photo import Format, archive_photo, examine, restore_photo
 from daemon import standin
 from daemon.messages import Encoded, EncodeJob, Examined
 from daemon.ports import Backend
@@ -34,8 +34,9 @@ class CodecBackend:
 
     def archive(self, job: EncodeJob, allowance_bytes: int) -> Encoded:
         facts = Facts(len(job.original), job.sha256, job.name, job.mtime_ns, job.mode)
+        level = LEVELS[job.level]
         made = archive_photo(
-            job.original, facts, self._model, LEVELS[job.level], min_saving=job.min_saving, allowance_bytes=allowance_bytes
+            job.original, facts, self._model, level, min_saving=job.min_saving, allowance_bytes=allowance_bytes, rate=job.rate
         )
         return Encoded(
             archive=made.archive,
@@ -73,7 +74,7 @@ class CodecBackend:
             return ""
         return self._model.name if digest == self._model.digest else load_model(digest).name
 
-    def restore(self, archive: bytes, format: str | None) -> bytes:
+    def restore(self, archive: bytes, format: Format | None) -> bytes:
         return restore_photo(archive, self._model, format)
 
 

@@ -8,6 +8,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
+
+Format = Literal["jpeg", "png"]
+"""Of a rebuilt file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ class RestoreJob:
     """An archive to rebuild a copy from; `format` is 'jpeg', 'png' or None for the original's own."""
 
     archive: Path
-    format: str | None = None
+    format: Format | None = None
 
 
 Job = EncodeJob | StandInJob | ExamineJob | RestoreJob

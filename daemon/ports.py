@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Protocol
 
-from daemon.messages import Encoded, EncodeJob, Examined, ExamineJob, Refused, Restored, RestoreJob, StandInJob, StoodIn
+from daemon.messages import Encoded, EncodeJob, Examined, ExamineJob, Format, Refused, Restored, RestoreJob, StandInJob, StoodIn
 
 
 class Clock(Protocol):
@@ -50,7 +50,7 @@ class Backend(Protocol):
 
     def examine(self, archive: bytes, original: bytes) -> Examined: ...
 
-    def restore(self, archive: bytes, format: str | None) -> bytes: ...
+    def restore(self, archive: bytes, format: Format | None) -> bytes: ...
 
 
 class Progress(Protocol):

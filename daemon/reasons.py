@@ -46,6 +46,7 @@ REASONS: MappingProxyType[str, str] = MappingProxyType(
         "stand-in-too-large": "even the smallest stand-in would take too much of what is saved; most often much metadata in a small photo",
         "no-gain": "the archive and the stand-in together would not save enough",
         "quality-not-reached": "the quality you asked for can't be reached at any size",
+        "copy-quality": "a restored JPEG would look worse than the quality you asked for allows",
         # from the work
         "archive-in-use": "another photo with the same bytes has an archive of another quality",
         "not-safe": "it could not be taken out of its place safely",

@@ -159,7 +159,9 @@ def test_no_gain_is_left(home: Home, photo: Photo) -> None:
     assert home.optimize().archived == 1, "other settings try again what was left"
 
 
-def test_links_pipes_hidden_and_excluded_files_are_not_touched(home: Home, photo: Photo, tmp_path: Path) -> None:
+def test_links_pipes_hidden_and_excluded_files_are_not_touched(
+    home: Home, photo: Photo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "o.jpg").write_bytes(photo(1))
@@ -170,7 +172,7 @@ def test_links_pipes_hidden_and_excluded_files_are_not_touched(home: Home, photo
     os.mkfifo(home.root / "pipe.jpg")
     (home.root / "dir.jpg").mkdir()
     with socket.socket(socket.AF_UNIX) as listener:
-        os.chdir(home.root)
+        monkeypatch.chdir(home.root)
         listener.bind("sock.jpg")
     (home.root / ".hidden.jpg").write_bytes(photo(3))
     (home.root / ".trash").mkdir()

@@ -1,0 +1,35 @@
+"""`explain`: why is this photo as it is?"""
+
+from pathlib import Path
+
+import click
+
+from daemon.cli.output import emit, json_option, say
+from daemon.places import Places
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@json_option
+@click.pass_obj
+def explain(places: Places, path: Path, as_json: bool) -> None:
+    """Say what became of a photo and why, with sizes, scores and dates."""
+    from daemon import settings
+    from daemon.composition import reading_room
+    from daemon.errors import WrongPath
+    from daemon.explanation import explain as why
+    from daemon.galleries import all_of, holding, place
+    from storage.errors import shown
+
+    where = place(path)
+    gallery = holding(all_of(settings.read(places.config_file)), where)
+    if gallery is None or where == gallery.root:
+        raise WrongPath(f"{shown(path)} is no photo in a configured gallery.")
+    with reading_room(places) as catalog:
+        row = catalog.find(gallery.key, gallery.relative(where)) if catalog is not None else None
+        found = why(gallery, row, where)
+    if as_json:
+        emit("explain", **found.facts)
+    else:
+        for line in found.lines:
+            say(line)

@@ -1,0 +1,59 @@
+"""`restore`: photos back, in place or elsewhere."""
+
+from pathlib import Path
+
+import click
+
+from daemon.cli.output import emit, json_option, remark, say, watch
+from daemon.places import Places
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path))
+@click.option("--to", "folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Write there, not in place.")
+@click.option("--in-place", is_flag=True, help="Put them in their stand-ins' place (the default).")
+@click.option("--format", "format_", type=click.Choice(["jpeg", "png"]), help="Another format than its own; only with --to.")
+@json_option
+@click.pass_obj
+def restore(places: Places, paths: tuple[Path, ...], folder: Path | None, in_place: bool, format_: str | None, as_json: bool) -> None:
+    """Give photos back. PATH is a photo, a folder of photos, or an .nphoto file.
+
+    While the original is in grace it is the original itself, bit for bit; later a copy rebuilt from the archive.
+
+    Nothing is ever overwritten: in place only an unchanged stand-in gives way, and with --to a name that is taken is an error.
+    Photos restored in place are left alone for the gallery's `idle_for`.
+    """
+    from daemon import restorer, settings
+    from daemon.composition import Workshop
+    from daemon.errors import CommandFailed, NothingToDo
+    from daemon.report import photos
+    from storage.errors import shown
+
+    if folder is not None and in_place:
+        raise click.UsageError("--to and --in-place exclude each other.")
+    wanted = {"jpeg": "jpeg", "png": "png"}.get(format_ or "")
+    with Workshop(places, settings.read(places.config_file)) as shop:
+        done = restorer.restore(shop, list(paths), folder, wanted, watch())  # type: ignore[arg-type]  # click has checked the choice
+    failed = [each for each in done if each.trouble]
+    given = [each for each in done if each.came is not restorer.Came.NOT]
+    if as_json:
+        results = [
+            {
+                "photo": each.name,
+                "from": each.came.value,
+                "written": shown(each.written) if each.written else None,
+                "trouble": each.trouble or None,
+            }
+            for each in done
+        ]
+        emit("restore", results=results)
+    else:
+        words = {restorer.Came.ORIGINAL: "the original, bit for bit", restorer.Came.COPY: "a copy from the archive"}
+        for each in given:
+            say(f"{shown(each.written or '')}: {words[each.came]}")
+    for each in failed:
+        remark(f"Failed: {each.name}: {each.trouble}")
+    if failed:
+        raise CommandFailed(f"{photos(len(failed))} could not be restored.")
+    if not given:
+        raise NothingToDo("nothing to restore: what you named is in its place.")

@@ -1,0 +1,134 @@
+"""`encode` and `decode`: one file, without gallery or catalogue."""
+
+from pathlib import Path
+
+import click
+
+from codec.levels import DEFAULT_LEVEL, LEVELS
+from daemon.cli.output import emit, json_option, say
+
+_input = click.argument("source", metavar="IN", type=click.Path(path_type=Path))
+_output = click.option(
+    "-o", "--output", "goal", required=True, metavar="OUT", type=click.Path(path_type=Path), help="The file to write."
+)
+_force = click.option("--force", is_flag=True, help="Overwrite OUT.")
+
+
+@click.command()
+@_input
+@_output
+@click.option("--rate", type=click.FloatRange(0, 1), metavar="R", help="From 0, smallest, to 1, best; without a look at the quality.")
+@click.option("--quality", type=click.Choice(list(LEVELS)), help=f"The fewest bits that reach this level; {DEFAULT_LEVEL.name} by default.")
+@_force
+@json_option
+def encode(source: Path, goal: Path, rate: float | None, quality: str | None, force: bool, as_json: bool) -> None:
+    """Encode one JPEG or PNG into an archive, OUT.nphoto. The file itself stays as it is."""
+    import math
+    import os
+
+    from daemon.composition import start_workers
+    from daemon.messages import EncodeJob, Refused
+    from daemon.report import amount
+    from storage.digest import read_once
+
+    if rate is not None and quality is not None:
+        raise click.UsageError("--rate and --quality exclude each other.")
+    _check(goal, force)
+    snapshot = read_once(source)
+    job = EncodeJob(
+        original=snapshot.data,
+        sha256=snapshot.sha256,
+        name=os.fsencode(source.name),
+        mtime_ns=snapshot.fingerprint.mtime_ns,
+        mode=snapshot.fingerprint.mode & 0o7777,
+        level=quality or DEFAULT_LEVEL.name,
+        min_saving=-math.inf,
+        stand_in=False,
+        rate=rate,
+    )
+    with start_workers() as workers:
+        made = workers.encode(job)
+    if isinstance(made, Refused):
+        raise _refusal(source, made)
+    _write(goal, made.archive, force)
+    pixels = made.width * made.height
+    if as_json:
+        emit(
+            "encode",
+            original_bytes=len(snapshot.data),
+            archive_bytes=len(made.archive),
+            bits_per_pixel=8 * len(made.archive) / pixels,
+            rate=made.rate,
+            score_whole=made.whole,
+            score_worst_tile=made.worst_tile,
+            width=made.width,
+            height=made.height,
+            lane=made.lane,
+            model=made.model,
+        )
+        return
+    say(
+        f"{amount(len(snapshot.data))} -> {amount(len(made.archive))} ({1 - len(made.archive) / len(snapshot.data):.0%} smaller),"
+        f" {8 * len(made.archive) / pixels:.3f} bits a pixel at rate {made.rate:.3f};"
+        f" SSIMULACRA2 {made.whole:.1f}, worst tile {made.worst_tile:.1f}"
+    )
+
+
+@click.command()
+@_input
+@_output
+@_force
+@json_option
+def decode(source: Path, goal: Path, force: bool, as_json: bool) -> None:
+    """Decode one archive into a JPEG or PNG, as the ending of OUT says."""
+    from daemon.composition import start_workers
+    from daemon.messages import Format, Refused, RestoreJob
+    from daemon.report import amount
+    from storage.errors import Missing, shown
+
+    formats: dict[str, Format] = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png"}
+    if goal.suffix.lower() not in formats:
+        raise click.UsageError(f"{shown(goal)}: OUT must end in .jpg, .jpeg or .png.")
+    _check(goal, force)
+    if not source.is_file():
+        raise Missing(f"{shown(source)} is not there, or no file")
+    with start_workers() as workers:
+        answer = workers.restore(RestoreJob(source.resolve(), formats[goal.suffix.lower()]))
+    if isinstance(answer, Refused):
+        raise _refusal(source, answer)
+    _write(goal, answer.data, force)
+    if as_json:
+        emit("decode", bytes=len(answer.data), archive_sha256=answer.archive_sha256)
+    else:
+        say(f"{shown(goal)}: {amount(len(answer.data))}")
+
+
+def _check(goal: Path, force: bool) -> None:
+    """Before any work is done."""
+    from daemon.errors import CommandFailed
+    from storage.errors import shown
+
+    if goal.is_dir() or (goal.exists() and not force):
+        raise CommandFailed(f"{shown(goal)} is already there; it stays as it is" + ("." if goal.is_dir() else ". --force overwrites it."))
+    if not goal.absolute().parent.is_dir():
+        raise CommandFailed(f"{shown(goal)} can't be written: its folder is not there.")
+
+
+def _write(goal: Path, data: bytes, force: bool) -> None:
+    from storage import durable
+
+    goal = goal.absolute()
+    if force and goal.exists():
+        durable.replace(durable.stage(goal.parent, data), goal)
+    else:
+        durable.write_new(goal, data)
+
+
+def _refusal(source: Path, answer: object) -> Exception:
+    from daemon.errors import CommandFailed
+    from daemon.messages import Refused
+    from daemon.reasons import sentence
+    from storage.errors import shown
+
+    assert isinstance(answer, Refused)
+    return CommandFailed(f"{shown(source)}: {sentence(answer.reason)}" + (f" ({answer.detail})." if answer.detail else "."))

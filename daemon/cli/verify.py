@@ -1,0 +1,35 @@
+"""`verify`: are all archives whole?"""
+
+import click
+
+from daemon.cli.output import emit, json_option, remark, say, watch
+from daemon.places import Places
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def verify(places: Places, as_json: bool) -> None:
+    """Read every archive again from the disk and decode it. Says which ones are damaged, and changes nothing."""
+    from daemon import inspection, settings
+    from daemon.composition import Workshop
+    from daemon.errors import DamageFound, NothingToDo
+
+    with Workshop(places, settings.read(places.config_file)) as shop:
+        found = inspection.verify(shop, watch())
+    if as_json:
+        from dataclasses import asdict
+
+        emit("verify", archives=found.archives, originals=found.originals, damages=[asdict(each) for each in found.damages])
+    else:
+        if found.archives:
+            good = found.archives + found.originals - len(found.damages)
+            say(f"{good} of {found.archives} archives and {found.originals} set-aside originals are good.")
+        for each in found.damages:
+            remark(f"Damaged: {each.file}: {each.what}; photo: {', '.join(each.photos) or 'none that is known'}.")
+            if each.original_safe:
+                remark("  Its original is still there: restore it now, or leave it in place.")
+    if found.damages:
+        raise DamageFound(f"{len(found.damages)} damaged.")
+    if not found.archives:
+        raise NothingToDo("there are no archives yet.")

@@ -1,0 +1,107 @@
+"""`explain`: what the program knows of one photo, in words."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from daemon.eligibility import SUFFIXES, Rules, obstacle
+from daemon.galleries import Gallery
+from daemon.reasons import sentence
+from daemon.report import STATE_WORDS, amount, day
+from storage.errors import shown
+from storage.records import PhotoRow
+from storage.states import State
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Lines for a person, and the same for a program."""
+
+    lines: tuple[str, ...]
+    facts: dict[str, Any]
+
+
+def explain(gallery: Gallery, row: PhotoRow | None, path: Path) -> Explanation:
+    """Why a photo is as it is. `row` None: the catalogue does not know it (yet)."""
+    name = gallery.shown(path)
+    if row is None:
+        why = unknown(gallery, path)
+        return Explanation((f"{name}: {why}.",), {"photo": name, "state": None, "reason": None, "why": why})
+    lines = [f"{name}: {STATE_WORDS[row.state]}."]
+    if row.state in (State.LEFT, State.FAILED):
+        lines.append(f"Why: {sentence(row.reason or '')}" + (f" ({row.detail})." if row.detail else "."))
+        if row.reason not in ("gone", "stand-in", "restored-copy"):
+            lines.append('It is tried again when it changes, when the settings change, or with "optimize" and its name.')
+    lines.append(f"Original: {amount(row.size_bytes)}" + (f", SHA-256 {row.sha256}." if row.sha256 else "."))
+    if row.has_archive:
+        lines += _archive_lines(gallery, row)
+    facts = {
+        "photo": name,
+        "state": row.state.value,
+        "reason": row.reason,
+        "why": sentence(row.reason) if row.reason else None,
+        "detail": row.detail,
+        "sha256": row.sha256,
+        "original_bytes": row.size_bytes,
+        "archive_bytes": row.archive_bytes,
+        "archive_sha256": row.archive_sha256,
+        "stand_in_bytes": row.stand_in_bytes,
+        "lane": row.lane,
+        "quality": row.quality,
+        "model": row.model,
+        "score_whole": row.score_whole,
+        "score_worst_tile": row.score_worst_tile,
+        "score_copy": row.score_copy,
+        **{key: getattr(row, key) for key in ("encoded_at", "retired_at", "purge_after_at", "purged_at", "restored_at", "pinned_until_at")},
+    }
+    return Explanation(tuple(lines), facts)
+
+
+def unknown(gallery: Gallery, path: Path) -> str:
+    """Why a path has no row."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return "there is no such file, and none is known by that name"
+    relative = gallery.relative(path)
+    if not relative.lower().endswith(SUFFIXES):
+        return "not looked at: neither .jpg, .jpeg nor .png"
+    if any(part.startswith(b".") for part in relative.split(b"/")):
+        return "not looked at: hidden"
+    rules = Rules(gallery.settings.exclude)
+    folders = [os.fsencode(parent) for parent in Path(os.fsdecode(relative)).parents if parent != Path()]
+    if rules.excludes(relative) or any(rules.excludes(folder, folder=True) for folder in folders):
+        return "not looked at: excluded by the configuration"
+    reason = obstacle(status, gallery.root.stat().st_dev)
+    return sentence(reason) if reason else 'not looked at yet; the next "optimize" will'
+
+
+def _archive_lines(gallery: Gallery, row: PhotoRow) -> list[str]:
+    archive, stand_in = row.archive_bytes or 0, row.stand_in_bytes or 0
+    share = 1 - (archive + stand_in) / row.size_bytes if row.size_bytes else 0.0
+    lines = [
+        f"Archive: {amount(archive)} in the {row.lane} lane{f', model {row.model}' if row.model else ''}: {shown(_place(gallery, row))}.",
+        f"Stand-in: {amount(stand_in)}. Together {share:.0%} smaller than the original.",
+        f"Quality {row.quality}: whole photo {_points(row.score_whole)} (at least {_points(row.whole_at_least)}), "
+        f"worst tile {_points(row.score_worst_tile)} (at least {_points(row.worst_tile_at_least)}), "
+        f"restored copy {_points(row.score_copy)}; in points of SSIMULACRA2, 100 is identical.",
+    ]
+    if row.checked_at is not None:
+        lines.append(f"Proven on {day(row.checked_at)}: read back from the disk, decoded and compared by another process.")
+    if row.state is State.RETIRED and row.purge_after_at is not None:
+        lines.append(f"Retired on {day(row.retired_at or 0)}; the original itself can be restored until {day(row.purge_after_at)}.")
+    if row.state is State.PURGED:
+        lines.append(f"The original was purged on {day(row.purged_at or 0)}; a copy can be restored from the archive.")
+    if row.state is State.RESTORED:
+        what = "a copy" if row.copy_sha256 else "the original"
+        lines.append(f"Restored on {day(row.restored_at or 0)} ({what}); left alone until {day(row.pinned_until_at or 0)}.")
+    return lines
+
+
+def _place(gallery: Gallery, row: PhotoRow) -> Path:
+    return gallery.vault.archive_path(row.sha256 or "").relative_to(gallery.root)
+
+
+def _points(score: float | None) -> str:
+    return "?" if score is None else f"{score:.1f}"
