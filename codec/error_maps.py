@@ -1,8 +1,11 @@
 """SSIMULACRA 2.1's error maps of two photos, summed over rectangles: compiled, with memory for eleven rows of a rectangle at a time.
 
-The maps are those of the reference package, arranged so that single precision suffices. With d = a - b, m() the Gaussian and v(p) = m(p * p) - m(p)^2,
-the SSIM map 1 - (1 - m(d)^2) (2 cov(a, b) + C2) / (v(a) + v(b) + C2) equals m(d)^2 + (1 - m(d)^2) v(d) / (v(a) + v(b) + C2), in which nothing of
-the size of a pixel cancels, equal pictures give exactly 0, and four Gaussians do instead of five.
+The maps are those of the reference package, arranged so that single precision suffices. With d = a - b, m() the Gaussian and
+v(p) = m(p * p) - m(p)^2, the SSIM map
+
+    1 - (1 - m(d)^2) (2 cov(a, b) + C2) / (v(a) + v(b) + C2)   equals   m(d)^2 + (1 - m(d)^2) v(d) / (v(a) + v(b) + C2),
+
+in which nothing of the size of a pixel cancels: equal pictures give exactly 0, and four Gaussians do instead of five.
 
 Borders: zeros beyond left and right, mirrored beyond top and bottom, as in the reference package.
 """
@@ -91,20 +94,34 @@ def halve(planes: Any, half: Any) -> None:
 
 @compiled(types.void(_BYTES, _PLANES, types.int64, types.int64, types.int64, types.int64, types.int64, _TABLE, types.float32[:, ::1]))
 def _read_row(pixels: Any, planes: Any, scale: int, y: int, x: int, at: int, count: int, linear: Any, row: Any) -> None:
-    """XYB, shifted to be positive, of `count` pixels from (y, x) on into row[:, at : at + count]."""
-    for channel in range(3):
-        source = min(channel, pixels.shape[2] - 1)
-        if scale == 0:
-            for i in range(count):
-                row[channel, at + i] = linear[pixels[y, x + i, source]]
-        elif scale == 1:
-            for i in range(count):
-                row[channel, at + i] = _halved(pixels, y, x + i, source, linear)
-        else:
-            for i in range(count):
-                row[channel, at + i] = planes[channel, y, x + i]
-    first, second, third = row[0], row[1], row[2]
-    for i in range(at, at + count):
+    """XYB, shifted to be positive, of `count` pixels from (y, x) on into row[:, at : at + count].
+
+    The loops run over views from 0 on: numba counts an index that may be negative from the end, and such a loop does not vectorise.
+    """
+    first, second, third = row[0, at : at + count], row[1, at : at + count], row[2, at : at + count]
+    if scale >= 2:
+        red_plane, green_plane, blue_plane = planes[0, y, x : x + count], planes[1, y, x : x + count], planes[2, y, x : x + count]
+        for i in range(count):
+            first[i] = red_plane[i]
+            second[i] = green_plane[i]
+            third[i] = blue_plane[i]
+    elif scale == 1:
+        last = pixels.shape[2] - 1
+        for i in range(count):
+            first[i] = _halved(pixels, y, x + i, 0, linear)
+            second[i] = _halved(pixels, y, x + i, min(1, last), linear)
+            third[i] = _halved(pixels, y, x + i, last, linear)
+    elif pixels.shape[2] == 1:
+        grey = pixels[y, x : x + count]
+        for i in range(count):
+            first[i] = second[i] = third[i] = linear[grey[i, 0]]
+    else:
+        colours = pixels[y, x : x + count]
+        for i in range(count):
+            first[i] = linear[colours[i, 0]]
+            second[i] = linear[colours[i, 1]]
+            third[i] = linear[colours[i, 2]]
+    for i in range(count):
         red, green, blue = first[i], second[i], third[i]
         long = _cube_root(_OPSIN[0][0] * red + _OPSIN[0][1] * green + _OPSIN[0][2] * blue + _BIAS) - _BIAS_ROOT
         medium = _cube_root(_OPSIN[1][0] * red + _OPSIN[1][1] * green + _OPSIN[1][2] * blue + _BIAS) - _BIAS_ROOT
@@ -128,9 +145,10 @@ def _across(row: Any, blurred: Any) -> None:
 @compiled(types.void(types.float32[:, ::1], types.int64, _FLOATS))
 def _down(ring: Any, newest: int, blurred: Any) -> None:
     """In two passes: a loop over eleven rows at once is more than the compiler proves apart, so it would not vectorise."""
-    r0, r1, r2, r3, r4 = ring[(newest + 1) % 11], ring[(newest + 2) % 11], ring[(newest + 3) % 11], ring[(newest + 4) % 11], ring[(newest + 5) % 11]
-    r5 = ring[(newest + 6) % 11]
-    r6, r7, r8, r9, r10 = ring[(newest + 7) % 11], ring[(newest + 8) % 11], ring[(newest + 9) % 11], ring[(newest + 10) % 11], ring[newest]
+    oldest = newest + 1  # modulo the window
+    r0, r1, r2, r3 = ring[oldest % _WINDOW], ring[(oldest + 1) % _WINDOW], ring[(oldest + 2) % _WINDOW], ring[(oldest + 3) % _WINDOW]
+    r4, r5, r6 = ring[(oldest + 4) % _WINDOW], ring[(oldest + 5) % _WINDOW], ring[(oldest + 6) % _WINDOW]
+    r7, r8, r9, r10 = ring[(oldest + 7) % _WINDOW], ring[(oldest + 8) % _WINDOW], ring[(oldest + 9) % _WINDOW], ring[newest]
     for i in range(blurred.size):
         blurred[i] = _T0 * r5[i] + _T1 * (r4[i] + r6[i]) + _T2 * (r3[i] + r7[i])
     for i in range(blurred.size):
@@ -160,19 +178,28 @@ def _pool(blurred: Any, here: Any, less: Any, columns: Any) -> None:
         blur4[i] += (lost * lost) * (lost * lost)
 
 
-@compiled(
-    types.void(
-        _BYTES, _BYTES, _PLANES, _PLANES, types.int64, types.int64, types.int64, types.int64, types.int64, types.int64, types.int64, _TABLE,
-        types.float64[:, ::1],
-    )
-)  # fmt: skip
-def pool(
-    a: Any, b: Any, planes_a: Any, planes_b: Any, scale: int, height: int, width: int, top: int, bottom: int, left: int, right: int, linear: Any, sums: Any
-) -> None:
-    """Add the error maps of the rectangle [top, bottom) x [left, right) of one scale, which is (height, width), to `sums` (3, SUMS).
+_SIZE, _PLACE, _SUMS = types.UniTuple(types.int64, 2), types.UniTuple(types.int64, 4), types.float64[:, ::1]
 
-    `a` and `b` are the bytes (H, W, 1 or 3), of which scales 0 and 1 are read; the planes are those of the scale from 2 on.
+
+@compiled(types.void(_BYTES, _BYTES, _PLANES, _PLANES, types.int64, _SIZE, _TABLE, _PLACE, _SUMS))
+def pool(
+    a: Any,
+    b: Any,
+    planes_a: Any,
+    planes_b: Any,
+    scale: int,
+    size: tuple[int, int],
+    linear: Any,
+    place: tuple[int, int, int, int],
+    sums: Any,
+) -> None:
+    """Add the error maps of one rectangle of one scale to `sums` (3, SUMS).
+
+    `a` and `b` are the bytes (H, W, 1 or 3), of which scales 0 and 1 are read; the planes are those of the scale from 2 on. `size` is the
+    scale's (height, width), `place` the rectangle's (top, bottom, left, right).
     """
+    height, width = size
+    top, bottom, left, right = place
     count = right - left
     start = max(0, RADIUS - left)  # where the picture begins and ends in a row with its halo; what is beyond stays 0
     inside = min(count + 2 * RADIUS, RADIUS + width - left) - start
@@ -201,8 +228,10 @@ def pool(
             _across(other, rows[_SHIFT, slot])
             _across(power, rows[_POWER, slot])
             _across(noise, rows[_NOISE, slot])
-            rows[_HERE, slot] = plain[RADIUS : RADIUS + count]
-            rows[_LESS, slot] = other[RADIUS : RADIUS + count]
+            here, less = rows[_HERE, slot], rows[_LESS, slot]
+            for i in range(count):
+                here[i] = plain[i + RADIUS]
+                less[i] = other[i + RADIUS]
         done = y - RADIUS
         if done < top:
             continue
@@ -218,4 +247,4 @@ def pool(
                 for kind in range(SUMS):
                     for i in range(count):
                         sums[channel, kind] += np.float64(columns[channel, kind, i])
-            columns[:] = _ZERO
+                        columns[channel, kind, i] = _ZERO

@@ -1,4 +1,7 @@
-"""What SSIMULACRA 2.1 is made of, for those who compute it: `codec.ssimulacra2` (tensors) and `codec.error_maps` (compiled, whole photos)."""
+"""The constants of SSIMULACRA 2.1.
+
+Apart from `codec.ssimulacra2`, so that whoever only measures need not load torch.
+"""
 
 from typing import Final
 
@@ -16,7 +19,8 @@ OPSIN: Final = (
 )
 BIAS: Final = 0.0037930732552754493
 
-# Position in the list of 108: channel * 36 + scale * 6 + norm * 3 + map, map being 0 SSIM, 1 ringing, 2 blur; what is not named weighs nothing.
+# Position in the list of 108: channel * 36 + scale * 6 + norm * 3 + map, map being 0 SSIM, 1 ringing, 2 blur;
+# what is not named weighs nothing.
 WEIGHTS: Final = {
     1: 0.0007376606707406586,
     4: 0.0007793481682867309,
