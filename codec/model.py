@@ -1,6 +1,7 @@
 """A released model: weights, integer rows and tables out of one file, checked and ready.
 
-The weight file is safetensors (no pickle): float16 for what computes pixels, integers for what the bitstream depends on. Its SHA-256 is the model's digest,
+The weight file is safetensors (no pickle): float16 for what computes pixels, integers for what the bitstream depends on. Its SHA-256 is the
+model's digest,
 which every archive names. Files that ship lie in codec/weights/, with a MANIFEST of their digests; none is ever taken away.
 """
 
@@ -51,7 +52,8 @@ def manifest() -> dict[str, dict[str, str]]:
 
 
 def weight_file(which: str | bytes = DEFAULT) -> bytes:
-    """The bytes of a shipped weight file, by name or by (the first 8 bytes of) its digest. Raises ModelMissing, or Corrupt where the file was altered."""
+    """The bytes of a shipped weight file, by name or by (the first 8 bytes of) its digest. Raises ModelMissing, or Corrupt where the file
+    was altered."""
     for name, entry in manifest().items():
         if which == name or (isinstance(which, bytes) and len(which) >= SHORT_DIGEST and bytes.fromhex(entry["sha256"]).startswith(which)):
             data = files("codec").joinpath("weights", entry["file"]).read_bytes()
@@ -101,13 +103,14 @@ def model_from(data: bytes) -> Model:
 
 
 def self_test(model: Model) -> bytes:
-    """SHA-256 over the rows of a fixed pseudo-random z and of fixed symbols: what must be the same everywhere for archives to be readable."""
+    """SHA-256 over the rows of a fixed pseudo-random z and of fixed symbols: what must be the same everywhere for archives to be
+    readable."""
     at = np.arange(3 * 2 * HYPER, dtype=np.int64).reshape(3, 2, HYPER)
     z = ((at * 2654435761 >> 7) % 61 - 30).astype(np.int32)
     cells = np.array([[0, 17], [STEPS * 4 + 9, STEPS * 6], [STEPS * 7 + 24, STEPS * (ANCHORS - 1)]], np.int32)
     sums = model.rows.sums(z, cells)
-    at = np.arange(sums.size, dtype=np.int64).reshape(sums.shape)
-    symbols = ((at * 40503 >> 5) % 23 - 11).astype(np.int32)
+    place = np.arange(sums.size, dtype=np.int64).reshape(sums.shape)
+    symbols = ((place * 40503 >> 5) % 23 - 11).astype(np.int32)
     assert sums.shape[-1] == LATENTS
     digest = hashlib.sha256()
     for part in (model.rows.first(sums), model.rows.second(sums, symbols), model.y_tables.freq, model.z_tables.freq):

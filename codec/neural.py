@@ -1,6 +1,6 @@
 """Pixels <-> the pixel stream, by the neural codec. docs/bitstream.md gives the layout of the stream.
 
-    encode: pad -> analysis -> units -> bytes        decode: bytes -> units -> synthesis -> crop
+encode: pad -> analysis -> units -> bytes        decode: bytes -> units -> synthesis -> crop
 """
 
 import struct
@@ -41,7 +41,8 @@ def quality_of(rate: float) -> int:
 
 
 def encode_pixels(pixels: Pixels, model: Model, rate: float) -> bytes:
-    """uint8 (H, W, 3) RGB or (H, W) grey, any size from 1 x 1 to 65535 a side and 2^28 pixels; rate 0..1, from smallest to best -> a pixel stream.
+    """uint8 (H, W, 3) RGB or (H, W) grey, any size from 1 x 1 to 65535 a side and 2^28 pixels; rate 0..1, from smallest to best -> a pixel
+    stream.
 
     Raises ValueError for other pixels or rates.
     """
@@ -138,7 +139,8 @@ def _grid(shape: tuple[int, ...]) -> Iterator[tuple[int, int]]:
 
 
 class _Canvas:
-    """Gathers the latents of all units; then synthesises the picture tile by tile, each with a halo, so that no border shows and tiling changes nothing."""
+    """Gathers the latents of all units; then synthesises the picture tile by tile, each with a halo, so that no border shows and tiling
+    changes nothing."""
 
     def __init__(self, head: Head) -> None:
         self._head = head
@@ -182,7 +184,7 @@ class _Canvas:
         inner = rgb[0, :, (top - t) * PATCH : (bottom - t) * PATCH, (left - l) * PATCH : (right - l) * PATCH]
         if self._head.grey:
             inner = inner.mean(0, keepdim=True)
-        levels = (inner * 255).round_().clamp_(0, 255).to(torch.uint8).permute(1, 2, 0).numpy()
+        levels: Pixels = (inner * 255).round_().clamp_(0, 255).to(torch.uint8).permute(1, 2, 0).numpy()
         return levels[..., 0] if self._head.grey else levels
 
 
@@ -220,10 +222,10 @@ class Analysed:
             self.units = [(row, column, *self._features(pixels, row, column)) for row, column in _grid(self.shape)]
 
     def _features(self, pixels: Pixels, row: int, column: int) -> tuple[Tensor, Tensor]:
-        cut = pixels[
-            row * CELL_PIXELS : (row + UNIT_ROWS) * CELL_PIXELS, column * CELL_PIXELS : (column + UNIT_COLUMNS) * CELL_PIXELS
-        ]
-        cut = np.pad(cut, [(0, -cut.shape[0] % CELL_PIXELS), (0, -cut.shape[1] % CELL_PIXELS), *([(0, 0)] if cut.ndim == 3 else [])], mode="edge")
+        cut = pixels[row * CELL_PIXELS : (row + UNIT_ROWS) * CELL_PIXELS, column * CELL_PIXELS : (column + UNIT_COLUMNS) * CELL_PIXELS]
+        cut = np.pad(
+            cut, [(0, -cut.shape[0] % CELL_PIXELS), (0, -cut.shape[1] % CELL_PIXELS), *([(0, 0)] if cut.ndim == 3 else [])], mode="edge"
+        )
         rgb = torch.from_numpy(cut if cut.ndim == 3 else np.repeat(cut[..., None], 3, 2)).permute(2, 0, 1)[None].float() / 255
         return self._model.network.analysis.features(rgb)
 
@@ -232,7 +234,9 @@ class Analysed:
         if not 0 <= quality <= TOP_QUALITY:
             raise ValueError(f"quality must be in 0..{TOP_QUALITY}, not {quality}")
         mapped = offsets is not None and bool(offsets.any())
-        head = _HEAD.pack(STREAM_VERSION, _GREY * self.grey | _MAPPED * mapped, self.width, self.height, quality, self._model.digest[:SHORT_DIGEST])
+        head = _HEAD.pack(
+            STREAM_VERSION, _GREY * self.grey | _MAPPED * mapped, self.width, self.height, quality, self._model.digest[:SHORT_DIGEST]
+        )
         if mapped:
             assert offsets is not None
             packed = zlib.compress(np.ascontiguousarray(offsets, np.int8).tobytes(), 9)
@@ -247,4 +251,3 @@ class Analysed:
                 parts += [_LENGTH.pack(len(payload)), payload, _CRC.pack(_unit_crc(payload, number, parsed.seed))]
                 latents.append((row * CELL, column * CELL, y_hat))
         return Encoded(b"".join(parts), quality, parsed, tuple(latents))
-

@@ -1,7 +1,9 @@
 """SSIMULACRA 2.1 as tensors: the score the guard measures and, being differentiable, what the network is trained for.
 
-Source: Jon Sneyers, "SSIMULACRA 2" (Cloudinary, 2022-2023), github.com/cloudinary/ssimulacra2. Linear light -> XYB -> six scales; at each an SSIM map
-(without the mean's denominator) and two edge maps (ringing and blur), each pooled by mean and by fourth moment; 108 published weights; one polynomial.
+Source: Jon Sneyers, "SSIMULACRA 2" (Cloudinary, 2022-2023), github.com/cloudinary/ssimulacra2. Linear light -> XYB -> six scales; at each
+an SSIM map
+(without the mean's denominator) and two edge maps (ringing and blur), each pooled by mean and by fourth moment; 108 published weights; one
+polynomial.
 Borders follow the Python package `ssimulacra2`, which the tests compare with: zeros beyond left and right, mirrored beyond top and bottom.
 """
 
@@ -21,7 +23,8 @@ _OPSIN = (
     (0.24342268924547819, 0.20476744424496821, 0.55180986650955360),
 )
 _BIAS = 0.0037930732552754493
-# Position in the list of 108: channel * 36 + scale * 6 + norm * 3 + map, map being 0 SSIM, 1 ringing, 2 blur; what is not named weighs nothing.
+# Position in the list of 108: channel * 36 + scale * 6 + norm * 3 + map, map being 0 SSIM, 1 ringing, 2 blur; what is not named weighs
+# nothing.
 _WEIGHTS = {
     1: 0.0007376606707406586,
     4: 0.0007793481682867309,
@@ -126,7 +129,8 @@ def _bands(size: int, like: Tensor, *, mirror: bool) -> Tensor:
 
 
 def blur(planes: Tensor) -> Tensor:
-    """Gaussian of sigma 1.5 over (..., H, W). As matrix products: on crops, a processor does these faster than convolutions of one channel."""
+    """Gaussian of sigma 1.5 over (..., H, W). As matrix products: on crops, a processor does these faster than convolutions of one
+    channel."""
     across = _bands(planes.shape[-1], planes, mirror=False)
     down = _bands(planes.shape[-2], planes, mirror=True)
     return down.T @ (planes @ across)

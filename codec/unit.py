@@ -4,7 +4,8 @@
     first part   rows from z; means from z
     second part  rows from z and the first part's symbols; means from z and the first part
 
-All that the entropy coder sees is integers, so every machine reads the same symbols; the floats (means, steps) are only applied to what was read.
+All that the entropy coder sees is integers, so every machine reads the same symbols; the floats (means, steps) are only applied to what was
+read.
 """
 
 from typing import Final
@@ -95,7 +96,11 @@ def quantise_unit(model: Model, y: Tensor, cells: Cells) -> tuple[list[Part], Te
     quantise(_to_numpy(y - means), second_rows, model.dead_zone, model.y_tables.reach, 1, second_symbols)
     symbols.fill(0)
     scatter(second_symbols, 1, symbols)
-    parts = [(z_symbols.ravel(), z_rows, model.z_tables), (first_symbols, first_rows, model.y_tables), (second_symbols, second_rows, model.y_tables)]
+    parts = [
+        (z_symbols.ravel(), z_rows, model.z_tables),
+        (first_symbols, first_rows, model.y_tables),
+        (second_symbols, second_rows, model.y_tables),
+    ]
     return parts, _dequantised(model, known + _add_means(symbols, means, 1), step, gain, quality)
 
 
@@ -122,7 +127,7 @@ def decode_unit(model: Model, data: bytes, cells: Cells) -> Tensor:
 
 def _add_means(symbols: NDArray[np.int32], means: Tensor, part: int) -> Tensor:
     """symbols + means at the positions of a part, 0 elsewhere."""
-    mask = first_part(LATENTS, *symbols.shape[:2])
+    mask = first_part(LATENTS, symbols.shape[0], symbols.shape[1])
     return torch.where(mask if part == 0 else ~mask, _to_torch(symbols) + means, 0)
 
 

@@ -13,7 +13,8 @@ SLOPE = 0.01
 class Block(nn.Module):
     """Depthwise-convolution block: x + 1x1(act(dw3x3(1x1 x))), then x + 1x1(act(1x1 x)). (B, C, H, W) -> same.
 
-    The shape is the DCB of PULSE (arXiv 2609.18602) without normalisation and channel attention: the one loses amplitude near 40 dB, the other looks at the whole picture and so can't be tiled.
+    The shape is the DCB of PULSE (arXiv 2609.18602) without normalisation and channel attention: the one loses amplitude near 40 dB, the
+    other looks at the whole picture and so can't be tiled.
     """
 
     def __init__(self, channels: int, widening: int = 2) -> None:

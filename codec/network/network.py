@@ -32,7 +32,8 @@ def first_part(channels: int, height: int, width: int, device: torch.device | No
 
 
 def laplace_bits(r: Tensor, log_deviation: Tensor) -> Tensor:
-    """-log2 of a Laplace of standard deviation exp(log_deviation), integrated over [r - 1/2, r + 1/2]; a Gaussian's tails would cost a quarter more above 1.5 bpp."""
+    """-log2 of a Laplace of standard deviation exp(log_deviation), integrated over [r - 1/2, r + 1/2]; a Gaussian's tails would cost a
+    quarter more above 1.5 bpp."""
     b, r = (torch.exp(log_deviation) * math.sqrt(0.5)).clamp_min(0.08), r.abs()
     tail = 1 + ((r - 0.5).clamp_min(0) / b - torch.log1p(-torch.exp(-1 / b))) / math.log(2)
     inner = 1 - 0.5 * torch.exp(-(0.5 + r) / b) - 0.5 * torch.exp(-(0.5 - r).clamp_min(0) / b)
@@ -47,7 +48,8 @@ def round_through(x: Tensor) -> Tensor:
 class Network(nn.Module):
     """One model, all rates.
 
-    Quality is a float in 0..ANCHORS-1, one for a picture or one for each 64 x 64 cell. The gain is tied: the decoder divides by what the encoder multiplied with, times a small correction.
+    Quality is a float in 0..ANCHORS-1, one for a picture or one for each 64 x 64 cell. The gain is tied: the decoder divides by what the
+    encoder multiplied with, times a small correction.
     """
 
     def __init__(self, components: Tensor | None = None, deviations: Tensor | None = None) -> None:
@@ -64,7 +66,8 @@ class Network(nn.Module):
                 self.scales.base.table.copy_(torch.log(deviations * SCALE * 0.6 + 0.05) + log_gain)
 
     def forward(self, rgb: Tensor, quality: Tensor, hard: bool = False) -> Forward:
-        """rgb (B, 3, H, W) in 0..1, sides multiples of 64; quality (B, 1, 1) or (B, H/64, W/64). `hard` counts rounded symbols instead of noisy ones."""
+        """rgb (B, 3, H, W) in 0..1, sides multiples of 64; quality (B, 1, 1) or (B, H/64, W/64). `hard` counts rounded symbols instead of
+        noisy ones."""
         at_z = quality
         at_y = quality if quality.shape[-2:] == (1, 1) else quality.repeat_interleave(CELL, 1).repeat_interleave(CELL, 2)
         seen = round_through if hard else _noisy
@@ -75,7 +78,7 @@ class Network(nn.Module):
         z_hat = round_through(z) + z_mean
         bits_z = laplace_bits(seen(z), self.z_deviation(at_z).expand_as(z)).sum((1, 2, 3))
         hidden, step, first_means = self.means.hidden(z_hat, at_y)
-        first = first_part(*y.shape[1:], device=y.device)
+        first = first_part(y.shape[1], y.shape[2], y.shape[3], y.device)
         scales, y = self.scales.first(z_hat, at_y), y / step
         residual = y - first_means
         symbols = round_through(residual)

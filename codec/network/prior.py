@@ -1,4 +1,5 @@
-"""What is known of the latents before they are read: z, from it the rows of the CDF table (integers in use), the means and the steps (floats)."""
+"""What is known of the latents before they are read: z, from it the rows of the CDF table (integers in use), the means and the steps
+(floats)."""
 
 import torch
 import torch.nn.functional as F
@@ -27,7 +28,8 @@ class HyperEncoder(nn.Module):
 
 
 class Means(nn.Module):
-    """z -> what the floats of the decoder need: hidden features, a step per latent, the first part's means; then, from the first part, the second's."""
+    """z -> what the floats of the decoder need: hidden features, a step per latent, the first part's means; then, from the first part, the
+    second's."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,9 +57,11 @@ class Means(nn.Module):
 
 
 class Scales(nn.Module):
-    """log of the symbols' standard deviation, as floats for training. `codec.network.rows` holds the same map in integers, which is what files are made with.
+    """log of the symbols' standard deviation, as floats for training. `codec.network.rows` holds the same map in integers, which is what
+    files are made with.
 
-    Everything in it is linear in z, in log2(1 + |symbol|) of decoded neighbours and in the tables, so that it turns into integers without loss of meaning.
+    Everything in it is linear in z, in log2(1 + |symbol|) of decoded neighbours and in the tables, so that it turns into integers without
+    loss of meaning.
     """
 
     def __init__(self) -> None:
@@ -71,7 +75,8 @@ class Scales(nn.Module):
 
     def first(self, z: Tensor, quality: Tensor) -> Tensor:
         """(B, LATENTS, 4h, 4w) of every latent, before neighbours are known."""
-        return F.pixel_shuffle(self.row(z), CELL) + self.base(quality)
+        scales: Tensor = F.pixel_shuffle(self.row(z), CELL) + self.base(quality)
+        return scales
 
     def second(self, first: Tensor, first_symbols: Tensor) -> Tensor:
         """The same for the second part, given the first part's symbols (0 elsewhere)."""

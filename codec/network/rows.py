@@ -3,8 +3,10 @@
     first part    row = clip((W z + bias + base[quality] ) >> SHIFT, 0, 63)
     second part   row = clip((first + (clip(first) * shrink >> 12) + (sum of neighbours * size[|symbol|] >> 6) + offset) >> SHIFT, 0, 63)
 
-All numbers are integers. The one large product, W z, runs as float32: at loading it is proven that every partial sum stays below 2^24, where float32 is exact
-in any order, with or without fused multiply-add, on any number of threads. The weights are those of `codec.network.prior.Scales`, rounded at export.
+All numbers are integers. The one large product, W z, runs as float32: at loading it is proven that every partial sum stays below 2^24,
+where float32 is exact
+in any order, with or without fused multiply-add, on any number of threads. The weights are those of `codec.network.prior.Scales`, rounded
+at export.
 """
 
 from dataclasses import dataclass, field
@@ -55,7 +57,15 @@ class Rows:
                 raise ValueError(f"{name} must be integers {shape}")
         if int(np.abs(self.weight.astype(np.int64)).sum(1).max()) * Z_LIMIT >= _EXACT:
             raise ValueError("the rows' weights can leave the integers that float32 holds")
-        for name, limit in (("bias", 1 << 26), ("base", 1 << 22), ("shrink", 1 << 13), ("offset", 1 << 26), ("neighbours", 1 << 16), ("sizes", 1 << 12), ("limits", 1 << 16)):
+        for name, limit in (
+            ("bias", 1 << 26),
+            ("base", 1 << 22),
+            ("shrink", 1 << 13),
+            ("offset", 1 << 26),
+            ("neighbours", 1 << 16),
+            ("sizes", 1 << 12),
+            ("limits", 1 << 16),
+        ):
             if int(np.abs(getattr(self, name).astype(np.int64)).max()) >= limit:
                 raise ValueError(f"{name} of the rows is too large")
         object.__setattr__(self, "_product", np.ascontiguousarray(self.weight.T.astype(np.float32)))
@@ -88,7 +98,8 @@ def _interpolated(anchors: NDArray[np.int32]) -> NDArray[np.int32]:
     low = np.minimum(quality // STEPS, ANCHORS - 2)
     part = (quality - low * STEPS)[:, None]
     wide = anchors.astype(np.int64)
-    return ((wide[low] * (STEPS - part) + wide[low + 1] * part) // STEPS).astype(np.int32)
+    mixed: NDArray[np.int64] = (wide[low] * (STEPS - part) + wide[low + 1] * part) // STEPS
+    return mixed.astype(np.int32)
 
 
 def part_size(shape: tuple[int, ...], part: int) -> int:
@@ -160,9 +171,12 @@ def scatter(values: Any, part: Any, out: Any) -> None:
                 n += 1
 
 
-@compiled(types.void(read_only(types.float32, 3), read_only(types.uint16), read_only(types.float32), read_only(_I32), _I64, types.int32[::1]))
+@compiled(
+    types.void(read_only(types.float32, 3), read_only(types.uint16), read_only(types.float32), read_only(_I32), _I64, types.int32[::1])
+)
 def quantise(residual: Any, rows: Any, dead_zone: Any, reach: Any, part: Any, out: Any) -> None:
-    """Round a part of the residuals (h, w, c) to symbols in coding order: towards 0 by the dead zone of the row, and to what the row can code. The encoder's choice."""
+    """Round a part of the residuals (h, w, c) to symbols in coding order: towards 0 by the dead zone of the row, and to what the row can
+    code. The encoder's choice."""
     n = 0
     for i in range(residual.shape[0]):
         for j in range(residual.shape[1]):

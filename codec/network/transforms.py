@@ -1,4 +1,5 @@
-"""Pixels <-> latents: a linear transform of 16 x 16 patches, and a network beside it that learns what is not linear. Each mirrors the other."""
+"""Pixels <-> latents: a linear transform of 16 x 16 patches, and a network beside it that learns what is not linear. Each mirrors the
+other."""
 
 import torch
 import torch.nn.functional as F

@@ -21,14 +21,15 @@ _PHONE_SHARE = 0.5
 
 
 def load_crops(pack: Path, limit: int | None = None) -> tuple[list[Crop], list[Crop]]:
-    """Read a tar of square RGB crops, all of one size -> (to train on, held out). Crops of one photo (name before the last `_`) are never in both."""
+    """Read a tar of square RGB crops, all of one size -> (to train on, held out). Crops of one photo (name before the last `_`) are never
+    in both."""
 
     def decode(data: bytes) -> Crop:
-        return np.asarray(Image.open(io.BytesIO(data)).convert('RGB'))
+        return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
 
     with tarfile.open(pack) as tar, ThreadPoolExecutor(2) as pool:
         files = sorted((m for m in tar if m.isfile()), key=lambda m: m.name)[:limit]
-        sources = [m.name.rsplit('_', 1)[0] for m in files]
+        sources = [m.name.rsplit("_", 1)[0] for m in files]
         crops = list(pool.map(decode, [handle.read() for m in files if (handle := tar.extractfile(m))]))
     kept = set(dict.fromkeys(sources[:: max(1, len(sources) // HELD_OUT)]))  # photos of every part of the order
     held = [crop for crop, source in zip(crops, sources, strict=True) if source in kept][:HELD_OUT]
@@ -36,14 +37,17 @@ def load_crops(pack: Path, limit: int | None = None) -> tuple[list[Crop], list[C
 
 
 def phone_like(crop: Crop, size: int, rng: np.random.Generator) -> Crop:
-    """What a phone's JPEG looks like at native size, out of a cleaner crop: (S, S, 3) uint8 -> (size, size, 3) uint8, for input and target alike.
+    """What a phone's JPEG looks like at native size, out of a cleaner crop: (S, S, 3) uint8 -> (size, size, 3) uint8, for input and target
+    alike.
 
     Enlarged 1-2 times (demosaicing is soft), signal-dependent noise that is slightly blurred, sharpening, JPEG 4:2:0.
     """
     side = crop.shape[0]
     n = min(side, int(size / rng.uniform(1, 2)) + 1)
     i, j = rng.integers(0, side - n + 1, 2)
-    v = np.asarray(Image.fromarray(crop[i : i + n, j : j + n]).resize((size, size), Image.Resampling.BICUBIC), np.float32)
+    v: npt.NDArray[np.floating] = np.asarray(
+        Image.fromarray(crop[i : i + n, j : j + n]).resize((size, size), Image.Resampling.BICUBIC), np.float32
+    )
     noise = rng.normal(0, 0.6, v.shape) + rng.normal(0, 0.8, (*v.shape[:2], 1))
     noise = noise + np.roll(noise, 1, 0) + np.roll(noise, 1, 1) + np.roll(noise, (1, 1), (0, 1))
     v = v + noise / 2 * rng.uniform(0.4, 1) * rng.uniform(0, 3.5) * np.sqrt(0.15 + v / 255)
@@ -51,8 +55,8 @@ def phone_like(crop: Crop, size: int, rng: np.random.Generator) -> Crop:
     if rng.random() < 0.6:
         image = image.filter(ImageFilter.UnsharpMask(rng.uniform(0.6, 1.5), int(rng.uniform(30, 120)), 0))
     buffer = io.BytesIO()
-    image.save(buffer, 'JPEG', quality=int(rng.integers(88, 98)), subsampling=2)
-    return np.asarray(Image.open(buffer).convert('RGB'))
+    image.save(buffer, "JPEG", quality=int(rng.integers(88, 98)), subsampling=2)
+    return np.asarray(Image.open(buffer).convert("RGB"))
 
 
 def batches(crops: list[Crop], count: int, size: int, seed: int) -> Iterator[Tensor]:

@@ -1,6 +1,7 @@
 """Turn a checkpoint into a weight file: `python -m codec.training.export CHECKPOINT --data CROPS.tar --name m1 --out FILE`.
 
-Floats become float16, the map to rows becomes integers, and the CDF tables are fitted on histograms of what the integer codec itself produces on training crops.
+Floats become float16, the map to rows becomes integers, and the CDF tables are fitted on histograms of what the integer codec itself
+produces on training crops.
 """
 
 import argparse
@@ -60,12 +61,11 @@ def laplace(deviations: NDArray[np.float64]) -> Counts:
     symbols = np.arange(-4096, 4097)
     b = np.maximum(deviations, 0.05)[:, None] / np.sqrt(2)
     edge = np.abs(symbols)[None]
-    inside = np.where(
-        edge == 0, 1 - np.exp(-0.5 / b), 0.5 * np.exp(-(edge - 0.5) / b) * (1 - np.exp(-1 / b))
-    )
+    inside = np.where(edge == 0, 1 - np.exp(-0.5 / b), 0.5 * np.exp(-(edge - 0.5) / b) * (1 - np.exp(-1 / b)))
     out = np.zeros((len(deviations), TOKENS))
     np.add.at(out.T, tokens_of(symbols), inside.T)
-    return out / out.sum(1, keepdims=True)
+    total: Counts = out.sum(1, keepdims=True)
+    return out / total
 
 
 def fitted(counts: Counts, prior: Counts, *, sure: bool) -> NDArray[np.uint16]:
@@ -113,8 +113,14 @@ def export(network: Network, crops: list[Crop], name: str, dead_zone: NDArray[np
     shared = shared + 0.5 * (np.concatenate([shared[:1], shared[:-1]]) + np.concatenate([shared[1:], shared[-1:]]))
     tables = [TokenTables(fitted(y_counts, y_prior, sure=True)), TokenTables(fitted(shared.reshape(z_counts.shape), z_prior, sure=False))]
     model = Model(name, bytes(32), network, rows, tables[0], tables[1], dead_zone)
-    tensors = {f"network.{k}": np.ascontiguousarray(v.numpy().astype(np.float16)) for k, v in network.state_dict().items() if not k.startswith("scales.")}
-    tensors |= {f"rows.{part}": getattr(rows, part) for part in ("weight", "bias", "base", "shrink", "offset", "neighbours", "sizes", "limits")}
+    tensors = {
+        f"network.{k}": np.ascontiguousarray(v.numpy().astype(np.float16))
+        for k, v in network.state_dict().items()
+        if not k.startswith("scales.")
+    }
+    tensors |= {
+        f"rows.{part}": getattr(rows, part) for part in ("weight", "bias", "base", "shrink", "offset", "neighbours", "sizes", "limits")
+    }
     tensors |= {"tables.y": tables[0].freq, "tables.z": tables[1].freq, "encoder.dead_zone": dead_zone.astype(np.float32)}
     tensors["self_test"] = np.frombuffer(self_test(model), np.uint8)
     return save(tensors, metadata={"name": name, "format": "1"})
@@ -126,7 +132,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="tar of training crops, for the tables")
     parser.add_argument("--name", required=True, help="m1, m2 ... for a release")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--dead-zone", type=float, default=0.0, help="how far the encoder rounds towards 0, in steps, in rows of small symbols")
+    parser.add_argument(
+        "--dead-zone", type=float, default=0.0, help="how far the encoder rounds towards 0, in steps, in rows of small symbols"
+    )
     options = parser.parse_args()
     network = Network()
     network.load_state_dict(torch.load(options.checkpoint, map_location="cpu", weights_only=True)["averaged"])

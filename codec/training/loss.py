@@ -16,9 +16,10 @@ PLAIN, FLAT = 0.15, 0.35
 
 
 def flatness(rgb: Tensor) -> Tensor:
-    """(B, 3, H, W) -> (B, 1, H, W) weight in 0..1: 1 where any 5 x 5 neighbourhood within 9 x 9 is smooth, by luma variance against (5/255)^2."""
+    """(B, 3, H, W) -> (B, 1, H, W) weight in 0..1: 1 where any 5 x 5 neighbourhood within 9 x 9 is smooth, by luma variance against
+    (5/255)^2."""
     luma = (rgb * rgb.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
-    padded = F.pad(luma, (2, 2, 2, 2), mode='replicate')
+    padded = F.pad(luma, (2, 2, 2, 2), mode="replicate")
     variance = (F.avg_pool2d(padded**2, 5, 1) - F.avg_pool2d(padded, 5, 1) ** 2).clamp_min(0)
     least = -F.max_pool2d(-variance, 9, 1, 4)
     return 1 / (1 + least / (5 / 255) ** 2)
@@ -35,7 +36,8 @@ def anchors(values: tuple[float, ...] | list[float], quality: Tensor) -> Tensor:
 class Loss:
     """bpp + bits-a-point * (100 - SSIMULACRA2) + lambda * 255^2 * (share of) squared error, evened out over qualities.
 
-    The score's slope is taken from the running mean of its sum at that quality (`means`, kept in checkpoints): taken per crop, a crop at 98 would pull
+    The score's slope is taken from the running mean of its sum at that quality (`means`, kept in checkpoints): taken per crop, a crop at 98
+    would pull
     four times as hard as one at 80, and the slope is infinite at 100.
     """
 
@@ -55,7 +57,11 @@ class Loss:
         each = bpp + anchors(BITS_A_POINT, quality) * slope * s + lam * mse
         even = anchors(BITS_A_POINT, quality) ** -0.35
         self._follow(quality, s.detach())
-        return (each * even).mean(), {'bpp': bpp.detach(), 'score': score_of_sum(s.detach()), 'mse': 255**2 * squared.detach().mean((1, 2, 3))}
+        return (each * even).mean(), {
+            "bpp": bpp.detach(),
+            "score": score_of_sum(s.detach()),
+            "mse": 255**2 * squared.detach().mean((1, 2, 3)),
+        }
 
     def _follow(self, quality: Tensor, s: Tensor) -> None:
         for q, value in zip(quality.tolist(), s.tolist(), strict=True):

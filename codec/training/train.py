@@ -1,6 +1,7 @@
 """Train the network: `python -m codec.training.train --data CROPS.tar --minutes 60 --resume`.
 
-The main run keeps a constant rate, since nobody knows how long it will be. `--decay` branches off its newest checkpoint, lets the rate fall to zero over
+The main run keeps a constant rate, since nobody knows how long it will be. `--decay` branches off its newest checkpoint, lets the rate fall
+to zero over
 `--minutes` and writes weights to ship; the main run's own state stays as it was. A killed run loses at most five minutes.
 """
 
@@ -21,12 +22,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from codec.network.network import Network
 from codec.network.constants import ANCHORS
+from codec.network.network import Network
 from codec.training.data import batches, load_crops
 from codec.training.loss import Loss
 
-log = logging.getLogger('codec.training')
+log = logging.getLogger("codec.training")
 
 SAVE_EVERY_S = 300
 EMA = 0.999
@@ -50,25 +51,25 @@ class Run:
 
     def state(self) -> dict[str, Any]:
         return {
-            'network': self.network.state_dict(),
-            'averaged': self.averaged,
-            'optimiser': self.optimiser.state_dict(),
-            **{name: getattr(self, name) for name in ('step', 'pixels', 'seconds', 'score_means', 'history')},
+            "network": self.network.state_dict(),
+            "averaged": self.averaged,
+            "optimiser": self.optimiser.state_dict(),
+            **{name: getattr(self, name) for name in ("step", "pixels", "seconds", "score_means", "history")},
         }
 
     def save(self, path: Path) -> None:
         """Write beside, then rename: a kill never leaves half a checkpoint."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(self.state(), path.with_suffix('.new'))
-        os.rename(path.with_suffix('.new'), path)
+        torch.save(self.state(), path.with_suffix(".new"))
+        os.rename(path.with_suffix(".new"), path)
 
     def load(self, path: Path) -> None:
-        state = torch.load(path, map_location='cpu', weights_only=True)
-        self.network.load_state_dict(state['network'])
-        self.averaged = {k: v.to(self.averaged[k].device) for k, v in state['averaged'].items()}
-        if 'optimiser' in state:
-            self.optimiser.load_state_dict(state['optimiser'])
-        for name in ('step', 'pixels', 'seconds', 'score_means', 'history'):
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        self.network.load_state_dict(state["network"])
+        self.averaged = {k: v.to(self.averaged[k].device) for k, v in state["averaged"].items()}
+        if "optimiser" in state:
+            self.optimiser.load_state_dict(state["optimiser"])
+        for name in ("step", "pixels", "seconds", "score_means", "history"):
             setattr(self, name, state.get(name, getattr(self, name)))
 
 
@@ -119,15 +120,15 @@ def held_out(network: Network, averaged: dict[str, Tensor], crops: Tensor, loss:
         quality = torch.full((len(crops),), level, device=crops.device)
         value, figures = judge(crops, quality, network(crops, quality.view(-1, 1, 1), hard=True))
         total += float(value) / 3
-        parts.append({f'{name}{level:.0f}': float(figure.mean()) for name, figure in figures.items()})
+        parts.append({f"{name}{level:.0f}": float(figure.mean()) for name, figure in figures.items()})
     network.load_state_dict(own)
-    return {'held_out': total} | {k: v for part in parts for k, v in part.items()}
+    return {"held_out": total} | {k: v for part in parts for k, v in part.items()}
 
 
 def train(run: Run, options: argparse.Namespace, device: torch.device) -> None:
     """Train until the minutes are over; writes checkpoints and one log line a minute."""
     crops, held = load_crops(options.data)
-    log.info('%d crops to train on, %d held out, on %s with %d threads', len(crops), len(held), device, torch.get_num_threads())
+    log.info("%d crops to train on, %d held out, on %s with %d threads", len(crops), len(held), device, torch.get_num_threads())
     shown = torch.stack([torch.from_numpy(c[32:224, 32:224].copy()) for c in held[:24]]).permute(0, 3, 1, 2).float().div(255).to(device)
     rng, loss = random.Random(run.step), Loss(run.score_means)
     source = ahead(batches(crops, options.batch, options.crop, seed=run.step + 1))
@@ -140,7 +141,7 @@ def train(run: Run, options: argparse.Namespace, device: torch.device) -> None:
         warm = min(1.0, (run.step - first_step + 1) / WARM_UP_STEPS) if not options.decay else 1.0
         fall = 0.5 * (1 + math.cos(math.pi * spent / (options.minutes * 60))) if options.decay else 1.0
         for group in run.optimiser.param_groups:
-            group['lr'] = options.rate * warm * fall
+            group["lr"] = options.rate * warm * fall
         value, figures = loss(rgb, quality, run.network(rgb, cells(quality, options.crop // 64, rng).to(device)))
         run.optimiser.zero_grad()
         value.backward()  # type: ignore[no-untyped-call]
@@ -154,11 +155,18 @@ def train(run: Run, options: argparse.Namespace, device: torch.device) -> None:
                 run.averaged[name].lerp_(tensor, 1 - min(EMA, (1 + run.step) / (10 + run.step)))
         run.step, run.pixels, run.seconds, count = run.step + 1, run.pixels + rgb[:, 0].numel(), before + spent, count + 1
         run.score_means = loss.means
-        for name, figure in ({'loss': value.detach(), 'norm': norm} | figures).items():
+        for name, figure in ({"loss": value.detach(), "norm": norm} | figures).items():
             sums[name] = sums.get(name, 0.0) + float(figure.mean())
         if time.monotonic() - noted > 60:
             pace = count * rgb[:, 0].numel() / (time.monotonic() - noted) / 1e6
-            log.info('step %d  %.0f Mpx  %s  %.2f Mpx/s  skipped %d', run.step, run.pixels / 1e6, _text({k: v / count for k, v in sums.items()}), pace, skipped)
+            log.info(
+                "step %d  %.0f Mpx  %s  %.2f Mpx/s  skipped %d",
+                run.step,
+                run.pixels / 1e6,
+                _text({k: v / count for k, v in sums.items()}),
+                pace,
+                skipped,
+            )
             noted, sums, count = time.monotonic(), {}, 0
         if time.monotonic() - since > SAVE_EVERY_S:
             note(run, shown, loss)
@@ -171,39 +179,39 @@ def train(run: Run, options: argparse.Namespace, device: torch.device) -> None:
 def note(run: Run, shown: Tensor, loss: Loss) -> None:
     """Log the held-out figures and keep them in the run's history."""
     figures = held_out(run.network, run.averaged, shown, loss)
-    run.history.append({'step': run.step, 'pixels': run.pixels, **figures})
-    log.info('held out at step %d: %s', run.step, _text(figures))
-    log.info('means of the score sum: %s', json.dumps([round(m, 2) for m in loss.means]))
+    run.history.append({"step": run.step, "pixels": run.pixels, **figures})
+    log.info("held out at step %d: %s", run.step, _text(figures))
+    log.info("means of the score sum: %s", json.dumps([round(m, 2) for m in loss.means]))
 
 
 def _text(figures: dict[str, float]) -> str:
-    return '  '.join(f'{name} {value:.4g}' for name, value in figures.items())
+    return "  ".join(f"{name} {value:.4g}" for name, value in figures.items())
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--data', type=Path, required=True, help='tar of square RGB crops of 256 pixels')
-    parser.add_argument('--out', type=Path, default=Path('checkpoints/main.pt'), help='checkpoint to write, and to resume from')
-    parser.add_argument('--from', dest='origin', type=Path, help='with --decay: the checkpoint to branch off')
-    parser.add_argument('--warm-start', type=Path, help='weights to begin with, where there is nothing to resume')
-    parser.add_argument('--minutes', type=float, default=60.0)
-    parser.add_argument('--resume', action='store_true')
-    parser.add_argument('--decay', action='store_true', help='let the rate fall to zero over the minutes: weights to ship')
-    parser.add_argument('--rate', type=float, default=2e-4)
-    parser.add_argument('--batch', type=int, default=8)
-    parser.add_argument('--crop', type=int, default=192)
-    parser.add_argument('--device', default='auto')
+    parser.add_argument("--data", type=Path, required=True, help="tar of square RGB crops of 256 pixels")
+    parser.add_argument("--out", type=Path, default=Path("checkpoints/main.pt"), help="checkpoint to write, and to resume from")
+    parser.add_argument("--from", dest="origin", type=Path, help="with --decay: the checkpoint to branch off")
+    parser.add_argument("--warm-start", type=Path, help="weights to begin with, where there is nothing to resume")
+    parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--decay", action="store_true", help="let the rate fall to zero over the minutes: weights to ship")
+    parser.add_argument("--rate", type=float, default=2e-4)
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--crop", type=int, default=192)
+    parser.add_argument("--device", default="auto")
     options = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format='%(asctime)s %(message)s')
-    device = torch.device(('cuda' if torch.cuda.is_available() else 'cpu') if options.device == 'auto' else options.device)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if options.device == "auto" else options.device)
     run = start(device, options.rate, options.warm_start)
     if options.decay:
         run.load(options.origin)
     elif options.resume and options.out.exists():
         run.load(options.out)
-    log.info('%s at step %d, %.0f Mpx seen', 'resumed' if run.step else 'begun', run.step, run.pixels / 1e6)
+    log.info("%s at step %d, %.0f Mpx seen", "resumed" if run.step else "begun", run.step, run.pixels / 1e6)
     train(run, options, device)
 
 
-if __name__ == '__main__':
+if __name__ == "__main__":
     main()

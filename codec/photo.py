@@ -1,0 +1,237 @@
+"""The neural lane on one screen: a photo's bytes -> archive, archive -> a copy of the photo, and the examination of an archive against its
+original.
+
+archive_photo   read the file -> search the rate -> choose the copy's fineness -> pack
+restore_photo   unpack -> decode -> rebuild the file
+examine         unpack -> decode -> compare everything with the original
+"""
+
+import hashlib
+import io
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+import numpy as np
+from PIL import Image
+
+from codec import canonical, container
+from codec.bitstream import Archive, pack, unpack
+from codec.errors import Corrupt, Unsupported
+from codec.facts import Facts
+from codec.graphic import is_graphic
+from codec.levels import COPY_MARGIN, Level
+from codec.model import Model, load_model
+from codec.network.constants import TOP_QUALITY
+from codec.neural import Analysed, Pixels, decode_pixels, quality_of
+from codec.picture import JpegStructure, Picture, Structure, check_size
+from codec.quality import score
+from codec.rate import MARGIN, Found, fewest_bits, sample_of
+
+Format = Literal["jpeg", "png"]
+
+FINENESSES: Final = (100, 85, 70, 50, 35, 25)
+"""Percent of the original's quantisation steps that a restored JPEG uses, tried from the coarsest: coding twice with the same steps loses
+twice."""
+
+_RAISES: Final = 4
+_RAISE: Final = 6
+"""Qualities, about a point of the score."""
+
+_HEADROOM_BYTES: Final = 1024
+"""What an archive holds beside pixels, metadata and trailer, roughly; only for giving up early."""
+
+
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """An archive and what was measured while making it; scores in SSIMULACRA2 points."""
+
+    archive: bytes
+    lane: str
+    whole: float
+    worst_tile: float
+    copy_whole: float
+    quality_index: int
+    rate: float
+    width: int
+    height: int
+    model_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What another process found out about an archive that it was given together with the original."""
+
+    whole: float
+    worst_tile: float
+    copy_whole: float
+    """Score of the restored JPEG or PNG, not only of the decoded pixels."""
+    metadata_equal: bool
+    """Whether the restored copy holds every kept segment or chunk and every trailing byte of the original, in order."""
+    original_sha256: str
+    archive_sha256: str
+
+
+def archive_photo(
+    original: bytes, facts: Facts, model: Model, level: Level, *, min_saving: float, allowance_bytes: int = 0, rate: float | None = None
+) -> Archived:
+    """Archive the bytes of a JPEG or PNG in the neural lane, with the fewest bits that pass `level`.
+
+    `min_saving` is the share (0..1) that archive and allowance (the stand-in) together must save, -inf to switch the rule off. With `rate`
+    (0..1) there is no search and no
+    guard: it is encoded once at that rate, and measured. Raises NotAPicture, Corrupt, Unsupported ('no-gain' and 'quality-not-reached'
+    among its reasons).
+    """
+    picture = container.read(original)
+    check_size(picture.structure)
+    if rate is None and is_graphic(picture.pixels):
+        raise Unsupported("graphic")
+    kept = container.to_sections(picture.structure)
+    most = (1 - min_saving) * len(original) - allowance_bytes
+    if rate is None:
+        room = most - sum(map(len, kept.values())) - _HEADROOM_BYTES
+        found = fewest_bits(picture.pixels, model, level, most_bytes=room)
+    else:
+        found = Found.at(quality_of(rate), picture.pixels, Analysed(picture.pixels, model), model)
+    found, structure, copy_whole = _with_copy(picture, found, model, None if rate is not None else level.whole - COPY_MARGIN + MARGIN)
+    measured = {
+        "level": level.name,
+        "whole": round(found.score.whole, 3),
+        "worst_tile": round(found.score.worst_tile, 3),
+        "tile": list(found.score.tile),
+    }
+    measured |= {"copy_whole": round(copy_whole, 3), "quality": found.encoded.quality, "guarded": rate is None}
+    sections = {
+        "FACT": facts.to_bytes(),
+        "QUAL": canonical.dump(measured),
+        "PIXL": found.encoded.stream,
+        **container.to_sections(structure),
+    }
+    archive = pack(Archive("neural", model.digest, sections))
+    if len(archive) > most:
+        raise Unsupported("no-gain", f"{len(archive) + allowance_bytes} bytes instead of {len(original)}")
+    height, width = picture.pixels.shape[:2]
+    return Archived(
+        archive=archive,
+        lane="neural",
+        whole=found.score.whole,
+        worst_tile=found.score.worst_tile,
+        copy_whole=copy_whole,
+        quality_index=found.encoded.quality,
+        rate=found.encoded.quality / TOP_QUALITY,
+        width=width,
+        height=height,
+        model_name=model.name,
+    )
+
+
+def restore_photo(archive: bytes, model: Model, format: Format | None = None) -> bytes:
+    """The copy of a photo that an archive stands for, as a file of the original's kind or of the `format` named.
+
+    Raises Corrupt, UnknownVersion, ModelMissing.
+    """
+    pixels, structure, _ = _decoded(archive, model)
+    copy = container.write(pixels, structure)
+    own = "jpeg" if isinstance(structure, JpegStructure) else "png"
+    return copy if format in (None, own) else _converted(copy, pixels, format)
+
+
+def examine(archive: bytes, original: bytes, model: Model) -> Examination:
+    """Decode an archive, rebuild its copy, and measure both against the original's bytes. Raises what restoring and reading raise."""
+    pixels, structure, facts = _decoded(archive, model)
+    picture = container.read(original)
+    if pixels.shape != picture.pixels.shape:
+        raise Corrupt(f"the archive decodes to {pixels.shape}, the original has {picture.pixels.shape}")
+    found = score(picture.pixels, pixels)
+    copy = container.read(container.write(pixels, structure))
+    digest = hashlib.sha256(original).hexdigest()
+    return Examination(
+        whole=found.whole,
+        worst_tile=found.worst_tile,
+        copy_whole=score(picture.pixels, copy.pixels).whole,
+        metadata_equal=_kept(copy.structure) == _kept(picture.structure) and facts.sha256 == digest and facts.size_bytes == len(original),
+        original_sha256=digest,
+        archive_sha256=hashlib.sha256(archive).hexdigest(),
+    )
+
+
+def _decoded(archive: bytes, model: Model) -> tuple[Pixels, Structure, Facts]:
+    parts = unpack(archive)
+    if parts.lane != "neural" or parts.model_digest is None or not {"PIXL", "FACT"} <= parts.sections.keys():
+        raise Corrupt("the archive lacks what its lane needs")
+    if parts.model_digest != model.digest:
+        model = load_model(parts.model_digest)
+    structure = container.from_sections(parts.sections)
+    pixels = decode_pixels(parts.sections["PIXL"], model)
+    if pixels.shape[:2] != (structure.height, structure.width) or (pixels.ndim == 2) != structure.grey:
+        raise Corrupt("the archive's pixels are not those of its structure")
+    return pixels, structure, Facts.from_bytes(parts.sections["FACT"])
+
+
+def _with_copy(picture: Picture, found: Found, model: Model, at_least: float | None) -> tuple[Found, Structure, float]:
+    """What was found, the structure with the coarsest fineness whose copy scores `at_least`, and that copy's score.
+
+    A file that holds several pictures has a limit on the copy's length, so that no fineness may do; then a slightly better archive does.
+    Raises Unsupported('multi-picture') or ('copy-quality').
+    """
+    refusal = Unsupported("copy-quality")
+    for _ in range(_RAISES):
+        try:
+            return found, *_copy_structure(picture, found, at_least)
+        except Unsupported as error:
+            refusal = error
+        better = min(found.encoded.quality + _RAISE, TOP_QUALITY)
+        found = Found.at(better, picture.pixels, found.analysed, model)
+    raise refusal
+
+
+def _copy_structure(picture: Picture, found: Found, at_least: float | None) -> tuple[Structure, float]:
+    structure, copy_whole = picture.structure, found.score.whole
+    if not isinstance(structure, JpegStructure):
+        return structure, copy_whole
+    first = 0 if at_least is None else _promising(picture.pixels, structure, found, at_least)
+    for fineness in FINENESSES[first:]:
+        structure = replace(structure, fineness=fineness)
+        copy = container.read(container.write(found.decoded, structure))
+        copy_whole = score(picture.pixels, copy.pixels).whole
+        if at_least is None or copy_whole >= at_least:
+            return structure, copy_whole
+    raise Unsupported("copy-quality", f"a restored JPEG would score {copy_whole:.1f}")
+
+
+def _promising(original: Pixels, structure: JpegStructure, found: Found, at_least: float) -> int:
+    """Index of the coarsest fineness that should do, by what a JPEG costs on a sample: whole photos are slow to write and to measure."""
+    before, after = sample_of(original), sample_of(found.decoded)
+    height, width = after.shape[:2]
+    bare = replace(structure, width=width, height=height, segments=(), ahead=0, index_at=None, trailer=b"")
+    allowed = found.score.whole - at_least
+    own = score(before, after).whole
+    for index, fineness in enumerate(FINENESSES):
+        copy = container.read(container.write(after, replace(bare, fineness=fineness)))
+        if own - score(before, copy.pixels).whole <= allowed:
+            return index
+    return len(FINENESSES) - 1
+
+
+def _kept(structure: Structure) -> tuple[tuple[bytes, ...], bytes]:
+    """All of a file but its pixels."""
+    if isinstance(structure, JpegStructure):
+        return structure.segments, structure.trailer
+    return structure.before + structure.after, structure.trailer
+
+
+def _converted(copy: bytes, pixels: Pixels, format: Format) -> bytes:
+    """The other kind of file, with what both kinds can hold: EXIF, XMP and the colour profile."""
+    with Image.open(io.BytesIO(copy)) as source:
+        info = {
+            name: source.info[key]
+            for name, key in (("exif", "exif"), ("icc_profile", "icc_profile"), ("xmp", "xmp"))
+            if source.info.get(key)
+        }
+    out = io.BytesIO()
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    if format == "jpeg":
+        image.save(out, "JPEG", quality=95, subsampling=0, optimize=True, **info)
+    else:
+        info.pop("xmp", None)  # Pillow writes no XMP into a PNG
+        image.save(out, "PNG", optimize=True, **info)
+    return out.getvalue()
