@@ -212,6 +212,8 @@ class Catalog:
     def purged(self, photo_id: int) -> PhotoRow:
         """RETIRED -> PURGED: the set-aside original is gone; only now do its bytes count as saved."""
         with self._transaction():
+            if self._row(photo_id).state is State.ENCODING:
+                raise Refused(f"photo {photo_id} is encoding: `put_away` is for restored copies")
             return self._move(photo_id, State.PURGED, {"purged_at": self._now()})
 
     def restoring(self, photo_id: int, copy_sha256: str | None) -> PhotoRow:

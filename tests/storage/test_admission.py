@@ -21,7 +21,8 @@ ORIGINAL, STAND_IN, COPY, EDIT = "a" * 64, "b" * 64, "c" * 64, "d" * 64
 def row(tmp_path: Path) -> PhotoRow:
     with Catalog(":memory:") as catalog:
         queued = catalog.enqueue(b"/gallery", b"IMG_1.jpg", SEEN).row
-    return replace(queued, sha256=ORIGINAL, stand_in_sha256=STAND_IN, stand_in_fingerprint=SEEN, pinned_until_at=1000, rules="r", attempts=1)
+    known = replace(queued, sha256=ORIGINAL, stand_in_sha256=STAND_IN, stand_in_fingerprint=SEEN)
+    return replace(known, pinned_until_at=1000, rules="r", attempts=1)
 
 
 def standing(row: PhotoRow, seen: Fingerprint, sha256: str | None, **given: object) -> Standing:

@@ -1,0 +1,101 @@
+"""What a vault keeps for good: archives, and the weight files that they need. Vault adds the originals."""
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from storage import durable, layout
+from storage.digest import opened, sha256_of_bytes, sha256_or_none
+from storage.errors import AlreadyThere, Damaged, Refused, shown, translated
+from storage.lock import InstanceLock
+
+
+class Shelf:
+    """The vault's folder without its originals. Every method may raise NoSpace, ReadOnly and, for an input/output error, StorageError."""
+
+    def __init__(self, root: Path) -> None:
+        """`root`: the gallery's root, absolute. Nothing is created before `prepare`."""
+        if not root.is_absolute():
+            raise Refused(f"{shown(root)} is not an absolute path")
+        self.root = root
+        self.folder = root / layout.VAULT_NAME
+        self._staging = self.folder / "staging"
+
+    def prepare(self) -> None:
+        """Make the folders, ``.nomedia`` and ``README`` where missing. Raises Missing (no gallery there)."""
+        durable.make_folder(self.folder)
+        for name in layout.FOLDERS:
+            durable.make_folder(self.folder / name)
+        for name, text in ((".nomedia", ""), ("README", layout.README)):
+            with suppress(AlreadyThere):
+                if not (self.folder / name).exists():
+                    durable.write_new(self.folder / name, text.encode())
+
+    def lock(self) -> InstanceLock:
+        """Held while anything changes in this vault; a gallery reached by two set-ups or machines is still changed by one."""
+        return InstanceLock(self.folder / "lock")
+
+    def stage_archive(self, data: bytes) -> Path:
+        """Write and fsync a temp file in ``staging/``; the verifier reads it back from there."""
+        return durable.stage(self._staging, data)
+
+    def commit_archive(self, staged: Path, sha256: str) -> Path:
+        """Give it its final name (of the original's digest), durably. AlreadyThere if there is one: verify and use that one."""
+        final = self.archive_path(sha256)
+        durable.make_folder(final.parent)
+        durable.commit(staged, final)
+        return final
+
+    def drop_staged(self, staged: Path) -> None:
+        """Remove a temp file of ``staging/``. Raises Refused for anything else."""
+        if staged.parent != self._staging or not durable.is_temporary(staged.name):
+            raise Refused(f"{shown(staged)} is not a temp file of this vault")
+        durable.remove(staged)
+
+    def archive_path(self, sha256: str) -> Path:
+        """Where the archive of an original is or would be."""
+        return self.folder / layout.archive_name(sha256)
+
+    def archive_name(self, sha256: str) -> str:
+        """The same relative to the vault, for the catalogue."""
+        return layout.archive_name(sha256)
+
+    def open_archive(self, sha256: str) -> bytes:
+        """Whole archive. Raises Missing."""
+        path = self.archive_path(sha256)
+        with opened(path) as descriptor, translated(path):
+            return b"".join(iter(lambda: os.read(descriptor, durable.CHUNK_BYTES), b""))
+
+    def archives(self) -> Iterator[tuple[str, Path]]:
+        """(digest of the original, path) of every archive, in the order of the digests."""
+        for path in sorted((self.folder / "archives").glob(f"??/*{layout.ARCHIVE_SUFFIX}")):
+            with suppress(Refused):
+                yield layout.checked_digest(path.name.removesuffix(layout.ARCHIVE_SUFFIX)), path
+
+    def discard_archive(self, sha256: str, original: Path) -> None:
+        """Remove an archive that no row needs, while `original` still holds the very bytes it was made of (else Refused)."""
+        layout.relative_to_gallery(self.root, original)
+        if sha256_or_none(original) != sha256:
+            raise Refused(f"the archive of {shown(original)} stays: the original is not in place")
+        durable.remove(self.archive_path(sha256))
+
+    def clear_staging(self) -> int:
+        """Remove what a crash left in ``staging/``; how many. Only while this vault is locked by us."""
+        return durable.remove_staged(self._staging)
+
+    def keep_model(self, name: str, data: bytes) -> Path:
+        """Keep the weight file that archives name; Damaged if a file of that name has other bytes."""
+        path = self.folder / "models" / layout.checked_model_name(name)
+        held = sha256_or_none(path)
+        if held is None:
+            durable.write_new(path, data)
+        elif held != sha256_of_bytes(data):
+            raise Damaged(f"{shown(path)} is not the weight file of that name")
+        return path
+
+    def models(self) -> dict[str, Path]:
+        """Kept weight files by name."""
+        with translated(self.folder):
+            paths = sorted((self.folder / "models").iterdir())
+        return {path.name: path for path in paths if not durable.is_temporary(path.name)}
