@@ -120,12 +120,12 @@ def set_up(scratch: Scratch, photos: str, quality: str, grace: str, limit: int) 
         count = copy_photos(folder, scratch.originals, limit)
         if count == 0:
             raise SystemExit(f"PHOTOS={photos}: no .jpg, .jpeg or .png file in it")
-        say(f"Copied {count} photos of {folder} into {scratch.gallery.relative_to(ROOT)}; the originals are not touched.")
+        say(f"Copied {count} {'photo' if count == 1 else 'photos'} of {folder} into {scratch.gallery}; the originals are not touched.")
         if count == limit:
             say(f"(At most {limit}, spread over the folder: LIMIT=1000 takes more.)")
     else:
         count = write_package_photos(scratch.originals)
-        say(f"Put {count} photographs from the samples of scikit-image into {scratch.gallery.relative_to(ROOT)}.")
+        say(f"Put {count} photographs from the samples of scikit-image into {scratch.gallery}.")
         say("They are small, and the PNGs among them were saved as JPEG first; try your own with `make run PHOTOS=DIR`.")
     shutil.copytree(scratch.originals, scratch.gallery)
     (scratch.root / "config.toml").write_text(
@@ -238,7 +238,6 @@ def show_restore(scratch: Scratch) -> int:
         compare_copy(original, restored)
 
     rebuilt = scratch.decoded / original.name
-    rebuilt.unlink(missing_ok=True)  # of an earlier KEEP=1
     code = call(scratch, "decode", str(archive), "-o", str(rebuilt))
     if code:
         return code
@@ -260,6 +259,9 @@ def main() -> int:
     scratch = Scratch(choice.scratch.resolve())
     if choice.keep and scratch.gallery.is_dir():
         say(f"Going on with {scratch.gallery}")
+        for folder in (scratch.restored, scratch.decoded):  # restore writes over nothing, not even over its own copy
+            shutil.rmtree(folder)
+            folder.mkdir()
     else:
         set_up(scratch, choice.photos, choice.quality, choice.grace, choice.limit)
     optimized = call(scratch, "optimize")

@@ -1,6 +1,8 @@
 """The parts of `make run` that can be wrong without anybody noticing."""
 
 import importlib.util
+import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -46,20 +48,15 @@ def test_the_set_up_copies_and_never_removes_what_it_did_not_make(
     photos = tmp_path / "photos"
     (photos / "2021").mkdir(parents=True)
     (photos / "2021" / "a.JPG").write_bytes(make_jpeg(16, 16))
-    root = try_it.ROOT
-    try_it.ROOT = tmp_path
-    try:
-        scratch = try_it.Scratch(tmp_path / "scratch")
-        for _ in range(2):  # the second one finds the first one's folder
-            try_it.set_up(scratch, str(photos), "high", "7 days", 25)
-            assert (scratch.gallery / "2021" / "a.JPG").read_bytes() == (photos / "2021" / "a.JPG").read_bytes()
-        foreign = tmp_path / "foreign"
-        foreign.mkdir()
-        with pytest.raises(SystemExit, match="was not made by"):
-            try_it.set_up(try_it.Scratch(foreign), str(photos), "high", "7 days", 25)
-        assert foreign.is_dir()
-    finally:
-        try_it.ROOT = root
+    scratch = try_it.Scratch(tmp_path / "scratch")
+    for _ in range(2):  # the second one finds the first one's folder
+        try_it.set_up(scratch, str(photos), "high", "7 days", 25)
+        assert (scratch.gallery / "2021" / "a.JPG").read_bytes() == (photos / "2021" / "a.JPG").read_bytes()
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    with pytest.raises(SystemExit, match="was not made by"):
+        try_it.set_up(try_it.Scratch(foreign), str(photos), "high", "7 days", 25)
+    assert foreign.is_dir()
 
 
 def test_a_missing_or_empty_folder_is_said(try_it: ModuleType, tmp_path: Path) -> None:
@@ -73,3 +70,20 @@ def test_a_missing_or_empty_folder_is_said(try_it: ModuleType, tmp_path: Path) -
 def test_the_packages_hold_photographs(package_photos: dict[str, Path], try_it: ModuleType, tmp_path: Path) -> None:
     assert len(package_photos) >= 6
     assert try_it.write_package_photos(tmp_path) == len(list(tmp_path.glob("*.jpg")))
+
+
+def test_the_whole_life_of_a_photo(root: Path, tmp_path: Path, package_photos: dict[str, Path]) -> None:
+    """`make run` as a user sees it: the real commands, worker processes and weights, on one small photo."""
+    (tmp_path / "photos").mkdir()
+    shutil.copy2(package_photos["rocket"], tmp_path / "photos" / "a.jpg")
+    program = [sys.executable, str(root / "scripts" / "try_it.py"), "--scratch", str(tmp_path / "scratch")]
+    first = subprocess.run([*program, "--photos", str(tmp_path / "photos")], capture_output=True, text=True, check=False)
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert "a.jpg: the original itself, bit for bit" in first.stdout
+    assert "metadata  identical: 3 segments" in first.stdout
+    assert "640 x 427, SSIMULACRA2 " in first.stdout
+
+    before = {path: path.read_bytes() for path in (tmp_path / "scratch" / "gallery").rglob("*") if path.is_file()}
+    second = subprocess.run([*program, "--keep"], capture_output=True, text=True, check=False)
+    assert second.returncode == 0, second.stdout + second.stderr
+    assert before == {path: path.read_bytes() for path in (tmp_path / "scratch" / "gallery").rglob("*") if path.is_file()}
