@@ -72,6 +72,11 @@ def test_the_packages_hold_photographs(package_photos: dict[str, Path], try_it: 
     assert try_it.write_package_photos(tmp_path) == len(list(tmp_path.glob("*.jpg")))
 
 
+def contents(folder: Path) -> dict[Path, bytes]:
+    """All bytes below the folder; the lock says only who held it last."""
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != "lock"}
+
+
 def test_the_whole_life_of_a_photo(root: Path, tmp_path: Path, package_photos: dict[str, Path]) -> None:
     """`make run` as a user sees it: the real commands, worker processes and weights, on one small photo."""
     (tmp_path / "photos").mkdir()
@@ -83,7 +88,7 @@ def test_the_whole_life_of_a_photo(root: Path, tmp_path: Path, package_photos: d
     assert "metadata  identical: 3 segments" in first.stdout
     assert "640 x 427, SSIMULACRA2 " in first.stdout
 
-    before = {path: path.read_bytes() for path in (tmp_path / "scratch" / "gallery").rglob("*") if path.is_file()}
+    before = contents(tmp_path / "scratch" / "gallery")
     second = subprocess.run([*program, "--keep"], capture_output=True, text=True, check=False)
     assert second.returncode == 0, second.stdout + second.stderr
-    assert before == {path: path.read_bytes() for path in (tmp_path / "scratch" / "gallery").rglob("*") if path.is_file()}
+    assert contents(tmp_path / "scratch" / "gallery") == before
