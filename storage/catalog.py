@@ -286,16 +286,15 @@ class Catalog:
 
     def unfinished(self) -> list[PhotoRow]:
         """What a crash left behind: ENCODING and COMMITTED rows, and RETIRED or PURGED ones with an intent to restore."""
-        return self._rows(
-            "superseded_at IS NULL AND (state IN ('encoding', 'committed') "
-            "OR copy_sha256 IS NOT NULL AND state IN ('retired', 'purged')) ORDER BY id",
-            (),
-        )
+        working = "SELECT id FROM photos WHERE state IN ('encoding', 'committed')"
+        restoring = "SELECT id FROM photos INDEXED BY photos_restoring WHERE copy_sha256 IS NOT NULL AND state IN ('retired', 'purged')"
+        return self._rows(f"superseded_at IS NULL AND id IN ({working} UNION ALL {restoring}) ORDER BY id")
 
     def due_for_purge(self, now: float | None = None) -> list[PhotoRow]:
         """RETIRED rows whose grace is over at `now` (seconds; default: the clock), the oldest first; superseded ones too."""
         moment = self._now() if now is None else int(now)
-        return self._rows("state = ? AND purge_after_at <= ? ORDER BY purge_after_at, id", (State.RETIRED, moment))
+        due = "SELECT id FROM photos INDEXED BY photos_due WHERE state = 'retired' AND purge_after_at <= ?"
+        return self._rows(f"id IN ({due}) ORDER BY purge_after_at, id", (moment,))
 
     def totals(self, gallery: bytes | None = None) -> Totals:
         """What `status` shows, of one gallery or of all, from one snapshot of the catalogue."""
@@ -368,7 +367,7 @@ class Catalog:
         self._update(photo_id, {**values, "state": after})
         return self._row(photo_id)
 
-    def _rows(self, where: str, parameters: Sequence[Any]) -> list[PhotoRow]:
+    def _rows(self, where: str, parameters: Sequence[Any] = ()) -> list[PhotoRow]:
         with translated_sqlite(self.path):
             return [from_row(values) for values in self._connection.execute(f"{_SELECT} WHERE {where}", parameters)]
 

@@ -71,7 +71,17 @@ def m001_photos_and_runs(db: Database) -> None:
     db.execute("CREATE UNIQUE INDEX photos_by_path ON photos (gallery, path) WHERE superseded_at IS NULL")
     db.execute("CREATE INDEX photos_by_state ON photos (state, queued_at, id)")
     db.execute("CREATE INDEX photos_by_digest ON photos (sha256) WHERE sha256 IS NOT NULL")
-    db.execute("CREATE INDEX photos_with_copy ON photos (id) WHERE copy_sha256 IS NOT NULL")
+    db.execute("CREATE INDEX photos_due ON photos (purge_after_at, id) WHERE state = 'retired'")
+    db.execute("CREATE INDEX photos_restoring ON photos (id) WHERE copy_sha256 IS NOT NULL AND state IN ('retired', 'purged')")
+    # The next two hold every column that `status` adds up, so that it need not read the rows.
+    db.execute(
+        "CREATE INDEX photos_by_kind ON photos (state, lane, reason, size_bytes, stand_in_bytes, purge_after_at, gallery, superseded_at) "
+        "WHERE superseded_at IS NULL"
+    )
+    db.execute(
+        "CREATE INDEX photos_by_archive ON photos (gallery, archive_sha256, state, archive_bytes, superseded_at) "
+        "WHERE superseded_at IS NULL AND archive_sha256 IS NOT NULL"
+    )
     db.execute(
         """
         CREATE TABLE runs (

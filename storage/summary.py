@@ -14,9 +14,9 @@ FROM photos WHERE superseded_at IS NULL AND (?1 IS NULL OR gallery = ?1) GROUP B
 # An archive that serves several paths is counted once: MIN picks purged before restored before retired, in the order of the alphabet.
 _ARCHIVES = """
 SELECT state, SUM(archive_bytes) FROM (
-    SELECT MIN(state) AS state, MIN(archive_bytes) AS archive_bytes FROM photos
-    WHERE superseded_at IS NULL AND (?1 IS NULL OR gallery = ?1) AND state IN ('purged', 'restored', 'retired')
-    GROUP BY gallery, archive_sha256
+    SELECT MIN(state) AS state, MIN(archive_bytes) AS archive_bytes FROM photos INDEXED BY photos_by_archive
+    WHERE superseded_at IS NULL AND archive_sha256 IS NOT NULL AND (?1 IS NULL OR gallery = ?1)
+    AND state IN ('purged', 'restored', 'retired') GROUP BY gallery, archive_sha256
 ) GROUP BY state
 """
 

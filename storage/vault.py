@@ -16,7 +16,7 @@ places in one step.
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -75,30 +75,28 @@ class Vault(Shelf):
             if Fingerprint.of_open(original).links != 1:
                 raise Refused(f"{shown(path)} has more than one hard link")
             attributes = attributes or Attributes.of(original)
+            placed: Fingerprint | None = None
+            differences: tuple[str, ...] = ()
             try:
                 if stand_in is None:
                     durable.commit(path, aside)
                 elif self.exchange_works:
                     self._put_aside(stand_in, attributes, aside)
-                    durable.exchange(aside, path)
+                    with opened(aside) as ours:
+                        durable.exchange(aside, path)
+                        placed, differences = _placed(ours, stand_in_sha256), attributes.differences(Attributes.of(ours))
                 else:
-                    self._copy_aside(path, aside, stand_in, attributes, proof.original_sha256, original)
+                    staged = self._copy_aside(path, aside, stand_in, attributes, proof.original_sha256, original)
+                    with opened(staged) as ours:
+                        durable.replace(staged, path)
+                        placed, differences = _placed(ours, stand_in_sha256), attributes.differences(Attributes.of(ours))
                 self._confirm(aside, proof.original_sha256, lease, path)
             except Exception:
                 with suppress(StorageError):
                     self._undo_retire(path, aside, proof.original_sha256, stand_in_sha256)
                 raise
             granted = lease.granted
-        if stand_in is None:
-            return Retired(aside, None, 0, None, (), granted)
-        return Retired(
-            aside=aside,
-            stand_in_sha256=stand_in_sha256,
-            stand_in_bytes=len(stand_in),
-            stand_in_fingerprint=Fingerprint.of(path),
-            differences=attributes.differences(Attributes.of(path)),
-            leased=granted,
-        )
+        return Retired(aside, stand_in_sha256, len(stand_in or b""), placed, differences, granted)
 
     def put_back(self, path: Path, sha256: str, stand_in_sha256: str | None, *, as_it_is: bool = False) -> Fingerprint:
         """The set-aside original goes back in place, over our own unchanged stand-in or where nothing is.
@@ -245,8 +243,8 @@ class Vault(Shelf):
     def _put_aside(self, data: bytes, attributes: Attributes, slot: Path) -> None:
         durable.commit(durable.stage(self._staging, data, attributes), slot)
 
-    def _copy_aside(self, path: Path, aside: Path, stand_in: bytes, attributes: Attributes, sha256: str, original: int) -> None:
-        """Where names can't be exchanged: copy, fsync, check the copy, then rename the stand-in over the original.
+    def _copy_aside(self, path: Path, aside: Path, stand_in: bytes, attributes: Attributes, sha256: str, original: int) -> Path:
+        """Where names can't be exchanged: copy, fsync, check the copy; gives the staged stand-in, to be renamed over the original.
 
         A write between the last look and the rename can be lost here; the lease, where there is one, closes that gap.
         """
@@ -257,7 +255,7 @@ class Vault(Shelf):
             durable.remove(staged)
             durable.remove(aside)  # a copy of what was; the photo itself was not taken away
             raise Changed(f"{shown(path)} was written to while it was set aside")
-        durable.replace(staged, path)
+        return staged
 
     def _confirm(self, aside: Path, sha256: str, lease: Lease, path: Path) -> None:
         if sha256_of(aside) != sha256 or lease.broken():
@@ -289,6 +287,12 @@ class Vault(Shelf):
                 raise Changed(f"{shown(path)} was replaced in that very moment")
             durable.replace(copy, path)
             durable.remove(slot)
+
+
+def _placed(stand_in: int, sha256: str | None) -> Fingerprint:
+    """Of the stand-in that was just put in place, by its descriptor: whoever took its name or wrote to it since is told from it."""
+    fingerprint = Fingerprint.of_open(stand_in)
+    return fingerprint if sha256_of_open(stand_in) == sha256 else replace(fingerprint, ctime_ns=0)
 
 
 def _at_path(placed: str | None, exists: bool, sha256: str | None, stand_in_sha256: str | None, copy_sha256: str | None) -> AtPath:

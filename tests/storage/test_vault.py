@@ -11,6 +11,7 @@ import pytest
 from storage import durable
 from storage.checkpoint import observed_by
 from storage.errors import AlreadyThere, Changed, Damaged, Missing, Refused, StorageError
+from storage.fingerprint import Fingerprint
 from storage.layout import README, VAULT_NAME, relative_to_gallery
 from storage.survey import AtPath, Holding
 from storage.vault import Vault
@@ -289,9 +290,26 @@ def test_a_file_that_replaces_the_photo_in_the_last_moment_wins(scene: Scene, st
                 scene.vault.retire(scene.photo, scene.proof, STAND_IN)
             assert not scene.aside.exists()
         else:  # after the exchange: the new version stands over our stand-in, the original is set aside
-            scene.vault.retire(scene.photo, scene.proof, STAND_IN)
+            retired = scene.vault.retire(scene.photo, scene.proof, STAND_IN)
             assert scene.aside.read_bytes() == ORIGINAL
+            assert not Fingerprint.of(scene.photo).unchanged_since(retired.stand_in_fingerprint), "it must not pass for our stand-in"
     assert scene.photo.read_bytes() == b"a new version"
+
+
+@pytest.mark.usefixtures("kind")
+def test_an_edit_right_after_the_exchange_does_not_pass_for_our_stand_in(scene: Scene) -> None:
+    steps: list[str] = []
+
+    def edit(name: str) -> None:
+        if {"exchange.rename", "replace.rename"} & {*steps} and not steps.count("edited"):
+            steps.append("edited")
+            scene.photo.write_bytes(b"cropped")
+        steps.append(name)
+
+    with observed_by(edit):
+        retired = scene.vault.retire(scene.photo, scene.proof, STAND_IN)
+    assert scene.photo.read_bytes() == b"cropped"
+    assert not Fingerprint.of(scene.photo).unchanged_since(retired.stand_in_fingerprint)
 
 
 def _without_lease(scene: Scene) -> None:
