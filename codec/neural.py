@@ -60,8 +60,7 @@ def decode_pixels(data: bytes, model: Model) -> Pixels:
     canvas = _Canvas(head)
     with torch.inference_mode():
         for row, column, payload in _units(data, head):
-            part = head.cells[row : row + UNIT_ROWS, column : column + UNIT_COLUMNS]
-            canvas.place(decode_unit(model, payload, part), row * CELL, column * CELL)
+            canvas.place(decode_unit(model, payload, _unit_cells(head.cells, row, column)), row * CELL, column * CELL)
         return canvas.picture(model)
 
 
@@ -75,7 +74,7 @@ class Head:
     quality: int
     cells: Cells
     model: bytes  # the first bytes of its digest
-    seed: int  # CRC-32 of the head, with which each unit's begins: units can't be swapped between streams
+    crc: int
     end: int
 
 
@@ -116,26 +115,27 @@ def _unpacked_map(packed: bytes, shape: tuple[int, int]) -> NDArray[np.int8]:
 
 def _units(data: bytes, head: Head) -> Iterator[tuple[int, int, bytes]]:
     """(row, column, payload) of every unit, rows and columns in cells; checked before they are given out."""
-    at = head.end
+    at, crc = head.end, head.crc
     for number, (row, column) in enumerate(_grid(head.cells.shape)):
         if at + _LENGTH.size > len(data):
             raise Corrupt("a pixel stream ends before its units do")
         length = _LENGTH.unpack_from(data, at)[0]
-        payload, at = data[at + _LENGTH.size : at + _LENGTH.size + length], at + _LENGTH.size + length
-        if at + _CRC.size > len(data) or _CRC.unpack_from(data, at)[0] != _unit_crc(payload, number, head.seed):
+        unit = data[at : at + _LENGTH.size + length]
+        at, crc = at + len(unit), zlib.crc32(unit, crc)
+        if at + _CRC.size > len(data) or _CRC.unpack_from(data, at)[0] != crc:
             raise Corrupt(f"unit {number} of a pixel stream is damaged")
         at += _CRC.size
-        yield row, column, payload
+        yield row, column, unit[_LENGTH.size :]
     if at != len(data):
         raise Corrupt("a pixel stream is followed by other bytes")
 
 
-def _unit_crc(payload: bytes, number: int, seed: int) -> int:
-    return zlib.crc32(payload, zlib.crc32(_LENGTH.pack(number), seed))
-
-
 def _grid(shape: tuple[int, ...]) -> Iterator[tuple[int, int]]:
     return ((row, column) for row in range(0, shape[0], UNIT_ROWS) for column in range(0, shape[1], UNIT_COLUMNS))
+
+
+def _unit_cells(cells: Cells, row: int, column: int) -> Cells:
+    return np.ascontiguousarray(cells[row : row + UNIT_ROWS, column : column + UNIT_COLUMNS])
 
 
 class _Canvas:
@@ -230,24 +230,31 @@ class Analysed:
         return self._model.network.analysis.features(rgb)
 
     def encode(self, quality: int, offsets: NDArray[np.int8] | None = None) -> Encoded:
-        """Code at a quality 0..TOP_QUALITY; `offsets` (cells of 64 x 64 pixels) adds to it cell by cell. Raises ValueError."""
+        """Code at a quality 0..TOP_QUALITY; `offsets` (int8, for each 64 x 64 pixels, `shape` in all) adds to it cell by cell.
+
+        Raises ValueError for another quality or other offsets.
+        """
         if not 0 <= quality <= TOP_QUALITY:
             raise ValueError(f"quality must be in 0..{TOP_QUALITY}, not {quality}")
+        if offsets is not None and (offsets.dtype != np.int8 or offsets.shape != self.shape):
+            raise ValueError(f"offsets must be int8 {self.shape}, not {offsets.dtype} {offsets.shape}")
         mapped = offsets is not None and bool(offsets.any())
         head = _HEAD.pack(
             STREAM_VERSION, _GREY * self.grey | _MAPPED * mapped, self.width, self.height, quality, self._model.digest[:SHORT_DIGEST]
         )
         if mapped:
             assert offsets is not None
-            packed = zlib.compress(np.ascontiguousarray(offsets, np.int8).tobytes(), 9)
+            packed = zlib.compress(offsets.tobytes(), 9)
             head += _LENGTH.pack(len(packed)) + packed
         head += _CRC.pack(zlib.crc32(head))
         parsed = read_head(head)
-        parts, latents = [head], []
+        parts, latents, crc = [head], [], parsed.crc
         with torch.inference_mode():
-            for number, (row, column, linear, trunk) in enumerate(self.units):
-                cells = np.ascontiguousarray(parsed.cells[row : row + UNIT_ROWS, column : column + UNIT_COLUMNS])
+            for row, column, linear, trunk in self.units:
+                cells = _unit_cells(parsed.cells, row, column)
                 payload, y_hat = encode_unit(self._model, self._model.network.analysis.finish(linear, trunk, at_latents(cells)), cells)
-                parts += [_LENGTH.pack(len(payload)), payload, _CRC.pack(_unit_crc(payload, number, parsed.seed))]
+                unit = _LENGTH.pack(len(payload)) + payload
+                crc = zlib.crc32(unit, crc)
+                parts += [unit, _CRC.pack(crc)]
                 latents.append((row * CELL, column * CELL, y_hat))
         return Encoded(b"".join(parts), quality, parsed, tuple(latents))

@@ -43,7 +43,7 @@ def at_cells(cells: Cells) -> Tensor:
 def at_latents(cells: Cells) -> Tensor:
     """The same at /16: (1, 4h, 4w), or (1, 1, 1)."""
     quality = at_cells(cells)
-    return quality if quality.shape[-2:] == (1, 1) and cells.size > 1 else quality.repeat_interleave(CELL, 1).repeat_interleave(CELL, 2)
+    return quality if quality.numel() == 1 else quality.repeat_interleave(CELL, 1).repeat_interleave(CELL, 2)
 
 
 def _to_numpy(x: Tensor) -> NDArray[np.float32]:
