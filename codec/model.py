@@ -1,8 +1,7 @@
 """A released model: weights, integer rows and tables out of one file, checked and ready.
 
 The weight file is safetensors (no pickle): float16 for what computes pixels, integers for what the bitstream depends on. Its SHA-256 is the
-model's digest,
-which every archive names. Files that ship lie in codec/weights/, with a MANIFEST of their digests; none is ever taken away.
+model's digest, which every archive names. Files that ship lie in codec/weights/, with a MANIFEST of their digests; none is ever taken away.
 """
 
 import hashlib
@@ -18,13 +17,16 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
-from codec.errors import Corrupt, ModelMissing
+from codec.errors import Corrupt, ModelMissing, UnknownVersion
 from codec.network.constants import ANCHORS, HYPER, LATENTS, STEPS
 from codec.network.network import Network
-from codec.network.rows import Rows
+from codec.network.rows import ROWS, Rows
 from codec.tokens import TokenTables
 
 DEFAULT: Final = "m1"
+FORMAT: Final = "1"
+"""Of the weight file: which networks it holds, and how the rows are computed from its integers."""
+
 SHORT_DIGEST: Final = 8
 """Bytes of the digest that a pixel stream of its own carries."""
 
@@ -52,11 +54,16 @@ def manifest() -> dict[str, dict[str, str]]:
 
 
 def weight_file(which: str | bytes = DEFAULT) -> bytes:
-    """The bytes of a shipped weight file, by name or by (the first 8 bytes of) its digest. Raises ModelMissing, or Corrupt where the file
-    was altered."""
+    """The bytes of a shipped weight file, by name or by its digest, of which the first 8 bytes do.
+
+    Raises ModelMissing, or Corrupt where the file was altered.
+    """
     for name, entry in manifest().items():
         if which == name or (isinstance(which, bytes) and len(which) >= SHORT_DIGEST and bytes.fromhex(entry["sha256"]).startswith(which)):
-            data = files("codec").joinpath("weights", entry["file"]).read_bytes()
+            try:
+                data = files("codec").joinpath("weights", entry["file"]).read_bytes()
+            except FileNotFoundError:
+                break
             if hashlib.sha256(data).hexdigest() != entry["sha256"]:
                 raise Corrupt(f"the weight file of model {name} is not the one that was released")
             return data
@@ -65,7 +72,7 @@ def weight_file(which: str | bytes = DEFAULT) -> bytes:
 
 @cache
 def load_model(which: str | bytes = DEFAULT) -> Model:
-    """A shipped model by name, or by (the first 8 bytes of) its digest; loaded once a process.
+    """A shipped model by name, or by its digest, of which the first 8 bytes do; loaded once a process.
 
     Raises ModelMissing where no such model ships, Corrupt where its file was altered or where this machine does not compute
     the integers that the file's self-test expects.
@@ -74,12 +81,13 @@ def load_model(which: str | bytes = DEFAULT) -> Model:
 
 
 def model_from(data: bytes) -> Model:
-    """The model in the bytes of a weight file, a vault's for example. Raises Corrupt."""
+    """The model in the bytes of a weight file, a vault's for example. Raises Corrupt, or UnknownVersion for a later kind of model."""
     try:
         tensors = load(data)
-        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-        name = header["__metadata__"]["name"]
-        # Deterministic shapes of zeros, filled at once: no random start is drawn
+        described = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
+        if described["format"] != FORMAT:
+            raise UnknownVersion(f"the weight file has format {described['format']}, this program reads {FORMAT}")
+        name = described["name"]
         network = Network()
         state = {k.removeprefix("network."): torch.from_numpy(v.astype(np.float32)) for k, v in tensors.items() if k.startswith("network.")}
         left = network.load_state_dict(state, strict=False)
@@ -95,6 +103,9 @@ def model_from(data: bytes) -> Model:
             dead_zone=tensors["encoder.dead_zone"].astype(np.float32),
         )
         expected = tensors["self_test"].tobytes()
+        sizes = len(model.y_tables.freq), len(model.z_tables.freq), *model.dead_zone.shape
+        if sizes != (ROWS, ANCHORS * HYPER, ROWS):
+            raise ValueError(f"tables of {sizes} rows")
     except (SafetensorError, KeyError, ValueError, RuntimeError, TypeError) as error:
         raise Corrupt(f"this is no weight file: {error}") from error
     if self_test(model) != expected:
@@ -103,8 +114,7 @@ def model_from(data: bytes) -> Model:
 
 
 def self_test(model: Model) -> bytes:
-    """SHA-256 over the rows of a fixed pseudo-random z and of fixed symbols: what must be the same everywhere for archives to be
-    readable."""
+    """SHA-256 over the tables and over the rows of a fixed z and of fixed symbols: what must be the same on every machine."""
     at = np.arange(3 * 2 * HYPER, dtype=np.int64).reshape(3, 2, HYPER)
     z = ((at * 2654435761 >> 7) % 61 - 30).astype(np.int32)
     cells = np.array([[0, 17], [STEPS * 4 + 9, STEPS * 6], [STEPS * 7 + 24, STEPS * (ANCHORS - 1)]], np.int32)

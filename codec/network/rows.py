@@ -4,9 +4,9 @@
     second part   row = clip((first + (clip(first) * shrink >> 12) + (sum of neighbours * size[|symbol|] >> 6) + offset) >> SHIFT, 0, 63)
 
 All numbers are integers. The one large product, W z, runs as float32: at loading it is proven that every partial sum stays below 2^24,
-where float32 is exact
-in any order, with or without fused multiply-add, on any number of threads. The weights are those of `codec.network.prior.Scales`, rounded
-at export.
+where float32 is exact in any order, with or without fused multiply-add, on any number of threads. Should some library still round (there
+are modes that multiply with fewer bits), its sums betray it, and integers do the work. The weights are those of
+`codec.network.prior.Scales`, rounded at export.
 """
 
 from dataclasses import dataclass, field
@@ -46,15 +46,17 @@ class Rows:
     neighbours: NDArray[np.int32]  # (LATENTS, 4): above, below, left, right
     sizes: NDArray[np.int32]  # (SIZES,): 64 log2(1 + n), of a symbol's magnitude
     limits: NDArray[np.int32]  # (2,): where `clip(first)` clips
-    _product: NDArray[np.float32] = field(init=False, repr=False)
+    _product: NDArray[np.float32] = field(init=False, repr=False)  # (HYPER, LATENTS * 16)
+    _totals: NDArray[np.int64] = field(init=False, repr=False)  # (HYPER,)
     _bases: NDArray[np.int32] = field(init=False, repr=False)  # (qualities, LATENTS)
 
     def __post_init__(self) -> None:
         shapes = {"weight": (LATENTS * CELL**2, HYPER), "bias": (LATENTS * CELL**2,), "base": (ANCHORS, LATENTS), "shrink": (LATENTS,),
                   "offset": (LATENTS,), "neighbours": (LATENTS, 4), "sizes": (SIZES,), "limits": (2,)}  # fmt: skip
         for name, shape in shapes.items():
-            if getattr(self, name).shape != shape or not np.issubdtype(getattr(self, name).dtype, np.integer):
-                raise ValueError(f"{name} must be integers {shape}")
+            kind = np.int16 if name == "weight" else np.int32
+            if getattr(self, name).shape != shape or getattr(self, name).dtype != kind:
+                raise ValueError(f"{name} of the rows must be {kind.__name__} {shape}")
         if int(np.abs(self.weight.astype(np.int64)).sum(1).max()) * Z_LIMIT >= _EXACT:
             raise ValueError("the rows' weights can leave the integers that float32 holds")
         for name, limit in (
@@ -69,12 +71,16 @@ class Rows:
             if int(np.abs(getattr(self, name).astype(np.int64)).max()) >= limit:
                 raise ValueError(f"{name} of the rows is too large")
         object.__setattr__(self, "_product", np.ascontiguousarray(self.weight.T.astype(np.float32)))
+        object.__setattr__(self, "_totals", self.weight.sum(0, dtype=np.int64))
         object.__setattr__(self, "_bases", _interpolated(self.base))
 
     def sums(self, z: NDArray[np.int32], cells: NDArray[np.int32]) -> NDArray[np.int32]:
         """z (h, w, HYPER) and the quality 0..QUALITIES-1 of each cell (h, w) -> (4h, 4w, LATENTS), rows times 2^SHIFT before clipping."""
         h, w = z.shape[:2]
-        product = np.clip(z, -Z_LIMIT, Z_LIMIT).reshape(h * w, HYPER).astype(np.float32) @ self._product
+        clipped = np.clip(z, -Z_LIMIT, Z_LIMIT).reshape(h * w, HYPER)
+        product: NDArray[np.float32] = clipped.astype(np.float32) @ self._product
+        if (product.sum(1, dtype=np.float64) != clipped @ self._totals).any():  # nothing is rounded in either
+            product = (clipped @ self.weight.T.astype(np.int64)).astype(np.float32)
         out = np.empty((h * CELL, w * CELL, LATENTS), np.int32)
         _spread(product.reshape(h, w, LATENTS * CELL**2), self.bias, self._bases, cells, out)
         return out

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
-from codec.model import Model, self_test
+from codec.model import FORMAT, Model, self_test
 from codec.network.constants import ANCHORS, CELL, HYPER, LATENTS, TOP_QUALITY
 from codec.network.network import Network
 from codec.network.rows import LOWEST, ROWS, SHIFT, SIZES, STEP, UNIT, Z_LIMIT, Rows
@@ -41,7 +41,7 @@ def integer_rows(network: Network) -> Rows:
     whole = np.rint(weight.numpy() * UNIT)
     limit = (2**24 - 1) // Z_LIMIT  # the bound that Rows proves; a row beyond it (none is expected) is shrunk, not wrapped
     excess = np.abs(whole).sum(1, keepdims=True) / limit
-    whole = np.trunc(whole / np.maximum(excess, 1))
+    whole = np.trunc(whole / np.maximum(excess, 1)).clip(-(2**15 - 1), 2**15 - 1)
     shrink = np.rint(scales.shrink.detach().numpy() * 4096)
     return Rows(
         weight=whole.astype(np.int16),
@@ -123,7 +123,7 @@ def export(network: Network, crops: list[Crop], name: str, dead_zone: NDArray[np
     }
     tensors |= {"tables.y": tables[0].freq, "tables.z": tables[1].freq, "encoder.dead_zone": dead_zone.astype(np.float32)}
     tensors["self_test"] = np.frombuffer(self_test(model), np.uint8)
-    return save(tensors, metadata={"name": name, "format": "1"})
+    return save(tensors, metadata={"name": name, "format": FORMAT})
 
 
 def main() -> None:
