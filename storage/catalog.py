@@ -1,7 +1,8 @@
 """The SQLite catalogue: one method per move, one transaction each; the queue is a table.
 
 Order rule of its users: intent in the catalogue, act, result in the catalogue. ``digested`` and ``retiring`` record intents.
-The schema (docs/storage.md) is public: anybody may query it.
+The schema (docs/storage.md) is public: anybody may query it. sqlite-utils makes and migrates it; the statements below are plain
+SQL, since a process that only reads must not pay for importing more than sqlite3.
 """
 
 import time
