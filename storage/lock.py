@@ -12,7 +12,7 @@ from storage.errors import Locked, shown, translated
 
 
 class InstanceLock:
-    """Lock on one file, which stays behind with the last holder's pid in it; use it as a context manager."""
+    """Lock on one file, which holds the pid of who has it; use it as a context manager."""
 
     def __init__(self, path: Path) -> None:
         """`path`: a file in a folder that exists, e.g. ``state/lock`` or ``.gallery-optimizer/lock``."""
@@ -38,8 +38,10 @@ class InstanceLock:
         self._descriptor = descriptor
 
     def release(self) -> None:
-        """Idempotent. The file stays: removing it would let two newcomers lock two different files of that name."""
+        """Idempotent. The file stays, empty: removing it would let two newcomers lock two different files of that name."""
         if self._descriptor is not None:
+            with suppress(OSError):
+                os.ftruncate(self._descriptor, 0)
             os.close(self._descriptor)
             self._descriptor = None
 
