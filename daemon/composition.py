@@ -1,12 +1,8 @@
-"""The composition root: settings, catalogue, vaults, lock and worker processes put together, and taken apart again.
-
-    with Workshop(places, settings) as shop:            # locks; everything may change
-    with reading_room(places) as catalog:               # no lock, nothing changes
-"""
+"""The composition root: settings, catalogue, vaults, lock and worker processes put together, and taken apart again."""
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
@@ -17,7 +13,6 @@ from daemon.ports import Clock, Codec, SystemClock
 from daemon.settings import Settings
 from daemon.worker import DEFAULT_BACKEND, Workers, spare_threads
 from storage.catalog import Catalog
-from storage.errors import Missing
 from storage.lock import InstanceLock
 
 BACKEND_VARIABLE = "GALLERY_OPTIMIZER_BACKEND"
@@ -80,15 +75,3 @@ class Workshop:
     def _close_codec(self) -> None:
         if self._codec is not None:
             self._codec.close()
-
-
-@contextmanager
-def reading_room(places: Places) -> Iterator[Catalog | None]:
-    """The catalogue for reading, None where there is none yet; another instance may be at work."""
-    try:
-        catalog = Catalog(places.catalog_file, read_only=True)
-    except Missing:
-        yield None
-        return
-    with catalog:
-        yield catalog

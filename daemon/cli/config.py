@@ -110,6 +110,9 @@ def _as_json(found: "object") -> dict[str, object]:
 
 
 def _days(span: timedelta) -> str:
+    """As people say it: "30 days", not "4 weeks and 2 days"."""
+    if span == timedelta(days=span.days):
+        return "1 day" if span.days == 1 else f"{span.days} days"
     import humanfriendly
 
-    return str(humanfriendly.format_timespan(span)) if span else "0 days"
+    return str(humanfriendly.format_timespan(span))

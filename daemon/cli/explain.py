@@ -15,10 +15,10 @@ from daemon.places import Places
 def explain(places: Places, path: Path, as_json: bool) -> None:
     """Say what became of a photo and why, with sizes, scores and dates."""
     from daemon import settings
-    from daemon.composition import reading_room
     from daemon.errors import WrongPath
     from daemon.explanation import explain as why
     from daemon.galleries import all_of, holding, place
+    from daemon.reading import reading_room
     from storage.errors import shown
 
     where = place(path)

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from daemon.ports import Progress
-
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
+
+    from daemon.ports import Progress
 
 JSON_VERSION = 1
 """Of the envelope. Keys may be added under the same number, never changed or taken away."""
@@ -41,7 +41,7 @@ def console() -> "Console":
     return Console(highlight=False, emoji=False, markup=False)
 
 
-def watch() -> Progress:
+def watch() -> "Progress":
     """A progress bar where a person watches stderr, a line for each photo elsewhere."""
     return _BarProgress() if sys.stderr.isatty() else _LineProgress()
 

@@ -11,25 +11,26 @@ from daemon.places import Places
 @click.pass_obj
 def status(places: Places, as_json: bool) -> None:
     """Show the photos by state, what is saved, and what can be reclaimed when."""
+    import os
+
     from daemon import settings
-    from daemon.composition import reading_room
-    from daemon.galleries import all_of
+    from daemon.reading import reading_room
     from daemon.report import GalleryStatus, Status
     from storage.errors import shown
 
-    galleries = all_of(settings.read(places.config_file))
+    roots = [gallery.path.resolve() for gallery in settings.read(places.config_file).galleries]
     with reading_room(places) as catalog:
         if catalog is None:
             found = None
         else:
-            each = tuple(GalleryStatus(shown(one.root), one.root.is_dir(), catalog.totals(one.key)) for one in galleries)
+            each = tuple(GalleryStatus(shown(root), root.is_dir(), catalog.totals(os.fsencode(root))) for root in roots)
             found = Status(each[0].totals if len(each) == 1 else catalog.totals(), each)
     if found is None:
         if as_json:
-            emit("status", photos=0, galleries=[{"path": shown(one.root), "present": one.root.is_dir(), "photos": 0} for one in galleries])
+            emit("status", photos=0, galleries=[{"path": shown(root), "present": root.is_dir(), "photos": 0} for root in roots])
         else:
             click.echo("Nothing was archived yet. Start with: gallery-optimizer optimize")
     elif as_json:
         emit("status", **found.as_json())
     else:
-        console().print(found.as_text())
+        console().print(found.as_text(), soft_wrap=True)

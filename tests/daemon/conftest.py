@@ -4,7 +4,8 @@ import hashlib
 import importlib.util
 import os
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -135,15 +136,14 @@ class Home:
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    """An empty gallery with the default configuration. What no test can see, the waiting for the disk, is left out."""
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
-    root = tmp_path / "DCIM"
-    root.mkdir()
-    places = Places(tmp_path / "config.toml", tmp_path / "state")
-    made = Home(root, places, Clockwork(), InProcess())
-    made.configure()
-    return made
+def home(tmp_path: Path) -> Iterator[Home]:
+    """An empty gallery with the default configuration; in memory where that can be, since no test can see whether a disk was waited for."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else tmp_path) as folder:
+        base = Path(folder)
+        (base / "DCIM").mkdir()
+        made = Home(base / "DCIM", Places(base / "config.toml", base / "state"), Clockwork(), InProcess())
+        made.configure()
+        yield made
 
 
 @pytest.fixture(scope="session")

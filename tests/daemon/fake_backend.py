@@ -76,10 +76,15 @@ class FakeBackend:
             model="fake",
         )
 
+    def __init__(self) -> None:
+        self._stand_ins: dict[str, bytes] = {}
+
     def stand_in(self, original: bytes, sha256: str) -> bytes:
         from daemon import standin
 
-        return standin.make(original, sha256)
+        if sha256 not in self._stand_ins:
+            self._stand_ins[sha256] = standin.make(original, sha256)
+        return self._stand_ins[sha256]
 
     def examine(self, archive: bytes, original: bytes) -> Examined:
         facts, _ = unpack(archive)
