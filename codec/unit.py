@@ -104,22 +104,29 @@ def quantise_unit(model: Model, y: Tensor, cells: Cells) -> tuple[list[Part], Te
     return parts, _dequantised(model, known + _add_means(symbols, means, 1), step, gain, quality)
 
 
-def decode_unit(model: Model, data: bytes, cells: Cells) -> Tensor:
-    """A unit's bytes -> latents (1, LATENTS, 4h, 4w) for the synthesis. Raises Corrupt."""
-    network, rows, quality = model.network, model.rows, at_latents(cells)
+def read_unit(model: Model, data: bytes, cells: Cells) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+    """The integers of a unit: z (h, w, HYPER); the symbols of the first and of the second part, each (4h, 4w, LATENTS) and 0 elsewhere.
+
+    No float has a say in them. Raises Corrupt.
+    """
     stream = rans.Decoder(data)
     z_symbols = stream.decode(_z_rows(cells), model.z_tables).reshape(*cells.shape, HYPER)
-    sums = rows.sums(z_symbols, cells)
-    symbols = np.zeros_like(sums)
-    scatter(stream.decode(rows.first(sums), model.y_tables), 0, symbols)
-    later = np.zeros_like(sums)
-    scatter(stream.decode(rows.second(sums, symbols), model.y_tables), 1, later)
+    sums = model.rows.sums(z_symbols, cells)
+    first, second = np.zeros_like(sums), np.zeros_like(sums)
+    scatter(stream.decode(model.rows.first(sums), model.y_tables), 0, first)
+    scatter(stream.decode(model.rows.second(sums, first), model.y_tables), 1, second)
     stream.finish()
+    return z_symbols, first, second
 
+
+def decode_unit(model: Model, data: bytes, cells: Cells) -> Tensor:
+    """A unit's bytes -> latents (1, LATENTS, 4h, 4w) for the synthesis. Raises Corrupt."""
+    z_symbols, first, second = read_unit(model, data, cells)
+    network, quality = model.network, at_latents(cells)
     hidden, step, first_means = network.means.hidden(_to_torch(z_symbols) + network.z_mean.view(1, -1, 1, 1), quality)
-    known = _add_means(symbols, first_means, 0)
+    known = _add_means(first, first_means, 0)
     means = network.means.refine(hidden, first_means, known, quality)
-    latents = _dequantised(model, known + _add_means(later, means, 1), step, network.log_gain(quality), quality)
+    latents = _dequantised(model, known + _add_means(second, means, 1), step, network.log_gain(quality), quality)
     if not bool(torch.isfinite(latents).all()):
         raise Corrupt("a unit decodes to numbers that no picture has")
     return latents

@@ -1,0 +1,52 @@
+"""Models and pictures for the tests of the neural codec; torch on one thread, since its threads spin."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+if TYPE_CHECKING:
+    from codec.model import Model
+
+Pixels = NDArray[np.uint8]
+
+
+@pytest.fixture(scope="session")
+def model() -> "Model":
+    """The default model; no test may depend on what its weights are."""
+    import torch
+
+    from codec.model import load_model
+
+    torch.set_num_threads(1)
+    return load_model()
+
+
+@pytest.fixture(scope="session")
+def resaved() -> Callable[..., bytes]:
+    """`resaved(name, format=..., **tensors)` -> the default model's file under another name, some tensors replaced (None: left out)."""
+    from safetensors.numpy import load, save
+
+    from codec.model import weight_file
+
+    def make(name: str, format: str = "1", **replaced: NDArray[np.generic] | None) -> bytes:
+        tensors = load(weight_file()) | {key.replace("__", "."): tensor for key, tensor in replaced.items()}
+        return save({key: tensor for key, tensor in tensors.items() if tensor is not None}, {"name": name, "format": format})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def photo(package_photos: dict[str, Path]) -> Pixels:
+    """A photograph, 384 x 512."""
+    from PIL import Image
+
+    path = package_photos.get("astronaut") or next(iter(package_photos.values()))
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB").resize((512, 512)))[:384].copy()
