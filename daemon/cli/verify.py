@@ -23,8 +23,8 @@ def verify(places: Places, as_json: bool) -> None:
         emit("verify", archives=found.archives, originals=found.originals, damages=[asdict(each) for each in found.damages])
     else:
         if found.archives:
-            good = found.archives + found.originals - len(found.damages)
-            say(f"{good} of {found.archives} archives and {found.originals} set-aside originals are good.")
+            state = "All good" if not found.damages else f"{len(found.damages)} damaged"
+            say(f"{state}: {found.archives} archives read and decoded, {found.originals} set-aside originals compared.")
         for each in found.damages:
             remark(f"Damaged: {each.file}: {each.what}; photo: {', '.join(each.photos) or 'none that is known'}.")
             if each.original_safe:

@@ -1,0 +1,249 @@
+"""The command line: what goes to stdout and what to stderr, JSON, exit codes, and that `status` is quick."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from daemon import composition
+from daemon.cli.main import COMMANDS, cli
+from daemon.exits import MEANINGS, ExitCode
+from storage.lock import InstanceLock
+
+if TYPE_CHECKING:
+    from conftest import Home
+
+Photo = Callable[..., bytes]
+Run = Callable[..., Result]
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def run(home: Home, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """`run("status", "--json")` -> what the command printed and how it ended. The codec is the fake one, in this process."""
+    monkeypatch.setattr(composition, "start_workers", lambda settings=None: home.codec)
+    monkeypatch.setattr(composition.Workshop.__init__, "__defaults__", (home.clock, lambda settings: home.codec))
+    monkeypatch.setattr(type(home.codec), "__enter__", lambda self: self, raising=False)
+    monkeypatch.setattr(type(home.codec), "__exit__", lambda self, *_: None, raising=False)
+
+    def invoke(*arguments: object) -> Result:
+        options = ["--config", str(home.places.config_file), "--state", str(home.places.state_folder)]
+        return CliRunner().invoke(cli, [*options, *map(str, arguments)], prog_name="gallery-optimizer")
+
+    return invoke
+
+
+def as_json(result: Result) -> dict[str, Any]:
+    assert result.exit_code == 0, result.stderr
+    document = json.loads(result.stdout)
+    assert document["version"] == 1
+    assert isinstance(document, dict)
+    return document
+
+
+def test_a_whole_life(run: Run, home: Home, photo: Photo, tmp_path: Path) -> None:
+    (home.root / "a.jpg").write_bytes(photo())
+    (home.root / "b.jpg").write_bytes(photo(1, "refuse:cmyk"))
+    first = run("optimize")
+    assert first.exit_code == 0
+    assert "Archived: 1 photo" in first.stdout
+    assert "print colours" in first.stdout
+    assert "[1/2] a.jpg: archived" in first.stderr
+    status = run("status").stdout
+    assert "2 photos" in status
+    assert "1: the picture is in print colours" in status
+    assert "Reclaimable:" in status
+    assert "on 2026-03-08" in status
+    assert "Saved:" not in status
+    told = as_json(run("status", "--json"))
+    assert told["command"] == "status"
+    assert (told["by_state"]["retired"], told["by_state"]["left"], told["by_lane"]) == (1, 1, {"neural": 1})
+    assert told["saved"]["bytes"] == 0
+    assert told["reclaimable"]["bytes"] == len(photo()) - told["reclaimable"]["archive_bytes"] - told["reclaimable"]["stand_in_bytes"]
+    assert told["galleries"][0]["photos"] == 2
+    assert run("optimize").exit_code == ExitCode.NOTHING_TO_DO
+    home.clock.forward(days=8)
+    assert "Purged: 1 photo" in run("optimize").stdout
+    assert "Saved:" in run("status").stdout
+    assert "All good: 1 archives" in run("verify").stdout
+    assert "a copy from the archive" in run("restore", home.root / "a.jpg", "--to", tmp_path / "out").stdout
+    assert run("restore", home.root / "a.jpg").exit_code == 0
+    assert run("restore", home.root / "a.jpg").exit_code == ExitCode.NOTHING_TO_DO
+    assert "Restored:" in run("status").stdout
+
+
+def test_explain_says_why(run: Run, home: Home, photo: Photo) -> None:
+    (home.root / "a.jpg").write_bytes(photo())
+    (home.root / "b.jpg").write_bytes(photo(1, "refuse:cmyk"))
+    os.link(home.root / "b.jpg", home.root / "c.jpg")
+    assert "not looked at yet" in run("explain", home.root / "a.jpg").stdout
+    assert "hard links" in run("explain", home.root / "c.jpg").stdout
+    run("optimize")
+    text = run("explain", home.root / "a.jpg").stdout
+    for part in ("original in grace", "neural lane, model fake", "whole photo 85.0 (at least 80.0)", "Proven on", "until 2026-03-08"):
+        assert part in text
+    told = as_json(run("explain", home.root / "c.jpg", "--json"))
+    assert (told["state"], told["reason"]) == ("left", "hard-linked")
+    home.configure('exclude = ["old/**"]')
+    (home.root / "old").mkdir()
+    for name, says in (("old/x.jpg", "excluded"), ("notes.txt", "neither"), (".x.jpg", "hidden")):
+        (home.root / name).write_bytes(b"x")
+        assert says in run("explain", home.root / name).stdout
+    assert "no such file" in run("explain", home.root / "gone.jpg").stdout
+    assert run("explain", "/etc/hostname").exit_code == ExitCode.USAGE
+
+
+def test_verify_finds_damage(run: Run, home: Home, photo: Photo) -> None:
+    assert run("verify").exit_code == ExitCode.NOTHING_TO_DO
+    for seed in range(3):
+        (home.root / f"{seed}.jpg").write_bytes(photo(seed))
+    run("optimize")
+    archives = sorted((home.root / ".gallery-optimizer/archives").rglob("*.nphoto"))
+    archives[0].write_bytes(archives[0].read_bytes()[:-1])
+    archives[1].unlink()
+    aside = next(iter((home.root / ".gallery-optimizer/originals").iterdir()))
+    aside.write_bytes(b"somebody wrote here")
+    before = home.files()
+    result = run("verify")
+    assert result.exit_code == ExitCode.DAMAGE
+    assert "3 damaged" in result.stdout
+    for part in (archives[0].name, archives[1].name, aside.name, "original is still there"):
+        assert part in result.stderr
+    assert home.files() == before, "looking changes nothing"
+
+
+def test_encode_and_decode(run: Run, home: Home, photo: Photo, tmp_path: Path) -> None:
+    source, archive = tmp_path / "a.jpg", tmp_path / "a.nphoto"
+    source.write_bytes(photo())
+    told = as_json(run("encode", source, "-o", archive, "--rate", "0.25", "--json"))
+    assert told["rate"] == 0.25
+    assert told["archive_bytes"] == archive.stat().st_size
+    again = run("encode", source, "-o", archive)
+    assert again.exit_code == ExitCode.FAILED
+    assert "--force" in again.stderr
+    assert run("encode", source, "-o", archive, "--force", "--quality", "compact").exit_code == 0
+    for name, magic in (("b.jpg", b"\xff\xd8"), ("b.PNG", b"\x89PNG")):
+        assert run("decode", archive, "-o", tmp_path / name).exit_code == 0
+        assert (tmp_path / name).read_bytes().startswith(magic)
+    assert source.read_bytes() == photo()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["decode", "nothing.nphoto", "-o", "b.jpg"], ExitCode.FAILED, "not there"),
+        (["decode", "a.jpg", "-o", "b.jpg"], ExitCode.FAILED, "damaged"),
+        (["decode", "a.jpg", "-o", "b.gif"], ExitCode.USAGE, "must end in"),
+        (["encode", "nothing.jpg", "-o", "b.nphoto"], ExitCode.FAILED, "not there"),
+        (["encode", "text.jpg", "-o", "b.nphoto"], ExitCode.FAILED, "neither a JPEG nor a PNG"),
+        (["encode", "a.jpg", "-o", "no/folder/b.nphoto"], ExitCode.FAILED, "folder is not there"),
+        (["encode", "a.jpg", "-o", "b.nphoto", "--rate", "0.5", "--quality", "high"], ExitCode.USAGE, "exclude each other"),
+        (["encode", "a.jpg", "-o", "b.nphoto", "--rate", "2"], ExitCode.USAGE, "rate"),
+        (["encode", "a.jpg", "-o", "b.nphoto", "--quality", "exact"], ExitCode.USAGE, "quality"),
+        (["restore"], ExitCode.USAGE, "Missing argument"),
+        (["restore", "x", "--to", "y", "--in-place"], ExitCode.USAGE, "exclude each other"),
+        (["optimize", "nothing"], ExitCode.USAGE, "no configured gallery"),
+        (["optimise"], ExitCode.USAGE, "optimize"),
+    ],
+)
+def test_mistakes_are_told(
+    run: Run, photo: Photo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: ExitCode, says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.jpg").write_bytes(photo())
+    (tmp_path / "text.jpg").write_text("hello " * 99)
+    result = run(*arguments)
+    assert result.exit_code == code
+    assert says in result.stderr
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("command", ["optimize", "status", "verify", "config check", "config show"])
+def test_without_a_configuration_they_say_how_to_write_one(run: Run, home: Home, command: str) -> None:
+    home.places.config_file.unlink()
+    result = run(*command.split())
+    assert result.exit_code == ExitCode.NO_GALLERY
+    assert "config init" in result.stderr
+
+
+def test_config_init_check_show(run: Run, home: Home) -> None:
+    assert run("config", "init", home.root).exit_code == ExitCode.FAILED, "an existing file stays"
+    home.places.config_file.unlink()
+    assert run("config", "init", home.root).exit_code == 0
+    assert "is fine" in run("config", "check").stdout
+    assert 'grace = "7 days"' in run("config", "show").stdout
+    assert as_json(run("config", "show", "--json"))["galleries"][0]["grace_seconds"] == 7 * 86400
+    home.places.config_file.write_text('[[gallery]]\npath = "/p"\ngarce = "1 day"\n')
+    result = run("config", "check")
+    assert result.exit_code == ExitCode.USAGE
+    assert "line 3: unknown key garce; did you mean grace?" in result.stderr
+
+
+def test_a_missing_gallery_is_an_error_and_named(run: Run, home: Home) -> None:
+    home.root.rmdir()
+    result = run("optimize")
+    assert result.exit_code == ExitCode.FAILED
+    assert str(home.root) in result.stderr
+    assert "mounted" in result.stderr
+
+
+def test_a_second_instance_is_told_but_may_look(run: Run, home: Home, photo: Photo) -> None:
+    (home.root / "a.jpg").write_bytes(photo())
+    run("optimize")
+    with InstanceLock(home.places.lock_file):
+        result = run("optimize")
+        assert result.exit_code == ExitCode.LOCKED
+        assert "another instance" in result.stderr
+        assert run("status").exit_code == 0
+        assert run("explain", home.root / "a.jpg").exit_code == 0
+
+
+def test_a_failed_photo_makes_the_command_fail(run: Run, home: Home, photo: Photo) -> None:
+    (home.root / "a.jpg").write_bytes(photo(0, "raise"))
+    (home.root / "b.jpg").write_bytes(photo(1))
+    result = run("optimize", "--json")
+    assert result.exit_code == ExitCode.FAILED
+    assert json.loads(result.stdout)["archived"] == 1
+    assert "Failed: a.jpg" in result.stderr
+
+
+def test_every_command_has_help(run: Run) -> None:
+    assert "config init FOLDER" in run("--help").stdout
+    for name in COMMANDS:
+        assert len(run(name, "--help").stdout.splitlines()) > 4
+
+
+def test_exit_codes_are_those_of_the_table() -> None:
+    assert {code.value for code in MEANINGS} == {0, 1, 2, 3, 10, 11, 20}
+
+
+def test_status_is_quick_and_imports_nothing_heavy(home: Home, photo: Photo) -> None:
+    (home.root / "a.jpg").write_bytes(photo())
+    home.optimize()
+    options = ["--config", str(home.places.config_file), "--state", str(home.places.state_folder)]
+    code = (
+        "import sys\n"
+        "from daemon.cli.main import cli\n"
+        f"cli([*{options!r}, 'status'], standalone_mode=False)\n"
+        "heavy = {'torch', 'numpy', 'numba', 'PIL', 'sqlite_utils', 'zstandard', 'multiprocessing'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    spent = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert done.returncode == 0, done.stderr
+        assert "Reclaimable" in done.stdout
+        spent.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert min(spent) < 0.3, "processor time, which a busy machine does not stretch"

@@ -1,0 +1,188 @@
+"""Photos come back: the original while it is in grace, a copy later, never over anything of the user's."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from PIL import Image
+
+from daemon import restorer
+from daemon.errors import WrongPath
+from daemon.marking import original_of
+from daemon.messages import Format
+from daemon.ports import Silence
+from daemon.restorer import Came, Restoration
+from storage.catalog import Catalog
+from storage.digest import sha256_of_bytes
+from storage.states import State
+
+if TYPE_CHECKING:
+    from conftest import Home
+
+Photo = Callable[..., bytes]
+WHEN = 1_500_000_000_987_654_321
+
+
+def restore(home: Home, *paths: Path, to: Path | None = None, format: Format | None = None) -> list[Restoration]:
+    with home.shop() as shop:
+        return restorer.restore(shop, list(paths), to, format, Silence())
+
+
+@pytest.fixture
+def archived(home: Home, photo: Photo) -> Path:
+    """A photo in a folder of the gallery, archived and in grace."""
+    path = home.root / "2020" / "a.jpg"
+    path.parent.mkdir()
+    path.write_bytes(photo())
+    path.chmod(0o640)
+    os.utime(path, ns=(WHEN, WHEN))
+    assert home.optimize().archived == 1
+    return path
+
+
+def purge(home: Home) -> None:
+    home.clock.forward(days=8)
+    assert home.optimize().purged == 1
+
+
+def test_in_grace_the_original_itself_comes_back(home: Home, photo: Photo, archived: Path) -> None:
+    assert restore(home, archived) == [Restoration("2020/a.jpg", Came.ORIGINAL, archived)]
+    assert archived.read_bytes() == photo()
+    assert archived.stat().st_mtime_ns == WHEN
+    assert archived.stat().st_mode & 0o777 == 0o640
+    assert not list((home.root / ".gallery-optimizer/originals").iterdir())
+
+
+def test_a_restored_photo_is_left_alone_until_its_pin_is_over_or_it_is_named(home: Home, photo: Photo, archived: Path) -> None:
+    restore(home, archived)
+    home.clock.forward(days=29)
+    assert home.optimize().nothing_done
+    home.clock.forward(days=2)
+    assert home.optimize().archived == 1
+    assert home.codec.encoded == 1, "its archive is used again"
+    restore(home, archived)
+    assert home.optimize(archived).archived == 1
+
+
+def test_after_the_grace_a_copy_comes_back(home: Home, photo: Photo, archived: Path) -> None:
+    purge(home)
+    assert restore(home, archived)[0].came is Came.COPY
+    with Image.open(archived) as copy, Image.open(io.BytesIO(photo())) as original:
+        copy.load()
+        assert copy.size == original.size
+    assert archived.stat().st_mtime_ns == WHEN
+    assert archived.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_restored_copy_is_never_archived_again_as_if_it_were_an_original(home: Home, archived: Path) -> None:
+    purge(home)
+    restore(home, archived)
+    copy = archived.read_bytes()
+    home.clock.forward(days=31)
+    assert dict(home.optimize().left) == {"restored-copy": 1}
+    assert archived.read_bytes() == copy
+    assert home.codec.encoded == 1
+    assert home.optimize().nothing_done
+
+
+@pytest.mark.parametrize("purged", [False, True])
+def test_to_a_folder_leaves_the_gallery_as_it_is(home: Home, photo: Photo, archived: Path, tmp_path: Path, purged: bool) -> None:
+    if purged:
+        purge(home)
+    before = home.files()
+    (done,) = restore(home, archived, to=tmp_path / "out")
+    assert done.written == tmp_path / "out" / "a.jpg"
+    assert (done.written.read_bytes() == photo()) is not purged
+    assert done.written.stat().st_mtime_ns == WHEN
+    assert done.written.stat().st_mode & 0o777 == 0o640
+    assert home.files() == before
+    assert home.optimize().nothing_done
+
+
+def test_a_folder_comes_back_with_its_tree(home: Home, photo: Photo, tmp_path: Path) -> None:
+    for name in ("x/1.jpg", "x/y/2.jpg", "z/3.jpg"):
+        (home.root / name).parent.mkdir(parents=True, exist_ok=True)
+        (home.root / name).write_bytes(photo(len(name)))
+    home.optimize()
+    restore(home, home.root, to=tmp_path / "all")
+    out = tmp_path / "all"
+    assert sorted(str(path.relative_to(out)) for path in out.rglob("*.jpg")) == ["x/1.jpg", "x/y/2.jpg", "z/3.jpg"]
+    assert len(restore(home, home.root / "x")) == 2
+    assert original_of((home.root / "z/3.jpg").read_bytes()) is not None
+
+
+def test_nothing_is_ever_overwritten(home: Home, archived: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"mine")
+    (done,) = restore(home, archived, to=tmp_path)
+    assert "already there" in done.trouble
+    assert (tmp_path / "a.jpg").read_bytes() == b"mine"
+    archived.write_bytes(b"my edit of the stand-in")
+    (done,) = restore(home, archived)
+    assert "not our stand-in" in done.trouble
+    assert archived.read_bytes() == b"my edit of the stand-in"
+
+
+def test_another_format(home: Home, archived: Path, tmp_path: Path) -> None:
+    (done,) = restore(home, archived, to=tmp_path, format="png")
+    assert done.written == tmp_path / "a.png"
+    with Image.open(tmp_path / "a.png") as picture:
+        assert picture.format == "PNG"
+    with pytest.raises(WrongPath, match="--to"):
+        restore(home, archived, format="png")
+
+
+def test_a_deleted_stand_in_does_not_matter(home: Home, photo: Photo, archived: Path) -> None:
+    archived.unlink()
+    assert restore(home, archived)[0].came is Came.ORIGINAL
+    assert archived.read_bytes() == photo()
+
+
+def test_a_renamed_stand_in_still_says_what_it_stands_for(
+    home: Home, archived: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved = archived.rename(home.root / "renamed.jpg")
+    facts = type("Facts", (), {"name": b"a.jpg", "mode": 0o640, "mtime_ns": WHEN})
+    monkeypatch.setattr(restorer, "facts_of", lambda archive: facts)  # the fake archive has none
+    (done,) = restore(home, moved, to=tmp_path)
+    assert (done.came, done.written) == (Came.COPY, tmp_path / "a.jpg")
+    assert (tmp_path / "a.jpg").stat().st_mtime_ns == WHEN
+
+
+def test_a_damaged_archive_is_told_and_nothing_is_written(home: Home, photo: Photo, archived: Path, tmp_path: Path) -> None:
+    purge(home)
+    archive = home.root / ".gallery-optimizer" / "archives" / sha256_of_bytes(photo())[:2] / f"{sha256_of_bytes(photo())}.nphoto"
+    data = bytearray(archive.read_bytes())
+    data[len(data) // 2] ^= 1
+    archive.write_bytes(data)
+    for to in (None, tmp_path):
+        (done,) = restore(home, archived, to=to)
+        assert "can't be decoded" in done.trouble
+    assert original_of(archived.read_bytes()) is not None
+    assert not (tmp_path / "a.jpg").exists()
+
+
+def test_what_has_no_archive_is_told(home: Home, photo: Photo, tmp_path: Path) -> None:
+    (home.root / "plain.jpg").write_bytes(photo(0, "refuse:graphic"))
+    for path, says in ((home.root / "plain.jpg", "no archive"), (home.root / "none.jpg", "not there"), (tmp_path, "no configured gallery")):
+        with pytest.raises(WrongPath, match=says):
+            restore(home, path)
+    home.optimize()
+    assert restore(home, home.root / "plain.jpg")[0].came is Came.NOT
+    restore(home, home.root / "plain.jpg", to=tmp_path)
+    assert (tmp_path / "plain.jpg").read_bytes() == photo(0, "refuse:graphic")
+
+
+def test_the_catalogue_says_what_happened(home: Home, archived: Path) -> None:
+    purge(home)
+    restore(home, archived)
+    with Catalog(home.places.catalog_file, read_only=True) as catalog:
+        row = catalog.find(os.fsencode(home.root), b"2020/a.jpg")
+        assert row is not None
+        assert row.state is State.RESTORED
+        assert row.copy_sha256 == sha256_of_bytes(archived.read_bytes())
+        assert row.pinned_until_at == int(home.clock.now().timestamp()) + 30 * 86400

@@ -1,0 +1,134 @@
+"""The configuration: every key read with its unit, every mistake told with its line."""
+
+import math
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daemon.errors import Misconfigured, NoGallery
+from daemon.exits import ExitCode
+from daemon.keys import KEYS, LATER
+from daemon.places import Places
+from daemon.settings import parse, read, template
+
+MINIMAL = '[[gallery]]\npath = "/photos"\n'
+
+
+def test_defaults_are_those_of_the_documentation() -> None:
+    found = parse(MINIMAL, "c.toml")
+    (gallery,) = found.galleries
+    assert gallery.path == Path("/photos")
+    assert (gallery.quality, gallery.stand_in, gallery.exclude) == ("high", "preview", ())
+    assert (gallery.idle_for, gallery.grace) == (timedelta(days=30), timedelta(days=7))
+    assert (found.limits.min_saving, found.limits.workers, found.limits.memory_bytes) == (0.2, 1, 2_000_000_000)
+
+
+def test_what_people_write_is_understood(sealed_home: Path) -> None:
+    text = """
+    [[gallery]]
+    path = "~/DCIM"
+    quality = "compact"
+    stand_in = "none"
+    idle_for = "12 hours"
+    exclude = ["**/Screenshots/**", "*.png"]
+    grace = "0 days"
+    [[gallery]]
+    path = "/other"
+    [limits]
+    min_saving = "off"
+    memory = "1.5 GB"
+    """
+    found = parse(text, "c.toml")
+    first = found.galleries[0]
+    assert first.path == sealed_home / "DCIM"
+    assert (first.idle_for, first.grace) == (timedelta(hours=12), timedelta(0))
+    assert first.exclude == ("**/Screenshots/**", "*.png")
+    assert found.galleries[1].quality == "high"
+    assert found.limits.min_saving == -math.inf
+    assert found.limits.memory_bytes == 1_500_000_000
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "says"),
+    [
+        (MINIMAL + 'qualty = "high"\n', 3, "did you mean quality"),
+        (MINIMAL + "\n" + MINIMAL.replace("photos", "b") + 'grace = "x"\n', 6, "unit"),
+        (MINIMAL + "grace = 7\n", 3, "text in quotes"),
+        (MINIMAL + 'grace = "7"\n', 3, "unit"),
+        (MINIMAL + 'idle_for = "3 elephants"\n', 3, "duration"),
+        (MINIMAL + 'quality = "best"\n', 3, "visually-lossless"),
+        (MINIMAL + 'quality = "exact"\n', 3, "must be one of"),
+        (MINIMAL + 'exclude = "*.png"\n', 3, "list of patterns"),
+        (MINIMAL + 'backup_check = ""\n', 3, "not supported in this version"),
+        (MINIMAL + '[schedule]\nwindow = "01:00-06:00"\n', 3, "not supported in this version"),
+        (MINIMAL + '[limits]\nmin_saving_lossless = "5%"\n', 4, "not supported in this version"),
+        (MINIMAL + '[limits]\nmin_saving = "120%"\n', 4, "share"),
+        (MINIMAL + '[limits]\nmin_saving = 20\n', 4, "text in quotes"),
+        (MINIMAL + "[limits]\nworkers = 4\n", 4, "not supported in this version"),
+        (MINIMAL + "[limits]\nworkers = true\n", 4, "whole number"),
+        (MINIMAL + '[limits]\nmemory = "10 MB"\n', 4, "at least"),
+        (MINIMAL + '[limits]\nmemory = "much"\n', 4, "unit"),
+        (MINIMAL + '[limit]\nmemory = "2 GB"\n', 3, "did you mean limits"),
+        ("colour = 1\n" + MINIMAL, 1, "unknown"),
+        ('[gallery]\npath = "/photos"\n', 1, "two brackets"),
+        ("[[gallery]]\n", 1, "path is missing"),
+        ('[[gallery]]\npath = "photos"\n', 2, "whole path"),
+        (MINIMAL + '[[gallery]]\npath = "/photos/2021"\n', 4, "overlap"),
+        (MINIMAL + "\nlimits = 3\n", 4, "unknown key limits"),
+    ],
+)
+def test_a_mistake_is_told_with_its_line(text: str, line: int, says: str) -> None:
+    with pytest.raises(Misconfigured) as caught:
+        parse(text, "c.toml")
+    assert caught.value.exit_code is ExitCode.USAGE
+    assert says in str(caught.value)
+    assert f"c.toml, line {line}:" in str(caught.value)
+
+
+def test_broken_toml_names_the_place() -> None:
+    with pytest.raises(Misconfigured, match="line 2"):
+        parse('[[gallery]]\npath = "/photos\n', "c.toml")
+
+
+def test_no_file_and_no_gallery_say_how_to_write_one(tmp_path: Path) -> None:
+    with pytest.raises(NoGallery, match="config init") as caught:
+        read(tmp_path / "none.toml")
+    assert caught.value.exit_code is ExitCode.NO_GALLERY
+    with pytest.raises(NoGallery, match="no \\[\\[gallery\\]\\]"):
+        parse("", "c.toml")
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_characters="\x00", exclude_categories=["Cc"]), min_size=1, max_size=30))
+def test_the_template_is_a_configuration_with_the_defaults(name: str) -> None:
+    folder = Path("/photos") / name
+    found = parse(template(folder), "c.toml")
+    assert found == parse(MINIMAL.replace('"/photos"', repr_toml(str(folder).strip())), "c.toml")
+
+
+def repr_toml(text: str) -> str:
+    import json
+
+    return json.dumps(text, ensure_ascii=False)
+
+
+def test_every_line_of_the_template_is_right_when_its_mark_is_taken_away() -> None:
+    lines = [line.removeprefix("# ") if " = " in line else line for line in template().splitlines()]
+    found = parse("\n".join(lines), "c.toml")
+    assert found.limits == parse(MINIMAL, "c.toml").limits
+
+
+def test_no_key_is_both_known_and_refused() -> None:
+    for key in KEYS:
+        assert key.name not in LATER.get(key.table, ())
+
+
+def test_the_option_wins_over_the_environment_and_that_over_xdg(sealed_home: Path, tmp_path: Path) -> None:
+    environment = {"GALLERY_OPTIMIZER_CONFIG": "/e/config.toml", "GALLERY_OPTIMIZER_STATE": ""}
+    assert Places.find(Path("/o.toml"), None, environment).config_file == Path("/o.toml")
+    found = Places.find(None, None, environment)
+    assert found.config_file == Path("/e/config.toml")
+    assert found.state_folder == sealed_home / ".local/state/gallery-optimizer"
+    assert found.catalog_file.parent == found.lock_file.parent == found.state_folder
