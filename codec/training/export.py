@@ -7,6 +7,7 @@ produces on training crops.
 import argparse
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from codec.network.constants import ANCHORS, CELL, HYPER, LATENTS, TOP_QUALITY
 from codec.network.network import Network
 from codec.network.rows import LOWEST, ROWS, SHIFT, SIZES, STEP, UNIT, Z_LIMIT, Rows
 from codec.neural import Analysed
-from codec.rans import TOKENS, TokenTables, fit, tokens_of
+from codec.rans import TOKENS, TOTAL, TokenTables, fit, tokens_of
 from codec.training.data import Crop, load_crops, phone_like
 from codec.unit import at_latents, quantise_unit
 
@@ -69,13 +70,13 @@ def laplace(deviations: NDArray[np.float64]) -> Counts:
 
 
 def fitted(counts: Counts, prior: Counts, *, sure: bool) -> NDArray[np.uint16]:
-    """Histograms (n, TOKENS) mixed with their prior -> frequencies."""
-    freq = fit(np.rint((counts + PRIOR * prior) * 1000).astype(np.int64))
+    """Histograms (n, TOKENS) mixed with their prior -> frequencies; with `sure`, rows of which nearly all is 0 become surely zero."""
+    mixed = counts + PRIOR * prior  # a row that was seen three times, three times 0, is not surely zero
+    freq = fit(np.rint(mixed * 1000).astype(np.int64))
     if sure:
-        total = counts.sum(1) + 1e-9
-        for row in np.flatnonzero((counts[:, 0] / total > SURE) | ((total < 1) & (prior[:, 0] > SURE))):
-            freq[row] = 0
-            freq[row, 0] = 4096
+        certain = mixed[:, 0] > SURE * mixed.sum(1)
+        freq[certain] = 0
+        freq[certain, 0] = TOTAL
     return freq
 
 
@@ -126,7 +127,8 @@ def export(network: Network, crops: list[Crop], name: str, dead_zone: NDArray[np
     return save(tensors, metadata={"name": name, "format": FORMAT})
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command; `arguments` default to those of the process."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--data", type=Path, required=True, help="tar of training crops, for the tables")
@@ -135,7 +137,7 @@ def main() -> None:
     parser.add_argument(
         "--dead-zone", type=float, default=0.0, help="how far the encoder rounds towards 0, in steps, in rows of small symbols"
     )
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     network = Network()
     network.load_state_dict(torch.load(options.checkpoint, map_location="cpu", weights_only=True)["averaged"])
     deviation = np.exp(LOWEST + STEP * np.arange(ROWS))
