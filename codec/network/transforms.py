@@ -11,8 +11,10 @@ from codec.network.constants import LATENTS, PATCH
 SCALE = 30.0
 """Latents per unit of pixel amplitude, so that weights of all layers are of one size."""
 
+GREY = 0.45
+"""Taken off the pixels before the transform: about their mean."""
+
 _EMBED, _BODY, _FINE = 256, 144, 48
-_GREY = 0.45
 
 
 def _components_forward(components: Tensor) -> Tensor:
@@ -48,7 +50,7 @@ class Analysis(nn.Module):
 
     def features(self, rgb: Tensor) -> tuple[Tensor, Tensor]:
         """What does not depend on the quality, nearly all of the work: (B, LATENTS, H/16, W/16) and (B, 256, H/16, W/16)."""
-        patches = F.pixel_unshuffle(rgb - _GREY, PATCH)  # (B, 768, H/16, W/16)
+        patches = F.pixel_unshuffle(rgb - GREY, PATCH)  # (B, 768, H/16, W/16)
         return self.linear(patches), self.trunk(self.embed(patches))
 
     def finish(self, linear: Tensor, trunk: Tensor, quality: Tensor) -> Tensor:
@@ -94,4 +96,4 @@ class Synthesis(nn.Module):
         scale, shift, gate = self.adapt(F.leaky_relu(F.pixel_shuffle(self.condition(body), 4), SLOPE)).chunk(3, 1)
         fine = fine + gate * self.mix2(F.leaky_relu(self.mix_dw(self.mix1(fine * 8 * (1 + scale) + shift)), SLOPE))
         fine = fine + self.near2(F.leaky_relu(self.near_dw(self.near1(fine * 8)), SLOPE)) * 0.125
-        return F.pixel_shuffle(self.out(fine), 4) + _GREY
+        return F.pixel_shuffle(self.out(fine), 4) + GREY

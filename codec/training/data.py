@@ -12,17 +12,24 @@ import torch
 from PIL import Image, ImageFilter
 from torch import Tensor
 
+from codec.network.constants import LATENTS, PATCH
+from codec.network.transforms import GREY
+
 Crop = npt.NDArray[np.uint8]
 
 HELD_OUT = 48
-"""Crops never trained on, whose loss the log shows."""
+"""Crops never trained on, whose loss the log shows; of a small collection, a quarter at most."""
+
+PATCHES = 40_000
+"""So many are enough for 768 principal components."""
 
 _PHONE_SHARE = 0.5
+_PATCHES_A_CROP = 40
 
 
 def load_crops(pack: Path, limit: int | None = None) -> tuple[list[Crop], list[Crop]]:
     """Read a tar of square RGB crops, all of one size -> (to train on, held out). Crops of one photo (name before the last `_`) are never
-    in both."""
+    in both. Raises ValueError where all are of one photo."""
 
     def decode(data: bytes) -> Crop:
         return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
@@ -31,9 +38,12 @@ def load_crops(pack: Path, limit: int | None = None) -> tuple[list[Crop], list[C
         files = sorted((m for m in tar if m.isfile()), key=lambda m: m.name)[:limit]
         sources = [m.name.rsplit("_", 1)[0] for m in files]
         crops = list(pool.map(decode, [handle.read() for m in files if (handle := tar.extractfile(m))]))
-    kept = set(dict.fromkeys(sources[:: max(1, len(sources) // HELD_OUT)]))  # photos of every part of the order
+    kept = set(dict.fromkeys(sources[:: max(4, len(sources) // HELD_OUT)]))  # photos of every part of the order
     held = [crop for crop, source in zip(crops, sources, strict=True) if source in kept][:HELD_OUT]
-    return [crop for crop, source in zip(crops, sources, strict=True) if source not in kept], held
+    trained = [crop for crop, source in zip(crops, sources, strict=True) if source not in kept]
+    if not trained:
+        raise ValueError(f"{pack} holds crops of too few photos to hold any out")
+    return trained, held
 
 
 def phone_like(crop: Crop, size: int, rng: np.random.Generator) -> Crop:
@@ -74,3 +84,23 @@ def batches(crops: list[Crop], count: int, size: int, seed: int) -> Iterator[Ten
             crop = np.rot90(crop, int(rng.integers(4)))
             chosen.append(crop[:, ::-1] if rng.random() < 0.5 else crop)
         yield torch.from_numpy(np.stack(chosen)).permute(0, 3, 1, 2).float() / 255
+
+
+def patch_components(crops: list[Crop], count: int = PATCHES, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Principal components of `count` random patches, half of them from phone-like crops: (16, 16, 3, LATENTS) row, column, channel,
+    component, and the standard deviation (LATENTS,) of each; pixels in 0..1.
+
+    The best linear transform to so many latents; a network that starts with it is a transform codec at its first step.
+    """
+    rng = np.random.default_rng(seed)
+    covariance, seen = np.zeros((3 * PATCH**2, 3 * PATCH**2)), 0
+    while seen < count:
+        crop = crops[rng.integers(len(crops))]
+        if rng.random() < _PHONE_SHARE:
+            crop = phone_like(crop, crop.shape[0], rng)
+        at = rng.integers(0, crop.shape[0] - PATCH + 1, (_PATCHES_A_CROP, 2))
+        patches = np.stack([crop[i : i + PATCH, j : j + PATCH].ravel() for i, j in at]) / 255 - GREY
+        covariance, seen = covariance + patches.T @ patches, seen + len(patches)
+    powers, vectors = np.linalg.eigh(covariance / seen)
+    components = torch.from_numpy(vectors[:, ::-1][:, :LATENTS].copy()).float().view(PATCH, PATCH, 3, LATENTS)
+    return components, torch.from_numpy(powers[::-1][:LATENTS].copy()).float().clamp_min(1e-8).sqrt()

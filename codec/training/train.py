@@ -1,8 +1,7 @@
 """Train the network: `python -m codec.training.train --data CROPS.tar --minutes 60 --resume`.
 
 The main run keeps a constant rate, since nobody knows how long it will be. `--decay` branches off its newest checkpoint, lets the rate fall
-to zero over
-`--minutes` and writes weights to ship; the main run's own state stays as it was. A killed run loses at most five minutes.
+to zero over `--minutes` and writes weights to ship; the main run's own state stays as it was. A killed run loses at most five minutes.
 """
 
 import argparse
@@ -14,7 +13,7 @@ import queue
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from torch import Tensor
 
 from codec.network.constants import ANCHORS
 from codec.network.network import Network
-from codec.training.data import batches, load_crops
+from codec.training.data import Crop, batches, load_crops, patch_components
 from codec.training.loss import Loss
 
 log = logging.getLogger("codec.training")
@@ -33,6 +32,8 @@ SAVE_EVERY_S = 300
 EMA = 0.999
 WARM_UP_STEPS = 200
 CLIP = 1.0
+SHOWN = 24
+"""Held-out crops that the log's figures are of."""
 _JITTERED_SHARE, _JITTER = 0.2, 1.0
 
 
@@ -73,14 +74,21 @@ class Run:
             setattr(self, name, state.get(name, getattr(self, name)))
 
 
-def start(device: torch.device, rate: float, warm: Path | None) -> Run:
-    """A new run; `warm` names weights (a state dict of the same shapes) to begin with."""
-    network = Network()
-    if warm:
-        network.load_state_dict(torch.load(warm, weights_only=True))
+def start(device: torch.device, rate: float, network: Network) -> Run:
+    """A new run, at step 0, with the network as it is."""
     network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     averaged = {k: v.detach().clone() for k, v in network.state_dict().items()}
     return Run(network, averaged, torch.optim.AdamW(network.parameters(), rate, betas=(0.9, 0.99), weight_decay=0.0))
+
+
+def first_network(crops: list[Crop], warm: Path | None) -> Network:
+    """What a run begins with: the transform codec of the crops' principal components, or weights (a state dict of the same shapes)."""
+    if warm is None:
+        log.info("taking the principal components of patches")
+        return Network(*patch_components(crops))
+    network = Network()
+    network.load_state_dict(torch.load(warm, weights_only=True))
+    return network
 
 
 def ahead(source: Iterator[Tensor], depth: int = 4) -> Iterator[Tensor]:
@@ -125,17 +133,16 @@ def held_out(network: Network, averaged: dict[str, Tensor], crops: Tensor, loss:
     return {"held_out": total} | {k: v for part in parts for k, v in part.items()}
 
 
-def train(run: Run, options: argparse.Namespace, device: torch.device) -> None:
-    """Train until the minutes are over; writes checkpoints and one log line a minute."""
-    crops, held = load_crops(options.data)
+def train(run: Run, options: argparse.Namespace, device: torch.device, crops: list[Crop], held: list[Crop]) -> None:
+    """Train until the minutes or the steps are over; writes checkpoints and one log line a minute."""
     log.info("%d crops to train on, %d held out, on %s with %d threads", len(crops), len(held), device, torch.get_num_threads())
-    shown = torch.stack([torch.from_numpy(c[32:224, 32:224].copy()) for c in held[:24]]).permute(0, 3, 1, 2).float().div(255).to(device)
+    shown = torch.stack([torch.from_numpy(c[32:224, 32:224].copy()) for c in held[:SHOWN]]).permute(0, 3, 1, 2).float().div(255).to(device)
     rng, loss = random.Random(run.step), Loss(run.score_means)
     source = ahead(batches(crops, options.batch, options.crop, seed=run.step + 1))
     begun, since, noted, first_step = time.monotonic(), time.monotonic(), time.monotonic(), run.step
     sums: dict[str, float] = {}
     count, skipped, before = 0, 0, run.seconds
-    while (spent := time.monotonic() - begun) < options.minutes * 60:
+    while (spent := time.monotonic() - begun) < options.minutes * 60 and run.step - first_step < options.steps:
         rgb = next(source).to(device, memory_format=torch.channels_last)
         quality = draw_quality(len(rgb), rng).to(device)
         warm = min(1.0, (run.step - first_step + 1) / WARM_UP_STEPS) if not options.decay else 1.0
@@ -188,29 +195,33 @@ def _text(figures: dict[str, float]) -> str:
     return "  ".join(f"{name} {value:.4g}" for name, value in figures.items())
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command; `arguments` default to those of the process."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="tar of square RGB crops of 256 pixels")
     parser.add_argument("--out", type=Path, default=Path("checkpoints/main.pt"), help="checkpoint to write, and to resume from")
     parser.add_argument("--from", dest="origin", type=Path, help="with --decay: the checkpoint to branch off")
-    parser.add_argument("--warm-start", type=Path, help="weights to begin with, where there is nothing to resume")
+    parser.add_argument("--warm-start", type=Path, help="weights to begin with in place of principal components")
     parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--steps", type=float, default=math.inf, help="stop after so many, for a rehearsal")
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--decay", action="store_true", help="let the rate fall to zero over the minutes: weights to ship")
     parser.add_argument("--rate", type=float, default=2e-4)
     parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--crop", type=int, default=192)
+    parser.add_argument("--crop", type=int, default=192, help="pixels along a side, a multiple of 64")
     parser.add_argument("--device", default="auto")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
+    if options.decay and (options.origin is None or options.origin.resolve() == options.out.resolve()):
+        parser.error("--decay needs the checkpoint to branch off (--from) and another one to write (--out)")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if options.device == "auto" else options.device)
-    run = start(device, options.rate, options.warm_start)
-    if options.decay:
-        run.load(options.origin)
-    elif options.resume and options.out.exists():
-        run.load(options.out)
+    crops, held = load_crops(options.data)
+    begun = options.origin if options.decay else options.out if options.resume and options.out.exists() else None
+    run = start(device, options.rate, Network() if begun else first_network(crops, options.warm_start))
+    if begun:
+        run.load(begun)
     log.info("%s at step %d, %.0f Mpx seen", "resumed" if run.step else "begun", run.step, run.pixels / 1e6)
-    train(run, options, device)
+    train(run, options, device, crops, held)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
-"""Models and pictures for the tests of the neural codec; torch on one thread, since its threads spin."""
+"""Models and pictures for the tests of the neural codec."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,8 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-
-os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 if TYPE_CHECKING:
     from codec.model import Model
@@ -24,7 +21,7 @@ def model() -> "Model":
 
     from codec.model import load_model
 
-    torch.set_num_threads(1)
+    torch.set_num_threads(1)  # its threads spin
     return load_model()
 
 

@@ -1,3 +1,4 @@
+import itertools
 import struct
 import zlib
 from collections.abc import Callable
@@ -133,7 +134,7 @@ def test_more_rate_is_never_worse(model: Model, photo: Pixels) -> None:
     encoded = [analysed.encode(quality_of(rate)) for rate in np.linspace(0, 1, 8)]
     sizes, decibels = [len(e.stream) for e in encoded], [psnr(photo, e.decoded(model)) for e in encoded]
     assert sizes == sorted(set(sizes))
-    assert all(after > before - 0.1 for before, after in zip(decibels, decibels[1:]))
+    assert all(after > before - 0.1 for before, after in itertools.pairwise(decibels))
     assert decibels[-1] > decibels[0] + 5
 
 
@@ -249,9 +250,9 @@ def test_a_foreign_model_is_missing(model: Model, small: bytes, resaved: Callabl
 
 @pytest.mark.parametrize(
     "pixels",
-    [np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4, 1), np.uint8), np.zeros((4, 4, 3), np.float32), np.zeros((4, 4), np.uint16), np.zeros(4, np.uint8),
-     np.zeros((0, 4, 3), np.uint8), np.zeros((4, 0), np.uint8), np.broadcast_to(np.uint8(0), (1, 65536)), np.broadcast_to(np.uint8(0), (65536, 1)),
-     np.broadcast_to(np.uint8(0), (16385, 16384, 3))],
+    [np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4, 1), np.uint8), np.zeros((4, 4, 3), np.float32), np.zeros((4, 4), np.uint16),
+     np.zeros(4, np.uint8), np.zeros((0, 4, 3), np.uint8), np.zeros((4, 0), np.uint8), np.broadcast_to(np.uint8(0), (1, 65536)),
+     np.broadcast_to(np.uint8(0), (65536, 1)), np.broadcast_to(np.uint8(0), (16385, 16384, 3))],
 )  # fmt: skip
 def test_other_pixels_are_refused(model: Model, pixels: Any) -> None:
     with pytest.raises(ValueError):

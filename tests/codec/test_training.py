@@ -1,0 +1,301 @@
+import argparse
+import hashlib
+import io
+import random
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from codec.errors import Corrupt
+from codec.model import model_from
+from codec.network.constants import ANCHORS, LATENTS, TOP_QUALITY
+from codec.network.network import Forward, Network
+from codec.neural import Analysed, decode_pixels
+from codec.quality import psnr
+from codec.training import data, export, loss, train
+
+PHOTOS, CROPS_A_PHOTO = 8, 2
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def pack(tmp_path_factory: pytest.TempPathFactory, make_photo: Callable[..., NDArray[np.uint8]]) -> Path:
+    """A tar of crops as large as the real ones, of generated photos."""
+    path = tmp_path_factory.mktemp("pack") / "crops.tar"
+    with tarfile.open(path, "w") as tar:
+        for photo in range(PHOTOS):
+            pixels = make_photo(256, 256 * CROPS_A_PHOTO, photo)
+            for crop in range(CROPS_A_PHOTO):
+                buffer = io.BytesIO()
+                Image.fromarray(pixels[:, 256 * crop :][:, :256]).save(buffer, "JPEG", quality=96, subsampling=0)
+                info = tarfile.TarInfo(f"photo{photo}_{crop}.jpg")
+                info.size = len(buffer.getvalue())
+                tar.addfile(info, io.BytesIO(buffer.getvalue()))
+    return path
+
+
+@pytest.fixture(scope="module")
+def crops(pack: Path) -> list[data.Crop]:
+    return data.load_crops(pack)[0]
+
+
+@pytest.fixture(scope="module")
+def components(crops: list[data.Crop]) -> tuple[torch.Tensor, torch.Tensor]:
+    return data.patch_components(crops, 2000)
+
+
+@pytest.fixture(scope="module")
+def untrained(components: tuple[torch.Tensor, torch.Tensor]) -> Network:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        return Network(*components)
+
+
+@pytest.fixture
+def run_main(pack: Path, monkeypatch: pytest.MonkeyPatch, components: Any) -> Callable[..., None]:
+    """The command with tiny batches, and no time lost on principal components."""
+    monkeypatch.setattr(train, "patch_components", lambda crops: components)
+    monkeypatch.setattr(train, "SHOWN", 1)
+
+    def run(*arguments: object) -> None:
+        tiny = ["--data", pack, "--batch", 2, "--crop", 64, "--device", "cpu", *arguments]
+        train.main([str(argument) for argument in tiny])
+
+    return run
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def state_of(path: Path) -> dict[str, Any]:
+    state: dict[str, Any] = torch.load(path, weights_only=True)
+    return state
+
+
+def test_a_run_is_kept_resumed_and_branched_off(run_main: Callable[..., None], tmp_path: Path) -> None:
+    main, branch = tmp_path / "new" / "main.pt", tmp_path / "branch.pt"
+    run_main("--out", main, "--steps", 3)
+    first = state_of(main)
+    assert (first["step"], first["pixels"]) == (3, 3 * 2 * 64 * 64)
+    assert [entry["step"] for entry in first["history"]] == [3]
+    assert np.isfinite(list(first["history"][0].values())).all()
+    assert all(bool(torch.isfinite(tensor).all()) for tensor in first["network"].values())
+    moved = [name for name, tensor in first["network"].items() if not torch.equal(tensor, first["averaged"][name])]
+    assert len(moved) > 20
+
+    run_main("--out", main, "--steps", 2, "--resume")
+    second = state_of(main)
+    assert (second["step"], second["pixels"], len(second["history"])) == (5, 5 * 2 * 64 * 64, 2)
+    assert second["seconds"] > first["seconds"]
+
+    before = digest(main)
+    run_main("--from", main, "--out", branch, "--steps", 2, "--decay", "--minutes", 10)
+    assert digest(main) == before
+    assert state_of(branch)["step"] == 7
+    assert sorted(path.name for path in tmp_path.rglob("*.*")) == ["branch.pt", "main.pt"]
+
+    run_main("--out", main, "--steps", 1)  # without --resume it begins anew
+    assert state_of(main)["step"] == 1
+
+
+def test_a_decaying_branch_ends_at_no_rate(run_main: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rates, clock = [], iter(range(10_000))
+    run_main("--out", tmp_path / "main.pt", "--steps", 1)
+    step = torch.optim.AdamW.step
+
+    def watched(self: torch.optim.AdamW, *arguments: Any) -> Any:
+        rates.append(self.param_groups[0]["lr"])
+        return step(self, *arguments)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", watched)
+    monkeypatch.setattr(train.time, "monotonic", lambda: next(clock))
+    run_main("--from", tmp_path / "main.pt", "--out", tmp_path / "branch.pt", "--decay", "--minutes", 0.35)
+    assert len(rates) > 3
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] < 0.1 * 2e-4
+
+
+@pytest.mark.parametrize("arguments", [["--decay"], ["--decay", "--from", "a.pt", "--out", "a.pt"], ["--decay", "--out", "b.pt"]])
+def test_a_branch_never_writes_over_what_it_comes_from(run_main: Callable[..., None], arguments: list[str]) -> None:
+    with pytest.raises(SystemExit):
+        run_main(*arguments)
+
+
+def test_weights_can_be_warm(tmp_path: Path, untrained: Network) -> None:
+    torch.save(untrained.state_dict(), tmp_path / "warm.pt")
+    begun = train.first_network([], tmp_path / "warm.pt").state_dict()
+    assert all(torch.equal(tensor, begun[name]) for name, tensor in untrained.state_dict().items())
+
+
+def test_a_step_without_finite_gradient_is_skipped(
+    crops: list[data.Crop], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, untrained: Network
+) -> None:
+    calls = iter(range(100))
+
+    class Broken(loss.Loss):
+        def __call__(self, rgb: torch.Tensor, quality: torch.Tensor, out: Forward) -> Any:
+            value, figures = super().__call__(rgb, quality, out)
+            return value * (float("nan") if next(calls) == 0 else 1.0), figures
+
+    monkeypatch.setattr(train, "Loss", Broken)
+    run = train.start(torch.device("cpu"), 1e-4, Network())
+    run.network.load_state_dict(untrained.state_dict())
+    options = argparse.Namespace(batch=2, crop=64, minutes=5.0, steps=1, decay=False, rate=1e-4, out=tmp_path / "main.pt")
+    train.train(run, options, torch.device("cpu"), crops, crops[:1])
+    assert run.step == 1
+    assert next(calls) > 2
+    assert all(bool(torch.isfinite(tensor).all()) for tensor in run.network.state_dict().values())
+
+
+def test_components_are_the_best_linear_transform(crops: list[data.Crop], components: tuple[torch.Tensor, torch.Tensor]) -> None:
+    basis, deviations = components
+    assert basis.shape == (16, 16, 3, LATENTS)
+    assert deviations.shape == (LATENTS,)
+    flat = basis.reshape(768, LATENTS).double()
+    assert torch.allclose(flat.T @ flat, torch.eye(LATENTS, dtype=torch.float64), atol=1e-5)
+    assert bool((deviations[:-1] >= deviations[1:]).all())
+    again = data.patch_components(crops, 2000)
+    assert all(torch.equal(mine, theirs) for mine, theirs in zip(components, again, strict=True))
+
+
+def test_an_untrained_network_is_a_transform_codec(untrained: Network, make_photo: Callable[..., NDArray[np.uint8]]) -> None:
+    pixels = make_photo(128, 192, 99)
+    rgb = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
+    found = []
+    for quality in (2.0, 8.0):
+        with torch.inference_mode():
+            out = untrained(rgb, torch.full((1, 1, 1), quality), hard=True)
+        levels = (out.decoded[0].permute(1, 2, 0) * 255).round().clamp(0, 255).to(torch.uint8).numpy()
+        found.append((psnr(pixels, levels), float(out.bits_y + out.bits_z) / (128 * 192)))
+    (poor, few), (good, many) = found
+    assert 20 < poor < good
+    assert good > 30
+    assert few < many < 12
+
+
+def test_crops_of_one_photo_are_on_one_side(pack: Path) -> None:
+    trained, held = data.load_crops(pack)
+    assert len(trained) + len(held) == PHOTOS * CROPS_A_PHOTO
+    assert 0 < len(held) <= PHOTOS * CROPS_A_PHOTO // 2
+    assert len(held) % CROPS_A_PHOTO == 0
+    assert {crop.shape for crop in trained + held} == {(256, 256, 3)}
+    with pytest.raises(ValueError, match="too few"):
+        data.load_crops(pack, limit=CROPS_A_PHOTO)
+
+
+def test_batches_are_repeatable_and_in_range(crops: list[data.Crop]) -> None:
+    one, two = (next(data.batches(crops, 6, 64, seed=3)) for _ in range(2))
+    assert torch.equal(one, two)
+    assert one.shape == (6, 3, 64, 64)
+    assert float(one.min()) >= 0
+    assert float(one.max()) <= 1
+    assert not torch.equal(one, next(data.batches(crops, 6, 64, seed=4)))
+
+
+@pytest.mark.parametrize("size", [64, 192, 256])
+def test_phone_like_crops_look_like_what_they_were_made_of(crops: list[data.Crop], size: int) -> None:
+    for seed in range(3):
+        made = data.phone_like(crops[0], size, np.random.default_rng(seed))
+        assert made.shape == (size, size, 3)
+        assert made.dtype == np.uint8
+        assert abs(float(made.mean()) - float(crops[0].mean())) < 40
+
+
+def test_qualities_are_drawn_where_they_pay_and_jittered_now_and_then() -> None:
+    rng = random.Random(1)
+    quality = train.draw_quality(2000, rng)
+    assert 0 <= float(quality.min()) < 0.3
+    assert ANCHORS - 1.3 < float(quality.max()) <= ANCHORS - 1
+    assert float(((quality > 1.5) & (quality < 8.5)).float().mean()) > 0.85
+    shapes = [tuple(train.cells(quality[:3], 4, rng).shape) for _ in range(400)]
+    assert shapes.count((3, 1, 1)) + shapes.count((3, 4, 4)) == 400
+    assert 40 < shapes.count((3, 4, 4)) < 140
+
+
+def test_gradients_are_finite_at_equal_pictures() -> None:
+    rgb = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    rgb[1, :, :32] = 0.5
+    decoded = rgb.clone().requires_grad_()
+    bits = torch.ones(2)
+    value, figures = loss.Loss()(rgb, torch.tensor([0.0, 10.0]), Forward(decoded, bits, bits))
+    value.backward()  # type: ignore[no-untyped-call]
+    assert decoded.grad is not None
+    assert bool(torch.isfinite(decoded.grad).all())
+    assert figures["score"].tolist() == pytest.approx([100, 100], abs=1.5)  # the epsilon under the roots costs a point here
+
+
+def test_every_part_of_the_loss_pulls() -> None:
+    rgb = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(2))
+    quality, judge = torch.tensor([5.0]), loss.Loss()
+
+    def value(noise: float, bits: float) -> float:
+        total, _ = judge(rgb, quality, Forward(rgb + noise * (rgb - 0.5), torch.tensor([bits]), torch.zeros(1)))
+        return float(total)
+
+    assert value(0, 0) < value(0, 1000) < value(0.1, 1000) < value(0.2, 1000)
+    assert value(3, 0) < float("inf")  # far out of range, clamped straight through
+
+
+def test_flat_ground_beside_edges_weighs_most() -> None:
+    rgb = torch.rand(1, 3, 32, 96, generator=torch.Generator().manual_seed(3))
+    rgb[..., 32:64] = 0.5
+    weight = loss.flatness(rgb)
+    assert weight.shape == (1, 1, 32, 96)
+    assert float(weight[..., 40:56].min()) > 0.99
+    assert float(weight[..., 30:33].min()) > 0.9  # just across the edge
+    assert float(weight[..., :20].max()) < 0.1
+
+
+def test_a_table_of_anchors_is_interpolated_geometrically() -> None:
+    values = [2.0**k for k in range(ANCHORS)]
+    assert loss.anchors(values, torch.tensor([0.0, 3.0, 3.5, 10.0])).tolist() == pytest.approx([1, 8, 8 * 2**0.5, 1024], rel=1e-4)
+
+
+def test_an_exported_checkpoint_is_a_model(
+    run_main: Callable[..., None], pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_photo: Any, capsys: Any
+) -> None:
+    monkeypatch.setattr(export, "CROPS", 2)
+    run_main("--out", tmp_path / "main.pt", "--steps", 1)
+    out = tmp_path / "t1.safetensors"
+    export.main([str(a) for a in (tmp_path / "main.pt", "--data", pack, "--name", "t1", "--out", out, "--dead-zone", 0.1)])
+    model = model_from(out.read_bytes())
+    assert model.name == "t1"
+    assert model.digest.hex() == digest(out)
+    assert model.digest.hex() in capsys.readouterr().out
+    assert float(model.dead_zone[0]) == pytest.approx(0.1, abs=0.01)
+    pixels = make_photo(100, 150, 5)
+    analysed = Analysed(pixels, model)
+    streams = [analysed.encode(quality).stream for quality in (40, TOP_QUALITY)]
+    poor, good = (psnr(pixels, decode_pixels(stream, model)) for stream in streams)
+    assert len(streams[0]) < len(streams[1]) < pixels.size
+    assert 20 < poor < good
+    assert good > 30
+
+    altered = bytearray(out.read_bytes())
+    altered[-1] ^= 1  # of the self-test's digest or of a table: what the bitstream depends on lies last
+    with pytest.raises(Corrupt):
+        model_from(bytes(altered))
+
+
+def test_rare_rows_keep_a_sane_shape() -> None:
+    prior = export.laplace(np.array([0.1, 1.0, 30.0]))
+    assert prior.sum(1) == pytest.approx([1, 1, 1])
+    counts = np.zeros_like(prior)
+    counts[1, 0], counts[0, 0] = 3, 1e6
+    freq = export.fitted(counts, prior, sure=True)
+    assert freq[0, 0] == 4096  # surely zero: nothing is sent
+    assert (freq[1:].sum(1) == 4096).all()
+    assert (freq[1, :8] > 0).all()
+    assert export.fitted(counts, prior, sure=False)[0, 0] < 4096
