@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from daemon.eligibility import SUFFIXES, Rules, obstacle
+from daemon.eligibility import SUFFIXES, Rules, arriving, obstacle
 from daemon.galleries import Gallery
 from daemon.reasons import sentence
 from daemon.report import STATE_WORDS, amount, day
@@ -73,6 +73,8 @@ def unknown(gallery: Gallery, path: Path) -> str:
     folders = [os.fsencode(parent) for parent in Path(os.fsdecode(relative)).parents if parent != Path()]
     if rules.excludes(relative) or any(rules.excludes(folder, folder=True) for folder in folders):
         return "not looked at: excluded by the configuration"
+    if arriving(os.fsencode(path.name), [os.fsencode(beside.name) for beside in path.parent.iterdir()]):
+        return sentence("in-sync")
     reason = obstacle(status, gallery.root.stat().st_dev)
     return sentence(reason) if reason else 'not looked at yet; the next "optimize" will'
 

@@ -4,6 +4,7 @@ Order rule: intent in the catalogue, act, result in the catalogue. Whatever stop
 the disk what was done, and every act can be repeated.
 """
 
+import contextlib
 import logging
 from dataclasses import dataclass
 from enum import StrEnum
@@ -24,6 +25,9 @@ from storage.proof import Proof
 from storage.records import PhotoRow
 from storage.states import State
 from storage.survey import AtPath, Holding
+
+MAX_RETURNS = 2
+"""How often an original may come back over its stand-in until the path is left to whoever sends it."""
 
 _log = logging.getLogger(__name__)
 
@@ -113,6 +117,10 @@ class Optimizer:
             return self._leave(row.id, "stand-in")
         if not snapshot.data:
             return self._leave(row.id, "empty")
+        if row.returns >= MAX_RETURNS and row.sha256 == snapshot.sha256:
+            with contextlib.suppress(storage_errors.Missing):
+                self._vault.put_back(path, snapshot.sha256, row.stand_in_sha256)  # a second copy in the vault is of no use
+            return self._leave(row.id, "source-resends")
         self._catalog.digested(row.id, snapshot.sha256, snapshot.fingerprint)
         self._vault.prepare()
         archived = self._existing(path, snapshot) or self._encode(path, snapshot)

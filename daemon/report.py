@@ -49,19 +49,16 @@ class Status:
     def as_text(self) -> "RenderableType":
         """For a rich console."""
         from rich.console import Group
-        from rich.table import Table
 
         totals = self.totals
-        states = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-        states.add_column(justify="right")
-        states.add_column()
+        parts: list[RenderableType] = [f"{photos(totals.photos)}, {amount(totals.original_bytes)}"]
         for state, words in STATE_WORDS.items():
             if totals.by_state[state]:
-                states.add_row(str(totals.by_state[state]), words)
-                if state is State.LEFT:
-                    for reason, count in sorted(totals.by_reason.items(), key=lambda item: -item[1]):
-                        states.add_row("", f"  {count}: {sentence(reason)}")
-        parts: list[RenderableType] = [f"{photos(totals.photos)}, {amount(totals.original_bytes)}", states, "", *_savings(totals)]
+                parts.append(f"{totals.by_state[state]:>6}  {words}")
+            if state is State.FAILED:  # after the last two, since both are told why
+                by_count = sorted(totals.by_reason.items(), key=lambda item: -item[1])
+                parts += [f"        {count:>6}  {sentence(reason)}" for reason, count in by_count]
+        parts += ["", *_savings(totals)]
         if totals.by_lane:
             parts.append("By lane: " + ", ".join(f"{lane} {count}" for lane, count in totals.by_lane.items()))
         if len(self.galleries) > 1 or not all(each.present for each in self.galleries):

@@ -60,7 +60,7 @@ def test_a_whole_life(run: Run, home: Home, photo: Photo, tmp_path: Path) -> Non
     assert "[1/2] a.jpg: archived" in first.stderr
     status = run("status").stdout
     assert "2 photos" in status
-    assert "1: the picture is in print colours" in status
+    assert "1  the picture is in print colours" in status
     assert "Reclaimable:" in status
     assert "on 2026-03-08" in status
     assert "Saved:" not in status
@@ -95,8 +95,9 @@ def test_explain_says_why(run: Run, home: Home, photo: Photo) -> None:
     assert (told["state"], told["reason"]) == ("left", "hard-linked")
     home.configure('exclude = ["old/**"]')
     (home.root / "old").mkdir()
-    for name, says in (("old/x.jpg", "excluded"), ("notes.txt", "neither"), (".x.jpg", "hidden")):
+    for name, says in (("old/x.jpg", "excluded"), ("notes.txt", "neither"), (".x.jpg", "hidden"), ("n.jpg", "sync tool")):
         (home.root / name).write_bytes(b"x")
+        (home.root / f".syncthing.{name}.tmp").write_bytes(b"x") if name == "n.jpg" else None
         assert says in run("explain", home.root / name).stdout
     assert "no such file" in run("explain", home.root / "gone.jpg").stdout
     assert run("explain", "/etc/hostname").exit_code == ExitCode.USAGE

@@ -232,6 +232,19 @@ def test_an_original_that_comes_back_uses_its_archive_again(home: Home, photo: P
     assert home.optimize().archived == 1
     assert home.codec.encoded == 1
     assert original_of(path.read_bytes()) is not None
+    path.write_bytes(photo())
+    assert dict(home.optimize().left) == {"source-resends": 1}
+    assert path.read_bytes() == photo()
+    assert home.optimize().nothing_done
+
+
+def test_an_original_that_comes_back_in_grace_is_not_kept_twice(home: Home, photo: Photo) -> None:
+    path = home.root / "a.jpg"
+    for _ in range(3):
+        path.write_bytes(photo())
+        home.optimize()
+        assert len([name for name, digest in home.files().items() if digest == sha256_of_bytes(photo())]) == 1
+    assert state_of(home, "a.jpg") == (State.LEFT, "source-resends")
 
 
 def test_an_edited_stand_in_is_a_photo_of_its_own_and_the_archive_stays(home: Home, photo: Photo) -> None:
