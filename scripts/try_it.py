@@ -61,26 +61,26 @@ def call(scratch: Scratch, *arguments: str) -> int:
     return subprocess.run(scratch.program(*arguments), cwd=ROOT, check=False).returncode
 
 
-def photos_below(folder: Path, limit: int) -> list[Path]:
-    """At most `limit` photos of the folder and those below it, spread evenly over the sorted names; hidden folders are left out."""
-    found = sorted(
+def photos_below(folder: Path) -> list[Path]:
+    """The photos of the folder and those below it, by name; hidden folders are left out."""
+    return sorted(
         path
         for path in folder.rglob("*")
         if path.suffix.lower() in SUFFIXES and path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
-    if len(found) <= limit:
-        return found
-    return [found[index * len(found) // limit] for index in range(limit)]
 
 
-def copy_photos(folder: Path, target: Path, limit: int) -> int:
-    """Copy photos with their dates and modes, in the same tree; returns how many."""
-    chosen = photos_below(folder, limit)
+def spread(found: list[Path], limit: int) -> list[Path]:
+    """At most `limit` of them, evenly spread."""
+    return found if len(found) <= limit else [found[index * len(found) // limit] for index in range(limit)]
+
+
+def copy_photos(folder: Path, target: Path, chosen: list[Path]) -> None:
+    """Copy photos with their dates and modes, in the same tree."""
     for path in chosen:
         copy = target / path.relative_to(folder)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(path, copy)
-    return len(chosen)
 
 
 def write_package_photos(target: Path) -> int:
@@ -117,15 +117,17 @@ def set_up(scratch: Scratch, photos: str, quality: str, grace: str, limit: int) 
         folder = Path(photos).expanduser().resolve()
         if not folder.is_dir():
             raise SystemExit(f"PHOTOS={photos}: there is no such folder")
-        count = copy_photos(folder, scratch.originals, limit)
-        if count == 0:
+        found = photos_below(folder)
+        if not found:
             raise SystemExit(f"PHOTOS={photos}: no .jpg, .jpeg or .png file in it")
-        say(f"Copied {count} {'photo' if count == 1 else 'photos'} of {folder} into {scratch.gallery}; the originals are not touched.")
-        if count == limit:
-            say(f"(At most {limit}, spread over the folder: LIMIT=1000 takes more.)")
+        chosen = spread(found, limit)
+        copy_photos(folder, scratch.originals, chosen)
+        count = "1 photo" if len(chosen) == 1 else f"{len(chosen)} photos"
+        say(f"Copied {count} of {folder} into {scratch.gallery}; the originals are not touched.")
+        if len(chosen) < len(found):
+            say(f"(Of {len(found)}, spread over the folder; LIMIT={len(found)} takes all.)")
     else:
-        count = write_package_photos(scratch.originals)
-        say(f"Put {count} photographs from the samples of scikit-image into {scratch.gallery}.")
+        say(f"Put {write_package_photos(scratch.originals)} photographs from the samples of scikit-image into {scratch.gallery}.")
         say("They are small, and the PNGs among them were saved as JPEG first; try your own with `make run PHOTOS=DIR`.")
     shutil.copytree(scratch.originals, scratch.gallery)
     (scratch.root / "config.toml").write_text(

@@ -38,8 +38,10 @@ def test_photos_are_spread_over_the_folder(try_it: ModuleType, tmp_path: Path) -
     (tmp_path / "notes.txt").touch()
     (tmp_path / ".hidden").mkdir()
     (tmp_path / ".hidden" / "x.jpg").touch()
-    assert len(try_it.photos_below(tmp_path, 100)) == 10
-    assert [path.name for path in try_it.photos_below(tmp_path, 3)] == ["0.jpg", "3.jpg", "6.jpg"]
+    found = try_it.photos_below(tmp_path)
+    assert len(found) == 10
+    assert try_it.spread(found, 100) == found
+    assert [path.name for path in try_it.spread(found, 3)] == ["0.jpg", "3.jpg", "6.jpg"]
 
 
 def test_the_set_up_copies_and_never_removes_what_it_did_not_make(
