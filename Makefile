@@ -54,5 +54,5 @@ $(VENV)/ready-to-run: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/ready-to-test: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Setting up $(VENV) with the tools for testing: downloads PyTorch and more packages, once." >&2
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e ".[demo,train,dev]"
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e ".[demo,dev]"
 	@touch $@ $(VENV)/ready-to-run
