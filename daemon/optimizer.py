@@ -13,7 +13,7 @@ from pathlib import Path
 from daemon.errors import WorkerBroke, WorkerError
 from daemon.galleries import Gallery
 from daemon.marking import original_of
-from daemon.messages import EncodeJob, Refused, StandInJob
+from daemon.messages import EncodeJob, Refused, RestoreJob, StandInJob
 from daemon.models import keep_model
 from daemon.ports import Clock, Codec
 from daemon.verification import prove
@@ -77,12 +77,11 @@ class Optimizer:
 
         A storage error or a worker's death is this photo's alone, and becomes FAILED or LEFT; only Locked and Damaged catalogues pass.
         """
-        before = self._catalog.get(photo_id)
         row = self._catalog.claim(photo_id)
         if row is None:
             return None
         try:
-            return self._work(row, before)
+            return self._work(row)
         except storage_errors.Locked:
             raise
         except (storage_errors.StorageError, WorkerError) as error:
@@ -108,11 +107,11 @@ class Optimizer:
         survey = self._vault.survey(row.location, sha256=row.sha256, stand_in_sha256=row.stand_in_sha256)
         return survey.at_path in (AtPath.ORIGINAL, AtPath.OTHER) and survey.aside is Holding.MISSING
 
-    def _work(self, row: PhotoRow, before: PhotoRow) -> Outcome:
+    def _work(self, row: PhotoRow) -> Outcome:
         path = row.location
         snapshot = read_once(path)
-        if before.copy_sha256 == snapshot.sha256:
-            return self._leave(row.id, "restored-copy")
+        if row.copy_sha256 == snapshot.sha256:
+            return self._put_away(row, snapshot)
         if original_of(snapshot.data) is not None:
             return self._leave(row.id, "stand-in")
         if not snapshot.data:
@@ -146,6 +145,24 @@ class Optimizer:
             _log.info("%s: the stand-in could not be given: %s", self._gallery.shown(row.location), ", ".join(done.differences))
         purge_after = self._clock.now() + self._gallery.settings.grace
         self._catalog.retired(row.id, purge_after_at=int(purge_after.timestamp()), stand_in_fingerprint=done.stand_in_fingerprint)
+
+    def _put_away(self, row: PhotoRow, copy: Snapshot) -> Outcome:
+        """A copy that we restored gives its place back to a stand-in: its archive still exists, and coding the copy would lose twice."""
+        if not self._gallery.wants_stand_ins:
+            return self._leave(row.id, "restored-copy")
+        answer = self._codec.restore(RestoreJob(self._vault.archive_path(row.sha256 or "")))
+        if isinstance(answer, Refused) or answer.archive_sha256 != row.archive_sha256:
+            return self._leave(row.id, "restored-copy", "its archive is damaged, so the copy stays")
+        stand_in = self._codec.stand_in(StandInJob(copy.data, row.sha256 or ""))
+        if isinstance(stand_in, Refused):
+            return self._leave(row.id, stand_in.reason, stand_in.detail)
+        self._catalog.digested(row.id, copy.sha256, copy.fingerprint)
+        self._catalog.retiring(row.id, sha256_of_bytes(stand_in.data), len(stand_in.data))
+        fingerprint = self._vault.replace_stand_in(row.location, stand_in.data, copy.sha256)
+        self._catalog.put_away(row.id, stand_in_fingerprint=fingerprint)
+        return Outcome(
+            Kind.ARCHIVED, original_bytes=row.size_bytes, archive_bytes=row.archive_bytes or 0, stand_in_bytes=len(stand_in.data)
+        )
 
     def _existing(self, path: Path, snapshot: Snapshot) -> _Archived | Refused | None:
         """The archive that the vault has of these very bytes, proven anew: after a crash, or for a twin. None without a good one."""

@@ -9,7 +9,7 @@ from enum import Enum, auto
 from daemon.galleries import Gallery
 from daemon.ports import Clock
 from storage.catalog import Catalog
-from storage.errors import Missing, StorageError
+from storage.errors import Missing, Refused, StorageError
 from storage.fingerprint import Fingerprint
 from storage.records import PhotoRow
 from storage.states import State
@@ -32,27 +32,31 @@ class Act(Enum):
     FINISH_PURGING = auto()
     FINISH_RESTORING = auto()
     """The original or a copy is in place already."""
-    DROP_SWAP = auto()
-    """A copy that was never put in place is removed."""
+    FORGET_RESTORING = auto()
+    """Nothing of ours is in place but the stand-in: a copy that was made for it is removed."""
+    FINISH_PUTTING_AWAY = auto()
+    """A restored copy's stand-in is in place already."""
 
 
 def decide(row: PhotoRow, survey: Survey) -> Act:
     """The act for a row of any state."""
     match row.state:
         case State.ENCODING:
-            return Act.REQUEUE
+            put_away = row.copy_sha256 is not None and survey.at_path is AtPath.STAND_IN
+            return Act.FINISH_PUTTING_AWAY if put_away else Act.REQUEUE
         case State.COMMITTED:
             return _committed(row, survey)
         case State.RETIRED:
-            if survey.at_path is AtPath.ORIGINAL and survey.aside is not Holding.INTACT:
+            # With the original in its place and in the vault, only the intent tells our own unfinished restoring from a sender's new copy.
+            if survey.at_path is AtPath.ORIGINAL and (row.copy_sha256 is not None or survey.aside is not Holding.INTACT):
                 return Act.FINISH_RESTORING
             if survey.aside is Holding.MISSING and survey.archive is Holding.INTACT:
                 return Act.FINISH_PURGING
-            return Act.NOTHING
+            return Act.NOTHING if row.copy_sha256 is None else Act.FORGET_RESTORING
         case State.PURGED:
-            if survey.swap is Holding.STAND_IN or survey.at_path is AtPath.COPY:
+            if survey.at_path is AtPath.COPY:
                 return Act.FINISH_RESTORING
-            return Act.DROP_SWAP if survey.swap is Holding.CHANGED and survey.at_path is AtPath.STAND_IN else Act.NOTHING
+            return Act.NOTHING if row.copy_sha256 is None else Act.FORGET_RESTORING
         case _:
             return Act.NOTHING
 
@@ -114,33 +118,49 @@ def settle(row: PhotoRow, gallery: Gallery, catalog: Catalog, clock: Clock) -> b
         case Act.FINISH_PURGING:
             catalog.purged(row.id)
         case Act.FINISH_RESTORING:
-            if survey.aside is Holding.STAND_IN and survey.at_path is AtPath.ORIGINAL:
-                vault.drop_aside_stand_in(row.location, row.sha256 or "", row.stand_in_sha256 or "")
-            if survey.swap is Holding.STAND_IN:
-                vault.drop_swap(row.location, row.stand_in_sha256)
+            _finish_restoring(row, survey, gallery, catalog, clock)
+        case Act.FORGET_RESTORING:
+            _drop_swap(row, survey, gallery)
+            catalog.restoring(row.id, None)
+        case Act.FINISH_PUTTING_AWAY:
+            _drop_swap(row, survey, gallery)
             assert survey.at_path_fingerprint is not None
-            catalog.restored(
-                row.id,
-                pinned_until_at=int((clock.now() + gallery.settings.idle_for).timestamp()),
-                fingerprint=survey.at_path_fingerprint,
-                copy_sha256=None if survey.at_path is AtPath.ORIGINAL else survey.at_path_sha256,
-            )
-        case Act.DROP_SWAP:
-            vault.drop_swap(row.location, row.stand_in_sha256)
+            catalog.put_away(row.id, stand_in_fingerprint=survey.at_path_fingerprint)
         case Act.NOTHING:
             return False
     return True
 
 
+def _finish_restoring(row: PhotoRow, survey: Survey, gallery: Gallery, catalog: Catalog, clock: Clock) -> None:
+    pinned_until_at = int((clock.now() + gallery.settings.idle_for).timestamp())
+    if survey.at_path is AtPath.ORIGINAL:
+        # Removes what is left in the vault: our stand-in after the exchange, or a second copy where names can't be exchanged.
+        fingerprint = gallery.vault.put_back(row.location, row.sha256 or "", row.stand_in_sha256)
+        catalog.restored(row.id, pinned_until_at=pinned_until_at, fingerprint=fingerprint)
+        return
+    _drop_swap(row, survey, gallery)
+    assert survey.at_path_fingerprint is not None
+    catalog.restored(
+        row.id, pinned_until_at=pinned_until_at, fingerprint=survey.at_path_fingerprint, copy_sha256=survey.at_path_sha256
+    )
+
+
+def _drop_swap(row: PhotoRow, survey: Survey, gallery: Gallery) -> None:
+    if survey.swap is Holding.MISSING:
+        return
+    try:
+        gallery.vault.drop_swap(row.location, row.stand_in_sha256)
+    except Refused as error:
+        _log.warning("%s", error)  # it may be the user's: kept, and told
+
+
 def _suspects(gallery: Gallery, catalog: Catalog) -> list[PhotoRow]:
     """Rows that may not agree with the disk, found without reading a photo: by their state, or by a name that should (not) be there."""
-    found = [row for row in catalog.unfinished() if row.gallery == gallery.key]
+    found = {row.id: row for row in catalog.unfinished() if row.gallery == gallery.key}
     for row in catalog.rows(State.RETIRED, gallery.key):
         if not _aside_is_there(gallery, row):
-            found.append(row)
-    swaps = any((gallery.vault.folder / "originals").glob("*.swap"))
-    found += [row for row in catalog.rows(State.PURGED, gallery.key) if swaps or row.copy_sha256 is not None]
-    return found
+            found.setdefault(row.id, row)
+    return list(found.values())
 
 
 def _aside_is_there(gallery: Gallery, row: PhotoRow) -> bool:

@@ -5,6 +5,7 @@ In place only over our own unchanged stand-in; elsewhere only under names that a
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -140,15 +141,27 @@ def _in_place(shop: Workshop, gallery: Gallery, row: PhotoRow, name: str) -> Res
         return Restoration(name, Came.NOT, None)
     pinned = int((shop.clock.now() + gallery.settings.idle_for).timestamp())
     if row.state is State.RETIRED:
-        fingerprint = gallery.vault.put_back(row.location, row.sha256 or "", row.stand_in_sha256)
+        with _intending(shop, row, row.sha256 or ""):
+            fingerprint = gallery.vault.put_back(row.location, row.sha256 or "", row.stand_in_sha256)
         shop.catalog.restored(row.id, pinned_until_at=pinned, fingerprint=fingerprint)
         return Restoration(name, Came.ORIGINAL, row.location)
     data = _rebuilt(shop, gallery.vault.archive_path(row.sha256 or ""), row.archive_sha256, None)
     digest = sha256_of_bytes(data)
-    shop.catalog.restoring(row.id, digest)
-    fingerprint = gallery.vault.replace_stand_in(row.location, data, row.stand_in_sha256, _attributes(row))
+    with _intending(shop, row, digest):
+        fingerprint = gallery.vault.replace_stand_in(row.location, data, row.stand_in_sha256, _attributes(row))
     shop.catalog.restored(row.id, pinned_until_at=pinned, fingerprint=fingerprint, copy_sha256=digest)
     return Restoration(name, Came.COPY, row.location)
+
+
+@contextmanager
+def _intending(shop: Workshop, row: PhotoRow, sha256: str) -> Iterator[None]:
+    """The catalogue knows what is about to be put in place; where that is refused, it forgets it again."""
+    shop.catalog.restoring(row.id, sha256)
+    try:
+        yield
+    except StorageError:
+        shop.catalog.restoring(row.id, None)
+        raise
 
 
 def _into(shop: Workshop, gallery: Gallery, row: PhotoRow, target: _Target, folder: Path, format: Format | None) -> Restoration:

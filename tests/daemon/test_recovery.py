@@ -82,8 +82,8 @@ def holds(root: Path, data: bytes) -> bool:
     return bool(facts["sha256"] == digest)
 
 
-def act(home: Home, restoring: bool) -> None:
-    if restoring:
+def act(home: Home, restoring: str) -> None:
+    if restoring == "restore":
         with home.shop() as shop:
             restorer.restore(shop, [home.root / "a.jpg"], None, None, Silence())
     else:
@@ -94,16 +94,17 @@ def act(home: Home, restoring: bool) -> None:
 @pytest.mark.parametrize(
     ("gallery", "restoring", "ends"),
     [
-        ("", False, {State.RETIRED}),
-        ('grace = "0 days"', False, {State.PURGED}),
-        ('stand_in = "none"', False, {State.RETIRED}),
-        ("", True, {State.RESTORED, State.RETIRED}),
-        ('grace = "0 days"', True, {State.RESTORED, State.PURGED}),
+        ("", "", {State.RETIRED}),
+        ('grace = "0 days"', "", {State.PURGED}),
+        ('stand_in = "none"', "", {State.RETIRED}),
+        ("", "restore", {State.RESTORED, State.RETIRED}),
+        ('grace = "0 days"', "restore", {State.RESTORED, State.PURGED}),
+        ('grace = "0 days"', "put away", {State.PURGED}),
     ],
-    ids=["archive", "archive and purge", "without stand-in", "restore the original", "restore a copy"],
+    ids=["archive", "archive and purge", "without stand-in", "restore the original", "restore a copy", "put a copy away"],
 )
 def test_killed_at_every_step(
-    home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch, gallery: str, restoring: bool, ends: set[State], exchange: bool
+    home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch, gallery: str, restoring: str, ends: set[State], exchange: bool
 ) -> None:
     data = photo()
     if not exchange:
@@ -119,6 +120,9 @@ def test_killed_at_every_step(
         (home.root / "a.jpg").write_bytes(data)
         if restoring:
             home.optimize()
+        if restoring == "put away":
+            act(home, "restore")
+            home.clock.forward(days=31)
         with killing(at, monkeypatch) as killer:
             try:
                 act(home, restoring)

@@ -79,15 +79,33 @@ def test_after_the_grace_a_copy_comes_back(home: Home, photo: Photo, archived: P
     assert archived.stat().st_mode & 0o777 == 0o640
 
 
-def test_a_restored_copy_is_never_archived_again_as_if_it_were_an_original(home: Home, archived: Path) -> None:
+def test_a_restored_copy_gives_its_place_back_and_is_never_coded_again(home: Home, archived: Path) -> None:
+    purge(home)
+    restore(home, archived)
+    copy = archived.read_bytes()
+    assert home.optimize().nothing_done
+    home.clock.forward(days=31)
+    assert home.optimize().archived == 1
+    assert home.codec.encoded == 1
+    assert original_of(archived.read_bytes()) is not None
+    assert archived.stat().st_mtime_ns == WHEN
+    assert home.optimize().nothing_done
+    restore(home, archived)
+    assert archived.read_bytes() == copy, "no generation is lost"
+
+
+def test_a_restored_copy_stays_where_its_archive_is_damaged_or_no_stand_in_is_wanted(home: Home, photo: Photo, archived: Path) -> None:
     purge(home)
     restore(home, archived)
     copy = archived.read_bytes()
     home.clock.forward(days=31)
+    home.configure('stand_in = "none"')
+    assert dict(home.optimize().left) == {"restored-copy": 1}
+    home.configure()
+    (archive,) = (home.root / ".gallery-optimizer/archives").rglob("*.nphoto")
+    archive.write_bytes(archive.read_bytes() + b"x")
     assert dict(home.optimize().left) == {"restored-copy": 1}
     assert archived.read_bytes() == copy
-    assert home.codec.encoded == 1
-    assert home.optimize().nothing_done
 
 
 @pytest.mark.parametrize("purged", [False, True])
