@@ -1,8 +1,7 @@
 """The fewest bits that pass the guard.
 
 The score rises with the quality, nearly smoothly, so a few tries find where it crosses the level. The tries run on a sample of the photo;
-what they find is
-confirmed on the whole, and corrected there.
+what they find is confirmed on the whole, and corrected there.
 """
 
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ _START: Final = TOP_QUALITY // 2
 _POINTS_A_STEP: Final = 0.14
 """How fast the score rises with the quality, until two tries of the photo itself say it better."""
 _FULL_TRIES: Final = 4
+"""Of the whole photo, once one of them has passed; until then it may be twice as many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,8 @@ def _next(tried: dict[int, tuple[float, int]], last: int) -> int:
     if others:
         nearest = min(others, key=lambda q: abs(tried[q][0]))
         slope = max((tried[nearest][0] - lead) / (nearest - last), 0.02)
-    aim = last + round((SLACK / 2 - lead) / slope) if abs(lead) > SLACK else last + (1 if lead < 0 else -1)
+    move = round((SLACK / 2 - lead) / slope)
+    aim = last + (max(move, 1) if lead < 0 else min(move, -1))
     passed, failed = [q for q in tried if tried[q][0] >= 0], [q for q in tried if tried[q][0] < 0]
     low, high = max(failed, default=-1) + 1, min(passed, default=TOP_QUALITY + 1) - 1
     if low > high:  # neighbours: the lowest that passed, or, where none did, the best there is
@@ -119,7 +120,7 @@ def _confirm(pixels: Pixels, analysed: Analysed, model: Model, level: Level, qua
     """Encode the whole at the sample's quality and correct it by what is measured."""
     tried = dict[int, tuple[float, int]]()
     best: Found | None = None
-    for _ in range(_FULL_TRIES):
+    while len(tried) < (_FULL_TRIES if best else 2 * _FULL_TRIES):
         found = Found.at(quality, pixels, analysed, model)
         lead = _lead(found.score, level)
         tried[quality] = lead, len(found.encoded.stream)
