@@ -61,7 +61,7 @@ def test_equal_pictures_score_at_the_top_with_a_finite_gradient(photo: Pixels) -
     s.sum().backward()  # type: ignore[no-untyped-call]
     assert decoded.grad is not None
     assert bool(torch.isfinite(decoded.grad).all())
-    assert float(score_of_sum(s.detach()).min()) > 98.5  # the epsilon under the roots costs a point
+    assert float(score_of_sum(s.detach()).min()) > 97  # the epsilon under the roots costs two points here
 
 
 def test_gradient_points_to_the_original(photo: Pixels) -> None:
