@@ -27,8 +27,8 @@ Pixels = NDArray[np.uint8]
 
 
 def scene(grey: bool) -> Pixels:
-    """A picture of 80 x 96 by formula: light, edges, a disc, stripes that grow finer, and a corner of grain."""
-    y, x = np.mgrid[0:80, 0:96]
+    """A picture of 80 x 72 by formula: light, edges, a disc, stripes that grow finer, and a corner of grain."""
+    y, x = np.mgrid[0:72, 0:80]
     light = 60 + y + 0.5 * x
     disc = np.hypot(y - 30, x - 60) < 18
     stripes = 30 * np.sign(np.sin(x * x / 120.0)) * (y > 58)
