@@ -55,6 +55,7 @@ def settle_in(bounds: Bounds, parent: int) -> None:
     """Take the limits upon this process, once, before anything heavy is imported."""
     for variable in THREAD_VARIABLES:
         os.environ[variable] = str(bounds.threads)
+    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # idle threads sleep: those that spin slow the other worker, and everybody else, tenfold
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the daemon ends us when it is ready
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     with contextlib.suppress(OSError, AttributeError):  # no prctl: we then end when the connection closes

@@ -11,7 +11,7 @@ from daemon.galleries import Gallery, all_of
 from daemon.places import Places
 from daemon.ports import Clock, Codec, SystemClock
 from daemon.settings import Settings
-from daemon.worker import DEFAULT_BACKEND, Workers, spare_threads
+from daemon.worker import DEFAULT_BACKEND, Workers, threads
 from storage.catalog import Catalog
 from storage.lock import InstanceLock
 
@@ -23,7 +23,7 @@ def start_workers(settings: Settings | None = None) -> Workers:
     """The codec behind its processes, bounded as configured."""
     memory = settings.limits.memory_bytes if settings else None
     backend = os.environ.get(BACKEND_VARIABLE) or DEFAULT_BACKEND
-    return Workers(backend, Bounds(threads=spare_threads(), memory_bytes=memory))
+    return Workers(backend, Bounds(threads=threads(), memory_bytes=memory))
 
 
 class Workshop:

@@ -127,3 +127,13 @@ def arriving(name: bytes, hidden: Iterable[bytes]) -> bool:
     return any(
         other == b".syncthing." + name + b".tmp" or other.startswith((b"." + name + b".", b"." + name + b"~")) for other in hidden
     )
+
+
+def carried_by_syncthing(root: Path) -> bool:
+    """Whether Syncthing carries this folder, vault included; a user who has excluded the vault has understood."""
+    if not (root / ".stfolder").exists():
+        return False
+    try:
+        return ".gallery-optimizer" not in (root / ".stignore").read_text(errors="replace")
+    except OSError:
+        return True

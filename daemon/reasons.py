@@ -43,7 +43,7 @@ REASONS: MappingProxyType[str, str] = MappingProxyType(
         "graphic": "it is a screenshot or a drawing rather than a photograph; the neural lane would blur its text",
         "too-small": "the picture is so small that there is nothing to save",
         "too-large": "the picture is larger than this version can work on",
-        "stand-in-too-large": "even the smallest stand-in would take too much of what is saved; most often much metadata in a small photo",
+        "stand-in-too-large": "the photo is so small that even the smallest stand-in would take too much of what is saved",
         "no-gain": "the archive and the stand-in together would not save enough",
         "quality-not-reached": "the quality you asked for can't be reached at any size",
         "copy-quality": "a restored JPEG would look worse than the quality you asked for allows",

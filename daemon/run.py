@@ -7,7 +7,7 @@ from pathlib import Path
 
 from daemon.composition import Workshop
 from daemon.discovery import check_presence, look
-from daemon.errors import WrongPath
+from daemon.errors import GalleryGone, WrongPath
 from daemon.galleries import Gallery, holding, place
 from daemon.optimizer import Kind, Optimizer, Outcome
 from daemon.ports import Progress
@@ -29,6 +29,8 @@ class Summary:
     """By reason."""
     failed: list[tuple[str, str]] = field(default_factory=list)
     """Photo and what went wrong."""
+    gone: list[str] = field(default_factory=list)
+    """What is wrong with galleries that were passed by."""
     again: int = 0
     purged: int = 0
     freed_bytes: int = 0
@@ -43,7 +45,7 @@ class Summary:
 
     @property
     def nothing_done(self) -> bool:
-        return not (self.recovered or self.archived or self.left or self.failed or self.again or self.purged)
+        return not (self.gone or self.recovered or self.archived or self.left or self.failed or self.again or self.purged)
 
     def add(self, name: str, outcome: Outcome) -> str:
         """Count one photo; what to say about it."""
@@ -70,17 +72,18 @@ class Summary:
 def optimize(shop: Workshop, paths: list[Path], progress: Progress) -> Summary:
     """Work at once on everything that `paths` name (none: on every gallery). A photo that fails does not stop the next.
 
-    Raises WrongPath for a path outside every gallery, GalleryGone for a missing gallery, Locked for a vault that somebody else works on.
+    Raises WrongPath for a path outside every gallery, Locked for a vault that somebody else works on.
     """
     chosen = _chosen(shop.galleries, paths)
-    for gallery in chosen:
-        check_presence(gallery, shop.catalog)
     total = Summary()
     number = shop.catalog.started_run("optimize")
     outcome = "stopped"
     try:
         for gallery, starts in chosen.items():
-            _one_gallery(shop, gallery, starts, progress, total)
+            try:
+                _one_gallery(shop, gallery, starts, progress, total)
+            except GalleryGone as error:
+                total.gone.append(str(error))
         outcome = ""
     finally:
         progress.close()
@@ -99,6 +102,7 @@ def optimize(shop: Workshop, paths: list[Path], progress: Progress) -> Summary:
 
 
 def _one_gallery(shop: Workshop, gallery: Gallery, starts: list[Path], progress: Progress, total: Summary) -> None:
+    check_presence(gallery, shop.catalog)
     if gallery.vault.folder.is_dir():
         shop.lock_vault(gallery)
         total.recovered += recover(gallery, shop.catalog, shop.clock)

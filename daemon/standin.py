@@ -19,19 +19,20 @@ from daemon.marking import MARK
 
 SHARE = 0.08
 """Of the original's bytes, which a stand-in may have at most."""
-JPEG_SIDES = (1280, 960, 640, 480, 320, 240, 160)
+JPEG_SIDES = (1280, 960, 640, 480, 320, 240, 160, 96)
 JPEG_QUALITIES = (75, 65, 55, 45)
-PNG_SIDES = (640, 480, 320, 240, 160)
+PNG_SIDES = (640, 480, 320, 240, 160, 96)
 COLOURS = 64
 
 _COLOUR_CHUNKS = (b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"cICP", b"eXIf")
 
 
 def make(original: bytes, sha256: str) -> bytes:
-    """The stand-in of an original whose digest (hex) is `sha256`, at most SHARE of its size.
+    """The stand-in of an original whose digest (hex) is `sha256`: the best one of at most SHARE of its size.
 
-    Raises what reading the original raises (NotAPicture, Unsupported, Corrupt), and Unsupported('stand-in-too-large') where even the
-    smallest one is above the share: a small photo with much metadata.
+    A small photo's EXIF and profile may be above that alone; then the share is the picture's, and they come on top (the saving, from
+    which the whole stand-in is taken off, decides whether that is still worth it). Raises what reading the original raises
+    (NotAPicture, Unsupported, Corrupt), and Unsupported('stand-in-too-large') where even the smallest picture is above the share.
     """
     picture = container.read(original)
     image = Image.fromarray(picture.pixels)
@@ -41,18 +42,23 @@ def make(original: bytes, sha256: str) -> bytes:
             tries = _jpegs(image, structure, mark)
         case PngStructure() as structure:
             tries = _pngs(image, structure, mark)
-    smallest = len(original)
-    for data in tries:
-        if len(data) <= SHARE * len(original):
+    most = SHARE * len(original)
+    fitting: bytes | None = None
+    for data, kept_bytes in tries:
+        if len(data) <= most:
             return data
-        smallest = min(smallest, len(data))
-    raise Unsupported("stand-in-too-large", f"{smallest} bytes, at most {int(SHARE * len(original))} would do")
+        if fitting is None and len(data) - kept_bytes <= most:
+            fitting = data
+    if fitting is None:
+        raise Unsupported("stand-in-too-large", f"at most {int(most)} bytes would do")
+    return fitting
 
 
-def _jpegs(image: Image.Image, structure: JpegStructure, mark: bytes) -> Iterator[bytes]:
-    """From the best to the smallest."""
+def _jpegs(image: Image.Image, structure: JpegStructure, mark: bytes) -> Iterator[tuple[bytes, int]]:
+    """From the best to the smallest, each with the bytes that are the original's own EXIF and profile."""
     exif = [segment for segment in structure.segments if _holds(segment, 0xE1, b"Exif\0\0")][:1]
     profile = [segment for segment in structure.segments if _holds(segment, 0xE2, b"ICC_PROFILE\0")]
+    kept_bytes = sum(map(len, (*exif, *profile)))
     comment = b"\xff\xfe" + (len(mark) + 2).to_bytes(2, "big") + mark
     for side in _sides(image, JPEG_SIDES):
         small = _shrunk(image, side)
@@ -64,19 +70,20 @@ def _jpegs(image: Image.Image, structure: JpegStructure, mark: bytes) -> Iterato
             # EXIF has to come first, in JFIF's place; a photo without it keeps the JFIF segment that every reader knows.
             front = exif or [data[s.start : s.end] for s in segments if s.marker == 0xE0]
             coded = [data[s.start : s.end] for s in segments if not s.kept]
-            yield b"".join((b"\xff\xd8", *front, *profile, comment, *coded, b"\xff\xd9"))
+            yield b"".join((b"\xff\xd8", *front, *profile, comment, *coded, b"\xff\xd9")), kept_bytes
 
 
-def _pngs(image: Image.Image, structure: PngStructure, mark: bytes) -> Iterator[bytes]:
+def _pngs(image: Image.Image, structure: PngStructure, mark: bytes) -> Iterator[tuple[bytes, int]]:
     kept = [chunk for chunk in (*structure.before, *structure.after) if chunk[4:8] in _COLOUR_CHUNKS]
     kept.sort(key=lambda chunk: chunk[4:8] == b"eXIf")  # colour chunks have to stand before the palette, eXIf may
+    kept_bytes = sum(map(len, kept))
     kept.append(_chunk(b"tEXt", b"Comment\0" + mark))
     for side in _sides(image, PNG_SIDES):
         buffer = io.BytesIO()
         small = _shrunk(image, side)
         small.quantize(COLOURS).save(buffer, "PNG", optimize=True)
         data = buffer.getvalue()
-        yield data[:33] + b"".join(kept) + data[33:]  # signature 8, IHDR 25
+        yield data[:33] + b"".join(kept) + data[33:], kept_bytes  # signature 8, IHDR 25
 
 
 def _sides(image: Image.Image, sides: tuple[int, ...]) -> list[int]:

@@ -140,7 +140,7 @@ class Workers:
         bounds: Bounds | None = None,
         patience: Patience | None = None,
     ) -> None:
-        bounds, patience = bounds or Bounds(threads=spare_threads()), patience or Patience()
+        bounds, patience = bounds or Bounds(threads=threads()), patience or Patience()
         self.encoder = Worker("encoding", backend_module, bounds, patience)
         self.verifier = Worker("verifying", backend_module, bounds, patience)
 
@@ -169,9 +169,10 @@ class Workers:
         self.close()
 
 
-def spare_threads() -> int:
-    """Threads for each worker. The two never work at once, but torch's threads spin: one core stays free where there are several."""
-    return max(1, min(4, len(os.sched_getaffinity(0)) - 1))
+def threads() -> int:
+    """Threads for each worker: what OMP_NUM_THREADS says, else a core each, up to 4. The two workers never compute at the same moment."""
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    return int(told) if told.isdigit() and int(told) > 0 else min(4, len(os.sched_getaffinity(0)))
 
 
 def _only(kind: type[_A], ask: Callable[[Job], Answer], job: Job) -> _A | Refused:

@@ -19,12 +19,19 @@ def optimize(places: Places, paths: tuple[Path, ...], as_json: bool) -> None:
     """
     from daemon import settings
     from daemon.composition import Workshop
-    from daemon.errors import CommandFailed, NothingToDo
+    from daemon.eligibility import carried_by_syncthing
+    from daemon.errors import CommandFailed, GalleryGone, NothingToDo
     from daemon.reasons import sentence
     from daemon.report import amount, photos
     from daemon.run import optimize as work
 
     with Workshop(places, settings.read(places.config_file)) as shop:
+        for gallery in shop.galleries:
+            if carried_by_syncthing(gallery.root):
+                remark(
+                    f"Warning: {gallery.root} is a Syncthing folder: stand-ins travel to the other devices, and the archive becomes the"
+                    " only full copy. Put .gallery-optimizer into its .stignore."
+                )
         done = work(shop, list(paths), watch())
     if as_json:
         emit(
@@ -33,6 +40,7 @@ def optimize(places: Places, paths: tuple[Path, ...], as_json: bool) -> None:
             archived=done.archived,
             left=dict(sorted(done.left.items())),
             failed=[{"photo": name, "why": why} for name, why in done.failed],
+            galleries_passed_by=done.gone,
             changed_meanwhile=done.again,
             purged=done.purged,
             freed_bytes=done.freed_bytes,
@@ -57,6 +65,8 @@ def optimize(places: Places, paths: tuple[Path, ...], as_json: bool) -> None:
             say(f"Changed meanwhile, next time: {photos(done.again)}.")
     for name, why in done.failed:
         remark(f"Failed: {name}: {why}")
+    if done.gone:
+        raise GalleryGone("\n".join(done.gone))
     if done.failed:
         raise CommandFailed(f"{photos(len(done.failed))} failed; the originals are untouched.")
     if done.nothing_done:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from daemon.errors import GalleryGone, WrongPath
+from daemon.errors import WrongPath
 from daemon.marking import original_of
 from storage.catalog import Catalog
 from storage.digest import sha256_of_bytes
@@ -220,6 +220,7 @@ def test_a_photo_that_changes_while_it_is_encoded_is_taken_up_again(home: Home, 
         patch.setattr(home.codec, "encode", edited_meanwhile)
         assert home.optimize().again == 1
     assert path.read_bytes() == photo(1)
+    assert not list((home.root / ".gallery-optimizer/archives").rglob("*.nphoto"))
     assert home.optimize().archived == 1
 
 
@@ -272,11 +273,9 @@ def test_a_missing_gallery_or_vault_forgets_nothing(home: Home, photo: Photo) ->
     (home.root / "a.jpg").write_bytes(photo())
     home.optimize()
     away = home.root.rename(home.root.with_name("unplugged"))
-    with pytest.raises(GalleryGone, match="is its disk mounted"):
-        home.optimize()
+    assert "is its disk mounted" in home.optimize().gone[0]
     home.root.mkdir()
-    with pytest.raises(GalleryGone, match="vault is not there"):
-        home.optimize()
+    assert "vault is not there" in home.optimize().gone[0]
     home.root.rmdir()
     away.rename(home.root)
     assert home.optimize().nothing_done
@@ -305,3 +304,46 @@ def test_a_photo_named_by_the_user_is_tried_again(home: Home, photo: Photo) -> N
 def test_a_second_instance_is_refused(home: Home) -> None:
     with home.shop(), pytest.raises(Locked), home.shop():
         pass
+
+
+def test_a_missing_gallery_does_not_stop_the_others(home: Home, photo: Photo) -> None:
+    (home.root / "a.jpg").write_bytes(photo())
+    here = home.places.config_file.read_text()
+    home.places.config_file.write_text(f'[[gallery]]\npath = "{home.root.parent / "unplugged"}"\n{here}')
+    done = home.optimize()
+    assert (done.archived, len(done.gone)) == (1, 1)
+
+
+def test_an_unreadable_photo_fails_and_the_next_goes_on(home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
+    from daemon import optimizer
+    from storage.errors import ReadOnly, StorageError
+
+    for seed, name in enumerate(("a.jpg", "b.jpg", "c.jpg")):
+        (home.root / name).write_bytes(photo(seed))
+    read_once = optimizer.read_once
+    troubles: dict[str, Exception] = {"a.jpg": ReadOnly("a.jpg may not be read"), "b.jpg": StorageError("b.jpg: input/output error")}
+
+    def reading(path: Path) -> object:
+        if path.name in troubles:
+            raise troubles[path.name]
+        return read_once(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(optimizer, "read_once", reading)
+        done = home.optimize()
+    assert done.archived == 1
+    assert [name for name, _ in done.failed] == ["a.jpg", "b.jpg"]
+    assert state_of(home, "a.jpg") == (State.FAILED, "not-permitted")
+    assert state_of(home, "b.jpg") == (State.FAILED, "disk-error")
+    assert home.optimize().archived == 2
+
+
+def test_a_photo_taken_away_is_no_longer_counted(home: Home, photo: Photo) -> None:
+    (home.root / "a.jpg").write_bytes(photo(0, "refuse:graphic"))
+    (home.root / "b.jpg").write_bytes(photo(1))
+    home.optimize()
+    (home.root / "a.jpg").unlink()
+    assert home.optimize().nothing_done
+    assert state_of(home, "a.jpg") == (State.LEFT, "gone")
+    (home.root / "a.jpg").write_bytes(photo(2))
+    assert home.optimize().archived == 1

@@ -79,10 +79,18 @@ def test_a_pngs_stand_in_is_a_png(make_photo: Callable[..., np.ndarray]) -> None
     assert original_of(made) == sha(data)
 
 
-def test_too_much_metadata_for_a_small_photo_is_told(make_jpeg: Callable[..., bytes]) -> None:
-    data = make_jpeg(100, 100, quality=80, icc_profile=PROFILE * 40)
+def test_much_metadata_of_a_small_photo_comes_on_top(make_jpeg: Callable[..., bytes]) -> None:
+    data = make_jpeg(300, 400, quality=90, icc_profile=PROFILE * 40)
+    made = standin.make(data, sha(data))
+    assert 0.08 * len(data) < len(made) <= 0.08 * len(data) + len(PROFILE) * 40 + 1000
+    with Image.open(io.BytesIO(made)) as small:
+        assert small.info["icc_profile"] == PROFILE * 40
+
+
+def test_a_photo_too_small_for_any_stand_in_is_told(make_jpeg: Callable[..., bytes]) -> None:
+    data = make_jpeg(80, 80, quality=40, exif=False)
     with pytest.raises(Unsupported) as caught:
-        standin.make(data[:-2] + data[-2:], sha(data))
+        standin.make(data, sha(data))
     assert caught.value.reason == "stand-in-too-large"
 
 

@@ -1,0 +1,143 @@
+"""Which files may be touched, by what stat says and by their names."""
+
+import logging
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daemon import eligibility
+from daemon.eligibility import Rules, arriving, carried_by_syncthing, obstacle, walk
+from daemon.errors import GalleryGone
+
+
+def status(kind: int = stat.S_IFREG, device: int = 1, links: int = 1, size: int = 9) -> os.stat_result:
+    return os.stat_result((kind | 0o644, 7, device, links, 0, 0, size, 0, 0, 0))
+
+
+@pytest.mark.parametrize(
+    ("result", "reason"),
+    [
+        (status(), None),
+        (status(stat.S_IFLNK), "not-a-file"),
+        (status(stat.S_IFIFO), "not-a-file"),
+        (status(device=2), "other-device"),
+        (status(links=2), "hard-linked"),
+        (status(size=0), "empty"),
+    ],
+)
+def test_obstacles(result: os.stat_result, reason: str | None) -> None:
+    assert obstacle(result, device=1) == reason
+
+
+@pytest.mark.parametrize(
+    ("beside", "expected"),
+    [
+        (b".syncthing.IMG.jpg.tmp", True),
+        (b".IMG.jpg.Xq3f9a", True),
+        (b".IMG.jpg.~1a2b", True),
+        (b".syncthing.IMG2.jpg.tmp", False),
+        (b".nomedia", False),
+        (b"IMG.jpg.xmp", False),
+    ],
+)
+def test_sync_tools_at_work(beside: bytes, expected: bool) -> None:
+    assert arriving(b"IMG.jpg", [beside]) is expected
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "expected"),
+    [
+        ("**/Screenshots/**", b"Screenshots/a.png", True),
+        ("**/Screenshots/**", b"2021/Screenshots/b/a.png", True),
+        ("**/Screenshots/**", b"2021/a.png", False),
+        ("*.png", b"x/a.png", True),
+        ("/x", b"x/a.png", True),
+        ("/x", b"y/x.png", False),
+    ],
+)
+def test_patterns_have_gits_meaning(pattern: str, path: bytes, expected: bool) -> None:
+    assert Rules([pattern]).excludes(path) is expected
+
+
+@given(st.lists(st.binary(min_size=1, max_size=20).filter(lambda name: not {0, 47} & set(name) and name not in (b".", b"..")), max_size=5))
+def test_any_names_are_walked_in_order(names: list[bytes]) -> None:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        for name in names:
+            Path(folder, os.fsdecode(name + b".jpg")).write_bytes(b"x")
+        seen = [os.fsencode(sighting.path.name) for sighting in walk(Path(folder))]
+    assert seen == sorted({name + b".jpg" for name in names if not name.startswith(b".")})
+
+
+def test_another_file_system_inside_is_not_entered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mount").mkdir()
+    (tmp_path / "mount" / "a.jpg").write_bytes(b"x")
+    assert len(list(walk(tmp_path))) == 1
+    real = os.stat
+
+    def elsewhere(path: Path, **options: bool) -> os.stat_result:
+        found = real(path, **options)
+        return os.stat_result((*found[:2], found.st_dev + 1, *found[3:10]))
+
+    monkeypatch.setattr(eligibility.os, "stat", elsewhere)  # the root's device; what the listing tells stays
+    assert list(walk(tmp_path)) == []
+
+
+def test_a_folder_that_cannot_be_listed_is_passed_by(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(logging.getLogger("daemon"), "propagate", True)  # the command line switches it off
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x.jpg").write_bytes(b"x")
+    real = os.scandir
+
+    def refusing(path: bytes | Path) -> object:
+        if os.fsencode(path).endswith(b"/a"):
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(eligibility.os, "scandir", refusing)
+    assert [sighting.path for sighting in walk(tmp_path)] == [tmp_path / "b" / "x.jpg"]
+    assert "can't be listed" in caplog.text
+
+
+def test_a_root_that_is_gone_or_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    for name in ("none", "file"):
+        with pytest.raises(GalleryGone):
+            list(walk(tmp_path / name))
+
+
+def test_only_what_was_named(tmp_path: Path) -> None:
+    for name in ("a.jpg", "b.jpg", "c/d.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "link").symlink_to(tmp_path / "c")
+    (tmp_path / ".hidden").mkdir()
+
+    def names(start: Path) -> list[str]:
+        return [sighting.path.name for sighting in walk(tmp_path, (), start)]
+
+    assert names(tmp_path / "b.jpg") == ["b.jpg"]
+    assert names(tmp_path / "c") == ["d.jpg"]
+    assert names(tmp_path / "link") == names(tmp_path / ".hidden") == []
+
+
+def test_a_syncthing_folder_is_told_until_the_vault_is_ignored(tmp_path: Path) -> None:
+    assert not carried_by_syncthing(tmp_path)
+    (tmp_path / ".stfolder").mkdir()
+    assert carried_by_syncthing(tmp_path)
+    (tmp_path / ".stignore").write_text("/.gallery-optimizer\n")
+    assert not carried_by_syncthing(tmp_path)
+
+
+def test_fingerprints_come_with_the_sighting(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"12345")
+    (sighting,) = walk(tmp_path)
+    assert sighting.fingerprint.size_bytes == 5
