@@ -115,13 +115,20 @@ def _check(goal: Path, force: bool) -> None:
 
 
 def _write(goal: Path, data: bytes, force: bool) -> None:
+    import os
+    import time
+
     from storage import durable
+    from storage.attributes import Attributes
 
     goal = goal.absolute()
+    os.umask(mask := os.umask(0o077))
+    now = time.time_ns()
+    ordinary = Attributes(0o666 & ~mask, os.getuid(), os.getgid(), now, now, {})  # as any program's output, not as secret as a vault
     if force and goal.exists():
-        durable.replace(durable.stage(goal.parent, data), goal)
+        durable.replace(durable.stage(goal.parent, data, ordinary), goal)
     else:
-        durable.write_new(goal, data)
+        durable.write_new(goal, data, ordinary)
 
 
 def _refusal(source: Path, answer: object) -> Exception:

@@ -128,6 +128,7 @@ def test_encode_and_decode(run: Run, home: Home, photo: Photo, tmp_path: Path) -
     told = as_json(run("encode", source, "-o", archive, "--rate", "0.25", "--json"))
     assert told["rate"] == 0.25
     assert told["archive_bytes"] == archive.stat().st_size
+    assert archive.stat().st_mode == source.stat().st_mode, "as any new file"
     again = run("encode", source, "-o", archive)
     assert again.exit_code == ExitCode.FAILED
     assert "--force" in again.stderr
