@@ -141,3 +141,29 @@ def test_two_threads_may_share_a_model(model: Model, photo: np.ndarray) -> None:
     for thread in threads:
         thread.join()
     assert found == [True] * 6
+
+
+def test_documented_costs_are_those_of_the_networks(root: Path) -> None:
+    """Multiply-adds a pixel of every convolution, counted while a picture goes through."""
+    network, costs = module.Network(), dict[str, float]()
+
+    def watch(part: str) -> Callable[..., None]:
+        def count(layer: torch.nn.Conv2d, inputs: object, output: torch.Tensor) -> None:
+            costs[part] = costs.get(part, 0) + layer.weight[0].numel() * output.numel() / 128**2
+
+        return count
+
+    for name, layer in network.named_modules():
+        if isinstance(layer, torch.nn.Conv2d):
+            layer.register_forward_hook(watch(name.split(".")[0]))
+    with torch.no_grad():
+        network(torch.rand(1, 3, 128, 128), torch.full((1, 1, 1), 5.0))
+    decoding = costs["scales"] + costs["means"] + costs["synthesis"]
+    encoding = costs["analysis"] + costs["hyper"] + costs["scales"] + costs["means"]
+    document = (root / "docs" / "codec.md").read_text(encoding="utf-8")
+    for part, cost in {
+        "analysis": costs["analysis"], "hyper": costs["hyper"], "rows, integers": costs["scales"], "means and steps": costs["means"],
+        "synthesis": costs["synthesis"], "**to decode**": decoding, "**to encode**": encoding,
+    }.items():  # fmt: skip
+        line = next(line for line in document.splitlines() if line.startswith(f"| {part} |"))
+        assert f"{cost:,.0f}" in line, f"{part}: {cost:.0f}"
