@@ -22,7 +22,7 @@ from codec.graphic import is_graphic
 from codec.levels import COPY_MARGIN, Level
 from codec.model import Model, load_model
 from codec.network.constants import TOP_QUALITY
-from codec.neural import Analysed, Pixels, decode_pixels, quality_of
+from codec.neural import Analysed, Pixels, decode_pixels, quality_of, read_head
 from codec.picture import JpegStructure, Picture, Structure, check_size
 from codec.quality import score
 from codec.rate import MARGIN, Found, fewest_bits, sample_of
@@ -161,9 +161,10 @@ def _decoded(archive: bytes, model: Model) -> tuple[Pixels, Structure, Facts]:
     if parts.model_digest != model.digest:
         model = load_model(parts.model_digest)
     structure = container.from_sections(parts.sections)
-    pixels = decode_pixels(parts.sections["PIXL"], model)
-    if pixels.shape[:2] != (structure.height, structure.width) or (pixels.ndim == 2) != structure.grey:
+    head = read_head(parts.sections["PIXL"])
+    if (head.height, head.width, head.grey) != (structure.height, structure.width, structure.grey):
         raise Corrupt("the archive's pixels are not those of its structure")
+    pixels = decode_pixels(parts.sections["PIXL"], model)
     return pixels, structure, Facts.from_bytes(parts.sections["FACT"])
 
 
