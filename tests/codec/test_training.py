@@ -62,6 +62,16 @@ def untrained(components: tuple[torch.Tensor, torch.Tensor]) -> Network:
         return Network(*components)
 
 
+@pytest.fixture(scope="module")
+def begun(untrained: Network, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint at step 0."""
+    path = tmp_path_factory.mktemp("begun") / "main.pt"
+    network = Network()
+    network.load_state_dict(untrained.state_dict())
+    train.start(torch.device("cpu"), 1e-4, network).save(path)
+    return path
+
+
 @pytest.fixture
 def run_main(pack: Path, monkeypatch: pytest.MonkeyPatch, components: Any) -> Callable[..., None]:
     """The command with tiny batches, and no time lost on principal components."""
@@ -106,13 +116,11 @@ def test_a_run_is_kept_resumed_and_branched_off(run_main: Callable[..., None], t
     assert state_of(branch)["step"] == 7
     assert sorted(path.name for path in tmp_path.rglob("*.*")) == ["branch.pt", "main.pt"]
 
-    run_main("--out", main, "--steps", 1)  # without --resume it begins anew
-    assert state_of(main)["step"] == 1
 
-
-def test_a_decaying_branch_ends_at_no_rate(run_main: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_decaying_branch_ends_at_no_rate(
+    run_main: Callable[..., None], begun: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rates, clock = [], iter(range(10_000))
-    run_main("--out", tmp_path / "main.pt", "--steps", 1)
     step = torch.optim.AdamW.step
 
     def watched(self: torch.optim.AdamW, *arguments: Any) -> Any:
@@ -121,7 +129,7 @@ def test_a_decaying_branch_ends_at_no_rate(run_main: Callable[..., None], tmp_pa
 
     monkeypatch.setattr(torch.optim.AdamW, "step", watched)
     monkeypatch.setattr(train.time, "monotonic", lambda: next(clock))
-    run_main("--from", tmp_path / "main.pt", "--out", tmp_path / "branch.pt", "--decay", "--minutes", 0.35)
+    run_main("--from", begun, "--out", tmp_path / "branch.pt", "--decay", "--minutes", 0.35)
     assert len(rates) > 3
     assert rates == sorted(rates, reverse=True)
     assert rates[-1] < 0.1 * 2e-4
@@ -264,12 +272,11 @@ def test_a_table_of_anchors_is_interpolated_geometrically() -> None:
 
 
 def test_an_exported_checkpoint_is_a_model(
-    run_main: Callable[..., None], pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_photo: Any, capsys: Any
+    begun: Path, pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_photo: Any, capsys: Any
 ) -> None:
     monkeypatch.setattr(export, "CROPS", 2)
-    run_main("--out", tmp_path / "main.pt", "--steps", 1)
     out = tmp_path / "t1.safetensors"
-    export.main([str(a) for a in (tmp_path / "main.pt", "--data", pack, "--name", "t1", "--out", out, "--dead-zone", 0.1)])
+    export.main([str(a) for a in (begun, "--data", pack, "--name", "t1", "--out", out, "--dead-zone", 0.1)])
     model = model_from(out.read_bytes())
     assert model.name == "t1"
     assert model.digest.hex() == digest(out)
