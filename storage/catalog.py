@@ -1,27 +1,20 @@
 """The SQLite catalogue: one method per move, one transaction each; the queue is a table.
 
-Order rule of its users: intent in the catalogue, act, result in the catalogue. ``digested`` and ``retiring`` record intents.
-The schema (docs/storage.md) is public: anybody may query it. sqlite-utils makes and migrates it; the statements below are plain
-SQL, since a process that only reads must not pay for importing more than sqlite3.
+Order rule of its users: intent in the catalogue, act, result in the catalogue. ``digested``, ``retiring`` and ``restoring`` record
+intents. The schema (docs/storage.md) is public: anybody may query it. What can be asked is in ``ledger``.
 """
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, Self
+from collections.abc import Mapping
 
-from storage import states, summary
+from storage import states
 from storage.admission import QUEUES, Admission, Standing, judge
-from storage.connection import open_for_reading, open_for_writing, translated_sqlite
-from storage.errors import Missing, Refused
+from storage.errors import Refused
 from storage.fingerprint import Fingerprint
+from storage.ledger import Ledger
 from storage.proof import Proof
-from storage.records import PhotoRow, RunRow, Totals
-from storage.rows import COLUMNS, from_row, run_from_row, to_columns
+from storage.records import PhotoRow
+from storage.rows import to_columns
 from storage.states import State
-
-_SELECT = f"SELECT {', '.join(COLUMNS)} FROM photos"
 
 _NO_ARCHIVE: Mapping[str, None] = dict.fromkeys(
     (
@@ -33,33 +26,11 @@ _NO_ARCHIVE: Mapping[str, None] = dict.fromkeys(
 )
 
 
-class Catalog:
-    """One connection, for one thread. Close it, or use it as a context manager.
+class Catalog(Ledger):
+    """The ledger with its moves, in the order of a photo's life.
 
-    Every method may raise Locked (another process writes for too long), Damaged, NoSpace and ReadOnly; a move that the table in
-    ``states`` does not know raises Refused, an unknown id Missing, and both leave the row as it was.
+    A move that the table in ``states`` does not know raises Refused, an unknown id Missing, and both leave the row as it was.
     """
-
-    def __init__(self, path: Path | str, clock: Callable[[], float] = time.time, *, read_only: bool = False) -> None:
-        """`path` ':memory:' for one in RAM; `clock` gives seconds since the epoch, UTC.
-
-        A missing catalogue is made, an older one is migrated. `read_only` never makes one (Missing) and never imports
-        sqlite-utils, which keeps `status` fast.
-        """
-        self.path = path
-        self._clock = clock
-        self._connection = open_for_reading(path) if read_only else open_for_writing(path)
-
-    def close(self) -> None:
-        self._connection.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    # The moves, in the order of a photo's life.
 
     def enqueue(
         self,
@@ -253,142 +224,3 @@ class Catalog:
         """-> QUEUED, at the end of the queue: a crash, a stop, or a photo that changed under our hands."""
         with self._transaction():
             return self._move(photo_id, State.QUEUED, {"queued_at": self._now(), "reason": None, "detail": None})
-
-    # Questions.
-
-    def get(self, photo_id: int) -> PhotoRow:
-        """Raises Missing."""
-        with translated_sqlite(self.path):
-            return self._row(photo_id)
-
-    def find(self, gallery: bytes, path: bytes) -> PhotoRow | None:
-        """The current row of a path."""
-        with translated_sqlite(self.path):
-            return self._current(gallery, path)
-
-    def by_digest(self, sha256: str, gallery: bytes | None = None) -> list[PhotoRow]:
-        """Every row whose original has this digest, superseded ones too, those with an archive first."""
-        return self._rows(
-            "sha256 = ?1 AND (?2 IS NULL OR gallery = ?2) ORDER BY archive_sha256 IS NULL, superseded_at IS NOT NULL, id", (sha256, gallery)
-        )
-
-    def rows(self, state: State | None = None, gallery: bytes | None = None) -> Iterator[PhotoRow]:
-        """Current rows, the first seen first. Read in pages: moves may be made while iterating; rows added meanwhile are left out."""
-        with translated_sqlite(self.path):
-            last: int = self._connection.execute("SELECT IFNULL(MAX(id), 0) FROM photos").fetchone()[0]
-        after = 0
-        while page := self._rows(
-            "superseded_at IS NULL AND (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR gallery = ?2) AND id > ?3 AND id <= ?4 "
-            "ORDER BY id LIMIT 1000",
-            (state, gallery, after, last),
-        ):
-            yield from page
-            after = page[-1].id
-
-    def unfinished(self) -> list[PhotoRow]:
-        """What a crash left behind: ENCODING and COMMITTED rows, and RETIRED or PURGED ones with an intent to restore."""
-        working = "SELECT id FROM photos WHERE state IN ('encoding', 'committed')"
-        restoring = "SELECT id FROM photos INDEXED BY photos_restoring WHERE copy_sha256 IS NOT NULL AND state IN ('retired', 'purged')"
-        return self._rows(f"superseded_at IS NULL AND id IN ({working} UNION ALL {restoring}) ORDER BY id")
-
-    def due_for_purge(self, now: float | None = None) -> list[PhotoRow]:
-        """RETIRED rows whose grace is over at `now` (seconds; default: the clock), the oldest first; superseded ones too."""
-        moment = self._now() if now is None else int(now)
-        due = "SELECT id FROM photos INDEXED BY photos_due WHERE state = 'retired' AND purge_after_at <= ?"
-        return self._rows(f"id IN ({due}) ORDER BY purge_after_at, id", (moment,))
-
-    def totals(self, gallery: bytes | None = None) -> Totals:
-        """What `status` shows, of one gallery or of all, from one snapshot of the catalogue."""
-        with translated_sqlite(self.path):
-            return summary.totals(self._connection, gallery)
-
-    # Runs, for the history.
-
-    def started_run(self, command: str) -> int:
-        """Id of the new run."""
-        with self._transaction():
-            return self._insert({"started_at": self._now(), "command": command}, table="runs")
-
-    def ended_run(
-        self,
-        run_id: int,
-        *,
-        archived: int = 0,
-        left: int = 0,
-        failed: int = 0,
-        purged: int = 0,
-        original_bytes: int = 0,
-        archive_bytes: int = 0,
-        stand_in_bytes: int = 0,
-        outcome: str = "",
-    ) -> RunRow:
-        """Counts and bytes of the photos archived in it; `outcome` says why it stopped early, empty if it did not."""
-        values = {
-            "ended_at": self._now(),
-            "archived": archived,
-            "left": left,
-            "failed": failed,
-            "purged": purged,
-            "original_bytes": original_bytes,
-            "archive_bytes": archive_bytes,
-            "stand_in_bytes": stand_in_bytes,
-            "outcome": outcome,
-        }
-        with self._transaction():
-            self._update(run_id, values, table="runs")
-        return self.runs(run_id=run_id)[0]
-
-    def runs(self, *, run_id: int | None = None, limit: int = 50) -> list[RunRow]:
-        """The latest first."""
-        with translated_sqlite(self.path):
-            cursor = self._connection.execute("SELECT * FROM runs WHERE ?1 IS NULL OR id = ?1 ORDER BY id DESC LIMIT ?2", (run_id, limit))
-            names = [column[0] for column in cursor.description]
-            return [run_from_row(dict(zip(names, values, strict=True))) for values in cursor]
-
-    # Below: one statement each.
-
-    def _now(self) -> int:
-        return int(self._clock())
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with translated_sqlite(self.path):
-            # IMMEDIATE: a deferred transaction that first reads and then writes gets SQLITE_BUSY without waiting.
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
-
-    def _move(self, photo_id: int, after: State, values: Mapping[str, Any]) -> PhotoRow:
-        states.check(self._row(photo_id).state, after)
-        self._update(photo_id, {**values, "state": after})
-        return self._row(photo_id)
-
-    def _rows(self, where: str, parameters: Sequence[Any] = ()) -> list[PhotoRow]:
-        with translated_sqlite(self.path):
-            return [from_row(values) for values in self._connection.execute(f"{_SELECT} WHERE {where}", parameters)]
-
-    def _row(self, photo_id: int) -> PhotoRow:
-        values = self._connection.execute(f"{_SELECT} WHERE id = ?", (photo_id,)).fetchone()
-        if values is None:
-            raise Missing(f"the catalogue knows no photo {photo_id}")
-        return from_row(values)
-
-    def _current(self, gallery: bytes, path: bytes) -> PhotoRow | None:
-        where = "gallery = ? AND path = ? AND superseded_at IS NULL"
-        values = self._connection.execute(f"{_SELECT} WHERE {where}", (gallery, path)).fetchone()
-        return None if values is None else from_row(values)
-
-    def _insert(self, values: Mapping[str, Any], table: str = "photos") -> int:
-        names = ", ".join(f'"{name}"' for name in values)
-        marks = ", ".join("?" * len(values))
-        cursor = self._connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(values.values()))
-        return cursor.lastrowid or 0
-
-    def _update(self, row_id: int, values: Mapping[str, Any], table: str = "photos") -> None:
-        changes = ", ".join(f'"{name}" = ?' for name in values)
-        self._connection.execute(f"UPDATE {table} SET {changes} WHERE id = ?", (*values.values(), row_id))
