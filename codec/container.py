@@ -56,10 +56,13 @@ def read(data: bytes) -> Picture:
     raise NotAPicture("empty" if not data else "neither a JPEG nor a PNG")
 
 
-def write(pixels: NDArray[np.uint8], structure: Structure, *, fineness: int | None = None) -> bytes:
-    """A file of `pixels` with everything that `structure` keeps, verbatim. `fineness` as in codec.jpeg.write; a PNG has none."""
+def write(pixels: NDArray[np.uint8], structure: Structure, *, fineness: int | None = None, verbatim: bool = True) -> bytes:
+    """A file of `pixels` with everything that `structure` keeps, verbatim.
+
+    `fineness` and `verbatim` as in codec.jpeg.write; a PNG has none.
+    """
     if isinstance(structure, JpegStructure):
-        return jpeg.write(pixels, structure, fineness=fineness)
+        return jpeg.write(pixels, structure, fineness=fineness, verbatim=verbatim)
     return png.write(pixels, structure)
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from codec.errors import Corrupt, Unsupported
 from codec.jpeg_segments import APP11, APP14, SOFS, Frame, Segment, frame, walk
-from codec.multi_picture import fill, is_index, places_matter
+from codec.multi_picture import fill, is_index, move_places, places_matter
 from codec.picture import MAX_KEPT_BYTES, JpegStructure, Picture, check_area, check_pixels
 
 _MAX_SCANS = 100
@@ -54,12 +54,13 @@ def read(data: bytes) -> Picture:
     return Picture(_decode(bare, structure), structure)
 
 
-def write(pixels: NDArray[np.uint8], structure: JpegStructure, *, fineness: int | None = None) -> bytes:
+def write(pixels: NDArray[np.uint8], structure: JpegStructure, *, fineness: int | None = None, verbatim: bool = True) -> bytes:
     """A JPEG of `pixels` with the segments and the trailer of `structure`, verbatim and in order.
 
     `fineness` is the percentage of the original's quantisation steps to use (50 halves them); by default what the structure
     says. Sampling is the original's, or the next finer one that the encoder has (4:4:0 becomes 4:4:4, 4:1:1 becomes 4:2:2).
-    Raises Unsupported('multi-picture') where other pictures in the file are found by offsets that would no longer fit.
+    Raises Unsupported('multi-picture') where other pictures in the file are found by offsets that would no longer fit; unless
+    `verbatim` is False: then the index alone is changed to fit.
     """
     check_pixels(pixels, structure)
     percent = structure.fineness if fineness is None else fineness
@@ -69,7 +70,14 @@ def write(pixels: NDArray[np.uint8], structure: JpegStructure, *, fineness: int 
     ways = (True,) if structure.progressive and not placed else (True, False)
     head, rest = min((_encode(pixels, structure, percent, progressive) for progressive in ways), key=lambda coded: sum(map(len, coded)))
     parts = [b"\xff\xd8", *structure.segments[: structure.ahead], head, *structure.segments[structure.ahead :], rest, _END]
-    return b"".join((*(fill(parts, structure) if placed else parts), structure.trailer))
+    if placed:
+        try:
+            parts = fill(parts, structure)
+        except Unsupported:
+            if verbatim:
+                raise
+            parts = move_places(parts, structure)
+    return b"".join((*parts, structure.trailer))
 
 
 def _check_colours(data: bytes, segments: list[Segment], found: Frame) -> int | None:

@@ -6,14 +6,19 @@ kept verbatim. They stay true when the rebuilt primary image is exactly as long 
 it stood. So the rebuilt one, which must not be longer, is filled up with bytes 0xFF: T.81 B.1.1.2 allows any number of them in
 front of every marker, and all readers skip them. In front of EOI they disturb least: nobody who looks for metadata gets
 there, while ExifTool grumbles about them in front of a table and Pillow takes a second for each megabyte.
+
+A copy is proven to fit when its archive is made. Should the JPEG encoder of a later day need more room all the same, `move_places`
+writes the new places into the index: a copy with a changed index is worth more than none.
 """
 
 import re
+import struct
 
 from codec.errors import Unsupported
 from codec.picture import JpegStructure
 
 INDEX_MAGIC = b"MPF\0"
+_ENTRIES_TAG = 0xB002
 
 # Namespaces of the XMP that describes what lies behind the primary image.
 _CONTAINER_MARKS = (b"ns.google.com/photos/1.0/container", b"Container:Directory", b"ns.adobe.com/hdr-gain-map", b"HDRGainMap")
@@ -50,6 +55,42 @@ def fill(parts: list[bytes], structure: JpegStructure) -> list[bytes]:
     if missing < 0 and structure.index_at is None and not _says_its_length(structure):
         return parts
     return [*filled, _filler(missing), parts[-1]]
+
+
+def move_places(parts: list[bytes], structure: JpegStructure) -> list[bytes]:
+    """The `parts`, with the new length and places of the pictures in the index.
+
+    A length in XMP stays as it was: readers count from the end. An index that does not say what indexes say is left as it is.
+    """
+    index = next((number for number, part in enumerate(parts) if is_index(part)), None)
+    if index is None or structure.index_at is None:
+        return parts
+    moved = sum(map(len, parts)) - structure.primary_bytes
+    index_moved = sum(map(len, parts[:index])) - structure.index_at
+    return [*parts[:index], _moved_index(parts[index], structure.primary_bytes, moved, moved - index_moved), *parts[index + 1 :]]
+
+
+def _moved_index(segment: bytes, primary_bytes: int, longer: int, shift: int) -> bytes:
+    """An index segment whose first picture is `longer` and whose others lie `shift` bytes further on (CIPA DC-007, 5.2.3)."""
+    start = segment.find(INDEX_MAGIC) + len(INDEX_MAGIC)
+    data = bytearray(segment)
+    try:
+        order = {b"II": "<", b"MM": ">"}[bytes(data[start : start + 2])]
+        (ifd,) = struct.unpack_from(order + "I", data, start + 4)
+        (count,) = struct.unpack_from(order + "H", data, start + ifd)
+        for at in range(start + ifd + 2, start + ifd + 2 + 12 * count, 12):
+            tag, _, size, offset = struct.unpack_from(order + "HHII", data, at)
+            if tag != _ENTRIES_TAG:
+                continue
+            for entry in range(start + offset, start + offset + size - 15, 16):
+                _, length, place = struct.unpack_from(order + "III", data, entry)
+                if place == 0 and length == primary_bytes:
+                    struct.pack_into(order + "I", data, entry + 4, length + longer)
+                elif place != 0:
+                    struct.pack_into(order + "I", data, entry + 8, place + shift)
+    except (struct.error, KeyError):
+        return segment
+    return bytes(data)
 
 
 def is_index(segment: bytes) -> bool:

@@ -130,7 +130,7 @@ def restore_photo(archive: bytes, model: Model, format: Format | None = None) ->
     Raises Corrupt, UnknownVersion, ModelMissing.
     """
     pixels, structure, _ = _decoded(archive, model)
-    copy = container.write(pixels, structure)
+    copy = container.write(pixels, structure, verbatim=False)  # it was proven to fit; another encoder's copy beats none
     own = "jpeg" if isinstance(structure, JpegStructure) else "png"
     return copy if format in (None, own) else _converted(copy, pixels, format)
 

@@ -328,6 +328,32 @@ def test_a_picture_too_big_for_its_place_is_refused(make_photo: Callable[..., np
     assert caught.value.reason == "multi-picture"
 
 
+@pytest.mark.parametrize("behind_tables", [False, True])
+def test_a_picture_too_big_for_its_place_moves_the_others_where_asked(make_photo: Callable[..., np.ndarray], behind_tables: bool) -> None:
+    data = two_pictures(make_photo(120, 160), make_photo(80, 96, seed=3))
+    if behind_tables:  # the index then moves too, by another count of bytes
+        index = next(s for s in walk(data)[0] if data[s.body : s.body + 4] == b"MPF\0")
+        last = [s for s in walk(data)[0] if s.marker == 0xDB][-1]
+        own, between = data[index.start : index.end], data[index.end : last.end]
+        place = walk(data)[1] - (index.body + 4)
+        assert own.count(place.to_bytes(4, "little")) == 1
+        own = own.replace(place.to_bytes(4, "little"), (place - len(between)).to_bytes(4, "little"))
+        data = data[: index.start] + between + own + data[last.end :]
+    structure = structure_of(data)
+    second = Image.open(io.BytesIO(data))
+    second.seek(1)
+    wild = np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8)
+    copy = jpeg.write(wild, structure, fineness=10, verbatim=False)
+    assert walk(copy)[1] > structure.primary_bytes
+    opened = Image.open(io.BytesIO(copy))
+    assert opened.format == "MPO"
+    opened.seek(1)
+    assert np.array_equal(np.asarray(opened), np.asarray(second))
+    assert copy.endswith(structure.trailer)
+    again = structure_of(copy)
+    assert [len(part) for part in again.segments] == [len(part) for part in structure.segments]
+
+
 def container(primary: str) -> bytes:
     items = f'<Container:Item Item:Mime="image/jpeg" {primary}/><Container:Item Item:Semantic="GainMap" Item:Length="{len(SMALL)}"/>'
     return segment(0xE1, f"http://ns.adobe.com/xap/1.0/\0<Container:Directory>{items}</Container:Directory>".encode())
