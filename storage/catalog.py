@@ -188,27 +188,59 @@ class Catalog(Ledger):
                 raise Refused(f"photo {photo_id} is encoding: `put_away` is for restored copies")
             return self._move(photo_id, State.PURGED, {"purged_at": self._now()})
 
-    def restoring(self, photo_id: int, copy_sha256: str | None) -> PhotoRow:
-        """Intent, no move: before a rebuilt copy goes in place of a RETIRED or PURGED photo's stand-in; None takes it back."""
+    def restoring(self, photo_id: int, copy_sha256: str | None, bound_for: bytes | None = None) -> PhotoRow:
+        """Intent, no move: before these bytes go in place of a RETIRED or PURGED photo's stand-in; None takes it back.
+
+        `bound_for`: another path than the photo's own, where its stand-in was edited or renamed; Refused where that path has a photo
+        with an archive.
+        """
         with self._transaction():
             row = self._row(photo_id)
             if row.state not in (State.RETIRED, State.PURGED):
                 raise Refused(f"photo {photo_id} is {row.state}, neither retired nor purged")
-            self._update(photo_id, {"copy_sha256": copy_sha256})
+            if bound_for is not None:
+                self._check_room(row, bound_for)
+            self._update(photo_id, {"copy_sha256": copy_sha256, "bound_for": bound_for if copy_sha256 else None})
             return self._row(photo_id)
 
     def restored(
         self, photo_id: int, *, pinned_until_at: int, fingerprint: Fingerprint, copy_sha256: str | None = None
     ) -> PhotoRow:
-        """RETIRED or PURGED -> RESTORED, in place. `copy_sha256` of a copy rebuilt from the archive; None: the original itself."""
-        values = {
+        """RETIRED or PURGED -> RESTORED, in place, or at the path that `restoring` named: then the row is that path's from now on.
+
+        `copy_sha256` of a copy rebuilt from the archive; None: the original itself.
+        """
+        values: dict[str, object] = {
             **to_columns(fingerprint),
             "restored_at": self._now(),
             "pinned_until_at": pinned_until_at,
             "copy_sha256": copy_sha256,
         }
         with self._transaction():
+            row = self._row(photo_id)
+            if row.bound_for is not None:
+                taken = self._check_room(row, row.bound_for)
+                if taken is not None:
+                    self._connection.execute("DELETE FROM photos WHERE id = ?", (taken.id,))  # of the stand-in that stood there
+                values |= {"path": row.bound_for, "came_from": row.path, "bound_for": None}
             return self._move(photo_id, State.RESTORED, values)
+
+    def _check_room(self, row: PhotoRow, path: bytes) -> PhotoRow | None:
+        """The row that gives way where a photo comes to `path`, if there is one; Refused if that one has an archive of its own."""
+        taken = self._current(row.gallery, path)
+        if taken is not None and (taken.has_archive or taken.state not in (State.LEFT, State.QUEUED, State.FAILED)):
+            raise Refused(f"photo {taken.id} has that path already")
+        return taken
+
+    def regrace(self, gallery: bytes, grace_s: int) -> int:
+        """The grace of a gallery is `grace_s` seconds from now on, also for what was retired before; how many rows that changed."""
+        with self._transaction():
+            cursor = self._connection.execute(
+                "UPDATE photos SET purge_after_at = retired_at + ?2 "
+                "WHERE state = 'retired' AND gallery = ?1 AND purge_after_at IS NOT retired_at + ?2",
+                (gallery, grace_s),
+            )
+            return cursor.rowcount
 
     def left(self, photo_id: int, reason: str, detail: str = "") -> PhotoRow:
         """-> LEFT: untouched. `reason` is a slug of the documented list, `detail` the same for people."""

@@ -29,7 +29,7 @@ The photos around it that look ordinary but small are stand-ins: previews under 
   staging/    temp files of work in progress.
 
 To get a photo back:          gallery-optimizer restore PHOTO --to FOLDER
-To get all of them back:      gallery-optimizer eject
+To get a whole folder back:   gallery-optimizer restore FOLDER --to ANOTHER
 To decode one archive alone:  gallery-optimizer decode archives/ab/ab....nphoto -o photo.jpg
 Any later version decodes every archive, also on another machine, and needs no catalogue for it.
 """

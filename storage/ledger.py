@@ -63,6 +63,10 @@ class Ledger:
             "sha256 = ?1 AND (?2 IS NULL OR gallery = ?2) ORDER BY archive_sha256 IS NULL, superseded_at IS NOT NULL, id", (sha256, gallery)
         )
 
+    def moved_from(self, gallery: bytes, path: bytes) -> list[PhotoRow]:
+        """Current rows of photos that were archived under this path and have another one now."""
+        return self._rows("superseded_at IS NULL AND gallery = ? AND came_from = ? ORDER BY id", (gallery, path))
+
     def rows(self, state: State | None = None, gallery: bytes | None = None) -> Iterator[PhotoRow]:
         """Current rows, the first seen first. Read in pages: moves may be made while iterating; rows added meanwhile are left out."""
         with translated_sqlite(self.path):
@@ -83,15 +87,21 @@ class Ledger:
         return self._rows(f"superseded_at IS NULL AND id IN ({working} UNION ALL {restoring}) ORDER BY id")
 
     def due_for_purge(self, now: float | None = None) -> list[PhotoRow]:
-        """RETIRED rows whose grace is over at `now` (seconds; default: the clock), the oldest first; superseded ones too."""
+        """RETIRED rows whose grace is over at `now` (seconds; default: the clock), the oldest first.
+
+        Never superseded ones: somebody's bytes have the path of such a photo, and its set-aside original is all that is left in full.
+        """
         moment = self._now() if now is None else int(now)
         due = "SELECT id FROM photos INDEXED BY photos_due WHERE state = 'retired' AND purge_after_at <= ?"
-        return self._rows(f"id IN ({due}) ORDER BY purge_after_at, id", (moment,))
+        return self._rows(f"superseded_at IS NULL AND id IN ({due}) ORDER BY purge_after_at, id", (moment,))
 
-    def totals(self, gallery: bytes | None = None) -> Totals:
-        """What `status` shows, of one gallery or of all, from one snapshot of the catalogue."""
+    def totals(self, gallery: bytes | None = None, graces_s: Mapping[bytes, int] | None = None) -> Totals:
+        """What `status` shows, of one gallery or of all, from one snapshot of the catalogue.
+
+        `graces_s`: the grace in force of each gallery, in seconds; dates of others are as they were recorded.
+        """
         with translated_sqlite(self.path):
-            return summary.totals(self._connection, gallery)
+            return summary.totals(self._connection, gallery, graces_s or {})
 
     # Runs, for the history.
 

@@ -101,3 +101,15 @@ def m001_photos_and_runs(db: Database) -> None:
         """
     )
     db.execute("PRAGMA user_version = 1")
+
+
+@migrations()
+def m002_photos_that_move(db: Database) -> None:
+    db.execute("ALTER TABLE photos ADD COLUMN bound_for BLOB")
+    db.execute("ALTER TABLE photos ADD COLUMN came_from BLOB")
+    db.execute("CREATE INDEX photos_by_origin ON photos (gallery, came_from) WHERE came_from IS NOT NULL")
+    # Holds every column that `status` needs for its dates.
+    db.execute(
+        "CREATE INDEX photos_in_grace ON photos (gallery, retired_at, purge_after_at) WHERE state = 'retired' AND superseded_at IS NULL"
+    )
+    db.execute("PRAGMA user_version = 2")

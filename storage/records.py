@@ -36,6 +36,10 @@ class PhotoRow:
     stand_in_fingerprint: Fingerprint | None
     copy_sha256: str | None
     """Of the copy that a restore put in place, where that is not the original itself."""
+    bound_for: bytes | None
+    """Path that the photo is about to be restored to, where that is not its own; an intent, only with `copy_sha256`."""
+    came_from: bytes | None
+    """Path that the photo had before it was restored to this one: its stand-in had been edited or renamed."""
     lane: str | None
     quality: str | None
     """Quality level by name."""
@@ -73,6 +77,11 @@ class PhotoRow:
     def location(self) -> Path:
         """Absolute path of the photo."""
         return Path(os.fsdecode(os.path.join(self.gallery, self.path)))
+
+    @property
+    def goal(self) -> Path:
+        """Absolute path that it is to be restored to."""
+        return Path(os.fsdecode(os.path.join(self.gallery, self.path if self.bound_for is None else self.bound_for)))
 
     @property
     def root(self) -> Path:

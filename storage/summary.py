@@ -1,14 +1,20 @@
 """Sums over the catalogue, in one read transaction."""
 
 import sqlite3
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from storage.records import Share, Totals
 from storage.states import State
 
 _BY_KIND = """
-SELECT state, lane, reason, COUNT(*), SUM(size_bytes), SUM(IFNULL(stand_in_bytes, 0)), MIN(purge_after_at), MAX(purge_after_at)
+SELECT state, lane, reason, COUNT(*), SUM(size_bytes), SUM(IFNULL(stand_in_bytes, 0))
 FROM photos WHERE superseded_at IS NULL AND (?1 IS NULL OR gallery = ?1) GROUP BY state, lane, reason
+"""
+
+_DATES = """
+SELECT gallery, MIN(retired_at), MAX(retired_at), MIN(purge_after_at), MAX(purge_after_at) FROM photos INDEXED BY photos_in_grace
+WHERE state = 'retired' AND superseded_at IS NULL AND (?1 IS NULL OR gallery = ?1) GROUP BY gallery
 """
 
 # An archive that serves several paths is counted once: MIN picks purged before restored before retired, in the order of the alphabet.
@@ -24,12 +30,13 @@ _ARCHIVED = frozenset({State.COMMITTED, State.RETIRED, State.PURGED, State.RESTO
 _TOLD_WHY = frozenset({State.LEFT, State.FAILED})
 
 
-def totals(connection: sqlite3.Connection, gallery: bytes | None) -> Totals:
+def totals(connection: sqlite3.Connection, gallery: bytes | None, graces_s: Mapping[bytes, int]) -> Totals:
     """Of one gallery, or of all. The connection must not be in a transaction."""
-    connection.execute("BEGIN")  # both queries see the same moment
+    connection.execute("BEGIN")  # all queries see the same moment
     try:
         kinds = connection.execute(_BY_KIND, (gallery,)).fetchall()
         archives = {State(state): int(total or 0) for state, total in connection.execute(_ARCHIVES, (gallery,))}
+        dates = [_due(graces_s.get(key), *found) for key, *found in connection.execute(_DATES, (gallery,))]
     finally:
         connection.execute("ROLLBACK")
     by_state = dict.fromkeys(State, 0)
@@ -47,14 +54,14 @@ def totals(connection: sqlite3.Connection, gallery: bytes | None) -> Totals:
 
     def share(state: State) -> Share:
         groups = [group[3:] for group in kinds if group[0] == state]
-        dated = [group for group in groups if state is State.RETIRED and group[3] is not None]
+        dated = dates if state is State.RETIRED else []
         return Share(
             photos=sum(group[0] for group in groups),
             original_bytes=sum(group[1] for group in groups),
             archive_bytes=archives.get(state, 0),
             stand_in_bytes=sum(group[2] for group in groups),
-            earliest_at=min((group[3] for group in dated), default=None),
-            latest_at=max((group[4] for group in dated), default=None),
+            earliest_at=min((first for first, _ in dated), default=None),
+            latest_at=max((last for _, last in dated), default=None),
         )
 
     return Totals(
@@ -67,3 +74,8 @@ def totals(connection: sqlite3.Connection, gallery: bytes | None) -> Totals:
         purged=share(State.PURGED),
         restored=share(State.RESTORED),
     )
+
+
+def _due(grace_s: int | None, first_retired: int, last_retired: int, first_due: int, last_due: int) -> tuple[int, int]:
+    """When the first and the last of a gallery may be purged; by the grace in force, where it is known."""
+    return (first_due, last_due) if grace_s is None else (first_retired + grace_s, last_retired + grace_s)

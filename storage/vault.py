@@ -98,14 +98,18 @@ class Vault(Shelf):
             granted = lease.granted
         return Retired(aside, stand_in_sha256, len(stand_in or b""), placed, differences, granted)
 
-    def put_back(self, path: Path, sha256: str, stand_in_sha256: str | None, *, as_it_is: bool = False) -> Fingerprint:
+    def put_back(
+        self, path: Path, sha256: str, stand_in_sha256: str | None, *, as_it_is: bool = False, taken_from: Path | None = None
+    ) -> Fingerprint:
         """The set-aside original goes back in place, over our own unchanged stand-in or where nothing is.
+
+        `taken_from`: where it stood when it was set aside, if that was not `path`.
 
         Where the original is in place already, a second copy in the vault is removed. `as_it_is` takes a late writer's version too.
         Raises Missing (none set aside, or the folder is gone), Damaged (it is not the original), Changed (somebody's file is in
         place; nothing was touched).
         """
-        aside = self.aside_path(path, sha256)
+        aside = self.aside_path(taken_from or path, sha256)
         held, placed = sha256_or_none(aside), self._digest_at(path)
         if placed == sha256 and held in (sha256, stand_in_sha256, None):
             if held is not None:
@@ -173,14 +177,18 @@ class Vault(Shelf):
         archive_sha256: str | None = None,
         stand_in_sha256: str | None = None,
         copy_sha256: str | None = None,
+        taken_from: Path | None = None,
     ) -> Survey:
-        """Facts about one photo. `archive_sha256` None: any archive of that original counts as INTACT, and its digest is told."""
+        """Facts about one photo. `archive_sha256` None: any archive of that original counts as INTACT, and its digest is told.
+
+        `taken_from` as in `put_back`.
+        """
         relative = layout.relative_to_gallery(self.root, path)
         placed = self._digest_at(path)
         archive = aside = None
         if sha256 is not None:
             archive = sha256_or_none(self.archive_path(sha256))
-            aside = sha256_or_none(self.folder / layout.aside_name(relative, sha256))
+            aside = sha256_or_none(self.aside_path(taken_from or path, sha256))
         return Survey(
             at_path=_at_path(placed, os.path.lexists(path), sha256, stand_in_sha256, copy_sha256),
             at_path_sha256=placed,

@@ -379,3 +379,52 @@ def test_reading_costs_no_heavy_import(root: Path, tmp_path: Path) -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+def test_another_grace_holds_for_what_was_retired_before(catalog: Catalog, clock: Clock) -> None:
+    row = retired(catalog, purge_after_at=int(clock.now) + 700)
+    clock.now += 100
+    late = retired(catalog, b"IMG_2.jpg", purge_after_at=int(clock.now) + 700)
+    start = row.retired_at
+    assert start is not None
+    told = catalog.totals(GALLERY, {GALLERY: 50}).retired
+    assert (told.earliest_at, told.latest_at) == (start + 50, start + 150), "status tells it before a run has written it"
+    assert catalog.totals(None, {b"/elsewhere": 50}).retired.earliest_at == start + 700
+    assert catalog.regrace(GALLERY, 50) == 2
+    assert [catalog.get(each.id).purge_after_at for each in (row, late)] == [start + 50, start + 150]
+    assert [due.id for due in catalog.due_for_purge(start + 60)] == [row.id]
+    assert catalog.regrace(GALLERY, 900) == 2
+    assert catalog.due_for_purge(start + 899) == []
+    assert catalog.regrace(GALLERY, 900) == 0
+    assert catalog.regrace(b"/elsewhere", 1) == 0
+
+
+def test_the_original_of_a_superseded_photo_is_never_due(catalog: Catalog) -> None:
+    row = retired(catalog, purge_after_at=5)
+    assert catalog.enqueue(GALLERY, row.path, replace(SEEN, inode=77), sha256="e" * 64).standing is Standing.SUPERSEDES
+    assert catalog.due_for_purge(10**10) == []
+
+
+def test_a_photo_restored_to_another_path_has_that_path(catalog: Catalog) -> None:
+    row = retired(catalog)
+    stood_there = catalog.enqueue(GALLERY, b"renamed.jpg", SMALL).row
+    catalog.claim(stood_there.id)
+    catalog.left(stood_there.id, "stand-in")
+    intended = catalog.restoring(row.id, row.sha256, b"renamed.jpg")
+    assert (intended.bound_for, intended.path) == (b"renamed.jpg", row.path)
+    assert [each.id for each in catalog.unfinished()] == [row.id]
+    moved = catalog.restored(row.id, pinned_until_at=9, fingerprint=SEEN)
+    assert (moved.path, moved.came_from, moved.bound_for, moved.state) == (b"renamed.jpg", row.path, None, State.RESTORED)
+    assert catalog.moved_from(GALLERY, row.path) == [moved]
+    assert catalog.find(GALLERY, row.path) is None
+    with pytest.raises(Missing):
+        catalog.get(stood_there.id)
+
+
+def test_no_photo_takes_the_path_of_an_archived_one(catalog: Catalog) -> None:
+    row, other = retired(catalog), retired(catalog, b"IMG_2.jpg")
+    with pytest.raises(Refused, match="that path"):
+        catalog.restoring(row.id, row.sha256, other.path)
+    assert catalog.get(row.id) == row
+    catalog.restoring(row.id, row.sha256, b"free.jpg")
+    assert catalog.restoring(row.id, None).bound_for is None
