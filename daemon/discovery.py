@@ -13,7 +13,7 @@ from daemon.eligibility import Sighting, walk
 from daemon.errors import GalleryGone
 from daemon.galleries import Gallery
 from daemon.ports import Clock
-from storage.admission import QUEUES, judge
+from storage.admission import QUEUES, Standing, judge
 from storage.catalog import Catalog
 from storage.digest import sha256_of
 from storage.errors import Missing, Refused, StorageError
@@ -33,6 +33,8 @@ class Found:
     left: list[tuple[Path, str]] = field(default_factory=list)
     """Left without reading a byte, with the reason."""
     unreadable: list[tuple[Path, str]] = field(default_factory=list)
+    edited: list[tuple[Sighting, bool, PhotoRow]] = field(default_factory=list)
+    """Somebody's files where stand-ins were, whether the user named them, and the rows of the archived photos; `admit` them afterwards."""
 
 
 def check_presence(gallery: Gallery, catalog: Catalog) -> None:
@@ -57,7 +59,7 @@ def look(gallery: Gallery, catalog: Catalog, clock: Clock, starts: list[Path]) -
     for sighting, by_name in _sightings(gallery, starts):
         seen += 1
         try:
-            _admit(gallery, catalog, clock, sighting, by_name, found)
+            admit(gallery, catalog, clock, sighting, by_name, found)
         except Missing:
             continue  # gone between the listing and the look
         except StorageError as error:
@@ -77,7 +79,8 @@ def _sightings(gallery: Gallery, starts: list[Path]) -> Iterator[tuple[Sighting,
         yield from ((sighting, named) for sighting in walk(gallery.root, gallery.settings.exclude, start))
 
 
-def _admit(gallery: Gallery, catalog: Catalog, clock: Clock, sighting: Sighting, by_name: bool, found: Found) -> None:
+def admit(gallery: Gallery, catalog: Catalog, clock: Clock, sighting: Sighting, by_name: bool, found: Found) -> None:
+    """Compare one sighting with the catalogue, and note in `found` what follows. Raises StorageError for a file that can't be read."""
     name = gallery.relative(sighting.path)
     row = catalog.find(gallery.key, name)
     sha256 = None
@@ -87,6 +90,9 @@ def _admit(gallery: Gallery, catalog: Catalog, clock: Clock, sighting: Sighting,
     except Refused:
         sha256 = sha256_of(sighting.path)
         standing = judge(row, sighting.fingerprint, sha256, rules=gallery.rules, by_name=by_name, now=now)
+    if row is not None and row.state in (State.RETIRED, State.PURGED) and standing is Standing.SUPERSEDES:
+        found.edited.append((sighting, by_name, row))
+        return
     known = row is not None and row.is_current(sighting.fingerprint)
     if known and standing not in QUEUES and row is not None and row.state is not State.QUEUED:
         return  # nothing to write: a second look at a gallery must cost next to nothing

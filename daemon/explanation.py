@@ -7,9 +7,13 @@ from typing import Any
 
 from daemon.eligibility import SUFFIXES, Rules, arriving, obstacle
 from daemon.galleries import Gallery
+from daemon.in_place import is_edited
+from daemon.marking import original_of
 from daemon.reasons import sentence
 from daemon.report import STATE_WORDS, amount, day
-from storage.errors import shown
+from storage.catalog import Catalog
+from storage.digest import read_once
+from storage.errors import StorageError, shown
 from storage.records import PhotoRow
 from storage.states import State
 
@@ -22,23 +26,38 @@ class Explanation:
     facts: dict[str, Any]
 
 
-def explain(gallery: Gallery, row: PhotoRow | None, path: Path) -> Explanation:
-    """Why a photo is as it is. `row` None: the catalogue does not know it (yet)."""
+def explain(gallery: Gallery, row: PhotoRow | None, path: Path, catalog: Catalog | None) -> Explanation:
+    """Why a photo is as it is. `row` None: the catalogue does not know it (yet); `catalog` None: there is none."""
     name = gallery.shown(path)
+    others = _others(gallery, row, path, catalog)
+    related = [f"{what} {gallery.shown(other.location)}: {STATE_WORDS[other.state]}." for what, other in others]
+    beside = {"related": [{"photo": gallery.shown(other.location), "state": other.state.value} for _, other in others]}
     if row is None:
         why = unknown(gallery, path)
-        return Explanation((f"{name}: {why}.",), {"photo": name, "state": None, "reason": None, "why": why})
+        return Explanation((f"{name}: {why}.", *related), {"photo": name, "state": None, "reason": None, "why": why, **beside})
+    edited = _edited(row)
     lines = [f"{name}: {STATE_WORDS[row.state]}."]
     if row.state in (State.LEFT, State.FAILED):
         lines.append(f"Why: {sentence(row.reason or '')}" + (f" ({row.detail})." if row.detail else "."))
         if row.reason not in ("gone", "stand-in", "restored-copy"):
             lines.append('It is tried again when it changes, when the settings change, or with "optimize" and its name.')
+    if edited:
+        lines.append(
+            "The file that has its name now is not its stand-in: it was edited or replaced. It stays; "
+            'the next "optimize" puts the full photo beside it.'
+        )
+    if row.came_from is not None:
+        lines.append(f"It was put here because its stand-in, {shown(row.came_from)}, had been edited or renamed.")
+    lines += related
     lines.append(f"Original: {amount(row.size_bytes)}" + (f", SHA-256 {row.sha256}." if row.sha256 else "."))
     if row.has_archive:
         lines += _archive_lines(gallery, row)
     facts = {
         "photo": name,
         "state": row.state.value,
+        "edited": edited,
+        "came_from": None if row.came_from is None else shown(row.came_from),
+        **beside,
         "reason": row.reason,
         "why": sentence(row.reason) if row.reason else None,
         "detail": row.detail,
@@ -53,7 +72,8 @@ def explain(gallery: Gallery, row: PhotoRow | None, path: Path) -> Explanation:
         "score_whole": row.score_whole,
         "score_worst_tile": row.score_worst_tile,
         "score_copy": row.score_copy,
-        **{key: getattr(row, key) for key in ("encoded_at", "retired_at", "purge_after_at", "purged_at", "restored_at", "pinned_until_at")},
+        **{key: getattr(row, key) for key in ("encoded_at", "retired_at", "purged_at", "restored_at", "pinned_until_at")},
+        "purge_after_at": _due(gallery, row),
     }
     return Explanation(tuple(lines), facts)
 
@@ -91,14 +111,43 @@ def _archive_lines(gallery: Gallery, row: PhotoRow) -> list[str]:
     ]
     if row.checked_at is not None:
         lines.append(f"Proven on {day(row.checked_at)}: read back from the disk, decoded and compared by another process.")
-    if row.state is State.RETIRED and row.purge_after_at is not None:
-        lines.append(f"Retired on {day(row.retired_at or 0)}; the original itself can be restored until {day(row.purge_after_at)}.")
+    due = _due(gallery, row)
+    if row.state is State.RETIRED and due is not None:
+        lines.append(f"Retired on {day(row.retired_at or 0)}; the original itself can be restored until {day(due)}.")
     if row.state is State.PURGED:
         lines.append(f"The original was purged on {day(row.purged_at or 0)}; a copy can be restored from the archive.")
     if row.state is State.RESTORED:
         what = "a copy" if row.copy_sha256 else "the original"
         lines.append(f"Restored on {day(row.restored_at or 0)} ({what}); left alone until {day(row.pinned_until_at or 0)}.")
     return lines
+
+
+def _due(gallery: Gallery, row: PhotoRow) -> int | None:
+    """When it may be purged, by the grace in force: the next run writes that into the catalogue."""
+    return row.purge_after_at if row.state is not State.RETIRED or row.retired_at is None else row.retired_at + gallery.grace_s
+
+
+def _edited(row: PhotoRow) -> bool:
+    try:
+        return is_edited(row)
+    except StorageError:
+        return False
+
+
+def _others(gallery: Gallery, row: PhotoRow | None, path: Path, catalog: Catalog | None) -> list[tuple[str, PhotoRow]]:
+    """Photos that have to do with this path, each with how: archived under its name before, or what its file is a stand-in of."""
+    if catalog is None:
+        return []
+    name = gallery.relative(path)
+    found = [("The photo that was archived under this name before is", other) for other in catalog.moved_from(gallery.key, name)]
+    if not found and (row is None or row.reason == "stand-in"):
+        try:
+            digest = original_of(read_once(path).data) if name.lower().endswith(SUFFIXES) else None
+        except StorageError:
+            digest = None
+        same = catalog.by_digest(digest, gallery.key) if digest is not None else []
+        found += [("It is a stand-in of", other) for other in same if other.has_archive and other.superseded_at is None]
+    return found
 
 
 def _place(gallery: Gallery, row: PhotoRow) -> Path:

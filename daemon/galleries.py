@@ -39,6 +39,11 @@ class Gallery:
         return self.settings.stand_in == "preview"
 
     @property
+    def grace_s(self) -> int:
+        """Seconds that a retired original waits, by the configuration as it is now."""
+        return int(self.settings.grace.total_seconds())
+
+    @property
     def rules(self) -> str:
         """Digest of the settings that decide whether a photo is archived: under others, photos that were left are tried again."""
         deciding = (self.settings.quality, self.settings.stand_in, self.limits.min_saving, self.limits.memory_bytes)

@@ -143,8 +143,8 @@ class Optimizer:
         done = self._vault.retire(row.location, proof, stand_in)
         if done.differences:
             _log.info("%s: the stand-in could not be given: %s", self._gallery.shown(row.location), ", ".join(done.differences))
-        purge_after = self._clock.now() + self._gallery.settings.grace
-        self._catalog.retired(row.id, purge_after_at=int(purge_after.timestamp()), stand_in_fingerprint=done.stand_in_fingerprint)
+        purge_after_at = int(self._clock.now().timestamp()) + self._gallery.grace_s
+        self._catalog.retired(row.id, purge_after_at=purge_after_at, stand_in_fingerprint=done.stand_in_fingerprint)
 
     def _put_away(self, row: PhotoRow, copy: Snapshot) -> Outcome:
         """A copy that we restored gives its place back to a stand-in: its archive still exists, and coding the copy would lose twice."""

@@ -3,10 +3,10 @@
 import logging
 from dataclasses import dataclass, field
 
+from daemon.composition import Workshop
 from daemon.galleries import Gallery
-from daemon.ports import Clock
+from daemon.in_place import Beside, is_edited, lay_beside
 from daemon.recovery import settle
-from storage.catalog import Catalog
 from storage.errors import Changed, Locked, Missing, StorageError
 from storage.states import State
 
@@ -21,15 +21,24 @@ class Purged:
     freed_bytes: int = 0
     kept: list[tuple[str, str]] = field(default_factory=list)
     """Originals that were not removed, with the reason."""
+    beside: list[Beside] = field(default_factory=list)
+    """Originals that were put beside an edit of their stand-in."""
 
 
-def purge_due(gallery: Gallery, catalog: Catalog, clock: Clock) -> Purged:
-    """Purge what is out of grace. An archive that is damaged, or an original that somebody wrote to, stays, and is told."""
+def purge_due(shop: Workshop, gallery: Gallery) -> Purged:
+    """Purge what is out of grace. An archive that is damaged, or an original that somebody wrote to, stays, and is told.
+
+    Where somebody edited a stand-in, the original goes beside the edit; a run over a part of a gallery may not have looked there.
+    """
     done = Purged()
+    catalog, clock = shop.catalog, shop.clock
     for row in catalog.due_for_purge(clock.now().timestamp()):
         if row.gallery != gallery.key:
             continue
         try:
+            if is_edited(row):
+                done.beside.append(lay_beside(shop, gallery, row))
+                continue
             freed = gallery.vault.purge(row.location, row.proof())
         except Locked:
             raise

@@ -93,6 +93,8 @@ def recover(gallery: Gallery, catalog: Catalog, clock: Clock) -> int:
 def settle(row: PhotoRow, gallery: Gallery, catalog: Catalog, clock: Clock) -> bool:
     """Look at one photo and do what `decide` says; whether that was anything."""
     vault = gallery.vault
+    if row.bound_for is not None:
+        return _settle_bound(row, gallery, catalog, clock)
     survey = vault.survey(
         row.location,
         sha256=row.sha256,
@@ -112,7 +114,7 @@ def settle(row: PhotoRow, gallery: Gallery, catalog: Catalog, clock: Clock) -> b
             vault.put_back(row.location, row.sha256 or "", row.stand_in_sha256, as_it_is=True)
             catalog.requeue(row.id)
         case Act.FINISH_RETIRING:
-            until = int((clock.now() + gallery.settings.grace).timestamp())
+            until = int(clock.now().timestamp()) + gallery.grace_s
             ours = survey.at_path_fingerprint if survey.at_path is AtPath.STAND_IN else None
             catalog.retired(row.id, purge_after_at=until, stand_in_fingerprint=ours)
         case Act.FINISH_PURGING:
@@ -131,11 +133,30 @@ def settle(row: PhotoRow, gallery: Gallery, catalog: Catalog, clock: Clock) -> b
     return True
 
 
+def _settle_bound(row: PhotoRow, gallery: Gallery, catalog: Catalog, clock: Clock) -> bool:
+    """The photo was on its way to another path than its own: it is there, or the intent is forgotten, and the row looked at again."""
+    survey = gallery.vault.survey(
+        row.goal,
+        sha256=row.sha256,
+        archive_sha256=row.archive_sha256,
+        stand_in_sha256=row.stand_in_sha256,
+        copy_sha256=row.copy_sha256,
+        taken_from=row.location,
+    )
+    if survey.at_path in (AtPath.ORIGINAL, AtPath.COPY):
+        _finish_restoring(row, survey, gallery, catalog, clock)
+    else:
+        _drop_swap(row, survey, gallery)
+        catalog.restoring(row.id, None)
+        settle(catalog.get(row.id), gallery, catalog, clock)
+    return True
+
+
 def _finish_restoring(row: PhotoRow, survey: Survey, gallery: Gallery, catalog: Catalog, clock: Clock) -> None:
     pinned_until_at = int((clock.now() + gallery.settings.idle_for).timestamp())
     if survey.at_path is AtPath.ORIGINAL:
         # Removes what is left in the vault: our stand-in after the exchange, or a second copy where names can't be exchanged.
-        fingerprint = gallery.vault.put_back(row.location, row.sha256 or "", row.stand_in_sha256)
+        fingerprint = gallery.vault.put_back(row.goal, row.sha256 or "", row.stand_in_sha256, taken_from=row.location)
         catalog.restored(row.id, pinned_until_at=pinned_until_at, fingerprint=fingerprint)
         return
     _drop_swap(row, survey, gallery)
@@ -149,7 +170,7 @@ def _drop_swap(row: PhotoRow, survey: Survey, gallery: Gallery) -> None:
     if survey.swap is Holding.MISSING:
         return
     try:
-        gallery.vault.drop_swap(row.location, row.stand_in_sha256)
+        gallery.vault.drop_swap(row.goal, row.stand_in_sha256)
     except Refused as error:
         _log.warning("%s", error)  # it may be the user's: kept, and told
 

@@ -5,7 +5,6 @@ In place only over our own unchanged stand-in; elsewhere only under names that a
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -14,21 +13,24 @@ from codec import bitstream
 from codec.errors import CodecError
 from codec.facts import Facts
 from daemon.composition import Workshop
+from daemon.copies import attributes, rebuilt
 from daemon.eligibility import SUFFIXES
 from daemon.errors import WorkerError, WrongPath
 from daemon.galleries import Gallery, holding, place
+from daemon.in_place import give_back, is_edited, lay_beside
 from daemon.marking import original_of
-from daemon.messages import Format, Refused, RestoreJob
+from daemon.messages import Format
 from daemon.ports import Progress
-from daemon.reasons import sentence
 from daemon.recovery import recover
 from storage import durable
 from storage.attributes import Attributes
-from storage.digest import read_once, sha256_of, sha256_of_bytes
-from storage.errors import Damaged, Locked, Missing, StorageError, shown
+from storage.digest import read_once, sha256_of
+from storage.errors import Damaged, Locked, StorageError, shown
 from storage.records import PhotoRow
 from storage.states import State
 
+_GIVING = (State.RETIRED, State.COMMITTED, State.RESTORED, State.PURGED)
+"""States of a photo that can be given back, the one that surely gives the original first."""
 _SUFFIX: dict[Format, str] = {"jpeg": ".jpg", "png": ".png"}
 
 
@@ -39,6 +41,8 @@ class Came(StrEnum):
     """The very bytes of the original."""
     COPY = "copy"
     """Rebuilt from the archive."""
+    AS_IT_IS = "as-it-is"
+    """The file that has the name now: never archived, or not the photo that was archived under it first."""
     NOT = "not"
     """Nothing to restore: the photo is in its place."""
 
@@ -51,6 +55,8 @@ class Restoration:
     came: Came
     written: Path | None
     trouble: str = ""
+    note: str = ""
+    """Something that the user should know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +67,11 @@ class _Target:
     below: Path
     gallery: Gallery | None
     row: PhotoRow | None
-    archive: Path | None
+    archive: Path | None = None
+    place: Path | None = None
+    """What the user named, where that is not the photo's own path: a stand-in that was renamed, or an edit with the photo beside it."""
+    later: bool = False
+    """Another photo was archived under this name before, and has another one now."""
 
 
 def restore(shop: Workshop, paths: list[Path], folder: Path | None, format: Format | None, progress: Progress) -> list[Restoration]:
@@ -96,28 +106,54 @@ def _targets(shop: Workshop, given: Path) -> Iterator[_Target]:
         yield _Target(shown(given), Path(where.stem), None, None, where)
         return
     gallery = holding(shop.galleries, where)
-    if gallery is None:
-        raise WrongPath(f"{shown(given)} is in no configured gallery, and no .nphoto file.")
-    if where.is_dir():
+    if gallery is not None and where.is_dir():
         found = 0
         for row in list(shop.catalog.rows(gallery=gallery.key)):
             if row.location.is_relative_to(where) and row.state in (State.RETIRED, State.PURGED):
                 found += 1
-                yield _Target(gallery.shown(row.location), row.location.relative_to(where), gallery, row, None)
+                yield _Target(gallery.shown(row.location), row.location.relative_to(where), gallery, row)
         if not found:
             raise WrongPath(f"{shown(given)}: no archived photo is in there.")
         return
+    named = [] if gallery is None else list(_by_name(shop, gallery, where))
+    marked = None if named else _by_mark(shop, gallery, where)
+    if not named and marked is None and gallery is None:
+        raise WrongPath(f"{shown(given)} is in no configured gallery, and no .nphoto file.")
+    if not named and marked is None:
+        raise WrongPath(f"{shown(given)} " + ("has no archive." if where.exists() else "is not there, and no archive is known for it."))
+    yield from named
+    if marked is not None:
+        yield marked
+
+
+def _by_name(shop: Workshop, gallery: Gallery, where: Path) -> Iterator[_Target]:
+    """The photo of that name, and those that were archived under it before it was edited."""
     known = shop.catalog.find(gallery.key, gallery.relative(where))
-    if known is not None and known.reason != "stand-in":
-        yield _Target(gallery.shown(where), Path(where.name), gallery, known, None)
-        return
-    # A stand-in that was renamed, moved or copied, or whose catalogue was lost: it says itself what it stands for.
-    if where.is_file() and os.fsencode(where.name).lower().endswith(SUFFIXES):
-        digest = original_of(read_once(where).data)
-        if digest is not None and gallery.vault.archive_path(digest).exists():
-            yield _Target(gallery.shown(where), Path(where.name), gallery, None, gallery.vault.archive_path(digest))
-            return
-    raise WrongPath(f"{shown(given)} " + ("has no archive." if where.exists() else "is not there, and no archive is known for it."))
+    moved = shop.catalog.moved_from(gallery.key, gallery.relative(where))
+    gone = moved and known is not None and not known.has_archive and not os.path.lexists(where)
+    if known is not None and known.reason != "stand-in" and not gone:
+        yield _Target(gallery.shown(where), Path(where.name), gallery, known, later=bool(moved))
+    for row in moved:
+        yield _Target(gallery.shown(row.location), Path(row.location.name), gallery, row, place=where)
+
+
+def _by_mark(shop: Workshop, own: Gallery | None, where: Path) -> _Target | None:
+    """A stand-in that was renamed, moved or copied, or whose catalogue was lost: it says itself what it stands for."""
+    if not where.is_file() or not os.fsencode(where.name).lower().endswith(SUFFIXES):
+        return None
+    digest = original_of(read_once(where).data)
+    if digest is None:
+        return None
+    name = shown(where.name) if own is None else own.shown(where)
+    alone: _Target | None = None
+    for gallery in sorted(shop.galleries, key=lambda each: each is not own):
+        rows = [row for row in shop.catalog.by_digest(digest, gallery.key) if row.state in _GIVING]
+        if rows:  # best the one whose original is still there
+            return _Target(name, Path(where.name), gallery, min(rows, key=lambda row: _GIVING.index(row.state)), place=where)
+        archive = gallery.vault.archive_path(digest)
+        if alone is None and archive.exists():
+            alone = _Target(name, Path(where.name), gallery, None, archive)
+    return alone
 
 
 def _one(shop: Workshop, target: _Target, folder: Path | None, format: Format | None) -> Restoration:
@@ -128,7 +164,7 @@ def _one(shop: Workshop, target: _Target, folder: Path | None, format: Format | 
             return _from_archive_alone(shop, target, folder, format)
         assert target.gallery is not None
         if folder is None:
-            return _in_place(shop, target.gallery, target.row, target.name)
+            return _in_place(shop, target.gallery, target.row, target)
         return _into(shop, target.gallery, target.row, target, folder, format)
     except Locked:
         raise
@@ -136,32 +172,26 @@ def _one(shop: Workshop, target: _Target, folder: Path | None, format: Format | 
         return Restoration(target.name, Came.NOT, None, str(error))
 
 
-def _in_place(shop: Workshop, gallery: Gallery, row: PhotoRow, name: str) -> Restoration:
+def _in_place(shop: Workshop, gallery: Gallery, row: PhotoRow, target: _Target) -> Restoration:
+    where = target.place or row.location
     if row.state not in (State.RETIRED, State.PURGED):
-        return Restoration(name, Came.NOT, None)
-    pinned = int((shop.clock.now() + gallery.settings.idle_for).timestamp())
-    if row.state is State.RETIRED:
-        with _intending(shop, row, row.sha256 or ""):
-            fingerprint = gallery.vault.put_back(row.location, row.sha256 or "", row.stand_in_sha256)
-        shop.catalog.restored(row.id, pinned_until_at=pinned, fingerprint=fingerprint)
-        return Restoration(name, Came.ORIGINAL, row.location)
-    data = _rebuilt(shop, gallery.vault.archive_path(row.sha256 or ""), row.archive_sha256, None)
-    digest = sha256_of_bytes(data)
-    with _intending(shop, row, digest):
-        fingerprint = gallery.vault.replace_stand_in(row.location, data, row.stand_in_sha256, _attributes(row))
-    shop.catalog.restored(row.id, pinned_until_at=pinned, fingerprint=fingerprint, copy_sha256=digest)
-    return Restoration(name, Came.COPY, row.location)
+        return Restoration(target.name, Came.NOT, None, note=_where_it_is(gallery, row, where))
+    if where != row.location:
+        if holding([gallery], where) is None or row.superseded_at is not None:
+            raise WrongPath(f"it stands for a photo of {shown(gallery.root)}; say --to DIR.")
+        if os.path.lexists(row.location) and not is_edited(row):
+            raise WrongPath(f"it is a copy of the stand-in of {gallery.shown(row.location)}; restore that one, or say --to DIR.")
+    if is_edited(row) if where == row.location else sha256_of(where) != row.stand_in_sha256:
+        laid = lay_beside(shop, gallery, row, where)
+        came = Came.ORIGINAL if laid.original else Came.COPY
+        note = f"{target.name} was edited since, and keeps the edit; the photo is beside it."
+        return Restoration(target.name, came, laid.place, note=note)
+    original = give_back(shop, gallery, row, where)
+    return Restoration(target.name, Came.ORIGINAL if original else Came.COPY, where)
 
 
-@contextmanager
-def _intending(shop: Workshop, row: PhotoRow, sha256: str) -> Iterator[None]:
-    """The catalogue knows what is about to be put in place; where that is refused, it forgets it again."""
-    shop.catalog.restoring(row.id, sha256)
-    try:
-        yield
-    except StorageError:
-        shop.catalog.restoring(row.id, None)
-        raise
+def _where_it_is(gallery: Gallery, row: PhotoRow, where: Path) -> str:
+    return "" if where == row.location else f"{gallery.shown(where)}: the full photo is {gallery.shown(row.location)}."
 
 
 def _into(shop: Workshop, gallery: Gallery, row: PhotoRow, target: _Target, folder: Path, format: Format | None) -> Restoration:
@@ -175,24 +205,36 @@ def _into(shop: Workshop, gallery: Gallery, row: PhotoRow, target: _Target, fold
         if snapshot.sha256 != row.sha256:
             raise Damaged("the set-aside original was written to; it is kept in the vault")
         _write(goal, snapshot.data, Attributes.of(source))
-        return Restoration(target.name, Came.ORIGINAL, goal)
-    if row.state in (State.RETIRED, State.PURGED):
+        return Restoration(target.name, Came.AS_IT_IS if target.later else Came.ORIGINAL, goal)
+    if row.has_archive and (row.state in (State.RETIRED, State.PURGED) or not as_it_is or _in_its_place(row) is None):
         archive = gallery.vault.archive_path(row.sha256 or "")
-        _write(goal, _rebuilt(shop, archive, row.archive_sha256, format), _attributes(row))
+        _write(goal, rebuilt(shop.codec, archive, row.archive_sha256, format), attributes(row, row.location))
         return Restoration(target.name, Came.COPY, goal)
     if not as_it_is:
         raise WrongPath("it is not archived; any picture program can convert it")
-    _write(goal, read_once(row.location).data, Attributes.of(row.location))
-    return Restoration(target.name, Came.COPY if row.copy_sha256 else Came.ORIGINAL, goal)
+    snapshot = read_once(row.location)
+    _write(goal, snapshot.data, Attributes.of(row.location))
+    if snapshot.sha256 == row.copy_sha256:
+        return Restoration(target.name, Came.COPY, goal)
+    return Restoration(target.name, Came.ORIGINAL if snapshot.sha256 == row.sha256 and not target.later else Came.AS_IT_IS, goal)
+
+
+def _in_its_place(row: PhotoRow) -> str | None:
+    """Digest of the file under the photo's own name, where that is its original or its copy."""
+    try:
+        found = sha256_of(row.location)
+    except StorageError:
+        return None
+    return found if found in (row.sha256, row.copy_sha256) else None
 
 
 def _from_archive_alone(shop: Workshop, target: _Target, folder: Path, format: Format | None) -> Restoration:
     assert target.archive is not None
     facts = facts_of(target.archive)
-    named = Path(os.fsdecode(facts.name))
+    named = Path(os.fsdecode(facts.name)) if target.gallery is None else target.below
     goal = folder / (named.with_suffix(_SUFFIX[format]) if format is not None else named)
     _check_free(goal)
-    data = _rebuilt(shop, target.archive, None, format)
+    data = rebuilt(shop.codec, target.archive, None, format)
     here = Attributes.of(target.archive)
     _write(goal, data, replace(here, mode=facts.mode, mtime_ns=facts.mtime_ns, atime_ns=facts.mtime_ns, xattrs={}))
     return Restoration(target.name, Came.COPY, goal)
@@ -203,29 +245,6 @@ def facts_of(archive: Path) -> Facts:
     data = read_once(archive).data
     small = bitstream.peek(data).small
     return Facts.from_bytes(small["FACT"])
-
-
-def _rebuilt(shop: Workshop, archive: Path, archive_sha256: str | None, format: Format | None) -> bytes:
-    if not archive.exists():
-        raise Missing(f"the archive {shown(archive)} is not there")
-    answer = shop.codec.restore(RestoreJob(archive, format))
-    if isinstance(answer, Refused):
-        raise Damaged(f"the archive {shown(archive)} can't be decoded: {sentence(answer.reason)} ({answer.detail})")
-    if archive_sha256 is not None and answer.archive_sha256 != archive_sha256:
-        raise Damaged(f"the archive {shown(archive)} is not the one that was proven")
-    return answer.data
-
-
-def _attributes(row: PhotoRow) -> Attributes:
-    """The original's: its stand-in wears them, dates and mode are in the catalogue too where the stand-in is gone or was changed."""
-    own = row.fingerprint
-    try:
-        worn = Attributes.of(row.location)
-        if row.stand_in_sha256 is not None and sha256_of(row.location) == row.stand_in_sha256:
-            return replace(worn, mtime_ns=own.mtime_ns, atime_ns=own.mtime_ns)
-    except StorageError:
-        pass
-    return Attributes(own.mode & 0o7777, os.getuid(), os.getgid(), own.mtime_ns, own.mtime_ns, {})
 
 
 def _check_free(goal: Path) -> None:

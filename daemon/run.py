@@ -6,15 +6,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from daemon.composition import Workshop
-from daemon.discovery import check_presence, look
-from daemon.errors import GalleryGone, WrongPath
+from daemon.discovery import Found, admit, check_presence, look
+from daemon.errors import GalleryGone, WorkerError, WrongPath
 from daemon.galleries import Gallery, holding, place
+from daemon.in_place import Beside, lay_beside
 from daemon.optimizer import Kind, Optimizer, Outcome
 from daemon.ports import Progress
 from daemon.purging import purge_due
 from daemon.reasons import sentence
 from daemon.recovery import recover
-from storage.errors import shown
+from storage.errors import Locked, StorageError, shown
 
 _log = logging.getLogger(__name__)
 
@@ -31,6 +32,8 @@ class Summary:
     """Photo and what went wrong."""
     gone: list[str] = field(default_factory=list)
     """What is wrong with galleries that were passed by."""
+    beside: list[Beside] = field(default_factory=list)
+    """Full photos that were put beside an edit of their stand-in."""
     again: int = 0
     purged: int = 0
     freed_bytes: int = 0
@@ -45,7 +48,7 @@ class Summary:
 
     @property
     def nothing_done(self) -> bool:
-        return not (self.gone or self.recovered or self.archived or self.left or self.failed or self.again or self.purged)
+        return not (self.gone or self.recovered or self.beside or self.archived or self.left or self.failed or self.again or self.purged)
 
     def add(self, name: str, outcome: Outcome) -> str:
         """Count one photo; what to say about it."""
@@ -106,7 +109,9 @@ def _one_gallery(shop: Workshop, gallery: Gallery, starts: list[Path], progress:
     if gallery.vault.folder.is_dir():
         shop.lock_vault(gallery)
         total.recovered += recover(gallery, shop.catalog, shop.clock)
+        shop.catalog.regrace(gallery.key, gallery.grace_s)
     found = look(gallery, shop.catalog, shop.clock, starts)
+    _lay_beside(shop, gallery, found, total)
     for path, reason in found.left:
         total.add(gallery.shown(path), Outcome(Kind.LEFT, reason))
     for path, trouble in found.unreadable:
@@ -123,10 +128,25 @@ def _one_gallery(shop: Workshop, gallery: Gallery, starts: list[Path], progress:
         if done is not None:
             progress.done(name, total.add(name, done))
     if gallery.vault.folder.is_dir():
-        purged = purge_due(gallery, shop.catalog, shop.clock)
+        purged = purge_due(shop, gallery)
+        total.beside += purged.beside
         total.purged += purged.photos
         total.freed_bytes += purged.freed_bytes
         total.failed += purged.kept
+
+
+def _lay_beside(shop: Workshop, gallery: Gallery, found: Found, total: Summary) -> None:
+    """Edits of stand-ins keep their names, and the full photos go beside them; then the edits are photos like any other."""
+    for sighting, by_name, row in found.edited:
+        shop.lock_vault(gallery)
+        try:
+            total.beside.append(lay_beside(shop, gallery, row))
+            admit(gallery, shop.catalog, shop.clock, sighting, by_name, found)
+        except Locked:
+            raise
+        except (StorageError, WorkerError) as error:
+            name = gallery.shown(sighting.path)
+            total.failed.append((name, f"its stand-in was edited, and the full photo could not be put beside it: {error}"))
 
 
 def _chosen(galleries: list[Gallery], paths: list[Path]) -> dict[Gallery, list[Path]]:

@@ -27,7 +27,7 @@ def explain(places: Places, path: Path, as_json: bool) -> None:
         raise WrongPath(f"{shown(path)} is no photo in a configured gallery.")
     with reading_room(places) as catalog:
         row = catalog.find(gallery.key, gallery.relative(where)) if catalog is not None else None
-        found = why(gallery, row, where)
+        found = why(gallery, row, where, catalog)
     if as_json:
         emit("explain", **found.facts)
     else:

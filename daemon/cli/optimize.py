@@ -24,6 +24,7 @@ def optimize(places: Places, paths: tuple[Path, ...], as_json: bool) -> None:
     from daemon.reasons import sentence
     from daemon.report import amount, photos
     from daemon.run import optimize as work
+    from storage.errors import shown
 
     with Workshop(places, settings.read(places.config_file)) as shop:
         for gallery in shop.galleries:
@@ -41,6 +42,9 @@ def optimize(places: Places, paths: tuple[Path, ...], as_json: bool) -> None:
             left=dict(sorted(done.left.items())),
             failed=[{"photo": name, "why": why} for name, why in done.failed],
             galleries_passed_by=done.gone,
+            beside_edits=[
+                {"photo": each.name, "beside": shown(each.place), "from": "original" if each.original else "copy"} for each in done.beside
+            ],
             changed_meanwhile=done.again,
             purged=done.purged,
             freed_bytes=done.freed_bytes,
@@ -51,6 +55,9 @@ def optimize(places: Places, paths: tuple[Path, ...], as_json: bool) -> None:
     else:
         if done.recovered:
             say(f"Brought in order after an interrupted run: {photos(done.recovered)}.")
+        for each in done.beside:
+            what = "the original, bit for bit" if each.original else "a copy from the archive"
+            say(f"Edited: {each.name} keeps the edit of its stand-in; the full photo is beside it: {shown(each.place.name)} ({what}).")
         if done.archived:
             share = done.saving_bytes / done.original_bytes
             say(

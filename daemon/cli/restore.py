@@ -43,14 +43,22 @@ def restore(places: Places, paths: tuple[Path, ...], folder: Path | None, in_pla
                 "from": each.came.value,
                 "written": shown(each.written) if each.written else None,
                 "trouble": each.trouble or None,
+                "note": each.note or None,
             }
             for each in done
         ]
         emit("restore", results=results)
     else:
-        words = {restorer.Came.ORIGINAL: "the original, bit for bit", restorer.Came.COPY: "a copy from the archive"}
-        for each in given:
-            say(f"{shown(each.written or '')}: {words[each.came]}")
+        words = {
+            restorer.Came.ORIGINAL: "the original, bit for bit",
+            restorer.Came.COPY: "a copy from the archive",
+            restorer.Came.AS_IT_IS: "the file that has this name now, as it is",
+        }
+        for each in done:
+            if each.written is not None:
+                say(f"{shown(each.written)}: {words[each.came]}")
+            if each.note:
+                say(f"  {each.note}")
     for each in failed:
         remark(f"Failed: {each.name}: {each.trouble}")
     if failed:

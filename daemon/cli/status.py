@@ -18,13 +18,15 @@ def status(places: Places, as_json: bool) -> None:
     from daemon.report import GalleryStatus, Status
     from storage.errors import shown
 
-    roots = [gallery.path.resolve() for gallery in settings.read(places.config_file).galleries]
+    configured = settings.read(places.config_file).galleries
+    roots = [gallery.path.resolve() for gallery in configured]
+    graces_s = {os.fsencode(root): int(each.grace.total_seconds()) for root, each in zip(roots, configured, strict=True)}
     with reading_room(places) as catalog:
         if catalog is None:
             found = None
         else:
-            each = tuple(GalleryStatus(shown(root), root.is_dir(), catalog.totals(os.fsencode(root))) for root in roots)
-            found = Status(each[0].totals if len(each) == 1 else catalog.totals(), each)
+            each = tuple(GalleryStatus(shown(root), root.is_dir(), catalog.totals(os.fsencode(root), graces_s)) for root in roots)
+            found = Status(each[0].totals if len(each) == 1 else catalog.totals(None, graces_s), each)
     if found is None:
         if as_json:
             emit("status", photos=0, galleries=[{"path": shown(root), "present": root.is_dir(), "photos": 0} for root in roots])

@@ -64,6 +64,10 @@ def test_a_whole_life(run: Run, home: Home, photo: Photo, tmp_path: Path) -> Non
     assert "Reclaimable:" in status
     assert "on 2026-03-08" in status
     assert "Saved:" not in status
+    home.configure('grace = "2 days"')
+    assert "on 2026-03-03" in run("status").stdout, "by the grace in force"
+    assert "until 2026-03-03" in run("explain", home.root / "a.jpg").stdout
+    home.configure()
     told = as_json(run("status", "--json"))
     assert told["command"] == "status"
     assert (told["by_state"]["retired"], told["by_state"]["left"], told["by_lane"]) == (1, 1, {"neural": 1})

@@ -258,7 +258,8 @@ def test_an_edited_stand_in_is_a_photo_of_its_own_and_the_archive_stays(home: Ho
     path.write_bytes(buffer.getvalue())
     home.optimize()
     assert list((home.root / ".gallery-optimizer/archives").rglob("*.nphoto"))
-    assert photo() in [aside.read_bytes() for aside in (home.root / ".gallery-optimizer/originals").iterdir()]
+    assert path.read_bytes() == buffer.getvalue()
+    assert (home.root / "a (original).jpg").read_bytes() == photo()
 
 
 def test_a_lost_catalogue_does_not_archive_stand_ins(home: Home, photo: Photo) -> None:
@@ -347,3 +348,14 @@ def test_a_photo_taken_away_is_no_longer_counted(home: Home, photo: Photo) -> No
     assert state_of(home, "a.jpg") == (State.LEFT, "gone")
     (home.root / "a.jpg").write_bytes(photo(2))
     assert home.optimize().archived == 1
+
+
+def test_another_grace_holds_for_what_was_set_aside_before(home: Home, photo: Photo) -> None:
+    (home.root / "a.jpg").write_bytes(photo())
+    home.optimize()
+    home.clock.forward(days=6)
+    home.configure('grace = "30 days"')
+    home.clock.forward(days=6)
+    assert home.optimize().nothing_done
+    home.configure('grace = "11 days"')
+    assert home.optimize().purged == 1

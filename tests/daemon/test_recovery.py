@@ -84,8 +84,25 @@ def holds(root: Path, data: bytes) -> bool:
     return bool(facts["sha256"] == digest)
 
 
+def prepare(home: Home, restoring: str) -> None:
+    """What happened before the run that is killed."""
+    if restoring:
+        home.optimize()
+    if restoring == "put away":
+        act(home, "restore")
+        home.clock.forward(days=31)
+    if restoring == "edited":
+        (home.root / "a.jpg").write_bytes(b"an edit")
+    if restoring == "renamed":
+        (home.root / "a.jpg").rename(home.root / "b.jpg")
+        home.optimize()
+
+
 def act(home: Home, restoring: str) -> None:
-    if restoring == "restore":
+    if restoring == "renamed":
+        with home.shop() as shop:
+            restorer.restore(shop, [home.root / "b.jpg"], None, None, Silence())
+    elif restoring == "restore":
         with home.shop() as shop:
             restorer.restore(shop, [home.root / "a.jpg"], None, None, Silence())
     else:
@@ -102,8 +119,15 @@ def act(home: Home, restoring: str) -> None:
         ("", "restore", {State.RESTORED, State.RETIRED}),
         ('grace = "0 days"', "restore", {State.RESTORED, State.PURGED}),
         ('grace = "0 days"', "put away", {State.PURGED}),
+        ("", "edited", {State.RESTORED, State.LEFT}),
+        ('grace = "0 days"', "edited", {State.RESTORED, State.LEFT}),
+        ("", "renamed", {State.RESTORED, State.RETIRED, State.LEFT}),
+        ('grace = "0 days"', "renamed", {State.RESTORED, State.PURGED, State.LEFT}),
     ],
-    ids=["archive", "archive and purge", "without stand-in", "restore the original", "restore a copy", "put a copy away"],
+    ids=[
+        *("archive", "archive and purge", "without stand-in", "restore the original", "restore a copy", "put a copy away"),
+        *("original beside an edit", "copy beside an edit", "restore a renamed original", "restore a renamed copy"),
+    ],
 )
 def test_killed_at_every_step(
     home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch, gallery: str, restoring: str, ends: set[State], exchange: bool
@@ -120,11 +144,7 @@ def test_killed_at_every_step(
         home.root.mkdir(parents=True)
         home.configure(gallery)
         (home.root / "a.jpg").write_bytes(data)
-        if restoring:
-            home.optimize()
-        if restoring == "put away":
-            act(home, "restore")
-            home.clock.forward(days=31)
+        prepare(home, restoring)
         with killing(at, monkeypatch) as killer:
             try:
                 act(home, restoring)
@@ -139,7 +159,12 @@ def test_killed_at_every_step(
         with Catalog(home.places.catalog_file, read_only=True) as catalog:
             rows = list(catalog.rows())
             assert [row.state for row in rows if row.state not in ends] == [], f"after a kill at {where}"
-            assert len(rows) == 1, f"after a kill at {where}"
+            most = {"edited": 2, "renamed": 2}.get(restoring, 1)
+            assert len(rows) <= most, f"after a kill at {where}"
+            if restoring == "edited":
+                assert (home.root / "a.jpg").read_bytes() == b"an edit"
+                assert sorted(row.path for row in rows) == [b"a (original).jpg", b"a.jpg"], f"after a kill at {where}"
+            assert not [row for row in rows if row.bound_for is not None], f"after a kill at {where}"
         left_over = [str(path) for path in (home.root / ".gallery-optimizer/staging").iterdir()]
         assert left_over == [], f"after a kill at {where}"
         assert home.optimize().nothing_done, f"the second run after a kill at {where}"

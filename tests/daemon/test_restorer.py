@@ -141,7 +141,8 @@ def test_nothing_is_ever_overwritten(home: Home, archived: Path, tmp_path: Path)
     assert (tmp_path / "a.jpg").read_bytes() == b"mine"
     archived.write_bytes(b"my edit of the stand-in")
     (done,) = restore(home, archived)
-    assert "not our stand-in" in done.trouble
+    assert (done.came, done.written) == (Came.ORIGINAL, archived.with_name("a (original).jpg"))
+    assert "keeps the edit" in done.note
     assert archived.read_bytes() == b"my edit of the stand-in"
 
 
@@ -160,15 +161,61 @@ def test_a_deleted_stand_in_does_not_matter(home: Home, photo: Photo, archived: 
     assert archived.read_bytes() == photo()
 
 
-def test_a_renamed_stand_in_still_says_what_it_stands_for(
+def test_a_stand_in_without_a_catalogue_still_says_what_it_stands_for(
     home: Home, archived: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     moved = archived.rename(home.root / "renamed.jpg")
+    for file in home.places.state_folder.iterdir():
+        file.unlink()
     facts = type("Facts", (), {"name": b"a.jpg", "mode": 0o640, "mtime_ns": WHEN})
     monkeypatch.setattr(restorer, "facts_of", lambda archive: facts)  # the fake archive has none
     (done,) = restore(home, moved, to=tmp_path)
-    assert (done.came, done.written) == (Came.COPY, tmp_path / "a.jpg")
-    assert (tmp_path / "a.jpg").stat().st_mtime_ns == WHEN
+    assert (done.came, done.written) == (Came.COPY, tmp_path / "renamed.jpg")
+    assert (tmp_path / "renamed.jpg").stat().st_mtime_ns == WHEN
+    assert "say --to" in restore(home, moved)[0].trouble
+
+
+@pytest.mark.parametrize("looked", [False, True], ids=["at once", "after a run"])
+@pytest.mark.parametrize("purged", [False, True], ids=["in grace", "purged"])
+def test_a_renamed_stand_in_gives_the_photo_back(
+    home: Home, photo: Photo, archived: Path, tmp_path: Path, purged: bool, looked: bool
+) -> None:
+    if purged:
+        purge(home)
+    (home.root / "album").mkdir()
+    moved = archived.rename(home.root / "album" / "best.jpg")
+    if looked:
+        assert dict(home.optimize().left) == {"stand-in": 1}
+    (done,) = restore(home, moved, to=tmp_path)
+    assert (done.came, done.written) == (Came.COPY if purged else Came.ORIGINAL, tmp_path / "best.jpg")
+    assert ((tmp_path / "best.jpg").read_bytes() == photo()) is not purged
+    (done,) = restore(home, moved)
+    assert (done.came, done.written) == (Came.COPY if purged else Came.ORIGINAL, moved)
+    assert (moved.read_bytes() == photo()) is not purged
+    assert (moved.stat().st_mtime_ns, moved.stat().st_mode & 0o777) == (WHEN, 0o640)
+    assert not list((home.root / ".gallery-optimizer/originals").iterdir())
+    with Catalog(home.places.catalog_file, read_only=True) as catalog:
+        (row,) = catalog.rows()
+        assert (row.path, row.came_from, row.state) == (b"album/best.jpg", b"2020/a.jpg", State.RESTORED)
+    assert home.optimize().nothing_done
+    home.clock.forward(days=31)
+    assert home.optimize().archived == 1
+    assert home.codec.encoded == 1
+
+
+def test_a_copied_stand_in_gives_the_original_elsewhere_but_takes_nobodys_place(
+    home: Home, photo: Photo, archived: Path, tmp_path: Path
+) -> None:
+    twin, outside = home.root / "twin.jpg", tmp_path / "mailed.jpg"
+    for copy in (twin, outside):
+        copy.write_bytes(archived.read_bytes())
+    assert "restore that one" in restore(home, twin)[0].trouble
+    assert "say --to DIR" in restore(home, outside)[0].trouble
+    assert original_of(twin.read_bytes()) is not None
+    for copy in (twin, outside):
+        (done,) = restore(home, copy, to=tmp_path / "out")
+        assert done.came is Came.ORIGINAL
+        assert (tmp_path / "out" / copy.name).read_bytes() == photo()
 
 
 def test_a_damaged_archive_is_told_and_nothing_is_written(home: Home, photo: Photo, archived: Path, tmp_path: Path) -> None:

@@ -1,0 +1,109 @@
+"""Photos back into their gallery: in place of their stand-ins, or, where somebody edited a stand-in, beside the edit.
+
+The edit keeps its name: it is the user's work. The full photo gets a clear name of its own, and its row goes with it, so that nothing is
+forgotten and the edit is a photo like any other from then on. Order rule: the catalogue knows the bytes and the name before anything is put
+there; recovery finishes or forgets it.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from daemon.composition import Workshop
+from daemon.copies import attributes, rebuilt
+from daemon.galleries import Gallery
+from storage.catalog import Catalog
+from storage.digest import sha256_of, sha256_of_bytes
+from storage.errors import Missing, Refused, StorageError
+from storage.fingerprint import Fingerprint
+from storage.records import PhotoRow
+from storage.states import State
+
+NAME_BYTES = 255
+_LABEL = re.compile(r" \(original(?: \d+)?\)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """The full photo of an edited stand-in, put beside it."""
+
+    name: str
+    """Of the edit, relative to the gallery."""
+    place: Path
+    original: bool
+    """The very bytes of the original; else a copy from the archive."""
+
+
+def is_edited(row: PhotoRow) -> bool:
+    """Whether somebody's file has the name of an archived photo: an edit of its stand-in, or another photo of that name.
+
+    Reads the file only where it looks changed. Raises StorageError where it can't be read.
+    """
+    if row.state not in (State.RETIRED, State.PURGED):
+        return False
+    try:
+        if row.is_current(Fingerprint.of(row.location)):
+            return False
+        return sha256_of(row.location) not in (row.stand_in_sha256, row.copy_sha256, row.sha256)
+    except (Missing, Refused):  # nothing there, or a folder or a link: no picture that anybody edited
+        return False
+
+
+def lay_beside(shop: Workshop, gallery: Gallery, row: PhotoRow, edit: Path | None = None) -> Beside:
+    """Put the full photo of a RETIRED or PURGED row beside the `edit` of its stand-in (default: under the photo's own name).
+
+    The set-aside original itself while there is one, else a copy. Raises StorageError, WorkerError: then all is as before.
+    """
+    edit = edit or row.location
+    goal = _free_place(gallery, shop.catalog, edit)
+    return Beside(gallery.shown(edit), goal, give_back(shop, gallery, row, goal))
+
+
+def give_back(shop: Workshop, gallery: Gallery, row: PhotoRow, goal: Path) -> bool:
+    """A RETIRED or PURGED photo goes to `goal`: over its own unchanged stand-in, or where nothing is. True: it is the original itself.
+
+    Where that is another path than the photo's own, it is its own from then on. Raises Changed (somebody's file is at `goal`), Damaged,
+    Missing, AlreadyThere, WorkerError.
+    """
+    vault, sha256 = gallery.vault, row.sha256 or ""
+    pinned_until_at = int((shop.clock.now() + gallery.settings.idle_for).timestamp())
+    if row.state is State.RETIRED:
+        with _intending(shop.catalog, row, sha256, gallery.relative(goal)):
+            fingerprint = vault.put_back(goal, sha256, row.stand_in_sha256, taken_from=row.location)
+        shop.catalog.restored(row.id, pinned_until_at=pinned_until_at, fingerprint=fingerprint)
+        return True
+    data = rebuilt(shop.codec, vault.archive_path(sha256), row.archive_sha256)
+    digest = sha256_of_bytes(data)
+    worn_by = goal if os.path.lexists(goal) else row.location
+    with _intending(shop.catalog, row, digest, gallery.relative(goal)):
+        fingerprint = vault.replace_stand_in(goal, data, row.stand_in_sha256, attributes(row, worn_by))
+    shop.catalog.restored(row.id, pinned_until_at=pinned_until_at, fingerprint=fingerprint, copy_sha256=digest)
+    return False
+
+
+@contextmanager
+def _intending(catalog: Catalog, row: PhotoRow, sha256: str, goal: bytes) -> Iterator[None]:
+    """The catalogue knows what is about to be put where; where that is refused, it forgets it again."""
+    catalog.restoring(row.id, sha256, None if goal == row.path else goal)
+    try:
+        yield
+    except StorageError:
+        catalog.restoring(row.id, None)
+        raise
+
+
+def _free_place(gallery: Gallery, catalog: Catalog, edit: Path) -> Path:
+    """`IMG_1.jpg` -> `IMG_1 (original).jpg`, or with a number where that name is taken, on the disk or in the catalogue."""
+    stem, suffix = _LABEL.sub("", edit.stem), edit.suffix
+    for number in count(1):
+        label = " (original)" if number == 1 else f" (original {number})"
+        while len(os.fsencode(stem + label + suffix)) > NAME_BYTES:
+            stem = stem[:-1]
+        place = edit.parent / (stem + label + suffix)
+        if not os.path.lexists(place) and catalog.find(gallery.key, gallery.relative(place)) is None:
+            return place
+    raise AssertionError("numbers do not end")
