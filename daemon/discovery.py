@@ -12,6 +12,7 @@ from pathlib import Path
 from daemon.eligibility import Sighting, walk
 from daemon.errors import GalleryGone
 from daemon.galleries import Gallery
+from daemon.places import is_folder
 from daemon.ports import Clock
 from storage.admission import QUEUES, Standing, judge
 from storage.catalog import Catalog
@@ -39,7 +40,7 @@ class Found:
 
 def check_presence(gallery: Gallery, catalog: Catalog) -> None:
     """Raise GalleryGone where the gallery's folder is missing, or the catalogue knows archives and the vault is not there."""
-    if not gallery.root.is_dir():
+    if not is_folder(gallery.root):
         raise GalleryGone(f"the gallery {gallery.root} is not there; is its disk mounted? Nothing was changed or forgotten.")
     archived = next((row for row in catalog.rows(gallery=gallery.key) if row.state in _LOOK_ALL and row.has_archive), None)
     if archived is not None and not gallery.vault.archive_path(archived.sha256 or "").parent.parent.is_dir():

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daemon.composition import Workshop
-from daemon.errors import WorkerError
+from daemon.discovery import check_presence
+from daemon.errors import GalleryGone, WorkerError
 from daemon.galleries import Gallery
 from daemon.messages import Refused, RestoreJob
+from daemon.places import is_folder
 from daemon.ports import Progress
 from daemon.reasons import sentence
 from storage.digest import sha256_of
@@ -31,15 +33,23 @@ class Inspection:
     archives: int
     originals: int
     damages: tuple[Damage, ...]
+    passed_by: tuple[str, ...]
+    """What is wrong with galleries that are not there."""
 
 
 def verify(shop: Workshop, progress: Progress) -> Inspection:
     """Look at everything in every vault. Changes nothing. A worker that dies on an archive counts as damage of that archive."""
     damages: list[Damage] = []
     archives = originals = 0
+    passed_by: list[str] = []
     for gallery in shop.galleries:
+        try:
+            check_presence(gallery, shop.catalog)
+        except GalleryGone as error:
+            passed_by.append(str(error))
+            continue
         rows = [row for row in shop.catalog.rows(gallery=gallery.key) if row.has_archive]
-        found = dict(gallery.vault.archives()) if gallery.vault.folder.is_dir() else {}
+        found = dict(gallery.vault.archives()) if is_folder(gallery.vault.folder) else {}
         expected = {row.sha256 or "": gallery.vault.archive_path(row.sha256 or "") for row in rows}
         progress.start(len(found | expected), shown(gallery.root))
         for digest, path in sorted((found | expected).items()):
@@ -58,7 +68,7 @@ def verify(shop: Workshop, progress: Progress) -> Inspection:
                 if trouble:
                     damages.append(_damage(gallery, aside, [row], trouble, False))
     progress.close()
-    return Inspection(archives, originals, tuple(damages))
+    return Inspection(archives, originals, tuple(damages), tuple(passed_by))
 
 
 def _archive_trouble(shop: Workshop, path: Path, known: set[str | None]) -> str:

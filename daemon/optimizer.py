@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from daemon.errors import WorkerBroke, WorkerError
+from daemon.errors import WorkerError
 from daemon.galleries import Gallery
 from daemon.marking import original_of
 from daemon.messages import EncodeJob, Refused, RestoreJob, StandInJob
@@ -28,6 +28,9 @@ from storage.survey import AtPath, Holding
 
 MAX_RETURNS = 2
 """How often an original may come back over its stand-in until the path is left to whoever sends it."""
+
+_PASSING = frozenset({"no-space", "not-permitted", "disk-error"})
+"""Reasons that lie outside of the photo: it is tried again in every run until they have passed."""
 
 _log = logging.getLogger(__name__)
 
@@ -222,7 +225,7 @@ class Optimizer:
         return Outcome(Kind.LEFT, reason, detail)
 
     def _fail(self, photo_id: int, reason: str, detail: str) -> Outcome:
-        self._catalog.failed(photo_id, reason, detail)
+        self._catalog.failed(photo_id, reason, detail, passing=reason in _PASSING)
         return Outcome(Kind.FAILED, reason, detail)
 
 
@@ -239,9 +242,7 @@ def _verdict(error: storage_errors.StorageError | WorkerError) -> tuple[Kind, st
             return Kind.FAILED, "not-permitted"
         case storage_errors.Refused():
             return Kind.LEFT, "not-safe"
-        case WorkerBroke():
+        case WorkerError():  # not the photo's fault for sure: the kernel takes a worker first when others use up the memory
             return Kind.FAILED, error.reason
-        case WorkerError():
-            return Kind.LEFT, error.reason
         case _:
             return Kind.FAILED, "disk-error"

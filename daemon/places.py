@@ -42,6 +42,14 @@ class Places:
         return cls(config.expanduser().absolute(), state.expanduser().absolute())
 
 
+def is_folder(path: Path) -> bool:
+    """False too where a folder above may not be entered, for which `Path.is_dir` raises."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def _from_environment(environment: Mapping[str, str], name: str) -> Path | None:
     value = environment.get(name, "")
     return Path(value) if value else None

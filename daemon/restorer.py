@@ -20,6 +20,7 @@ from daemon.galleries import Gallery, holding, place
 from daemon.in_place import give_back, is_edited, lay_beside
 from daemon.marking import original_of
 from daemon.messages import Format
+from daemon.places import is_folder
 from daemon.ports import Progress
 from daemon.recovery import recover
 from storage import durable
@@ -83,7 +84,7 @@ def restore(shop: Workshop, paths: list[Path], folder: Path | None, format: Form
         raise WrongPath("another format can't go in place of the stand-in; say --to DIR.")
     if folder is None:
         for gallery in shop.galleries:
-            if gallery.vault.folder.is_dir():
+            if is_folder(gallery.vault.folder):
                 shop.lock_vault(gallery)
                 recover(gallery, shop.catalog, shop.clock)
     targets = [target for path in paths for target in _targets(shop, path)]

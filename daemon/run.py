@@ -11,6 +11,7 @@ from daemon.errors import GalleryGone, WorkerError, WrongPath
 from daemon.galleries import Gallery, holding, place
 from daemon.in_place import Beside, lay_beside
 from daemon.optimizer import Kind, Optimizer, Outcome
+from daemon.places import is_folder
 from daemon.ports import Progress
 from daemon.purging import purge_due
 from daemon.reasons import sentence
@@ -85,8 +86,12 @@ def optimize(shop: Workshop, paths: list[Path], progress: Progress) -> Summary:
         for gallery, starts in chosen.items():
             try:
                 _one_gallery(shop, gallery, starts, progress, total)
+            except Locked:
+                raise
             except GalleryGone as error:
                 total.gone.append(str(error))
+            except StorageError as error:
+                total.gone.append(f"the gallery {shown(gallery.root)} can't be worked on: {error}")
         outcome = ""
     finally:
         progress.close()
@@ -106,7 +111,7 @@ def optimize(shop: Workshop, paths: list[Path], progress: Progress) -> Summary:
 
 def _one_gallery(shop: Workshop, gallery: Gallery, starts: list[Path], progress: Progress, total: Summary) -> None:
     check_presence(gallery, shop.catalog)
-    if gallery.vault.folder.is_dir():
+    if is_folder(gallery.vault.folder):
         shop.lock_vault(gallery)
         total.recovered += recover(gallery, shop.catalog, shop.clock)
         shop.catalog.regrace(gallery.key, gallery.grace_s)
@@ -127,7 +132,7 @@ def _one_gallery(shop: Workshop, gallery: Gallery, starts: list[Path], progress:
         done = optimizer.step(photo_id)
         if done is not None:
             progress.done(name, total.add(name, done))
-    if gallery.vault.folder.is_dir():
+    if is_folder(gallery.vault.folder):
         purged = purge_due(shop, gallery)
         total.beside += purged.beside
         total.purged += purged.photos

@@ -9,7 +9,7 @@ from storage.records import PhotoRow
 from storage.states import State
 
 MAX_ATTEMPTS = 3
-"""How often a photo that fails is tried again by itself."""
+"""How often a photo that fails by itself is tried; then it is left."""
 
 
 class Standing(StrEnum):
@@ -78,7 +78,7 @@ def judge(
         case State.LEFT:
             return Standing.AGAIN if by_name or rules != row.rules else Standing.KNOWN
         case State.FAILED:
-            return Standing.AGAIN if by_name or rules != row.rules or row.attempts < MAX_ATTEMPTS else Standing.KNOWN
+            return Standing.AGAIN
         case _:
             return Standing.KNOWN
 

@@ -7,7 +7,7 @@ intents. The schema (docs/storage.md) is public: anybody may query it. What can 
 from collections.abc import Mapping
 
 from storage import states
-from storage.admission import QUEUES, Admission, Standing, judge
+from storage.admission import MAX_ATTEMPTS, QUEUES, Admission, Standing, judge
 from storage.errors import Refused
 from storage.fingerprint import Fingerprint
 from storage.ledger import Ledger
@@ -247,10 +247,18 @@ class Catalog(Ledger):
         with self._transaction():
             return self._move(photo_id, State.LEFT, {"reason": reason, "detail": detail})
 
-    def failed(self, photo_id: int, reason: str, detail: str = "") -> PhotoRow:
-        """-> FAILED: an error. A later sighting queues it again, ``admission.MAX_ATTEMPTS`` times in all."""
+    def failed(self, photo_id: int, reason: str, detail: str = "", *, passing: bool = False) -> PhotoRow:
+        """-> FAILED: an error. The next sighting queues it again; the ``admission.MAX_ATTEMPTS``-th time, it is LEFT.
+
+        `passing`: the cause is not the photo (a full disk, a permission), so this time does not count.
+        """
         with self._transaction():
-            return self._move(photo_id, State.FAILED, {"reason": reason, "detail": detail})
+            row = self._move(photo_id, State.FAILED, {"reason": reason, "detail": detail})
+            if passing:
+                self._update(photo_id, {"attempts": max(0, row.attempts - 1)})
+            elif row.attempts >= MAX_ATTEMPTS:
+                return self._move(photo_id, State.LEFT, {})
+            return self._row(photo_id)
 
     def requeue(self, photo_id: int) -> PhotoRow:
         """-> QUEUED, at the end of the queue: a crash, a stop, or a photo that changed under our hands."""

@@ -13,14 +13,15 @@ def verify(places: Places, as_json: bool) -> None:
     """Read every archive again from the disk and decode it. Says which ones are damaged, and changes nothing."""
     from daemon import inspection, settings
     from daemon.composition import Workshop
-    from daemon.errors import DamageFound, NothingToDo
+    from daemon.errors import DamageFound, GalleryGone, NothingToDo
 
     with Workshop(places, settings.read(places.config_file)) as shop:
         found = inspection.verify(shop, watch())
     if as_json:
         from dataclasses import asdict
 
-        emit("verify", archives=found.archives, originals=found.originals, damages=[asdict(each) for each in found.damages])
+        damages = [asdict(each) for each in found.damages]
+        emit("verify", archives=found.archives, originals=found.originals, damages=damages, galleries_passed_by=found.passed_by)
     else:
         if found.archives:
             state = "All good" if not found.damages else f"{len(found.damages)} damaged"
@@ -30,6 +31,10 @@ def verify(places: Places, as_json: bool) -> None:
             if each.original_safe:
                 remark("  Its original is still there: restore it now, or leave it in place.")
     if found.damages:
+        for trouble in found.passed_by:
+            remark(trouble)
         raise DamageFound(f"{len(found.damages)} damaged.")
+    if found.passed_by:
+        raise GalleryGone("\n".join(found.passed_by))
     if not found.archives:
         raise NothingToDo("there are no archives yet.")

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from daemon.errors import WrongPath
+from daemon.errors import WorkerDied, WrongPath
 from daemon.marking import original_of
 from storage.catalog import Catalog
 from storage.digest import sha256_of_bytes
-from storage.errors import Locked, NoSpace
+from storage.errors import Locked, NoSpace, ReadOnly
 from storage.states import State
+from storage.vault import Vault
 
 if TYPE_CHECKING:
     from conftest import Home
@@ -317,7 +318,7 @@ def test_a_missing_gallery_does_not_stop_the_others(home: Home, photo: Photo) ->
 
 def test_an_unreadable_photo_fails_and_the_next_goes_on(home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
     from daemon import optimizer
-    from storage.errors import ReadOnly, StorageError
+    from storage.errors import StorageError
 
     for seed, name in enumerate(("a.jpg", "b.jpg", "c.jpg")):
         (home.root / name).write_bytes(photo(seed))
@@ -359,3 +360,54 @@ def test_another_grace_holds_for_what_was_set_aside_before(home: Home, photo: Ph
     assert home.optimize().nothing_done
     home.configure('grace = "11 days"')
     assert home.optimize().purged == 1
+
+
+def test_a_disk_that_stays_full_for_days_costs_no_photo(home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> Path:
+        raise NoSpace("the disk is full")
+
+    (home.root / "a.jpg").write_bytes(photo())
+    with monkeypatch.context() as patch:
+        patch.setattr(Vault, "stage_archive", full)
+        for _ in range(4):
+            assert len(home.optimize().failed) == 1
+    assert home.optimize().archived == 1
+
+
+def test_a_worker_that_is_killed_is_tried_again_but_not_for_ever(home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(job: object) -> object:
+        raise WorkerDied("the encoding process ended unexpectedly (by signal SIGKILL)")
+
+    (home.root / "a.jpg").write_bytes(photo())
+    (home.root / "b.jpg").write_bytes(photo(1))
+    with monkeypatch.context() as patch:
+        patch.setattr(home.codec, "encode", killed)
+        assert len(home.optimize(home.root / "a.jpg").failed) == 1
+    assert home.optimize(home.root / "a.jpg").archived == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(home.codec, "encode", killed)
+        assert [len(home.optimize().failed) for _ in range(4)] == [1, 1, 1, 0]
+    assert state_of(home, "b.jpg") == (State.LEFT, "worker-died")
+
+
+def test_a_gallery_that_can_not_be_written_does_not_stop_the_others(
+    home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = home.root.parent / "other"
+    other.mkdir()
+    for root in (home.root, other):
+        (root / "a.jpg").write_bytes(photo())
+    home.places.config_file.write_text(f'[[gallery]]\npath = "{other}"\n' + home.places.config_file.read_text())
+    prepare = Vault.prepare
+
+    def read_only(self: Vault) -> None:
+        if self.root == other:
+            raise ReadOnly(f"{other} is on a read-only file system")
+        prepare(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Vault, "prepare", read_only)
+        done = home.optimize()
+    assert done.archived == 1
+    assert "read-only file system" in done.gone[0]
+    assert (other / "a.jpg").read_bytes() == photo()

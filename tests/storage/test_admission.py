@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.admission import MAX_ATTEMPTS, QUEUES, Standing, judge
+from storage.admission import QUEUES, Standing, judge
 from storage.catalog import Catalog
 from storage.errors import Refused
 from storage.fingerprint import Fingerprint
@@ -75,10 +75,8 @@ def test_a_copy_in_place_is_no_new_photo(row: PhotoRow) -> None:
     assert standing(replace(copied, state=State.PURGED), TOUCHED, COPY) is Standing.KNOWN  # a restore that was killed
 
 
-def test_a_failure_is_tried_again_a_few_times(row: PhotoRow) -> None:
-    tired = replace(row, state=State.FAILED, attempts=MAX_ATTEMPTS)
-    assert standing(tired, SEEN, None) is Standing.KNOWN
-    assert standing(tired, SEEN, None, by_name=True) is Standing.AGAIN
+def test_a_failure_is_tried_again(row: PhotoRow) -> None:
+    assert standing(replace(row, state=State.FAILED), SEEN, None) is Standing.AGAIN, "what failed too often is LEFT, by the catalogue"
 
 
 @pytest.mark.parametrize("state", [State.RETIRED, State.PURGED, State.RESTORED, State.LEFT])

@@ -227,9 +227,17 @@ def test_left_and_failed_say_why(catalog: Catalog) -> None:
         row = catalog.claim()
         assert row is not None
         assert row.attempts == attempt
-        catalog.failed(row.id, "worker-died")
+        failed = catalog.failed(row.id, "worker-died", "by signal 9")
+    assert (failed.state, failed.reason, failed.detail) == (State.LEFT, "worker-died", "by signal 9")
     assert catalog.enqueue(GALLERY, b"b.jpg", SEEN).standing is Standing.KNOWN
-    assert catalog.left(failed.id, "worker-died").state is State.LEFT
+
+
+def test_a_cause_outside_of_the_photo_does_not_count(catalog: Catalog) -> None:
+    photo_id = claimed(catalog).id
+    for _ in range(5):
+        assert catalog.failed(photo_id, "no-space", passing=True).state is State.FAILED
+        assert catalog.enqueue(GALLERY, b"IMG_1.jpg", SEEN).standing is Standing.AGAIN
+        catalog.claim(photo_id)
 
 
 def test_unfinished_is_what_a_crash_left(catalog: Catalog) -> None:

@@ -95,7 +95,7 @@ class Life(RuleBasedStateMachine):
             State.PURGED: lambda: self.catalog.purged(photo_id),
             State.RESTORED: lambda: self.catalog.restored(photo_id, pinned_until_at=self.now + 100, fingerprint=SEEN),
             State.LEFT: lambda: self.catalog.left(photo_id, "no-gain"),
-            State.FAILED: lambda: self.catalog.failed(photo_id, "disk-error"),
+            State.FAILED: lambda: self.catalog.failed(photo_id, "disk-error", passing=True),
         }
         if row.state is State.COMMITTED and after is State.RETIRED:
             self.catalog.retiring(photo_id, SMALL, 20)
