@@ -7,12 +7,14 @@ from types import TracebackType
 from typing import Self
 
 from daemon.child import Bounds
+from daemon.errors import CommandFailed
 from daemon.galleries import Gallery, all_of
 from daemon.places import Places
 from daemon.ports import Clock, Codec, SystemClock
 from daemon.settings import Settings
 from daemon.worker import DEFAULT_BACKEND, Workers, threads
 from storage.catalog import Catalog
+from storage.errors import shown
 from storage.lock import InstanceLock
 
 BACKEND_VARIABLE = "GALLERY_OPTIMIZER_BACKEND"
@@ -46,9 +48,9 @@ class Workshop:
         self._locked: set[bytes] = set()
 
     def __enter__(self) -> Self:
-        """Raises Locked where another instance is at work."""
+        """Raises Locked where another instance is at work, CommandFailed where the state folder can't be used."""
         with ExitStack() as stack:
-            self.places.state_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._make_state_folder()
             stack.enter_context(InstanceLock(self.places.lock_file))
             self.catalog = stack.enter_context(Catalog(self.places.catalog_file, lambda: self.clock.now().timestamp()))
             stack.callback(self._close_codec)
@@ -57,6 +59,16 @@ class Workshop:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._stack.close()
+
+    def _make_state_folder(self) -> None:
+        folder = self.places.state_folder
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            why = "it is a file" if isinstance(error, FileExistsError) else error.strerror
+            raise CommandFailed(f"the state folder {shown(folder)} can't be made: {why}; choose another with --state.") from error
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise CommandFailed(f"the state folder {shown(folder)} can't be written to; choose another with --state.")
 
     @property
     def codec(self) -> Codec:

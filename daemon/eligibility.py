@@ -131,7 +131,7 @@ def arriving(name: bytes, hidden: Iterable[bytes]) -> bool:
 
 def carried_by_syncthing(root: Path) -> bool:
     """Whether Syncthing carries this folder, vault included; a user who has excluded the vault has understood."""
-    if not (root / ".stfolder").exists():
+    if not os.path.exists(root / ".stfolder"):
         return False
     try:
         return ".gallery-optimizer" not in (root / ".stignore").read_text(errors="replace")

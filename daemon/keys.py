@@ -5,6 +5,7 @@ people ("30 days", "2 GB", "20%").
 """
 
 import math
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -49,6 +50,8 @@ def folder(value: object) -> Path:
     path = Path(_text(value)).expanduser()
     if not path.is_absolute():
         raise ValueError("must be a whole path, starting with / or ~")
+    if os.path.realpath(path) == "/":
+        raise ValueError("is the whole computer; name the folder that holds the photos")
     return Path(*path.parts)
 
 

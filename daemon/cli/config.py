@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from daemon.cli.output import emit, json_option, remark, say
-from daemon.places import Places
+from daemon.places import Places, is_folder
 
 
 @click.group()
@@ -27,7 +27,9 @@ def init(places: Places, folder: Path | None) -> None:
 
     text = settings.template(folder.expanduser().absolute() if folder else None)
     try:
-        durable.make_folder(places.config_file.parent)
+        for folder_above in reversed(places.config_file.parents):
+            if not is_folder(folder_above):
+                durable.make_folder(folder_above)
         durable.write_new(places.config_file, text.encode())
     except AlreadyThere as error:
         raise CommandFailed(f"{places.config_file} is already there; it stays as it is. Edit it, or move it away first.") from error
@@ -43,7 +45,7 @@ def check(places: Places, as_json: bool) -> None:
     from daemon import settings
 
     found = settings.read(places.config_file)
-    missing = [str(gallery.path) for gallery in found.galleries if not gallery.path.is_dir()]
+    missing = [str(gallery.path) for gallery in found.galleries if not is_folder(gallery.path)]
     if as_json:
         emit("config check", file=str(places.config_file), understood=_as_json(found), missing_folders=missing)
         return

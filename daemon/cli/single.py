@@ -33,7 +33,9 @@ def encode(source: Path, goal: Path, rate: float | None, quality: str | None, fo
 
     if rate is not None and quality is not None:
         raise click.UsageError("--rate and --quality exclude each other.")
-    _check(goal, force)
+    if rate is not None and not 0 <= rate <= 1:  # not a number: click's own comparisons let it through
+        raise click.BadParameter("must be from 0 to 1.", param_hint="--rate")
+    _check(source, goal, force)
     snapshot = read_once(source)
     job = EncodeJob(
         original=snapshot.data,
@@ -82,6 +84,7 @@ def encode(source: Path, goal: Path, rate: float | None, quality: str | None, fo
 def decode(source: Path, goal: Path, force: bool, as_json: bool) -> None:
     """Decode one archive into a JPEG or PNG, as the ending of OUT says."""
     from daemon.composition import start_workers
+    from daemon.errors import CommandFailed
     from daemon.messages import Format, Refused, RestoreJob
     from daemon.report import amount
     from storage.errors import Missing, shown
@@ -89,11 +92,13 @@ def decode(source: Path, goal: Path, force: bool, as_json: bool) -> None:
     formats: dict[str, Format] = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png"}
     if goal.suffix.lower() not in formats:
         raise click.UsageError(f"{shown(goal)}: OUT must end in .jpg, .jpeg or .png.")
-    _check(goal, force)
+    _check(source, goal, force)
     if not source.is_file():
         raise Missing(f"{shown(source)} is not there, or no file")
     with start_workers() as workers:
         answer = workers.restore(RestoreJob(source.resolve(), formats[goal.suffix.lower()]))
+    if isinstance(answer, Refused) and answer.reason == "corrupt":
+        raise CommandFailed(f"{shown(source)}: it is no archive, or a damaged one ({answer.detail}).")
     if isinstance(answer, Refused):
         raise _refusal(source, answer)
     _write(goal, answer.data, force)
@@ -103,11 +108,13 @@ def decode(source: Path, goal: Path, force: bool, as_json: bool) -> None:
         say(f"{shown(goal)}: {amount(len(answer.data))}")
 
 
-def _check(goal: Path, force: bool) -> None:
+def _check(source: Path, goal: Path, force: bool) -> None:
     """Before any work is done."""
     from daemon.errors import CommandFailed
     from storage.errors import shown
 
+    if goal.exists() and source.exists() and source.samefile(goal):
+        raise CommandFailed(f"{shown(goal)}: IN and OUT are the same file; it stays as it is.")
     if goal.is_dir() or (goal.exists() and not force):
         raise CommandFailed(f"{shown(goal)} is already there; it stays as it is" + ("." if goal.is_dir() else ". --force overwrites it."))
     if not goal.absolute().parent.is_dir():

@@ -3,7 +3,7 @@
 import click
 
 from daemon.cli.output import console, emit, json_option
-from daemon.places import Places
+from daemon.places import Places, is_folder
 
 
 @click.command()
@@ -25,11 +25,11 @@ def status(places: Places, as_json: bool) -> None:
         if catalog is None:
             found = None
         else:
-            each = tuple(GalleryStatus(shown(root), root.is_dir(), catalog.totals(os.fsencode(root), graces_s)) for root in roots)
+            each = tuple(GalleryStatus(shown(root), is_folder(root), catalog.totals(os.fsencode(root), graces_s)) for root in roots)
             found = Status(each[0].totals if len(each) == 1 else catalog.totals(None, graces_s), each)
     if found is None:
         if as_json:
-            emit("status", photos=0, galleries=[{"path": shown(root), "present": root.is_dir(), "photos": 0} for root in roots])
+            emit("status", photos=0, galleries=[{"path": shown(root), "present": is_folder(root), "photos": 0} for root in roots])
         else:
             click.echo("Nothing was archived yet. Start with: gallery-optimizer optimize")
     elif as_json:

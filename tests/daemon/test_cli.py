@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from click.testing import CliRunner, Result
 from daemon import composition
 from daemon.cli.main import COMMANDS, cli
 from daemon.exits import MEANINGS, ExitCode
+from daemon.places import Places
+from storage.layout import README
 from storage.lock import InstanceLock
 
 if TYPE_CHECKING:
@@ -147,13 +150,15 @@ def test_encode_and_decode(run: Run, home: Home, photo: Photo, tmp_path: Path) -
     ("arguments", "code", "says"),
     [
         (["decode", "nothing.nphoto", "-o", "b.jpg"], ExitCode.FAILED, "not there"),
-        (["decode", "a.jpg", "-o", "b.jpg"], ExitCode.FAILED, "damaged"),
+        (["decode", "a.jpg", "-o", "b.jpg"], ExitCode.FAILED, "no archive, or a damaged one"),
         (["decode", "a.jpg", "-o", "b.gif"], ExitCode.USAGE, "must end in"),
         (["encode", "nothing.jpg", "-o", "b.nphoto"], ExitCode.FAILED, "not there"),
         (["encode", "text.jpg", "-o", "b.nphoto"], ExitCode.FAILED, "neither a JPEG nor a PNG"),
         (["encode", "a.jpg", "-o", "no/folder/b.nphoto"], ExitCode.FAILED, "folder is not there"),
         (["encode", "a.jpg", "-o", "b.nphoto", "--rate", "0.5", "--quality", "high"], ExitCode.USAGE, "exclude each other"),
         (["encode", "a.jpg", "-o", "b.nphoto", "--rate", "2"], ExitCode.USAGE, "rate"),
+        (["encode", "a.jpg", "-o", "b.nphoto", "--rate", "nan"], ExitCode.USAGE, "from 0 to 1"),
+        (["encode", "a.jpg", "-o", "a.jpg", "--force"], ExitCode.FAILED, "same file"),
         (["encode", "a.jpg", "-o", "b.nphoto", "--quality", "exact"], ExitCode.USAGE, "quality"),
         (["restore"], ExitCode.USAGE, "Missing argument"),
         (["restore", "x", "--to", "y", "--in-place"], ExitCode.USAGE, "exclude each other"),
@@ -172,6 +177,7 @@ def test_mistakes_are_told(
     assert says in result.stderr
     assert result.stdout == ""
     assert "Traceback" not in result.stderr
+    assert (tmp_path / "a.jpg").read_bytes() == photo()
 
 
 @pytest.mark.parametrize("command", ["optimize", "status", "verify", "config check", "config show"])
@@ -195,12 +201,41 @@ def test_config_init_check_show(run: Run, home: Home) -> None:
     assert "line 3: unknown key garce; did you mean grace?" in result.stderr
 
 
-def test_a_missing_gallery_is_an_error_and_named(run: Run, home: Home) -> None:
-    home.root.rmdir()
-    result = run("optimize")
+@pytest.mark.parametrize("command", ["optimize", "verify"])
+def test_a_missing_gallery_is_an_error_and_named(run: Run, home: Home, photo: Photo, command: str) -> None:
+    (home.root / "a.jpg").write_bytes(photo())
+    run("optimize")
+    home.root.rename(home.root.with_name("away"))
+    result = run(command)
     assert result.exit_code == ExitCode.FAILED
     assert str(home.root) in result.stderr
     assert "mounted" in result.stderr
+
+
+@pytest.mark.parametrize("what", ["a file", "below a file", "read-only"])
+def test_a_state_folder_that_can_not_be_used_is_told(run: Run, home: Home, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    state = home.places.state_folder
+    if what == "read-only":
+        state.mkdir()
+        access = os.access
+        monkeypatch.setattr(os, "access", lambda path, mode: path != state and access(path, mode))
+    else:
+        state.write_text("no folder")
+        if what == "below a file":
+            monkeypatch.setattr(home.places.__class__, "find", lambda *_: Places(home.places.config_file, state / "x"))
+    for command in (["optimize"], ["verify"], ["restore", home.root / "a.jpg"]):
+        result = run(*command)
+        assert result.exit_code == ExitCode.FAILED
+        assert f"the state folder {state}" in result.stderr
+        assert "--state" in result.stderr
+        assert "Traceback" not in result.stderr
+
+
+def test_config_init_makes_the_folders_above(run: Run, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = home.root.parent / "new" / "home" / "config.toml"
+    monkeypatch.setattr(home.places.__class__, "find", lambda *_: Places(place, home.places.state_folder))
+    assert run("config", "init", home.root).exit_code == 0
+    assert run("config", "check").exit_code == 0
 
 
 def test_a_second_instance_is_told_but_may_look(run: Run, home: Home, photo: Photo) -> None:
@@ -253,3 +288,8 @@ def test_status_is_quick_and_imports_nothing_heavy(home: Home, photo: Photo) -> 
         assert "Reclaimable" in done.stdout
         spent.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert min(spent) < 0.3, "processor time, which a busy machine does not stretch"
+
+
+def test_the_vaults_readme_names_only_commands_that_exist() -> None:
+    named = set(re.findall(r"gallery-optimizer ([a-z]+)", README))
+    assert {"restore", "decode"} <= named <= set(COMMANDS)
