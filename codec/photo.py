@@ -8,7 +8,7 @@ examine         unpack -> decode -> compare everything with the original
 
 import hashlib
 import io
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
@@ -18,24 +18,17 @@ from codec import canonical, container
 from codec.bitstream import Archive, pack, unpack
 from codec.errors import Corrupt, Unsupported
 from codec.facts import Facts
+from codec.fineness import fitting_copy
 from codec.graphic import is_graphic
 from codec.levels import COPY_MARGIN, Level
 from codec.model import Model, load_model
 from codec.network.constants import TOP_QUALITY
 from codec.neural import Analysed, Pixels, decode_pixels, quality_of, read_head
-from codec.picture import JpegStructure, Picture, Structure, check_size
+from codec.picture import JpegStructure, Structure, check_size
 from codec.quality import score
-from codec.rate import MARGIN, Found, fewest_bits, sample_of
+from codec.rate import MARGIN, Found, fewest_bits
 
 Format = Literal["jpeg", "png"]
-
-FINENESSES: Final = (100, 85, 70, 50, 35, 25)
-"""Percent of the original's quantisation steps that a restored JPEG uses, tried from the coarsest: coding twice with the same steps loses
-twice."""
-
-_RAISES: Final = 4
-_RAISE: Final = 6
-"""Qualities, about a point of the score."""
 
 _HEADROOM_BYTES: Final = 1024
 """What an archive holds beside pixels, metadata and trailer, roughly; only for giving up early."""
@@ -92,7 +85,8 @@ def archive_photo(
         found = fewest_bits(picture.pixels, model, level, most_bytes=room)
     else:
         found = Found.at(quality_of(rate), picture.pixels, Analysed(picture.pixels, model), model)
-    found, structure, copy_whole = _with_copy(picture, found, model, None if rate is not None else level.whole - COPY_MARGIN + MARGIN)
+    at_least = None if rate is not None else level.whole - COPY_MARGIN + MARGIN
+    found, structure, copy_whole = fitting_copy(picture, found, model, len(original), at_least)
     measured = {
         "level": level.name,
         "whole": round(found.score.whole, 3),
@@ -168,56 +162,12 @@ def _decoded(archive: bytes, model: Model) -> tuple[Pixels, Structure, Facts]:
     return pixels, structure, Facts.from_bytes(parts.sections["FACT"])
 
 
-def _with_copy(picture: Picture, found: Found, model: Model, at_least: float | None) -> tuple[Found, Structure, float]:
-    """What was found, the structure with the coarsest fineness whose copy scores `at_least`, and that copy's score.
-
-    A file that holds several pictures has a limit on the copy's length, so that no fineness may do; then a slightly better archive does.
-    Raises Unsupported('multi-picture') or ('copy-quality').
-    """
-    refusal = Unsupported("copy-quality")
-    for _ in range(_RAISES):
-        try:
-            return found, *_copy_structure(picture, found, at_least)
-        except Unsupported as error:
-            refusal = error
-        better = min(found.encoded.quality + _RAISE, TOP_QUALITY)
-        found = Found.at(better, picture.pixels, found.analysed, model)
-    raise refusal
-
-
-def _copy_structure(picture: Picture, found: Found, at_least: float | None) -> tuple[Structure, float]:
-    structure, copy_whole = picture.structure, found.score.whole
-    if not isinstance(structure, JpegStructure):
-        return structure, copy_whole
-    first = 0 if at_least is None else _promising(picture.pixels, structure, found, at_least)
-    for fineness in FINENESSES[first:]:
-        structure = replace(structure, fineness=fineness)
-        copy = container.read(container.write(found.decoded, structure))
-        copy_whole = score(picture.pixels, copy.pixels).whole
-        if at_least is None or copy_whole >= at_least:
-            return structure, copy_whole
-    raise Unsupported("copy-quality", f"a restored JPEG would score {copy_whole:.1f}")
-
-
-def _promising(original: Pixels, structure: JpegStructure, found: Found, at_least: float) -> int:
-    """Index of the coarsest fineness that should do, by what a JPEG costs on a sample: whole photos are slow to write and to measure."""
-    before, after = sample_of(original), sample_of(found.decoded)
-    height, width = after.shape[:2]
-    bare = replace(structure, width=width, height=height, segments=(), ahead=0, index_at=None, trailer=b"")
-    allowed = found.score.whole - at_least
-    own = score(before, after).whole
-    for index, fineness in enumerate(FINENESSES):
-        copy = container.read(container.write(after, replace(bare, fineness=fineness)))
-        if own - score(before, copy.pixels).whole <= allowed:
-            return index
-    return len(FINENESSES) - 1
-
-
 def _kept(structure: Structure) -> tuple[tuple[bytes, ...], bytes]:
     """All of a file but its pixels."""
     if isinstance(structure, JpegStructure):
         return structure.segments, structure.trailer
-    return structure.before + structure.after, structure.trailer
+    header = structure.before[0]  # a rebuilt PNG is never interlaced: that byte, the last of IHDR, and the CRC behind it may differ
+    return (header[:-5], *structure.before[1:], *structure.after), structure.trailer
 
 
 def _converted(copy: bytes, pixels: Pixels, format: Format) -> bytes:

@@ -25,7 +25,7 @@ SLACK: Final = 0.25
 _PIECE: Final = 512
 _SAMPLE_PIXELS: Final = 1_600_000
 _START: Final = TOP_QUALITY // 2
-_POINTS_A_STEP: Final = 0.14
+POINTS_A_STEP: Final = 0.14
 """How fast the score rises with the quality, until two tries of the photo itself say it better."""
 _FULL_TRIES: Final = 4
 """Of the whole photo, once one of them has passed; until then it may be twice as many."""
@@ -102,7 +102,7 @@ def _next(tried: dict[int, tuple[float, int]], last: int) -> int:
     lead = tried[last][0]
     if 0 <= lead <= SLACK:
         return last
-    slope = _POINTS_A_STEP
+    slope = POINTS_A_STEP
     others = [q for q in tried if q != last]
     if others:
         nearest = min(others, key=lambda q: abs(tried[q][0]))

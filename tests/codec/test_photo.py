@@ -11,15 +11,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from codec import canonical, container, photo
+from codec import canonical, container
 from codec.bitstream import Archive, pack, unpack
 from codec.errors import CodecError, Corrupt, ModelMissing, NotAPicture, Unsupported
 from codec.facts import Facts
+from codec.fineness import COPY_GROWTH, FINENESSES, fitting_copy
 from codec.levels import COPY_MARGIN, Level
 from codec.model import Model, model_from
 from codec.neural import Analysed, Pixels, decode_pixels
-from codec.photo import FINENESSES, Archived, archive_photo, examine, restore_photo
-from codec.picture import JpegStructure, PngStructure
+from codec.photo import Archived, archive_photo, examine, restore_photo
+from codec.picture import JpegStructure, Picture, PngStructure
 from codec.quality import ssimulacra2
 from codec.rate import Found
 
@@ -228,7 +229,7 @@ def test_what_is_no_picture(model: Model) -> None:
             archived(data, model)
 
 
-def picture_and_found(data: bytes, model: Model, quality: int) -> tuple[photo.Picture, Found]:
+def picture_and_found(data: bytes, model: Model, quality: int) -> tuple[Picture, Found]:
     picture = container.read(data)
     return picture, Found.at(quality, picture.pixels, Analysed(picture.pixels, model), model)
 
@@ -240,13 +241,14 @@ def test_the_coarsest_fineness_that_does_is_chosen(original: bytes, model: Model
         copy = container.read(container.write(found.decoded, picture.structure, fineness=fineness))
         scores.append(ssimulacra2(picture.pixels, copy.pixels))
     wanted = (scores[0] + max(scores)) / 2
-    structure, copy_whole = photo._copy_structure(picture, found, wanted)
+    same, structure, copy_whole = fitting_copy(picture, found, model, 100 * len(original), wanted)
+    assert same is found
     assert isinstance(structure, JpegStructure)
     assert copy_whole >= wanted
     chosen = FINENESSES.index(structure.fineness)
     assert scores[chosen] == pytest.approx(copy_whole)
     assert all(score < wanted for score in scores[:chosen])
-    anything, _ = photo._copy_structure(picture, found, None)
+    _, anything, _ = fitting_copy(picture, found, model, len(original), None)
     assert isinstance(anything, JpegStructure)
     assert anything.fineness == FINENESSES[0]
 
@@ -254,12 +256,38 @@ def test_the_coarsest_fineness_that_does_is_chosen(original: bytes, model: Model
 def test_a_copy_that_no_fineness_makes_good_enough_raises_the_archive(original: bytes, model: Model) -> None:
     picture, found = picture_and_found(original, model, 60)
     least = found.score.whole + 0.5
-    raised, _, copy_whole = photo._with_copy(picture, found, model, least)
+    raised, _, copy_whole = fitting_copy(picture, found, model, 100 * len(original), least)
     assert raised.encoded.quality > 60
     assert copy_whole >= least
     with pytest.raises(Unsupported) as caught:
-        photo._with_copy(picture, found, model, 100.0)
+        fitting_copy(picture, found, model, len(original), 100.0)
     assert reason_of(caught) == "copy-quality"
+
+
+def test_a_copy_stays_near_the_size_of_its_original(model: Model, make_jpeg: Callable[..., bytes]) -> None:
+    data = make_jpeg(256, 320, 5, quality=70)
+    picture, found = picture_and_found(data, model, 120)
+    finest = container.write(found.decoded, picture.structure, fineness=FINENESSES[-1])
+    assert len(finest) > COPY_GROWTH * len(data)  # what a copy would be that only looked at the score
+    least = ssimulacra2(picture.pixels, container.read(finest).pixels) - 0.05
+    raised, structure, copy_whole = fitting_copy(picture, found, model, len(data), least)
+    assert copy_whole >= least
+    assert raised.encoded.quality > found.encoded.quality
+    assert len(container.write(raised.decoded, structure)) <= 1.1 * COPY_GROWTH * len(data)
+
+
+def test_an_interlaced_png_is_archived_and_comes_back_in_plain_rows(model: Model, make_photo: Callable[..., Pixels]) -> None:
+    pixels = make_photo(72, 90, 3)
+    plain = png_of(pixels)
+    rows = b""
+    for left, top, across, down in ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)):
+        rows += b"".join(b"\0" + row.tobytes() for row in pixels[top::down, left::across])
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", 90, 72, 8, 2, 0, 0, 1)), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    packed = [len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big") for kind, data in chunks]
+    original = plain[:8] + b"".join(packed)
+    assert np.array_equal(container.read(original).pixels, pixels)
+    made = archived(original, model, min_saving=-math.inf)
+    assert examine(made.archive, original, model).metadata_equal
 
 
 def two_pictures(first: Pixels, second: Pixels, quality: int) -> bytes:
@@ -284,7 +312,7 @@ def test_several_pictures_where_no_copy_fits_are_refused(model: Model, make_phot
     assert isinstance(picture.structure, JpegStructure)
     cramped = dataclasses.replace(picture.structure, primary_bytes=picture.structure.primary_bytes // 4)
     with pytest.raises(Unsupported) as caught:
-        photo._with_copy(dataclasses.replace(picture, structure=cramped), found, model, 20.0)
+        fitting_copy(dataclasses.replace(picture, structure=cramped), found, model, 10**6, 20.0)
     assert reason_of(caught) == "multi-picture"
 
 
