@@ -11,9 +11,13 @@ QUALITY ?= high
 GRACE   ?= 7 days
 LIMIT   ?= 25
 KEEP    ?=
+KODAK   ?= ../shared/data/kodak
+PHONE   ?= ../shared/data/phone
+CROP    ?= 1024
+PEERS   ?= jpeg
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all lint unit-verify clean
+.PHONY: help run test test-all lint bench-rd unit-verify clean
 
 # The tests run with one thread: torch's threads spin, and two processes with two each slow one another tenfold.
 test test-all: export OMP_NUM_THREADS = 1
@@ -34,6 +38,9 @@ lint: $(VENV)/ready-to-test  ## ruff, mypy and import-linter
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+bench-rd: $(VENV)/ready-to-test  ## rate and distortion beside libjpeg-turbo, on real bytes: [KODAK=DIR PHONE=DIR CROP=1024 PEERS=jpeg,webp,avif]
+	@$(BIN)/python tests/bench/rd.py --kodak "$(KODAK)" --phone "$(PHONE)" --crop $(CROP) --peers "$(PEERS)" --json rd.json
 
 unit-verify:  ## let systemd read the unit files
 	@systemd-analyze verify --man=no systemd/*.service systemd/*.timer
