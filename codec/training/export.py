@@ -24,7 +24,7 @@ from codec.rans import TOKENS, TOTAL, TokenTables, fit, tokens_of
 from codec.training.data import Crop, load_crops, phone_like
 from codec.unit import at_latents, quantise_unit
 
-CROPS = 60
+CROPS = 400
 PRIOR = 200.0
 """Weight, in symbols, of the Laplace that a histogram is mixed with: rare rows keep a sane shape."""
 SURE = 0.9985
