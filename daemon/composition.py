@@ -1,5 +1,6 @@
 """The composition root: settings, catalogue, vaults, lock and worker processes put together, and taken apart again."""
 
+import logging
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -14,8 +15,10 @@ from daemon.ports import Clock, Codec, SystemClock
 from daemon.settings import Settings
 from daemon.worker import DEFAULT_BACKEND, Workers, threads
 from storage.catalog import Catalog
-from storage.errors import shown
+from storage.errors import Damaged, Missing, shown
 from storage.lock import InstanceLock
+
+_log = logging.getLogger(__name__)
 
 BACKEND_VARIABLE = "GALLERY_OPTIMIZER_BACKEND"
 """Import path of another codec for the worker processes; for tests."""
@@ -37,7 +40,11 @@ class Workshop:
         settings: Settings,
         clock: Clock | None = None,
         codec: Callable[[Settings], Codec] = start_workers,
+        *,
+        reading: bool = False,
     ) -> None:
+        """`reading`: nothing will be changed, so no lock is needed, and another instance may be at work."""
+        self._reading = reading
         self.places = places
         self.settings = settings
         self.clock: Clock = clock or SystemClock()
@@ -50,6 +57,11 @@ class Workshop:
     def __enter__(self) -> Self:
         """Raises Locked where another instance is at work, CommandFailed where the state folder can't be used."""
         with ExitStack() as stack:
+            if self._reading:
+                self.catalog = stack.enter_context(self._catalog_as_it_is())
+                stack.callback(self._close_codec)
+                self._stack = stack.pop_all()
+                return self
             self._make_state_folder()
             stack.enter_context(InstanceLock(self.places.lock_file))
             self.catalog = stack.enter_context(Catalog(self.places.catalog_file, lambda: self.clock.now().timestamp()))
@@ -59,6 +71,14 @@ class Workshop:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._stack.close()
+
+    def _catalog_as_it_is(self) -> Catalog:
+        """For reading; an empty one where there is none or it is damaged: stand-ins and archives can be restored without."""
+        try:
+            return Catalog(self.places.catalog_file, read_only=True)
+        except (Missing, Damaged) as error:
+            _log.warning("%s; going on without it", error)
+            return Catalog(":memory:")
 
     def _make_state_folder(self) -> None:
         folder = self.places.state_folder

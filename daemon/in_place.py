@@ -5,6 +5,7 @@ forgotten and the edit is a photo like any other from then on. Order rule: the c
 there; recovery finishes or forgets it.
 """
 
+import logging
 import os
 import re
 from collections.abc import Iterator
@@ -18,11 +19,12 @@ from daemon.copies import attributes, rebuilt
 from daemon.galleries import Gallery
 from storage.catalog import Catalog
 from storage.digest import sha256_of, sha256_of_bytes
-from storage.errors import Missing, Refused, StorageError
+from storage.errors import Damaged, Missing, Refused, StorageError
 from storage.fingerprint import Fingerprint
 from storage.records import PhotoRow
 from storage.states import State
 
+_log = logging.getLogger(__name__)
 NAME_BYTES = 255
 _LABEL = re.compile(r" \(original(?: \d+)?\)$")
 
@@ -66,16 +68,21 @@ def lay_beside(shop: Workshop, gallery: Gallery, row: PhotoRow, edit: Path | Non
 def give_back(shop: Workshop, gallery: Gallery, row: PhotoRow, goal: Path) -> bool:
     """A RETIRED or PURGED photo goes to `goal`: over its own unchanged stand-in, or where nothing is. True: it is the original itself.
 
+    Where the set-aside original is missing or was written to, a copy goes there; what is left of it stays in the vault.
     Where that is another path than the photo's own, it is its own from then on. Raises Changed (somebody's file is at `goal`), Damaged,
     Missing, AlreadyThere, WorkerError.
     """
     vault, sha256 = gallery.vault, row.sha256 or ""
     pinned_until_at = int((shop.clock.now() + gallery.settings.idle_for).timestamp())
     if row.state is State.RETIRED:
-        with _intending(shop.catalog, row, sha256, gallery.relative(goal)):
-            fingerprint = vault.put_back(goal, sha256, row.stand_in_sha256, taken_from=row.location)
-        shop.catalog.restored(row.id, pinned_until_at=pinned_until_at, fingerprint=fingerprint)
-        return True
+        try:
+            with _intending(shop.catalog, row, sha256, gallery.relative(goal)):
+                fingerprint = vault.put_back(goal, sha256, row.stand_in_sha256, taken_from=row.location)
+        except (Missing, Damaged) as error:
+            _log.warning("%s; a copy from the archive takes its place", error)
+        else:
+            shop.catalog.restored(row.id, pinned_until_at=pinned_until_at, fingerprint=fingerprint)
+            return True
     data = rebuilt(shop.codec, vault.archive_path(sha256), row.archive_sha256)
     digest = sha256_of_bytes(data)
     worn_by = goal if os.path.lexists(goal) else row.location

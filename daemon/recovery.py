@@ -47,6 +47,8 @@ def decide(row: PhotoRow, survey: Survey) -> Act:
         case State.COMMITTED:
             return _committed(row, survey)
         case State.RETIRED:
+            if survey.at_path is AtPath.COPY:  # the set-aside original was no use
+                return Act.FINISH_RESTORING
             # With the original in its place and in the vault, only the intent tells our own unfinished restoring from a sender's new copy.
             if survey.at_path is AtPath.ORIGINAL and (row.copy_sha256 is not None or survey.aside is not Holding.INTACT):
                 return Act.FINISH_RESTORING

@@ -14,8 +14,9 @@ from codec.errors import CodecError
 from codec.facts import Facts
 from daemon.composition import Workshop
 from daemon.copies import attributes, rebuilt
-from daemon.eligibility import SUFFIXES
-from daemon.errors import WorkerError, WrongPath
+from daemon.discovery import check_presence
+from daemon.eligibility import SUFFIXES, walk
+from daemon.errors import GalleryGone, WorkerError, WrongPath
 from daemon.galleries import Gallery, holding, place
 from daemon.in_place import give_back, is_edited, lay_beside
 from daemon.marking import original_of
@@ -26,12 +27,13 @@ from daemon.recovery import recover
 from storage import durable
 from storage.attributes import Attributes
 from storage.digest import read_once, sha256_of
-from storage.errors import Damaged, Locked, StorageError, shown
+from storage.errors import Locked, Missing, StorageError, shown
 from storage.records import PhotoRow
 from storage.states import State
 
 _GIVING = (State.RETIRED, State.COMMITTED, State.RESTORED, State.PURGED)
 """States of a photo that can be given back, the one that surely gives the original first."""
+_NO_ORIGINAL = "The set-aside original is missing or was written to by somebody; what is left of it stays in the vault."
 _SUFFIX: dict[Format, str] = {"jpeg": ".jpg", "png": ".png"}
 
 
@@ -113,6 +115,12 @@ def _targets(shop: Workshop, given: Path) -> Iterator[_Target]:
             if row.location.is_relative_to(where) and row.state in (State.RETIRED, State.PURGED):
                 found += 1
                 yield _Target(gallery.shown(row.location), row.location.relative_to(where), gallery, row)
+        for sighting in walk(gallery.root, gallery.settings.exclude, where):
+            known = shop.catalog.find(gallery.key, gallery.relative(sighting.path))
+            moved = _by_mark(shop, gallery, sighting.path) if known is None or known.reason == "stand-in" else None
+            if moved is not None and not (moved.row is not None and moved.row.location.is_relative_to(where)):
+                found += 1
+                yield replace(moved, below=sighting.path.relative_to(where))
         if not found:
             raise WrongPath(f"{shown(given)}: no archived photo is in there.")
         return
@@ -159,6 +167,8 @@ def _by_mark(shop: Workshop, own: Gallery | None, where: Path) -> _Target | None
 
 def _one(shop: Workshop, target: _Target, folder: Path | None, format: Format | None) -> Restoration:
     try:
+        if target.gallery is not None and not is_folder(target.gallery.vault.folder):
+            check_presence(target.gallery, shop.catalog)
         if target.row is None:
             if folder is None:
                 raise WrongPath("there is no stand-in of ours to put it in place of; say --to DIR.")
@@ -169,7 +179,7 @@ def _one(shop: Workshop, target: _Target, folder: Path | None, format: Format | 
         return _into(shop, target.gallery, target.row, target, folder, format)
     except Locked:
         raise
-    except (StorageError, CodecError, WorkerError, WrongPath) as error:
+    except (StorageError, CodecError, WorkerError, WrongPath, GalleryGone) as error:
         return Restoration(target.name, Came.NOT, None, str(error))
 
 
@@ -186,9 +196,12 @@ def _in_place(shop: Workshop, gallery: Gallery, row: PhotoRow, target: _Target) 
         laid = lay_beside(shop, gallery, row, where)
         came = Came.ORIGINAL if laid.original else Came.COPY
         note = f"{target.name} was edited since, and keeps the edit; the photo is beside it."
+        if row.state is State.RETIRED and not laid.original:
+            note += f" {_NO_ORIGINAL}"
         return Restoration(target.name, came, laid.place, note=note)
     original = give_back(shop, gallery, row, where)
-    return Restoration(target.name, Came.ORIGINAL if original else Came.COPY, where)
+    note = _NO_ORIGINAL if row.state is State.RETIRED and not original else ""
+    return Restoration(target.name, Came.ORIGINAL if original else Came.COPY, where, note=note)
 
 
 def _where_it_is(gallery: Gallery, row: PhotoRow, where: Path) -> str:
@@ -200,17 +213,17 @@ def _into(shop: Workshop, gallery: Gallery, row: PhotoRow, target: _Target, fold
     as_it_is = format in (None, own)
     goal = folder / (target.below if as_it_is else target.below.with_suffix(_SUFFIX[format or own]))
     _check_free(goal)
+    note = ""
     if row.state is State.RETIRED and as_it_is:
         source = gallery.vault.aside_path(row.location, row.sha256 or "")
-        snapshot = read_once(source)
-        if snapshot.sha256 != row.sha256:
-            raise Damaged("the set-aside original was written to; it is kept in the vault")
-        _write(goal, snapshot.data, Attributes.of(source))
-        return Restoration(target.name, Came.AS_IT_IS if target.later else Came.ORIGINAL, goal)
+        if _from_aside(source, row.sha256, goal):
+            return Restoration(target.name, Came.AS_IT_IS if target.later else Came.ORIGINAL, goal)
+        note = _NO_ORIGINAL
     if row.has_archive and (row.state in (State.RETIRED, State.PURGED) or not as_it_is or _in_its_place(row) is None):
         archive = gallery.vault.archive_path(row.sha256 or "")
-        _write(goal, rebuilt(shop.codec, archive, row.archive_sha256, format), attributes(row, row.location))
-        return Restoration(target.name, Came.COPY, goal)
+        worn_by = row.location if target.place is None or os.path.lexists(row.location) else target.place
+        _write(goal, rebuilt(shop.codec, archive, row.archive_sha256, format), attributes(row, worn_by))
+        return Restoration(target.name, Came.COPY, goal, note=note)
     if not as_it_is:
         raise WrongPath("it is not archived; any picture program can convert it")
     snapshot = read_once(row.location)
@@ -218,6 +231,19 @@ def _into(shop: Workshop, gallery: Gallery, row: PhotoRow, target: _Target, fold
     if snapshot.sha256 == row.copy_sha256:
         return Restoration(target.name, Came.COPY, goal)
     return Restoration(target.name, Came.ORIGINAL if snapshot.sha256 == row.sha256 and not target.later else Came.AS_IT_IS, goal)
+
+
+def _from_aside(source: Path, sha256: str | None, goal: Path) -> bool:
+    """A set-aside original goes to `goal`; False where it is missing or was written to."""
+    try:
+        snapshot = read_once(source)
+        worn = Attributes.of(source)
+    except Missing:
+        return False
+    if snapshot.sha256 != sha256:
+        return False
+    _write(goal, snapshot.data, worn)
+    return True
 
 
 def _in_its_place(row: PhotoRow) -> str | None:
@@ -231,6 +257,12 @@ def _in_its_place(row: PhotoRow) -> str | None:
 
 def _from_archive_alone(shop: Workshop, target: _Target, folder: Path, format: Format | None) -> Restoration:
     assert target.archive is not None
+    if target.gallery is not None and format is None:
+        goal = folder / target.below
+        _check_free(goal)
+        digest = target.archive.stem
+        if any(_from_aside(aside, digest, goal) for aside in target.gallery.vault.asides(digest)):
+            return Restoration(target.name, Came.ORIGINAL, goal)
     facts = facts_of(target.archive)
     named = Path(os.fsdecode(facts.name)) if target.gallery is None else target.below
     goal = folder / (named.with_suffix(_SUFFIX[format]) if format is not None else named)

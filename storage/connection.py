@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from storage.errors import Damaged, Locked, Missing, NoSpace, ReadOnly, Refused, StorageError, shown
+from storage.errors import Damaged, Locked, Missing, NoSpace, ReadOnly, Refused, StorageError, shown, translated
 
 SCHEMA_VERSION = 2
 """Number of the last migration; a catalogue with a higher one was written by a later version."""
@@ -36,7 +36,8 @@ def translated_sqlite(path: os.PathLike[str] | str) -> Iterator[None]:
     except sqlite3.DatabaseError as error:
         code = getattr(error, "sqlite_errorcode", None)
         kind = StorageError if code is None else _KINDS.get(code & 0xFF, StorageError)
-        raise kind(f"the catalogue {shown(path)}: {error}") from error
+        hint = "; it is damaged: move it away, no photo and no archive depends on it" if kind is Damaged else ""
+        raise kind(f"the catalogue {shown(path)}: {error}{hint}") from error
 
 
 def open_for_writing(path: Path | str) -> sqlite3.Connection:
@@ -46,6 +47,8 @@ def open_for_writing(path: Path | str) -> sqlite3.Connection:
     """
     if path != ":memory:":
         Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with translated(path):  # it tells names and places of photos: for its owner only
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     with translated_sqlite(path):
         connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000)
         try:

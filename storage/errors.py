@@ -15,6 +15,7 @@
 
 import errno
 import os
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import ClassVar
@@ -82,8 +83,9 @@ _KINDS: dict[int, tuple[type[StorageError], str]] = {
 
 
 def shown(path: os.PathLike[str] | str | bytes) -> str:
-    """A path for a message; bytes that are no text are escaped, so that it can always be printed."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    """A path for a message; bytes that are no text, and those that command a terminal, are escaped."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(f"\\x{ord(each):02x}" if unicodedata.category(each) == "Cc" else each for each in text)
 
 
 @contextmanager

@@ -55,6 +55,10 @@ class Vault(Shelf):
         """Where the set-aside original of `path` is or would be."""
         return self.folder / layout.aside_name(layout.relative_to_gallery(self.root, path), sha256)
 
+    def asides(self, sha256: str) -> list[Path]:
+        """Set-aside originals of these bytes by their names, whatever paths they had: for one who has lost the catalogue."""
+        return sorted((self.folder / "originals").glob(f"{layout.checked_digest(sha256)}-*{layout.ORIGINAL_SUFFIX}"))
+
     def retire(self, path: Path, proof: Proof, stand_in: bytes | None, attributes: Attributes | None = None) -> Retired:
         """Exchange the original and the stand-in (None: move the original aside); `attributes` default to the original's own.
 

@@ -1,5 +1,6 @@
 """`gallery-optimizer`: global options, the list of commands, and errors turned into exit codes."""
 
+import errno
 import importlib
 import signal
 import sys
@@ -47,6 +48,10 @@ class Commands(click.Group):
         except DaemonError as error:
             _fail(str(error), error.exit_code)
         except StorageError as error:
+            _fail(str(error), ExitCode.FAILED)
+        except OSError as error:  # such as stdout on a full disk
+            if error.errno == errno.EPIPE:
+                raise
             _fail(str(error), ExitCode.FAILED)
         except KeyboardInterrupt:
             _fail("stopped. Nothing is lost: the next run finishes or undoes what was begun.", 128 + signal.SIGINT)

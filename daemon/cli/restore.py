@@ -32,7 +32,7 @@ def restore(places: Places, paths: tuple[Path, ...], folder: Path | None, in_pla
     if folder is not None and in_place:
         raise click.UsageError("--to and --in-place exclude each other.")
     wanted = {"jpeg": "jpeg", "png": "png"}.get(format_ or "")
-    with Workshop(places, settings.read(places.config_file)) as shop:
+    with Workshop(places, settings.read(places.config_file), reading=folder is not None) as shop:
         done = restorer.restore(shop, list(paths), folder, wanted, watch())  # type: ignore[arg-type]  # click has checked the choice
     failed = [each for each in done if each.trouble]
     given = [each for each in done if each.came is not restorer.Came.NOT]

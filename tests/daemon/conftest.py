@@ -119,8 +119,8 @@ class Home:
         text = f'[[gallery]]\npath = "{self.root}"\n{gallery}\n[limits]\n{limits}\n'
         self.places.config_file.write_text(text)
 
-    def shop(self) -> Workshop:
-        return Workshop(self.places, settings.read(self.places.config_file), self.clock, lambda _: self.codec)
+    def shop(self, *, reading: bool = False) -> Workshop:
+        return Workshop(self.places, settings.read(self.places.config_file), self.clock, lambda _: self.codec, reading=reading)
 
     def optimize(self, *paths: Path) -> Summary:
         with self.shop() as shop:

@@ -91,6 +91,9 @@ def prepare(home: Home, restoring: str) -> None:
     if restoring == "put away":
         act(home, "restore")
         home.clock.forward(days=31)
+    if restoring == "aside damaged":
+        (aside,) = (home.root / ".gallery-optimizer/originals").iterdir()
+        aside.write_bytes(aside.read_bytes()[:-1] + b"x")
     if restoring == "edited":
         (home.root / "a.jpg").write_bytes(b"an edit")
     if restoring == "renamed":
@@ -102,7 +105,7 @@ def act(home: Home, restoring: str) -> None:
     if restoring == "renamed":
         with home.shop() as shop:
             restorer.restore(shop, [home.root / "b.jpg"], None, None, Silence())
-    elif restoring == "restore":
+    elif restoring in ("restore", "aside damaged"):
         with home.shop() as shop:
             restorer.restore(shop, [home.root / "a.jpg"], None, None, Silence())
     else:
@@ -119,6 +122,7 @@ def act(home: Home, restoring: str) -> None:
         ("", "restore", {State.RESTORED, State.RETIRED}),
         ('grace = "0 days"', "restore", {State.RESTORED, State.PURGED}),
         ('grace = "0 days"', "put away", {State.PURGED}),
+        ("", "aside damaged", {State.RESTORED, State.RETIRED}),
         ("", "edited", {State.RESTORED, State.LEFT}),
         ('grace = "0 days"', "edited", {State.RESTORED, State.LEFT}),
         ("", "renamed", {State.RESTORED, State.RETIRED, State.LEFT}),
@@ -126,6 +130,7 @@ def act(home: Home, restoring: str) -> None:
     ],
     ids=[
         *("archive", "archive and purge", "without stand-in", "restore the original", "restore a copy", "put a copy away"),
+        "restore a copy in grace",
         *("original beside an edit", "copy beside an edit", "restore a renamed original", "restore a renamed copy"),
     ],
 )

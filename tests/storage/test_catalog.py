@@ -320,6 +320,13 @@ def test_what_one_process_wrote_another_reads(tmp_path: Path) -> None:
     assert sqlite3.connect(path).execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
+def test_a_catalogue_is_for_its_owner_only(tmp_path: Path) -> None:
+    path = tmp_path / "catalogue.sqlite"
+    with Catalog(path) as catalog:
+        retired(catalog)
+        assert {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {0o600}
+
+
 def test_status_before_the_first_run(tmp_path: Path) -> None:
     with pytest.raises(Missing):
         Catalog(tmp_path / "catalogue.sqlite", read_only=True)
@@ -361,7 +368,7 @@ def test_the_schema_number_is_that_of_the_last_migration(tmp_path: Path) -> None
 def test_a_file_that_is_no_catalogue(tmp_path: Path) -> None:
     path = tmp_path / "catalogue.sqlite"
     path.write_bytes(b"not a database at all" * 100)
-    with pytest.raises(Damaged):
+    with pytest.raises(Damaged, match="move it away"):
         Catalog(path)
     assert path.read_bytes() == b"not a database at all" * 100
 
