@@ -125,7 +125,7 @@ class Optimizer:
             return self._leave(row.id, "source-resends")
         self._catalog.digested(row.id, snapshot.sha256, snapshot.fingerprint)
         self._vault.prepare()
-        archived = self._existing(path, snapshot) or self._encode(path, snapshot)
+        archived = self._existing(row, snapshot) or self._encode(path, snapshot)
         if isinstance(archived, Refused):
             return self._leave(row.id, archived.reason, archived.detail)
         keep_model(self._vault, archived.proof.model)
@@ -167,16 +167,21 @@ class Optimizer:
             Kind.ARCHIVED, original_bytes=row.size_bytes, archive_bytes=row.archive_bytes or 0, stand_in_bytes=len(stand_in.data)
         )
 
-    def _existing(self, path: Path, snapshot: Snapshot) -> _Archived | Refused | None:
-        """The archive that the vault has of these very bytes, proven anew: after a crash, or for a twin. None without a good one."""
+    def _existing(self, row: PhotoRow, snapshot: Snapshot) -> _Archived | Refused | None:
+        """The vault's archive of these very bytes, proven anew: after a crash, a restore, or for a twin. None without a good one.
+
+        One that does not reach the level wanted now is discarded, unless other photos need it: the original is in place.
+        """
+        path = row.location
         place = self._vault.archive_path(snapshot.sha256)
         if not place.exists():
             return None
         proven = prove(self._codec, self._clock, place, snapshot, self._gallery.level)
         if isinstance(proven, Refused):
-            if any(row.archive_sha256 for row in self._catalog.by_digest(snapshot.sha256, self._gallery.key)):
+            if any(each.has_archive and each.id != row.id for each in self._catalog.by_digest(snapshot.sha256, self._gallery.key)):
                 return Refused("archive-in-use", proven.detail)
-            _log.info("%s: an unfinished archive is made anew (%s)", self._gallery.shown(path), proven.detail)
+            _log.info("%s: its archive is made anew (%s)", self._gallery.shown(path), proven.detail)
+            self._catalog.disowned(row.id)
             self._vault.discard_archive(snapshot.sha256, path)
             return None
         proof, lane = proven

@@ -91,4 +91,4 @@ def _digests_in_place(row: PhotoRow) -> tuple[str | None, ...]:
         case State.RESTORED:
             return row.copy_sha256 or row.sha256, row.sha256
         case _:
-            return (row.sha256,)
+            return row.sha256, row.copy_sha256  # a restored copy that was left: coding it again would lose quality a second time

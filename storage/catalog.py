@@ -113,6 +113,15 @@ class Catalog(Ledger):
             self._update(photo_id, values)
             return self._row(photo_id)
 
+    def disowned(self, photo_id: int) -> PhotoRow:
+        """Intent, no move: the archive of the ENCODING photo is about to be discarded, while its original is in place."""
+        with self._transaction():
+            row = self._row(photo_id)
+            if row.state is not State.ENCODING:
+                raise Refused(f"photo {photo_id} is {row.state}, not encoding")
+            self._update(photo_id, _NO_ARCHIVE)
+            return self._row(photo_id)
+
     def committed(self, photo_id: int, *, proof: Proof, archive_name: str, lane: str) -> PhotoRow:
         """ENCODING -> COMMITTED: the archive `archive_name` (relative to the vault) is there, and `proof` holds for it.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import os
 from collections.abc import Callable
@@ -162,16 +163,22 @@ def test_a_deleted_stand_in_does_not_matter(home: Home, photo: Photo, archived: 
 
 
 def test_a_stand_in_without_a_catalogue_still_says_what_it_stands_for(
-    home: Home, archived: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    home: Home, photo: Photo, archived: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     moved = archived.rename(home.root / "renamed.jpg")
     for file in home.places.state_folder.iterdir():
         file.unlink()
     facts = type("Facts", (), {"name": b"a.jpg", "mode": 0o640, "mtime_ns": WHEN})
     monkeypatch.setattr(restorer, "facts_of", lambda archive: facts)  # the fake archive has none
-    (done,) = restore(home, moved, to=tmp_path)
-    assert (done.came, done.written) == (Came.COPY, tmp_path / "renamed.jpg")
-    assert (tmp_path / "renamed.jpg").stat().st_mtime_ns == WHEN
+    for to in (tmp_path, tmp_path / "folder"):
+        (done,) = restore(home, moved if to == tmp_path else home.root, to=to)
+        assert (done.came, done.written) == (Came.ORIGINAL, to / "renamed.jpg")
+        assert (to / "renamed.jpg").read_bytes() == photo()
+    for file in (home.root / ".gallery-optimizer/originals").iterdir():
+        file.unlink()
+    (done,) = restore(home, moved, to=tmp_path / "later")
+    assert (done.came, done.written) == (Came.COPY, tmp_path / "later/renamed.jpg")
+    assert (tmp_path / "later/renamed.jpg").stat().st_mtime_ns == WHEN
     assert "say --to" in restore(home, moved)[0].trouble
 
 
@@ -251,3 +258,81 @@ def test_the_catalogue_says_what_happened(home: Home, archived: Path) -> None:
         assert row.state is State.RESTORED
         assert row.copy_sha256 == sha256_of_bytes(archived.read_bytes())
         assert row.pinned_until_at == int(home.clock.now().timestamp()) + 30 * 86400
+
+
+@pytest.mark.parametrize("missing", [False, True], ids=["written to", "missing"])
+def test_where_the_original_is_no_use_the_archive_serves(
+    home: Home, photo: Photo, archived: Path, tmp_path: Path, missing: bool
+) -> None:
+    (aside,) = (home.root / ".gallery-optimizer/originals").iterdir()
+    damaged = photo()[:-1] + b"x"
+    aside.unlink() if missing else aside.write_bytes(damaged)
+    (done,) = restore(home, archived, to=tmp_path)
+    assert done.came is Came.COPY
+    assert "set-aside original is missing or was written to" in done.note
+    (done,) = restore(home, archived)
+    assert (done.came, done.written, done.trouble) == (Came.COPY, archived, "")
+    assert original_of(archived.read_bytes()) is None
+    assert missing or aside.read_bytes() == damaged, "it may be somebody's version: kept"
+    home.clock.forward(days=8)
+    assert home.optimize().nothing_done, "no purge fails for ever"
+
+
+def test_a_touched_copy_that_was_left_is_not_coded_again(home: Home, archived: Path) -> None:
+    purge(home)
+    restore(home, archived)
+    home.configure('stand_in = "none"')
+    assert dict(home.optimize(archived).left) == {"restored-copy": 1}
+    os.utime(archived)
+    assert home.optimize().nothing_done
+    assert home.codec.encoded == 1
+
+
+def test_a_higher_quality_is_reached_once_the_original_is_back(home: Home, archived: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from codec.levels import LEVELS
+    from daemon.messages import Examined, ExamineJob, Refused
+
+    restore(home, archived)
+    home.configure('quality = "visually-lossless"')
+    examine, high = home.codec.examine, LEVELS["visually-lossless"]
+
+    def better_the_second_time(job: ExamineJob) -> Examined | Refused:
+        seen = examine(job)
+        if isinstance(seen, Refused) or home.codec.encoded == 1:
+            return seen
+        return dataclasses.replace(seen, whole=high.whole, worst_tile=high.worst_tile, copy_whole=high.whole)
+
+    monkeypatch.setattr(home.codec, "examine", better_the_second_time)
+    assert home.optimize(archived).archived == 1
+    assert home.codec.encoded == 2
+
+
+def test_photos_come_back_while_another_instance_works(home: Home, photo: Photo, archived: Path, tmp_path: Path) -> None:
+    with home.shop(), home.shop(reading=True) as shop:
+        (done,) = restorer.restore(shop, [archived], tmp_path, None, Silence())
+    assert done.came is Came.ORIGINAL
+
+
+def test_a_damaged_catalogue_does_not_keep_photos_from_coming_back(home: Home, photo: Photo, archived: Path, tmp_path: Path) -> None:
+    home.places.catalog_file.write_bytes(b"noise" * 999)
+    for suffix in ("-wal", "-shm"):
+        Path(f"{home.places.catalog_file}{suffix}").unlink(missing_ok=True)
+    with home.shop(reading=True) as shop:
+        (done,) = restorer.restore(shop, [archived], tmp_path, None, Silence())
+    assert done.came is Came.ORIGINAL
+
+
+def test_a_folder_that_was_renamed_comes_back(home: Home, photo: Photo, archived: Path, tmp_path: Path) -> None:
+    album = archived.parent.rename(home.root / "album")
+    (done,) = restore(home, album, to=tmp_path / "out")
+    assert (tmp_path / "out/a.jpg").read_bytes() == photo()
+    (done,) = restore(home, home.root, to=tmp_path / "all")
+    assert (done.came, done.written) == (Came.ORIGINAL, tmp_path / "all/2020/a.jpg")
+    (done,) = restore(home, album)
+    assert (done.came, (album / "a.jpg").read_bytes()) == (Came.ORIGINAL, photo())
+
+
+def test_a_vault_that_is_away_is_told_as_such(home: Home, archived: Path, tmp_path: Path) -> None:
+    (home.root / ".gallery-optimizer").rename(home.root.parent / "away")
+    (done,) = restore(home, archived, to=tmp_path / "out")
+    assert "its vault is not there" in done.trouble

@@ -72,6 +72,7 @@ def test_table(
 def test_a_copy_in_place_is_no_new_photo(row: PhotoRow) -> None:
     copied = replace(row, archive_sha256="e" * 64, copy_sha256=COPY)
     assert standing(replace(copied, state=State.RESTORED), TOUCHED, COPY) is Standing.PINNED
+    assert standing(replace(copied, state=State.LEFT), TOUCHED, COPY) is Standing.KNOWN
     assert standing(replace(copied, state=State.PURGED), TOUCHED, COPY) is Standing.KNOWN  # a restore that was killed
 
 
