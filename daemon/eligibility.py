@@ -115,6 +115,8 @@ def obstacle(result: os.stat_result, device: int) -> str | None:
         return "not-a-file"
     if result.st_dev != device:
         return "other-device"
+    if os.geteuid() not in (0, result.st_uid):
+        return "other-owner"
     if result.st_nlink > 1:
         return "hard-linked"
     if result.st_size == 0:

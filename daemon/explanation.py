@@ -31,7 +31,12 @@ def explain(gallery: Gallery, row: PhotoRow | None, path: Path, catalog: Catalog
     name = gallery.shown(path)
     others = _others(gallery, row, path, catalog)
     related = [f"{what} {gallery.shown(other.location)}: {STATE_WORDS[other.state]}." for what, other in others]
-    beside = {"related": [{"photo": gallery.shown(other.location), "state": other.state.value} for _, other in others]}
+    earlier = [] if catalog is None else catalog.superseded(gallery.key, gallery.relative(path))
+    related += [f"An earlier version was archived on {day(old.encoded_at or 0)}: {shown(_place(gallery, old))}." for old in earlier]
+    beside = {
+        "related": [{"photo": gallery.shown(other.location), "state": other.state.value} for _, other in others],
+        "earlier_archives": [old.archive_name for old in earlier],
+    }
     if row is None:
         why = unknown(gallery, path)
         return Explanation((f"{name}: {why}.", *related), {"photo": name, "state": None, "reason": None, "why": why, **beside})

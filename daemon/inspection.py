@@ -59,7 +59,7 @@ def verify(shop: Workshop, progress: Progress) -> Inspection:
             progress.done(path.name, trouble or "good")
             archives += 1
             if trouble:
-                damages.append(_damage(gallery, path, mine, trouble, any(row.state is not State.PURGED for row in mine)))
+                damages.append(_damage(gallery, path, mine, trouble, any(_original_is_there(gallery, row) for row in mine)))
         for row in rows:
             if row.state is State.RETIRED:
                 originals += 1
@@ -92,6 +92,15 @@ def _original_trouble(aside: Path, sha256: str | None) -> str:
         return "" if sha256_of(aside) == sha256 else "the set-aside original was written to"
     except StorageError as error:
         return str(error)
+
+
+def _original_is_there(gallery: Gallery, row: PhotoRow) -> bool:
+    """By the disk, not by the state: somebody may act on the answer."""
+    place = gallery.vault.aside_path(row.location, row.sha256 or "") if row.state is State.RETIRED else row.location
+    try:
+        return sha256_of(place) == row.sha256
+    except StorageError:
+        return False
 
 
 def _damage(gallery: Gallery, file: Path, rows: list[PhotoRow], what: str, safe: bool) -> Damage:

@@ -11,6 +11,7 @@ REASONS: MappingProxyType[str, str] = MappingProxyType(
         "hard-linked": "the file has more than one name (hard links), and changing one would change the others",
         "not-a-file": "it is not an ordinary file",
         "other-device": "it lies on another disk than its gallery; make that folder a gallery of its own",
+        "other-owner": "it belongs to another user, to whom its stand-in and a restored copy could not be given",
         "stand-in": "it is a stand-in of this program, or was made from one; archiving it would only make it worse",
         "gone": "the file is no longer there",
         "in-sync": "a sync tool is still writing it",

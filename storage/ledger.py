@@ -67,6 +67,12 @@ class Ledger:
         """Current rows of photos that were archived under this path and have another one now."""
         return self._rows("superseded_at IS NULL AND gallery = ? AND came_from = ? ORDER BY id", (gallery, path))
 
+    def superseded(self, gallery: bytes, path: bytes) -> list[PhotoRow]:
+        """Earlier photos of this path whose archives are kept, the latest first."""
+        return self._rows(
+            "superseded_at IS NOT NULL AND archive_sha256 IS NOT NULL AND gallery = ? AND path = ? ORDER BY id DESC", (gallery, path)
+        )
+
     def rows(self, state: State | None = None, gallery: bytes | None = None) -> Iterator[PhotoRow]:
         """Current rows, the first seen first. Read in pages: moves may be made while iterating; rows added meanwhile are left out."""
         with translated_sqlite(self.path):

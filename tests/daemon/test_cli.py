@@ -129,6 +129,26 @@ def test_verify_finds_damage(run: Run, home: Home, photo: Photo) -> None:
     assert home.files() == before, "looking changes nothing"
 
 
+def test_verify_says_that_an_original_is_there_only_where_it_is(run: Run, home: Home, photo: Photo) -> None:
+    (home.root / "a.jpg").write_bytes(photo())
+    run("optimize")
+    (archive,) = (home.root / ".gallery-optimizer/archives").rglob("*.nphoto")
+    archive.unlink()
+    assert "original is still there" in run("verify").stderr
+    (aside,) = (home.root / ".gallery-optimizer/originals").iterdir()
+    aside.unlink()
+    assert "original is still there" not in run("verify").stderr
+
+
+def test_explain_tells_of_an_earlier_version(run: Run, home: Home, photo: Photo) -> None:
+    (home.root / "a.jpg").write_bytes(photo())
+    run("optimize")
+    run("restore", home.root / "a.jpg")
+    (home.root / "a.jpg").write_bytes(photo(1))
+    run("optimize")
+    assert "An earlier version was archived on 2026-03-01: .gallery-optimizer/archives/" in run("explain", home.root / "a.jpg").stdout
+
+
 def test_encode_and_decode(run: Run, home: Home, photo: Photo, tmp_path: Path) -> None:
     source, archive = tmp_path / "a.jpg", tmp_path / "a.nphoto"
     source.write_bytes(photo())

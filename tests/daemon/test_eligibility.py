@@ -14,8 +14,8 @@ from daemon.eligibility import Rules, arriving, carried_by_syncthing, obstacle, 
 from daemon.errors import GalleryGone
 
 
-def status(kind: int = stat.S_IFREG, device: int = 1, links: int = 1, size: int = 9) -> os.stat_result:
-    return os.stat_result((kind | 0o644, 7, device, links, 0, 0, size, 0, 0, 0))
+def status(kind: int = stat.S_IFREG, device: int = 1, links: int = 1, size: int = 9, owner: int | None = None) -> os.stat_result:
+    return os.stat_result((kind | 0o644, 7, device, links, os.geteuid() if owner is None else owner, 0, size, 0, 0, 0))
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,12 @@ def status(kind: int = stat.S_IFREG, device: int = 1, links: int = 1, size: int 
 )
 def test_obstacles(result: os.stat_result, reason: str | None) -> None:
     assert obstacle(result, device=1) == reason
+
+
+@pytest.mark.parametrize(("user", "reason"), [(0, None), (1000, None), (1001, "other-owner")])
+def test_what_could_not_be_given_back_to_its_owner_is_left(monkeypatch: pytest.MonkeyPatch, user: int, reason: str | None) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    assert obstacle(status(owner=1000), device=1) == reason
 
 
 @pytest.mark.parametrize(
