@@ -61,6 +61,7 @@ class Worker:
         self._patience = patience
         self._process: SpawnProcess | None = None
         self._connection: Connection | None = None
+        self._answered = 0  # jobs that this very process has done
 
     @property
     def pid(self) -> int | None:
@@ -77,11 +78,23 @@ class Worker:
         arguments = (theirs, self._backend_module, self._bounds, os.getpid())
         self._process = context.Process(target=child.serve, args=arguments, name=self._name, daemon=True)
         self._process.start()
+        self._answered = 0
         theirs.close()
         self._connection = ours
 
     def ask(self, job: Job) -> Answer:
-        """Send a job and wait for its answer. Raises WorkerDied, WorkerTimedOut, or WorkerBroke after an error that nobody foresaw."""
+        """Send a job and wait for its answer. Raises WorkerDied, WorkerTimedOut, or WorkerBroke after an error that nobody foresaw.
+
+        Where the memory did not do, a process that has worked before is started anew and asked once more: what earlier photos left in
+        its heap must not decide about this one.
+        """
+        used = self._process is not None and self._answered > 0
+        answer = self._ask_once(job)
+        if used and isinstance(answer, Refused) and answer.reason == "out-of-memory":
+            return self._ask_once(job)
+        return answer
+
+    def _ask_once(self, job: Job) -> Answer:
         self.start()
         process, connection = cast(SpawnProcess, self._process), cast(Connection, self._connection)
         patience = self._patience.start
@@ -105,6 +118,7 @@ class Worker:
             raise WorkerBroke(f"the {self._name} process met an unforeseen error: {answer.summary}")
         if isinstance(answer, Refused) and answer.reason == "out-of-memory":
             self.close()  # what it still holds would be missing at the next photo
+        self._answered += 1
         return answer
 
     def _receive(self, process: SpawnProcess, connection: Connection, patience: float) -> Answer | Begun:
