@@ -1,6 +1,7 @@
 """A codec for the tests of the daemon: the archive is a small JPEG behind a JSON header. Quick, lossy, and misbehaving on demand.
 
-A photo asks for misbehaviour in its JPEG comment: b"fake:crash", b"fake:hang", b"fake:hungry", b"fake:raise", b"fake:refuse:cmyk",
+A photo asks for misbehaviour in its JPEG comment: b"fake:crash", b"fake:hang", b"fake:hungry",
+b"fake:hungry-when-used" (but not as a process's first job), b"fake:raise", b"fake:refuse:cmyk",
 b"fake:forged" (the examination measures too little), b"fake:foreign" (the archive is of another original).
 """
 
@@ -40,6 +41,7 @@ class FakeBackend:
         return 0.0
 
     def archive(self, job: EncodeJob, allowance_bytes: int) -> Encoded:
+        self.archived += 1
         wish = re.search(rb"fake:([a-z0-9:-]+)", job.original)
         match wish[1].decode().split(":") if wish else []:
             case ["crash"]:
@@ -47,6 +49,8 @@ class FakeBackend:
             case ["hang"]:
                 time.sleep(3600)
             case ["hungry"]:
+                bytearray(1 << 40)
+            case ["hungry-when-used"] if self.archived > 1:
                 bytearray(1 << 40)
             case ["raise"]:
                 raise ZeroDivisionError("nobody thought of this")
@@ -78,6 +82,7 @@ class FakeBackend:
 
     def __init__(self) -> None:
         self._stand_ins: dict[str, bytes] = {}
+        self.archived = 0
 
     def stand_in(self, original: bytes, sha256: str) -> bytes:
         from daemon import standin

@@ -75,6 +75,13 @@ def test_too_little_memory_is_a_refusal(workers: Workers, job: Callable[..., Enc
     assert isinstance(workers.encode(job()), Encoded)
 
 
+def test_what_earlier_photos_left_in_memory_does_not_decide(workers: Workers, job: Callable[..., EncodeJob]) -> None:
+    assert isinstance(workers.encode(job()), Encoded)
+    before = workers.encoder.pid
+    assert isinstance(workers.encode(job("hungry-when-used")), Encoded)
+    assert workers.encoder.pid != before
+
+
 def test_an_unforeseen_error_is_told(workers: Workers, job: Callable[..., EncodeJob]) -> None:
     with pytest.raises(WorkerBroke, match="nobody thought of this"):
         workers.encode(job("raise"))
