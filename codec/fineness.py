@@ -67,9 +67,9 @@ def fitting_copy(picture: Picture, found: Found, model: Model, size_bytes: int, 
             if copy_whole >= at_least:
                 return found, fitted, copy_whole
             missing = at_least - copy_whole
-        if found.encoded.quality == TOP_QUALITY:
+        if found.quality == TOP_QUALITY:
             break
-        better = found.encoded.quality + ceil(max(missing, MARGIN) / POINTS_A_STEP)
+        better = found.quality + ceil(max(missing, MARGIN) / POINTS_A_STEP)
         found = Found.at(min(better, TOP_QUALITY), picture.pixels, found.analysed, model)
     raise refusal
 

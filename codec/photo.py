@@ -93,11 +93,11 @@ def archive_photo(
         "worst_tile": round(found.score.worst_tile, 3),
         "tile": list(found.score.tile),
     }
-    measured |= {"copy_whole": round(copy_whole, 3), "quality": found.encoded.quality, "guarded": rate is None}
+    measured |= {"copy_whole": round(copy_whole, 3), "quality": found.quality, "guarded": rate is None}
     sections = {
         "FACT": facts.to_bytes(),
         "QUAL": canonical.dump(measured),
-        "PIXL": found.encoded.stream,
+        "PIXL": found.stream,
         **container.to_sections(structure),
     }
     archive = pack(Archive("neural", model.digest, sections))
@@ -110,8 +110,8 @@ def archive_photo(
         whole=found.score.whole,
         worst_tile=found.score.worst_tile,
         copy_whole=copy_whole,
-        quality_index=found.encoded.quality,
-        rate=found.encoded.quality / TOP_QUALITY,
+        quality_index=found.quality,
+        rate=found.quality / TOP_QUALITY,
         width=width,
         height=height,
         model_name=model.name,

@@ -4,7 +4,7 @@ The score rises with the quality, nearly smoothly, so a few tries find where it 
 what they find is confirmed on the whole, and corrected there.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Self
 
 import numpy as np
@@ -13,7 +13,7 @@ from codec.errors import Unsupported
 from codec.levels import Level
 from codec.model import Model
 from codec.network.constants import TOP_QUALITY
-from codec.neural import Analysed, Encoded, Pixels
+from codec.neural import Analysed, Pixels
 from codec.quality import Score, score
 
 MARGIN: Final = 0.3
@@ -35,7 +35,8 @@ _FULL_TRIES: Final = 4
 class Found:
     """What the search settled on."""
 
-    encoded: Encoded
+    stream: bytes
+    quality: int
     decoded: Pixels
     score: Score
     analysed: Analysed
@@ -45,8 +46,7 @@ class Found:
         """Encode the whole at a quality and measure."""
         encoded = analysed.encode(quality)
         decoded = encoded.decoded(model)
-        encoded = replace(encoded, latents=())  # five bytes a pixel that nobody needs any more
-        return cls(encoded, decoded, score(pixels, decoded), analysed)
+        return cls(encoded.stream, encoded.quality, decoded, score(pixels, decoded), analysed)
 
 
 def fewest_bits(pixels: Pixels, model: Model, level: Level, *, most_bytes: float) -> Found:
@@ -124,8 +124,8 @@ def _confirm(pixels: Pixels, analysed: Analysed, model: Model, level: Level, qua
     while len(tried) < (_FULL_TRIES if best else 2 * _FULL_TRIES):
         found = Found.at(quality, pixels, analysed, model)
         lead = _lead(found.score, level)
-        tried[quality] = lead, len(found.encoded.stream)
-        if lead >= 0 and (best is None or quality < best.encoded.quality):
+        tried[quality] = lead, len(found.stream)
+        if lead >= 0 and (best is None or quality < best.quality):
             best = found
         if 0 <= lead <= 2 * SLACK:
             break

@@ -257,7 +257,7 @@ def test_a_copy_that_no_fineness_makes_good_enough_raises_the_archive(original: 
     picture, found = picture_and_found(original, model, 60)
     least = found.score.whole + 0.5
     raised, _, copy_whole = fitting_copy(picture, found, model, 100 * len(original), least)
-    assert raised.encoded.quality > 60
+    assert raised.quality > 60
     assert copy_whole >= least
     with pytest.raises(Unsupported) as caught:
         fitting_copy(picture, found, model, len(original), 100.0)
@@ -272,7 +272,7 @@ def test_a_copy_stays_near_the_size_of_its_original(model: Model, make_jpeg: Cal
     least = ssimulacra2(picture.pixels, container.read(finest).pixels) - 0.05
     raised, structure, copy_whole = fitting_copy(picture, found, model, len(data), least)
     assert copy_whole >= least
-    assert raised.encoded.quality > found.encoded.quality
+    assert raised.quality > found.quality
     assert len(container.write(raised.decoded, structure)) <= 1.1 * COPY_GROWTH * len(data)
 
 

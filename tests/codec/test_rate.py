@@ -10,7 +10,7 @@ from codec.errors import Unsupported
 from codec.levels import Level
 from codec.model import Model
 from codec.network.constants import TOP_QUALITY
-from codec.neural import Analysed, Pixels
+from codec.neural import Analysed, Pixels, decode_pixels
 from codec.quality import score
 from codec.rate import MARGIN, SLACK, Found, _next, fewest_bits, passes, sample_of
 
@@ -83,12 +83,12 @@ def small(photo: Pixels) -> Pixels:
 
 def test_fewest_bits_is_close_to_the_best_of_all(model: Model, small: Pixels) -> None:
     found = fewest_bits(small, model, EASY, most_bytes=small.size)
-    quality = found.encoded.quality
+    quality = found.quality
     assert passes(found.score, EASY, MARGIN)
     assert found.score == score(small, found.decoded)
-    assert (found.decoded == found.encoded.decoded(model)).all()
+    assert (found.decoded == decode_pixels(found.stream, model)).all()
     below = [Found.at(q, small, found.analysed, model) for q in range(max(0, quality - 40), quality, 4)]
-    passing = [other.encoded.quality for other in below if passes(other.score, EASY, MARGIN)]
+    passing = [other.quality for other in below if passes(other.score, EASY, MARGIN)]
     assert quality - min(passing, default=quality) <= 8
 
 
@@ -108,7 +108,7 @@ def test_the_worst_tile_counts_as_much_as_the_whole(model: Model, photo: Pixels,
     small = photo[:128, :128]
     by_whole = fewest_bits(small, model, EASY, most_bytes=small.size)
     by_tile = fewest_bits(small, model, Level("tile", 60.0, 66.0), most_bytes=small.size)
-    assert by_tile.encoded.quality > by_whole.encoded.quality
+    assert by_tile.quality > by_whole.quality
     assert by_tile.score.worst_tile >= 66
 
 
@@ -136,4 +136,4 @@ def test_the_whole_is_tried_again_where_the_sample_was_too_kind(model: Model, sm
     monkeypatch.setattr(rate, "_search_sample", lambda sample, model, level: (0, 100))
     found = fewest_bits(small, model, EASY, most_bytes=small.size)
     assert passes(found.score, EASY, MARGIN)
-    assert not passes(Found.at(found.encoded.quality - 12, small, Analysed(small, model), model).score, EASY, MARGIN)
+    assert not passes(Found.at(found.quality - 12, small, Analysed(small, model), model).score, EASY, MARGIN)
