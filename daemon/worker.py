@@ -76,11 +76,11 @@ class Worker:
         context = multiprocessing.get_context("spawn")  # fork would copy threads' locks and the catalogue's connection
         ours, theirs = context.Pipe()
         arguments = (theirs, self._backend_module, self._bounds, os.getpid())
-        self._process = context.Process(target=child.serve, args=arguments, name=self._name, daemon=True)
-        self._process.start()
-        self._answered = 0
+        process = context.Process(target=child.serve, args=arguments, name=self._name, daemon=True)
+        process.start()
+        # Ours only from here on: an interrupt in the midst of starting leaves nothing that `close` could join. That child ends by itself.
+        self._process, self._connection, self._answered = process, ours, 0
         theirs.close()
-        self._connection = ours
 
     def ask(self, job: Job) -> Answer:
         """Send a job and wait for its answer. Raises WorkerDied, WorkerTimedOut, or WorkerBroke after an error that nobody foresaw.

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 import psutil
@@ -72,6 +73,21 @@ def test_too_little_memory_is_a_refusal(workers: Workers, job: Callable[..., Enc
     answer = workers.encode(job("hungry"))
     assert isinstance(answer, Refused)
     assert answer.reason == "out-of-memory"
+    assert isinstance(workers.encode(job()), Encoded)
+
+
+def test_an_interrupt_while_a_process_starts(
+    workers: Workers, job: Callable[..., EncodeJob], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(self: object) -> None:
+        raise KeyboardInterrupt
+
+    workers.encoder.close()
+    with monkeypatch.context() as patch:
+        patch.setattr(SpawnProcess, "start", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            workers.encoder.start()
+        workers.encoder.close()
     assert isinstance(workers.encode(job()), Encoded)
 
 
