@@ -8,8 +8,6 @@ from pathlib import Path
 APPLICATION = "gallery-optimizer"
 CONFIG_VARIABLE = "GALLERY_OPTIMIZER_CONFIG"
 STATE_VARIABLE = "GALLERY_OPTIMIZER_STATE"
-VAULT_FOLDER = ".gallery-optimizer"
-"""Name of the vault in each gallery's root: on the same file system as the photos, so that a rename is atomic."""
 
 
 @dataclass(frozen=True, slots=True)
