@@ -18,7 +18,7 @@ from storage.states import State
 
 _NO_ARCHIVE: Mapping[str, None] = dict.fromkeys(
     (
-        *("archive_name", "archive_sha256", "archive_bytes", "lane", "quality", "model", "encoded_at", "copy_sha256"),
+        *("archive_name", "archive_sha256", "archive_bytes", "lane", "quality", "importance", "model", "encoded_at", "copy_sha256"),
         *("score_whole", "score_worst_tile", "score_copy", "whole_at_least", "worst_tile_at_least"),
         *("checked_at", "verifier_pid", "asker_pid", "retired_at", "purge_after_at", "purged_at", "restored_at", "pinned_until_at"),
         *("stand_in_sha256", *to_columns(None, "stand_in_")),
@@ -122,9 +122,10 @@ class Catalog(Ledger):
             self._update(photo_id, _NO_ARCHIVE)
             return self._row(photo_id)
 
-    def committed(self, photo_id: int, *, proof: Proof, archive_name: str, lane: str) -> PhotoRow:
+    def committed(self, photo_id: int, *, proof: Proof, archive_name: str, lane: str, importance: str | None = None) -> PhotoRow:
         """ENCODING -> COMMITTED: the archive `archive_name` (relative to the vault) is there, and `proof` holds for it.
 
+        `importance`: for people, why its level is better than its gallery's.
         Refused if the proof is not about the bytes that ``digested`` recorded.
         """
         with self._transaction():
@@ -138,6 +139,7 @@ class Catalog(Ledger):
                 "archive_bytes": proof.archive_bytes,
                 "lane": lane,
                 "quality": proof.level,
+                "importance": importance,
                 "model": proof.model or None,
                 "score_whole": proof.whole,
                 "score_worst_tile": proof.worst_tile,

@@ -3,13 +3,13 @@
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
 from storage.errors import Damaged, Locked, Missing, NoSpace, ReadOnly, Refused, StorageError, shown, translated
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Number of the last migration; a catalogue with a higher one was written by a later version."""
 
 BUSY_TIMEOUT_MS = 10_000
@@ -88,6 +88,35 @@ def open_for_reading(path: Path | str) -> sqlite3.Connection:
             connection.close()
             raise
     return connection
+
+
+def open_in_memory(path: Path | str) -> sqlite3.Connection:
+    """A copy in memory, of the newest schema: what is written to it is forgotten. An empty one where there is no catalogue.
+
+    Nothing on the disk changes, also not SQLite's own files beside the catalogue. Raises as `open_for_reading`.
+    """
+    copy = sqlite3.connect(":memory:", isolation_level=None)
+    with translated_sqlite(path):
+        try:
+            if os.path.exists(path):
+                _copy_into(copy, path)
+            if _version(copy, path) < SCHEMA_VERSION:
+                _migrate(copy, path)
+        except BaseException:
+            copy.close()
+            raise
+    return copy
+
+
+def _copy_into(copy: sqlite3.Connection, path: Path | str) -> None:
+    where = f"file:{quote(os.fsencode(os.path.abspath(path)))}?mode=ro"
+    log = f"{path}-wal"
+    quiet = not os.path.exists(log)  # nobody has it open: SQLite need not make its log and the log's index, which even a reader does
+    for address in (f"{where}&immutable=1", where)[0 if quiet else 1 :]:
+        with closing(sqlite3.connect(address, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000)) as source:
+            source.backup(copy)
+        if not os.path.exists(log):
+            return  # still nobody: what was read without a lock is whole
 
 
 def _version(connection: sqlite3.Connection, path: Path | str) -> int:

@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 from storage import states, summary
-from storage.connection import open_for_reading, open_for_writing, translated_sqlite
+from storage.connection import open_for_reading, open_for_writing, open_in_memory, translated_sqlite
 from storage.errors import Missing
-from storage.records import PhotoRow, RunRow, Totals
-from storage.rows import COLUMNS, from_row, run_from_row
+from storage.records import PhotoRow, RunFigures, RunRow, Totals
+from storage.rows import COLUMNS, from_row, run_from_row, run_to_columns
 from storage.states import State
 
 _SELECT = f"SELECT {', '.join(COLUMNS)} FROM photos"
@@ -26,15 +26,20 @@ class Ledger:
     Every method may raise Locked (another process writes for too long), Damaged, NoSpace and ReadOnly.
     """
 
-    def __init__(self, path: Path | str, clock: Callable[[], float] = time.time, *, read_only: bool = False) -> None:
+    def __init__(
+        self, path: Path | str, clock: Callable[[], float] = time.time, *, read_only: bool = False, rehearsal: bool = False
+    ) -> None:
         """`path` ':memory:' for one in RAM; `clock` gives seconds since the epoch, UTC.
 
         A missing catalogue is made, an older one is migrated. `read_only` never makes one (Missing) and never imports
-        sqlite-utils, which keeps `status` fast.
+        sqlite-utils, which keeps `status` fast. `rehearsal` works on a copy in memory: all moves can be made, none is kept.
         """
         self.path = path
         self._clock = clock
-        self._connection = open_for_reading(path) if read_only else open_for_writing(path)
+        if rehearsal:
+            self._connection = open_in_memory(path)
+        else:
+            self._connection = open_for_reading(path) if read_only else open_for_writing(path)
 
     def close(self) -> None:
         self._connection.close()
@@ -111,10 +116,11 @@ class Ledger:
 
     # Runs, for the history.
 
-    def started_run(self, command: str) -> int:
-        """Id of the new run."""
+    def started_run(self, command: str, prediction: Mapping[str, Any] | None = None) -> int:
+        """Id of the new run. `prediction` (JSON values): what was predicted of it."""
+        values = run_to_columns({"started_at": self._now(), "command": command, "prediction": prediction})
         with self._transaction():
-            return self._insert({"started_at": self._now(), "command": command}, table="runs")
+            return self._insert(values, table="runs")
 
     def ended_run(
         self,
@@ -128,6 +134,7 @@ class Ledger:
         archive_bytes: int = 0,
         stand_in_bytes: int = 0,
         outcome: str = "",
+        **further: Unpack[RunFigures],
     ) -> RunRow:
         """Counts and bytes of the photos archived in it; `outcome` says why it stopped early, empty if it did not."""
         values = {
@@ -140,9 +147,10 @@ class Ledger:
             "archive_bytes": archive_bytes,
             "stand_in_bytes": stand_in_bytes,
             "outcome": outcome,
+            **further,
         }
         with self._transaction():
-            self._update(run_id, values, table="runs")
+            self._update(run_id, run_to_columns(values), table="runs")
         return self.runs(run_id=run_id)[0]
 
     def runs(self, *, run_id: int | None = None, limit: int = 50) -> list[RunRow]:

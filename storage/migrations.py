@@ -113,3 +113,21 @@ def m002_photos_that_move(db: Database) -> None:
         "CREATE INDEX photos_in_grace ON photos (gallery, retired_at, purge_after_at) WHERE state = 'retired' AND superseded_at IS NULL"
     )
     db.execute("PRAGMA user_version = 2")
+
+
+@migrations()
+def m003_why_better_and_what_a_run_did(db: Database) -> None:
+    db.execute("ALTER TABLE photos ADD COLUMN importance TEXT")
+    for column in (
+        "worked INTEGER NOT NULL DEFAULT 0",
+        "worked_bytes INTEGER NOT NULL DEFAULT 0",
+        "freed_bytes INTEGER NOT NULL DEFAULT 0",
+        "by_lane TEXT NOT NULL DEFAULT '{}'",
+        "by_reason TEXT NOT NULL DEFAULT '{}'",
+        "cpu_s REAL NOT NULL DEFAULT 0",
+        "watt_hours REAL NOT NULL DEFAULT 0",
+        "energy_source TEXT NOT NULL DEFAULT ''",
+        "prediction TEXT",
+    ):
+        db.execute(f"ALTER TABLE runs ADD COLUMN {column}")
+    db.execute("PRAGMA user_version = 3")

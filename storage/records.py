@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypedDict
 
 from storage.errors import Refused
 from storage.fingerprint import Fingerprint
@@ -43,6 +44,8 @@ class PhotoRow:
     lane: str | None
     quality: str | None
     """Quality level by name."""
+    importance: str | None
+    """What made the level one better than its gallery's, for people; None where nothing did."""
     model: str | None
     score_whole: float | None
     score_worst_tile: float | None
@@ -161,6 +164,19 @@ class Totals:
     restored: Share
 
 
+class RunFigures(TypedDict, total=False):
+    """Further fields of a RunRow that the end of a run may tell."""
+
+    worked: int
+    worked_bytes: int
+    freed_bytes: int
+    by_lane: Mapping[str, int]
+    by_reason: Mapping[str, int]
+    cpu_s: float
+    watt_hours: float
+    energy_source: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRow:
     """One run of the optimizer, for the history."""
@@ -180,3 +196,24 @@ class RunRow:
     stand_in_bytes: int
     outcome: str
     """Empty: ended well; else why it stopped."""
+    worked: int = 0
+    """Photos taken out of the queue, whatever became of them."""
+    worked_bytes: int = 0
+    freed_bytes: int = 0
+    """Of the originals purged in it."""
+    by_lane: Mapping[str, int] = field(default_factory=dict)
+    """Archived photos."""
+    by_reason: Mapping[str, int] = field(default_factory=dict)
+    """Photos left alone, or failed, in this run."""
+    cpu_s: float = 0.0
+    """Seconds of processor time, of all its processes together."""
+    watt_hours: float = 0.0
+    energy_source: str = ""
+    """Where the last number comes from; empty for runs of versions that did not ask."""
+    prediction: Mapping[str, Any] | None = None
+    """What the last estimate had predicted of these photos; its keys are whoever's who made it."""
+
+    @property
+    def saving_bytes(self) -> int:
+        """Of the photos archived in it, once their originals are purged; stand-ins counted."""
+        return self.original_bytes - self.archive_bytes - self.stand_in_bytes

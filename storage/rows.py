@@ -1,5 +1,6 @@
 """Between the catalogue's columns and its frozen rows."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
@@ -57,5 +58,14 @@ def _fingerprint(row: Mapping[str, Any], prefix: str, size_bytes: int) -> Finger
     )
 
 
+_JSON = ("by_lane", "by_reason", "prediction")
+
+
 def run_from_row(values: Mapping[str, Any]) -> RunRow:
-    return RunRow(**{field.name: values[field.name] for field in fields(RunRow)})
+    flat = {field.name: values[field.name] for field in fields(RunRow)}
+    return RunRow(**{**flat, **{name: None if flat[name] is None else json.loads(flat[name]) for name in _JSON}})
+
+
+def run_to_columns(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Columns of table `runs` out of fields of a RunRow."""
+    return {name: json.dumps(value, sort_keys=True) if name in _JSON and value is not None else value for name, value in values.items()}

@@ -304,6 +304,26 @@ def test_runs(catalog: Catalog, clock: Clock) -> None:
     assert catalog.runs() == [ended]
 
 
+def test_what_a_run_did_and_what_was_predicted_of_it(catalog: Catalog) -> None:
+    run = catalog.started_run("optimize", {"saving_bytes": 700, "source": "a sample"})
+    assert catalog.runs()[0].prediction == {"saving_bytes": 700, "source": "a sample"}
+    energy = {"cpu_s": 12.5, "watt_hours": 0.03, "energy_source": "model"}
+    ended = catalog.ended_run(run, worked=4, by_lane={"neural": 3}, by_reason={"no-gain": 1}, **energy)
+    assert (ended.worked, ended.cpu_s, ended.watt_hours, ended.energy_source) == (4, 12.5, 0.03, "model")
+    assert (ended.by_lane, ended.by_reason) == ({"neural": 3}, {"no-gain": 1})
+    assert catalog.runs(run_id=run) == [ended]
+    assert ended.prediction is not None
+
+
+def test_the_reason_for_a_better_level_goes_with_the_archive(catalog: Catalog) -> None:
+    row = claimed(catalog)
+    done = catalog.committed(row.id, proof=PROOF, archive_name="archives/x", lane="neural", importance="5 stars")
+    assert done.importance == "5 stars"
+    catalog.requeue(row.id)
+    catalog.claim(row.id)
+    assert catalog.disowned(row.id).importance is None
+
+
 # The file.
 
 
@@ -339,6 +359,53 @@ def test_an_older_catalogue_is_migrated_also_for_a_reader(tmp_path: Path) -> Non
     path.touch()
     with Catalog(path, read_only=True) as catalog:
         assert catalog.totals().photos == 0
+
+
+def test_an_older_catalogue_keeps_its_runs(tmp_path: Path) -> None:
+    from sqlite_utils import Database
+
+    from storage.migrations import m001_photos_and_runs, m002_photos_that_move
+
+    path = tmp_path / "catalogue.sqlite"
+    connection = sqlite3.connect(path)
+    database = Database(connection)
+    for migration in (m001_photos_and_runs, m002_photos_that_move):
+        migration(database)
+    connection.execute("INSERT INTO runs (started_at, command, archived) VALUES (1, 'optimize', 3)")
+    connection.execute("CREATE TABLE _sqlite_migrations (id INTEGER PRIMARY KEY, migration_set TEXT, name TEXT, applied_at TEXT)")
+    for name in ("m001_photos_and_runs", "m002_photos_that_move"):
+        connection.execute("INSERT INTO _sqlite_migrations (migration_set, name) VALUES ('gallery-optimizer', ?)", (name,))
+    connection.commit()
+    connection.close()
+    with Catalog(path) as catalog:
+        (run,) = catalog.runs()
+        assert (run.archived, run.worked, run.by_reason, run.prediction) == (3, 0, {}, None)
+
+
+def test_a_rehearsal_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "catalogue.sqlite"
+    with Catalog(path, rehearsal=True) as catalog:
+        retired(catalog)
+    assert not path.parent.exists()
+    with Catalog(path) as catalog:
+        row = catalog.enqueue(GALLERY, b"IMG_1.jpg", SEEN).row
+    before = {file.name: (file.read_bytes(), file.stat().st_mtime_ns) for file in path.parent.iterdir()}
+    with Catalog(path, rehearsal=True) as catalog:
+        assert catalog.get(row.id) == row
+        catalog.claim(row.id)
+        catalog.left(row.id, "empty")
+        assert catalog.get(row.id).reason == "empty"
+    assert {file.name: (file.read_bytes(), file.stat().st_mtime_ns) for file in path.parent.iterdir()} == before
+
+
+def test_a_rehearsal_sees_what_another_instance_has_just_written(tmp_path: Path) -> None:
+    path = tmp_path / "catalogue.sqlite"
+    with Catalog(path) as writer:
+        row = writer.enqueue(GALLERY, b"IMG_1.jpg", SEEN).row
+        with Catalog(path, rehearsal=True) as catalog:
+            catalog.claim(row.id)
+            assert catalog.get(row.id).state is State.ENCODING
+        assert writer.get(row.id) == row
 
 
 @pytest.mark.parametrize("read_only", [False, True])
