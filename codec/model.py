@@ -88,8 +88,8 @@ def model_from(data: bytes) -> Model:
         if described["format"] != FORMAT:
             raise UnknownVersion(f"the weight file has format {described['format']}, this program reads {FORMAT}")
         name = described["name"]
-        network = Network()
         state = {k.removeprefix("network."): torch.from_numpy(v.astype(np.float32)) for k, v in tensors.items() if k.startswith("network.")}
+        network = Network.of(state)
         left = network.load_state_dict(state, strict=False)
         if left.unexpected_keys or any(not key.startswith("scales.") for key in left.missing_keys):
             raise ValueError(f"weights missing {left.missing_keys}, unexpected {left.unexpected_keys}")

@@ -1,7 +1,8 @@
 """All networks of one model, and the differentiable forward pass that trains them."""
 
 import math
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from codec.network.blocks import QualityTable
 from codec.network.constants import ANCHORS, CELL, HYPER, LATENTS
 from codec.network.prior import HyperEncoder, Means, Scales
-from codec.network.transforms import SCALE, Analysis, Synthesis
+from codec.network.transforms import CONDITION, SCALE, Analysis, Synthesis
 
 LAMBDAS = [0.003 * (0.2 / 0.003) ** ((i - 2) / 7) for i in range(ANCHORS)]
 """Weight of 255^2 times the squared error at each anchor quality, in bits a pixel."""
@@ -52,9 +53,9 @@ class Network(nn.Module):
     encoder multiplied with, times a small correction.
     """
 
-    def __init__(self, components: Tensor | None = None, deviations: Tensor | None = None) -> None:
+    def __init__(self, components: Tensor | None = None, deviations: Tensor | None = None, condition: int = CONDITION) -> None:
         super().__init__()
-        self.analysis, self.synthesis = Analysis(components), Synthesis(components)
+        self.analysis, self.synthesis = Analysis(components), Synthesis(components, condition)
         self.hyper, self.means, self.scales = HyperEncoder(), Means(), Scales()
         # high-rate theory: the step whose squared error is worth its bits at this lambda
         step = torch.tensor([math.sqrt(1.8 * 12 / (2 * lam * 255**2 * LATENTS / 768)) for lam in LAMBDAS])
@@ -64,6 +65,11 @@ class Network(nn.Module):
         if deviations is not None:
             with torch.no_grad():
                 self.scales.base.table.copy_(torch.log(deviations * SCALE * 0.6 + 0.05) + log_gain)
+
+    @classmethod
+    def of(cls, state: Mapping[str, Tensor]) -> Self:
+        """A network of the sizes that its weights have, not yet loaded. Raises KeyError where they are no network's."""
+        return cls(condition=state["synthesis.adapt.weight"].shape[1])
 
     def forward(self, rgb: Tensor, quality: Tensor, hard: bool = False) -> Forward:
         """rgb (B, 3, H, W) in 0..1, sides multiples of 64; quality (B, 1, 1) or (B, H/64, W/64). `hard` counts rounded symbols instead of

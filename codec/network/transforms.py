@@ -14,6 +14,10 @@ SCALE = 30.0
 GREY = 0.45
 """Taken off the pixels before the transform: about their mean."""
 
+CONDITION = 24
+"""Channels at /4 by which the body tells the renderer its scales, shifts and gates. Of the 48 of m1, half hold all but a thousandth of the
+variance."""
+
 _EMBED, _BODY, _FINE = 256, 144, 48
 
 
@@ -65,13 +69,13 @@ class Synthesis(nn.Module):
     HALO = 4
     """Latents beyond a border that a pixel inside it can depend on: 2 by the body, 1 by the renderer's two 3 x 3 at /4, 1 to spare."""
 
-    def __init__(self, components: Tensor | None = None) -> None:
+    def __init__(self, components: Tensor | None = None, condition: int = CONDITION) -> None:
         super().__init__()
         self.content = nn.Conv2d(LATENTS, 768, 1)
         self.body = nn.Sequential(nn.Conv2d(LATENTS, _BODY, 1), Block(_BODY), Block(_BODY))
         self.told = QualityTable(_BODY)
-        self.condition = nn.Conv2d(_BODY, 768, 1)
-        self.adapt = nn.Conv2d(_FINE, 3 * _FINE, 1)
+        self.condition = nn.Conv2d(_BODY, 16 * condition, 1)
+        self.adapt = nn.Conv2d(condition, 3 * _FINE, 1)
         self.mix1 = nn.Conv2d(_FINE, 2 * _FINE, 1)
         self.mix_dw = nn.Conv2d(2 * _FINE, 2 * _FINE, 3, padding=1, groups=2 * _FINE)
         self.mix2 = nn.Conv2d(2 * _FINE, _FINE, 1)

@@ -138,8 +138,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--dead-zone", type=float, default=0.0, help="how far the encoder rounds towards 0, in steps, in rows of small symbols"
     )
     options = parser.parse_args(arguments)
-    network = Network()
-    network.load_state_dict(torch.load(options.checkpoint, map_location="cpu", weights_only=True)["averaged"])
+    weights = torch.load(options.checkpoint, map_location="cpu", weights_only=True)["averaged"]
+    network = Network.of(weights)
+    network.load_state_dict(weights)
     deviation = np.exp(LOWEST + STEP * np.arange(ROWS))
     dead_zone = (options.dead_zone / (1 + deviation / 2)).astype(np.float32)
     data = export(network, load_crops(options.data)[0], options.name, dead_zone)
