@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from pathspec import PathSpec
     from pathspec.pattern import Pattern
 
-SUFFIXES = (b".jpg", b".jpeg", b".png")
-FOREIGN_FOLDERS = frozenset({b"@eaDir", b"lost+found"})
-"""Folders that tools and file systems keep for themselves; hidden ones are passed by anyway."""
+SUFFIXES = (b".jpg", b".jpeg", b".jpe", b".jfif", b".mpo", b".png")
+UNFINISHED = (b".part", b".partial", b".filepart", b".tmp", b".temp", b".crdownload", b".opdownload", b".download", b".aria2", b".!ut")
+"""Ends of names under which browsers and transfer tools keep what has not arrived yet; beside a photo they say that it has not."""
+FOREIGN_FOLDERS = frozenset({b"@eaDir", b"lost+found", b"#recycle", b"@Recycle", b"#snapshot", b"@Recently-Snapshot", b"$RECYCLE.BIN"})
+"""Folders that tools and file systems keep for themselves, bins of network storage among them; hidden ones are passed by anyway."""
 
 _log = logging.getLogger(__name__)
 
@@ -82,7 +84,7 @@ def _folder(root: bytes, folder: bytes, device: int, rules: Rules, only: bytes |
     except OSError as error:
         _log.warning("%s can't be listed (%s); passed by", shown(folder), error.strerror)
         return
-    hidden = [entry.name for entry in entries if entry.name.startswith(b".")]
+    passing = [entry.name for entry in entries if entry.name.startswith(b".") or entry.name.lower().endswith(UNFINISHED)]
     for entry in entries:
         if entry.name.startswith(b".") or (only is not None and entry.name != only):
             continue
@@ -103,7 +105,7 @@ def _folder(root: bytes, folder: bytes, device: int, rules: Rules, only: bytes |
             reason = obstacle(result, device)
             if reason == "not-a-file":
                 _log.info("%s is not an ordinary file; passed by", shown(entry.path))
-            elif arriving(entry.name, hidden):
+            elif arriving(entry.name, passing):
                 _log.info("%s: a sync tool is writing it; passed by for now", shown(entry.path))
             else:
                 yield Sighting(Path(os.fsdecode(entry.path)), Fingerprint.from_stat(result), reason)
@@ -124,11 +126,31 @@ def obstacle(result: os.stat_result, device: int) -> str | None:
     return None
 
 
-def arriving(name: bytes, hidden: Iterable[bytes]) -> bool:
-    """Whether a sync tool's temporary file for `name` stands beside it: Syncthing's, rsync's, or Nextcloud's."""
+def arriving(name: bytes, beside: Iterable[bytes]) -> bool:
+    """Whether a tool's temporary file for `name` stands beside it: Syncthing's, rsync's, Nextcloud's, rclone's or a browser's."""
     return any(
-        other == b".syncthing." + name + b".tmp" or other.startswith((b"." + name + b".", b"." + name + b"~")) for other in hidden
+        other in (b".syncthing." + name + b".tmp", b"~syncthing~" + name + b".tmp")
+        or other.startswith((b"." + name + b".", b"." + name + b"~"))
+        or (other.startswith(name + b".") and other.lower().endswith(UNFINISHED))
+        for other in beside
     )
+
+
+def passed_by(relative: bytes, rules: Rules) -> str | None:
+    """Why the walk does not even look at a name (relative to the gallery's root; a slug of `reasons`), or None."""
+    *folders, name = relative.split(b"/")
+    if name.lower().endswith(UNFINISHED) or name.startswith((b".pending-", b".syncthing.", b"~syncthing~")):
+        return "unfinished"
+    if name.startswith(b".trashed-") or any(folder in FOREIGN_FOLDERS for folder in folders):
+        return "in-the-bin"
+    if any(part.startswith(b".") for part in (*folders, name)):
+        return "hidden"
+    if not name.lower().endswith(SUFFIXES):
+        return "other-name"
+    above = (b"/".join(folders[: depth + 1]) for depth in range(len(folders)))
+    if rules.excludes(relative) or any(rules.excludes(folder, folder=True) for folder in above):
+        return "excluded"
+    return None
 
 
 def carried_by_syncthing(root: Path) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from daemon.eligibility import SUFFIXES, Rules, arriving, obstacle
+from daemon.eligibility import SUFFIXES, Rules, arriving, obstacle, passed_by
 from daemon.galleries import Gallery
 from daemon.in_place import is_edited
 from daemon.marking import original_of
@@ -38,8 +38,8 @@ def explain(gallery: Gallery, row: PhotoRow | None, path: Path, catalog: Catalog
         "earlier_archives": [old.archive_name for old in earlier],
     }
     if row is None:
-        why = unknown(gallery, path)
-        return Explanation((f"{name}: {why}.", *related), {"photo": name, "state": None, "reason": None, "why": why, **beside})
+        reason, why = unknown(gallery, path)
+        return Explanation((f"{name}: {why}.", *related), {"photo": name, "state": None, "reason": reason, "why": why, **beside})
     edited = _edited(row)
     lines = [f"{name}: {STATE_WORDS[row.state]}."]
     if row.state in (State.LEFT, State.FAILED):
@@ -83,25 +83,17 @@ def explain(gallery: Gallery, row: PhotoRow | None, path: Path, catalog: Catalog
     return Explanation(tuple(lines), facts)
 
 
-def unknown(gallery: Gallery, path: Path) -> str:
-    """Why a path has no row."""
+def unknown(gallery: Gallery, path: Path) -> tuple[str | None, str]:
+    """Why a path has no row: the reason's slug, where there is one, and the sentence."""
     try:
         status = os.lstat(path)
     except OSError:
-        return "there is no such file, and none is known by that name"
-    relative = gallery.relative(path)
-    if not relative.lower().endswith(SUFFIXES):
-        return "not looked at: neither .jpg, .jpeg nor .png"
-    if any(part.startswith(b".") for part in relative.split(b"/")):
-        return "not looked at: hidden"
-    rules = Rules(gallery.settings.exclude)
-    folders = [os.fsencode(parent) for parent in Path(os.fsdecode(relative)).parents if parent != Path()]
-    if rules.excludes(relative) or any(rules.excludes(folder, folder=True) for folder in folders):
-        return "not looked at: excluded by the configuration"
-    if arriving(os.fsencode(path.name), [os.fsencode(beside.name) for beside in path.parent.iterdir()]):
-        return sentence("in-sync")
-    reason = obstacle(status, gallery.root.stat().st_dev)
-    return sentence(reason) if reason else 'not looked at yet; the next "optimize" will'
+        return None, "there is no such file, and none is known by that name"
+    reason = passed_by(gallery.relative(path), Rules(gallery.settings.exclude))
+    if reason is None and arriving(os.fsencode(path.name), [os.fsencode(beside.name) for beside in path.parent.iterdir()]):
+        reason = "in-sync"
+    reason = reason or obstacle(status, gallery.root.stat().st_dev)
+    return reason, sentence(reason) if reason else 'not looked at yet; the next "optimize" will'
 
 
 def _archive_lines(gallery: Gallery, row: PhotoRow) -> list[str]:

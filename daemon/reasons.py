@@ -7,6 +7,12 @@ from types import MappingProxyType
 
 REASONS: MappingProxyType[str, str] = MappingProxyType(
     {
+        # from looking at the name
+        "other-name": "not looked at: its name ends in neither .jpg, .jpeg, .jpe, .jfif, .mpo nor .png",
+        "hidden": "not looked at: it is hidden, or lies in a hidden folder",
+        "excluded": "not looked at: excluded by the configuration",
+        "unfinished": "not looked at: by its name it has not arrived yet",
+        "in-the-bin": "not looked at: it lies in a bin, whose owner will empty it",
         # from looking at the file
         "hard-linked": "the file has more than one name (hard links), and changing one would change the others",
         "not-a-file": "it is not an ordinary file",

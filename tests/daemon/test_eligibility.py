@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon import eligibility
-from daemon.eligibility import Rules, arriving, carried_by_syncthing, obstacle, walk
+from daemon.eligibility import Rules, arriving, carried_by_syncthing, obstacle, passed_by, walk
 from daemon.errors import GalleryGone
+from daemon.reasons import REASONS
 
 
 def status(kind: int = stat.S_IFREG, device: int = 1, links: int = 1, size: int = 9, owner: int | None = None) -> os.stat_result:
@@ -44,13 +45,49 @@ def test_what_could_not_be_given_back_to_its_owner_is_left(monkeypatch: pytest.M
         (b".syncthing.IMG.jpg.tmp", True),
         (b".IMG.jpg.Xq3f9a", True),
         (b".IMG.jpg.~1a2b", True),
+        (b"~syncthing~IMG.jpg.tmp", True),
+        (b"IMG.jpg.part", True),
+        (b"IMG.jpg.ocTransferId77.part", True),
+        (b"IMG.jpg.aria2", True),
+        (b"IMG.jpg.b3c1f0aa.partial", True),
+        (b"IMG.jpg.CRDOWNLOAD", True),
         (b".syncthing.IMG2.jpg.tmp", False),
+        (b"IMG.jpg.2.jpg", False),
         (b".nomedia", False),
         (b"IMG.jpg.xmp", False),
     ],
 )
 def test_sync_tools_at_work(beside: bytes, expected: bool) -> None:
     assert arriving(b"IMG.jpg", [beside]) is expected
+
+
+def test_a_browsers_unfinished_file_keeps_its_photo_from_being_seen(tmp_path: Path) -> None:
+    for name in ("a.jpg", "a.jpg.part", "b.jpg", "b.aria2"):
+        (tmp_path / name).write_bytes(b"x")
+    assert [sighting.path.name for sighting in walk(tmp_path)] == ["b.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        (b"IMG_1.JPG", None),
+        (b"left.mpo", None),
+        (b"2021/-rf.jpeg", None),
+        (b"IMG.jpg.crdownload", "unfinished"),
+        (b".pending-1735689600-IMG.jpg", "unfinished"),
+        (b".syncthing.IMG.jpg.tmp", "unfinished"),
+        (b".trashed-1735689600-IMG.jpg", "in-the-bin"),
+        (b"#recycle/IMG.jpg", "in-the-bin"),
+        (b".thumbnails/1.jpg", "hidden"),
+        (b".IMG.jpg", "hidden"),
+        (b"noextension", "other-name"),
+        (b"IMG.heic", "other-name"),
+        (b"Screenshots/a.png", "excluded"),
+    ],
+)
+def test_a_name_that_is_passed_by_has_a_documented_reason(name: bytes, reason: str | None) -> None:
+    assert passed_by(name, Rules(["**/Screenshots/**"])) == reason
+    assert reason is None or reason in REASONS
 
 
 @pytest.mark.parametrize(
