@@ -166,8 +166,7 @@ def _kept(structure: Structure) -> tuple[tuple[bytes, ...], bytes]:
     """All of a file but its pixels."""
     if isinstance(structure, JpegStructure):
         return structure.segments, structure.trailer
-    header = structure.before[0]  # a rebuilt PNG is never interlaced: that byte, the last of IHDR, and the CRC behind it may differ
-    return (header[:-5], *structure.before[1:], *structure.after), structure.trailer
+    return (*structure.before, *structure.after), structure.trailer
 
 
 def _converted(copy: bytes, pixels: Pixels, format: Format) -> bytes:

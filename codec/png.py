@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from codec import adam7
 from codec.errors import Corrupt, NotAPicture, Unsupported
 from codec.picture import MAX_KEPT_BYTES, Picture, PngStructure, check_area, check_pixels
 
@@ -27,8 +28,7 @@ _REFUSED = {
 _CRITICAL = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}  # by colour type
 
-# Adam7: first column, first row, step across, step down.
-_PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+_IDAT_BYTES = 1 << 20  # of one chunk of the image data of an interlaced copy
 
 
 def read(data: bytes) -> Picture:
@@ -70,17 +70,23 @@ def read(data: bytes) -> Picture:
 
 
 def write(pixels: NDArray[np.uint8], structure: PngStructure) -> bytes:
-    """A PNG of `pixels` between the chunks of `structure`, and its trailer. Not interlaced, which IHDR is made to say."""
+    """A PNG of `pixels` between the chunks of `structure`, IHDR first, and its trailer."""
     check_pixels(pixels, structure)
+    image_data = _interlaced(pixels) if structure.interlaced else _plain(pixels)
+    return b"".join((SIGNATURE, *structure.before, *image_data, *structure.after, structure.trailer))
+
+
+def _plain(pixels: NDArray[np.uint8]) -> list[bytes]:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG", optimize=True)
     coded = buffer.getvalue()
-    image_data = [coded[start:end] for kind, start, end in _chunks(coded) if kind == b"IDAT"]
-    header = structure.before[0]
-    if structure.interlaced:
-        body = header[4:20] + b"\0"
-        header = header[:4] + body + struct.pack(">I", zlib.crc32(body))
-    return b"".join((SIGNATURE, header, *structure.before[1:], *image_data, *structure.after, structure.trailer))
+    return [coded[start:end] for kind, start, end in _chunks(coded) if kind == b"IDAT"]
+
+
+def _interlaced(pixels: NDArray[np.uint8]) -> list[bytes]:
+    packed = zlib.compress(adam7.rows(pixels), 9)
+    bodies = [b"IDAT" + packed[at : at + _IDAT_BYTES] for at in range(0, len(packed), _IDAT_BYTES)]
+    return [struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body)) for body in bodies]
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
@@ -124,7 +130,7 @@ def _inflated_bytes(width: int, height: int, channels: int, interlaced: bool) ->
     if not interlaced:
         return height * (1 + width * channels)
     total = 0
-    for left, top, across, down in _PASSES:
+    for left, top, across, down in adam7.PASSES:
         columns, rows = -(-(width - left) // across), -(-(height - top) // down)
         if columns > 0 and rows > 0:
             total += rows * (1 + columns * channels)
