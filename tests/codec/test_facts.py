@@ -11,12 +11,20 @@ from hypothesis import strategies as st
 
 from codec import canonical
 from codec.errors import Corrupt
-from codec.facts import Facts
+from codec.facts import MAX_XATTR_BYTES, Facts, Worn
 
 GOLDEN = Path(__file__).parent / "golden"
 FACTS = Facts(size_bytes=3_456_789, sha256="0123456789abcdef" * 4, name=b"IMG_2031\xff.jpg", mtime_ns=1_700_000_000_123_456_789, mode=0o640)
 
 names = st.binary(min_size=1, max_size=255).filter(lambda name: name not in (b".", b"..") and not {0, 47} & set(name))
+attributes = st.dictionaries(st.binary(min_size=1, max_size=40).filter(lambda name: 0 not in name), st.binary(max_size=60), max_size=5)
+worn = st.builds(
+    Worn,
+    atime_ns=st.integers(-(2**63), 2**63 - 1),
+    uid=st.integers(0, 2**32 - 1),
+    gid=st.integers(0, 2**32 - 1),
+    xattrs=attributes.map(lambda found: tuple(sorted(found.items()))),
+)
 facts = st.builds(
     Facts,
     size_bytes=st.integers(0, 2**63 - 1),
@@ -24,6 +32,7 @@ facts = st.builds(
     name=names,
     mtime_ns=st.integers(-(2**63), 2**63 - 1),
     mode=st.integers(0, 0o7777),
+    worn=st.none() | worn,
 )
 
 
@@ -41,6 +50,29 @@ def test_facts_are_spelled_as_ever() -> None:
 def test_unknown_keys_are_ignored() -> None:
     values = json.loads(FACTS.to_bytes()) | {"taken_with": {"lens": [1, 2]}}
     assert Facts.from_bytes(canonical.dump(values)) == FACTS
+
+
+WORN = Worn(1_600_000_000_000_000_001, 1000, 100, ((b"user.\xff", b"\0\1"),))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"atime_ns": 1.0},
+        {"uid": -1},
+        {"gid": 2**32},
+        {"xattrs": [["dXNlci5h", "AA=="], ["dXNlci5h", "AA=="]]},
+        {"xattrs": [["", ""]]},
+        {"xattrs": [["?", ""]]},
+        {"xattrs": [["dXNlci5h"]]},
+        {"xattrs": 5},
+        {"xattrs": [["dXNlci5h", base64.b64encode(bytes(MAX_XATTR_BYTES)).decode()]]},
+    ],
+)
+def test_impossible_wear_is_corrupt(changed: dict[str, Any]) -> None:
+    values = json.loads(FACTS.to_bytes()) | {"worn": WORN.fields() | changed}
+    with pytest.raises(Corrupt):
+        Facts.from_bytes(canonical.dump(values))
 
 
 BAD_VALUES: dict[str, list[Any]] = {
