@@ -9,6 +9,7 @@ from codec.facts import Facts
 from codec.levels import LEVELS
 from codec.model import load_model
 from codec.photo import Format, archive_photo, examine, restore_photo
+from codec.rating import Rating, read_rating
 from daemon import standin
 from daemon.messages import Encoded, EncodeJob, Examined
 from daemon.ports import Backend
@@ -53,6 +54,9 @@ class CodecBackend:
 
     def stand_in(self, original: bytes, sha256: str) -> bytes:
         return standin.make(original, sha256)
+
+    def rating(self, original: bytes, sidecars: tuple[bytes, ...]) -> Rating:
+        return read_rating(original, sidecars)
 
     def examine(self, archive: bytes, original: bytes) -> Examined:
         header = peek(archive)

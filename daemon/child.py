@@ -17,7 +17,21 @@ from pathlib import Path
 from typing import cast
 
 from codec.errors import CodecError, Corrupt, ModelMissing, NotAPicture, UnknownVersion, Unsupported
-from daemon.messages import Answer, Begun, Broke, EncodeJob, ExamineJob, Job, Refused, Restored, RestoreJob, StandInJob, StoodIn
+from daemon.messages import (
+    Answer,
+    Begun,
+    Broke,
+    EncodeJob,
+    ExamineJob,
+    Job,
+    Rated,
+    RatingJob,
+    Refused,
+    Restored,
+    RestoreJob,
+    StandInJob,
+    StoodIn,
+)
 from daemon.ports import Backend
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -90,9 +104,13 @@ def work(backend: Backend, job: Job, connection: Connection) -> Answer:
         case StandInJob():
             connection.send(Begun(backend.megapixels(job.original)))
             return StoodIn(backend.stand_in(job.original, job.sha256))
+        case RatingJob():
+            connection.send(Begun(0.0))
+            return Rated(backend.rating(job.original, job.sidecars))
         case ExamineJob():
             connection.send(Begun(backend.megapixels(job.original)))
-            return backend.examine(read_back(job.archive), job.original)
+            archive = job.archive if isinstance(job.archive, bytes) else read_back(job.archive)
+            return backend.examine(archive, job.original)
         case RestoreJob():
             archive = read_back(job.archive)
             connection.send(Begun(backend.megapixels(archive)))

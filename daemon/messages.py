@@ -2,6 +2,7 @@
 
     daemon -> encoder    EncodeJob                  -> Begun, then Encoded | Refused | Broke
     daemon -> encoder    StandInJob                 -> Begun, then StoodIn | Refused | Broke
+    daemon -> encoder    RatingJob                  -> Begun, then Rated | Refused | Broke
     daemon -> verifier   ExamineJob                 -> Begun, then Examined | Refused | Broke
     daemon -> verifier   RestoreJob                 -> Begun, then Restored | Refused | Broke
 """
@@ -9,6 +10,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from codec.rating import Rating
 
 Format = Literal["jpeg", "png"]
 """Of a rebuilt file."""
@@ -42,10 +45,19 @@ class StandInJob:
 
 
 @dataclass(frozen=True, slots=True)
-class ExamineJob:
-    """A staged archive to read back from the disk and to compare with its original, by its path."""
+class RatingJob:
+    """An original and what stands in the XMP files beside it: how much does somebody value it?"""
 
-    archive: Path
+    original: bytes
+    sidecars: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExamineJob:
+    """A staged archive to read back from the disk, by its path, and to compare with its original. Only for a dry run, which
+    writes nothing, the archive's bytes themselves: no proof comes of those."""
+
+    archive: Path | bytes
     original: bytes
 
 
@@ -57,7 +69,7 @@ class RestoreJob:
     format: Format | None = None
 
 
-Job = EncodeJob | StandInJob | ExamineJob | RestoreJob
+Job = EncodeJob | StandInJob | RatingJob | ExamineJob | RestoreJob
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +100,13 @@ class StoodIn:
     """A stand-in."""
 
     data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Rated:
+    """What the photo's metadata say."""
+
+    rating: Rating
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,4 +150,4 @@ class Broke:
     trace: str
 
 
-Answer = Encoded | StoodIn | Examined | Restored | Refused | Broke
+Answer = Encoded | StoodIn | Rated | Examined | Restored | Refused | Broke

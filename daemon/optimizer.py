@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from codec.levels import Level
 from daemon.errors import WorkerError
 from daemon.galleries import Gallery
+from daemon.importance import wanted
 from daemon.marking import original_of
 from daemon.messages import EncodeJob, Refused, RestoreJob, StandInJob
 from daemon.models import keep_model
@@ -125,12 +127,13 @@ class Optimizer:
             return self._leave(row.id, "source-resends")
         self._catalog.digested(row.id, snapshot.sha256, snapshot.fingerprint)
         self._vault.prepare()
-        archived = self._existing(row, snapshot) or self._encode(path, snapshot)
+        goal = wanted(self._codec, path, snapshot, self._gallery.level)
+        archived = self._existing(row, snapshot, goal.level) or self._encode(path, snapshot, goal.level)
         if isinstance(archived, Refused):
-            return self._leave(row.id, archived.reason, archived.detail)
+            return self._leave(row.id, archived.reason, archived.detail + goal.remark)
         keep_model(self._vault, archived.proof.model)
         name = self._vault.archive_name(snapshot.sha256)
-        self._catalog.committed(row.id, proof=archived.proof, archive_name=name, lane=archived.lane)
+        self._catalog.committed(row.id, proof=archived.proof, archive_name=name, lane=archived.lane, importance=goal.why or None)
         self.retire(row, archived.proof, archived.stand_in)
         return Outcome(
             Kind.ARCHIVED,
@@ -167,7 +170,7 @@ class Optimizer:
             Kind.ARCHIVED, original_bytes=row.size_bytes, archive_bytes=row.archive_bytes or 0, stand_in_bytes=len(stand_in.data)
         )
 
-    def _existing(self, row: PhotoRow, snapshot: Snapshot) -> _Archived | Refused | None:
+    def _existing(self, row: PhotoRow, snapshot: Snapshot, level: Level) -> _Archived | Refused | None:
         """The vault's archive of these very bytes, proven anew: after a crash, a restore, or for a twin. None without a good one.
 
         One that does not reach the level wanted now is discarded, unless other photos need it: the original is in place.
@@ -176,7 +179,7 @@ class Optimizer:
         place = self._vault.archive_path(snapshot.sha256)
         if not place.exists():
             return None
-        proven = prove(self._codec, self._clock, place, snapshot, self._gallery.level)
+        proven = prove(self._codec, self._clock, place, snapshot, level)
         if isinstance(proven, Refused):
             if any(each.has_archive and each.id != row.id for each in self._catalog.by_digest(snapshot.sha256, self._gallery.key)):
                 return Refused("archive-in-use", proven.detail)
@@ -193,7 +196,7 @@ class Optimizer:
             stand_in = made.data
         return _Archived(proof, lane, stand_in)
 
-    def _encode(self, path: Path, snapshot: Snapshot) -> _Archived | Refused:
+    def _encode(self, path: Path, snapshot: Snapshot, level: Level) -> _Archived | Refused:
         """Encode, stage, have it proven by the other process, and give the archive its name."""
         job = EncodeJob(
             original=snapshot.data,
@@ -201,7 +204,7 @@ class Optimizer:
             name=self._gallery.relative(path).rpartition(b"/")[2],
             mtime_ns=snapshot.fingerprint.mtime_ns,
             mode=snapshot.fingerprint.mode & 0o7777,
-            level=self._gallery.level.name,
+            level=level.name,
             min_saving=self._gallery.limits.min_saving,
             stand_in=self._gallery.wants_stand_ins,
         )
@@ -210,7 +213,7 @@ class Optimizer:
             return made
         staged = self._vault.stage_archive(made.archive)
         try:
-            proven = prove(self._codec, self._clock, staged, snapshot, self._gallery.level)
+            proven = prove(self._codec, self._clock, staged, snapshot, level)
             if not isinstance(proven, Refused) and proven[0].archive_sha256 != sha256_of_bytes(made.archive):
                 proven = Refused("proof-failed", "the archive came back from the disk with other bytes")
             if not Fingerprint.of(path).unchanged_since(snapshot.fingerprint):

@@ -3,7 +3,21 @@
 from datetime import UTC, datetime
 from typing import Protocol
 
-from daemon.messages import Encoded, EncodeJob, Examined, ExamineJob, Format, Refused, Restored, RestoreJob, StandInJob, StoodIn
+from codec.rating import Rating
+from daemon.messages import (
+    Encoded,
+    EncodeJob,
+    Examined,
+    ExamineJob,
+    Format,
+    Rated,
+    RatingJob,
+    Refused,
+    Restored,
+    RestoreJob,
+    StandInJob,
+    StoodIn,
+)
 
 
 class Clock(Protocol):
@@ -28,9 +42,15 @@ class Codec(Protocol):
 
     def stand_in(self, job: StandInJob) -> StoodIn | Refused: ...
 
+    def rating(self, job: RatingJob) -> Rated | Refused: ...
+
     def examine(self, job: ExamineJob) -> Examined | Refused: ...
 
     def restore(self, job: RestoreJob) -> Restored | Refused: ...
+
+    def cpu_s(self) -> float:
+        """Seconds of processor time that its processes have used so far."""
+        ...
 
     def close(self) -> None: ...
 
@@ -47,6 +67,10 @@ class Backend(Protocol):
         ...
 
     def stand_in(self, original: bytes, sha256: str) -> bytes: ...
+
+    def rating(self, original: bytes, sidecars: tuple[bytes, ...]) -> Rating:
+        """Never raises: what can't be understood says nothing."""
+        ...
 
     def examine(self, archive: bytes, original: bytes) -> Examined: ...
 

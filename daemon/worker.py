@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
+from pathlib import Path
 from typing import TypeVar, cast
 
 from daemon import child
@@ -26,6 +27,8 @@ from daemon.messages import (
     Examined,
     ExamineJob,
     Job,
+    Rated,
+    RatingJob,
     Refused,
     Restored,
     RestoreJob,
@@ -35,7 +38,7 @@ from daemon.messages import (
 
 DEFAULT_BACKEND = "daemon.backend"
 _log = logging.getLogger(__name__)
-_A = TypeVar("_A", Encoded, StoodIn, Examined, Restored)
+_A = TypeVar("_A", Encoded, StoodIn, Rated, Examined, Restored)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +65,16 @@ class Worker:
         self._process: SpawnProcess | None = None
         self._connection: Connection | None = None
         self._answered = 0  # jobs that this very process has done
+        self._spent_s = 0.0  # processor time of those before it
 
     @property
     def pid(self) -> int | None:
         """Process id, None while there is none."""
         return self._process.pid if self._process else None
+
+    def cpu_s(self) -> float:
+        """Seconds of processor time since the first job, over all processes that this worker has had."""
+        return self._spent_s + (0.0 if self.pid is None else _cpu_s(self.pid))
 
     def start(self) -> None:
         """Start the process if there is none; it imports while the daemon goes on."""
@@ -139,6 +147,7 @@ class Worker:
             self._connection.close()
             self._connection = None
         if self._process is not None:
+            self._spent_s += _cpu_s(self._process.pid)
             if self._process.is_alive():
                 self._process.kill()
             self._process.join(10)
@@ -166,11 +175,18 @@ class Workers:
     def stand_in(self, job: StandInJob) -> StoodIn | Refused:
         return _only(StoodIn, self.encoder.ask, job)
 
+    def rating(self, job: RatingJob) -> Rated | Refused:
+        return _only(Rated, self.encoder.ask, job)
+
     def examine(self, job: ExamineJob) -> Examined | Refused:
         return _only(Examined, self.verifier.ask, job)
 
     def restore(self, job: RestoreJob) -> Restored | Refused:
         return _only(Restored, self.verifier.ask, job)
+
+    def cpu_s(self) -> float:
+        """Seconds of processor time of both processes, and of those that ended before them."""
+        return self.encoder.cpu_s() + self.verifier.cpu_s()
 
     def close(self) -> None:
         self.encoder.close()
@@ -187,6 +203,15 @@ def threads() -> int:
     """Threads for each worker: what OMP_NUM_THREADS says, else a core each, up to 4. The two workers never compute at the same moment."""
     told = os.environ.get("OMP_NUM_THREADS", "")
     return int(told) if told.isdigit() and int(told) > 0 else min(4, len(os.sched_getaffinity(0)))
+
+
+def _cpu_s(pid: int | None) -> float:
+    """User and system time of a process that was not yet waited for; 0 where the kernel does not tell."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # utime and stime of proc(5), counted behind the name
+    except (OSError, ValueError, IndexError):
+        return 0.0
 
 
 def _only(kind: type[_A], ask: Callable[[Job], Answer], job: Job) -> _A | Refused:

@@ -25,6 +25,8 @@ from daemon.messages import (
     Examined,
     ExamineJob,
     Job,
+    Rated,
+    RatingJob,
     Refused,
     Restored,
     RestoreJob,
@@ -77,6 +79,12 @@ class InProcess:
 
     def stand_in(self, job: StandInJob) -> StoodIn | Refused:
         return self._ask(job)  # type: ignore[return-value]
+
+    def rating(self, job: RatingJob) -> Rated | Refused:
+        return self._ask(job)  # type: ignore[return-value]
+
+    def cpu_s(self) -> float:
+        return 0.0
 
     def examine(self, job: ExamineJob) -> Examined | Refused:
         return self._ask(job)  # type: ignore[return-value]

@@ -16,6 +16,7 @@ import time
 from PIL import Image
 
 from codec.errors import Corrupt, NotAPicture, Unsupported
+from codec.rating import Rating, read_rating
 from daemon.messages import Encoded, EncodeJob, Examined
 
 MAGIC = b"FAKE"
@@ -90,6 +91,9 @@ class FakeBackend:
         if sha256 not in self._stand_ins:
             self._stand_ins[sha256] = standin.make(original, sha256)
         return self._stand_ins[sha256]
+
+    def rating(self, original: bytes, sidecars: tuple[bytes, ...]) -> Rating:
+        return read_rating(original, sidecars)
 
     def examine(self, archive: bytes, original: bytes) -> Examined:
         facts, _ = unpack(archive)

@@ -1,0 +1,235 @@
+"""What a photo's metadata say of how much somebody values it: stars, labels, a rejection.
+
+Read from the XMP and EXIF inside a JPEG or PNG, and from XMP sidecars beside it. All of it is what strangers wrote: nothing here raises,
+whatever can't be understood says nothing. Fields and their meaning: XMP specification part 1 (xmp:Rating -1 or 0..5, xmp:Label),
+Microsoft's System.Rating (1..99), EXIF as Windows writes it (0x4746, 0x4749), digiKam's and Adobe Dynamic Media's namespaces.
+"""
+
+import math
+import struct
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from codec import jpeg_segments
+from codec.errors import CodecError
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+MOST_XMP_BYTES: Final = 4 << 20
+"""A packet in a photo is far below; a sidecar with a long history of edits can be some hundred kilobytes."""
+
+_RDF: Final = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
+_XMP_LEAD: Final = b"http://ns.adobe.com/xap/1.0/\0"
+_EXIF_LEAD: Final = b"Exif\0\0"
+_PNG: Final = b"\x89PNG\r\n\x1a\n"
+_XMP_KEYWORD: Final = b"XML:com.adobe.xmp\0"
+_EXIF_STARS, _EXIF_PERCENT = 0x4746, 0x4749
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """Several programs may have rated one photo: the most stars count, each label, and whether one of them rejected it."""
+
+    stars: int | None = None
+    """0 to 5; None where nobody rated it."""
+    labels: tuple[str, ...] = ()
+    """Marks that single a photo out, for people: 'accepted in digiKam', 'label "Winner"' ..."""
+    rejected: bool = False
+
+
+def read_rating(data: bytes, sidecars: Sequence[bytes] = ()) -> Rating:
+    """The rating of a photo by its bytes and those of its XMP sidecars. Never raises."""
+    found = [each for packet in (*_packets(data), *sidecars) for each in _of_xmp(packet)]
+    found += [each for block in _exif_blocks(data) for each in _of_exif(block)]
+    stars = [each for each in found if isinstance(each, int)]
+    labels = dict.fromkeys(each for each in found if isinstance(each, str))
+    return Rating(max((each for each in stars if each >= 0), default=None), tuple(labels), any(each < 0 for each in stars))
+
+
+_Mark = int | str
+"""Stars (-1: rejected), or a label."""
+
+
+def _stars(text: str) -> Iterator[_Mark]:
+    """xmp:Rating, a real number by the specification. Some programs go beyond 5; a rejection is anything below 0."""
+    value = _number(text)
+    if value is not None:
+        yield -1 if value < 0 else min(5, round(value))
+
+
+def _percent(text: str) -> Iterator[_Mark]:
+    """The bounds between stars are those of System.Rating (propkey.h)."""
+    value = _number(text)
+    if value is not None and value >= 0:
+        yield sum(value >= least for least in (1, 13, 38, 63, 88))
+
+
+def _picked(accepted: float, rejected: float, words: str) -> Callable[[str], Iterator[_Mark]]:
+    def read(text: str) -> Iterator[_Mark]:
+        value = _number(text)
+        if value == accepted:
+            yield words
+        elif value == rejected:
+            yield -1
+
+    return read
+
+
+def _colour(text: str) -> Iterator[_Mark]:
+    """digiKam's ColorLabel: 0 is none, 1 to 9 are colours."""
+    if (value := _number(text)) is not None and 1 <= value <= 9:
+        yield "colour label in digiKam"
+
+
+def _label(text: str) -> Iterator[_Mark]:
+    if text and text.lower() not in ("none", "no label", "0"):
+        yield f'label "{text[:40]}"'
+
+
+def _good(text: str) -> Iterator[_Mark]:
+    if text.lower() in ("true", "1"):
+        yield "flagged as good"
+
+
+_PROPERTIES: Final[dict[str, Callable[[str], Iterator[_Mark]]]] = {
+    "{http://ns.adobe.com/xap/1.0/}Rating": _stars,
+    "{http://ns.adobe.com/xap/1.0/}Label": _label,
+    "{http://ns.microsoft.com/photo/1.0/}Rating": _percent,
+    "{http://ns.microsoft.com/photo/1.0}Rating": _percent,
+    "{http://www.digikam.org/ns/1.0/}PickLabel": _picked(3, 1, "accepted in digiKam"),
+    "{http://www.digikam.org/ns/1.0/}ColorLabel": _colour,
+    "{http://ns.adobe.com/xmp/1.0/DynamicMedia/}pick": _picked(1, -1, "flagged as a pick"),
+    "{http://ns.adobe.com/xmp/1.0/DynamicMedia/}good": _good,
+    "{http://ns.acdsee.com/iptc/1.0/}rating": _stars,
+}
+
+
+def _of_xmp(packet: bytes) -> Iterator[_Mark]:
+    """Properties of the resource itself: those of things described inside of it (history, faces) are not the photo's."""
+    root = _parsed(packet)
+    if root is None:
+        return
+    for rdf in root.iter(_RDF + "RDF"):
+        for description in rdf.findall(_RDF + "Description"):
+            for name, text in description.attrib.items():
+                if name in _PROPERTIES:
+                    yield from _PROPERTIES[name](text.strip())
+            for child in description:
+                if child.tag in _PROPERTIES:
+                    for text in _texts(child):
+                        yield from _PROPERTIES[child.tag](text)
+
+
+def _parsed(packet: bytes) -> "Element | None":
+    if len(packet) > MOST_XMP_BYTES:
+        return None
+    from xml.etree.ElementTree import ParseError
+
+    from defusedxml.ElementTree import fromstring
+
+    try:
+        # A document type is refused, and with it every entity: XMP needs none, and they are how XML attacks its readers.
+        root: Element = fromstring(packet.strip(b"\0 \t\r\n"), forbid_dtd=True)
+    except (ParseError, ValueError, LookupError):  # ValueError: what defusedxml refuses, and encodings that expat can't read
+        return None
+    return root
+
+
+def _texts(element: "Element") -> Iterator[str]:
+    """A value stands in its element, in the items of a container (rdf:Alt, rdf:Seq, rdf:Bag), or in rdf:value beside qualifiers."""
+    if element.text and element.text.strip():
+        yield element.text.strip()
+    for inner in element.iter():
+        if inner.tag in (_RDF + "li", _RDF + "value") and inner.text and inner.text.strip():
+            yield inner.text.strip()
+        if inner.attrib.get(_RDF + "value"):
+            yield inner.attrib[_RDF + "value"].strip()
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _of_exif(block: bytes) -> Iterator[_Mark]:
+    """From the first directory of a TIFF block, where Windows writes the rating."""
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(block[:4])
+    if order is None:
+        return
+    try:
+        (directory,) = struct.unpack_from(order + "I", block, 4)
+        (count,) = struct.unpack_from(order + "H", block, directory)
+        for index in range(count):
+            tag, kind, values = struct.unpack_from(order + "HHI", block, directory + 2 + 12 * index)
+            if tag in (_EXIF_STARS, _EXIF_PERCENT) and values == 1 and kind in (1, 3, 4):
+                form = {1: "B", 3: "H", 4: "I"}[kind]
+                (value,) = struct.unpack_from(order + form, block, directory + 10 + 12 * index)
+                yield from (_stars if tag == _EXIF_STARS else _percent)(str(value))
+    except struct.error:  # a directory that leaves its block
+        return
+
+
+def _packets(data: bytes) -> Iterator[bytes]:
+    for body in _jpeg_bodies(data):
+        if body.startswith(_XMP_LEAD):
+            yield body[len(_XMP_LEAD) :]
+    for kind, body in _png_chunks(data):
+        if kind == b"iTXt" and body.startswith(_XMP_KEYWORD):
+            yield from _international_text(body[len(_XMP_KEYWORD) :])
+
+
+def _exif_blocks(data: bytes) -> Iterator[bytes]:
+    for body in _jpeg_bodies(data):
+        if body.startswith(_EXIF_LEAD):
+            yield body[len(_EXIF_LEAD) :]
+    for kind, body in _png_chunks(data):
+        if kind == b"eXIf":
+            yield body
+
+
+def _jpeg_bodies(data: bytes) -> Iterator[bytes]:
+    """Payloads of a JPEG's APP1 segments; none of a file that can't be walked."""
+    try:
+        segments, _ = jpeg_segments.walk(data)
+    except CodecError:
+        return
+    for segment in segments:
+        if segment.marker == jpeg_segments.APP1:
+            yield data[segment.body : segment.body_end]
+
+
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Chunks with text or EXIF; as far as there are whole ones."""
+    if not data.startswith(_PNG):
+        return
+    at = len(_PNG)
+    while at + 12 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        if at + 12 + length > len(data):
+            return
+        if kind in (b"iTXt", b"eXIf"):
+            yield kind, data[at + 8 : at + 8 + length]
+        at += 12 + length
+
+
+def _international_text(body: bytes) -> Iterator[bytes]:
+    """The text of an iTXt chunk behind its keyword: two flags, language and translated keyword, and the text, perhaps compressed."""
+    if len(body) < 4:
+        return
+    packed = body[0] == 1
+    parts = body[2:].split(b"\0", 2)
+    if len(parts) < 3:
+        return
+    if not packed:
+        yield parts[2]
+        return
+    try:
+        yield zlib.decompressobj().decompress(parts[2], MOST_XMP_BYTES)
+    except zlib.error:
+        return
