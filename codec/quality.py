@@ -13,7 +13,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numba
@@ -44,6 +44,8 @@ class Score:
     worst_tile: float
     tile: tuple[int, int]
     """(y, x) of the worst tile's upper left corner, pixels."""
+    tiles: tuple[tuple[tuple[int, int], float], ...] = field(default=(), compare=False, repr=False)
+    """(y, x) of each tile's upper left corner, and its score."""
 
 
 def score(original: Pixels, decoded: Pixels, *, threads: int | None = None) -> Score:
@@ -65,7 +67,7 @@ def score(original: Pixels, decoded: Pixels, *, threads: int | None = None) -> S
         whole = _score_of(_means(sums, areas))
         corners = list(itertools.product(tops, lefts))
         if len(corners) == 1:
-            return Score(whole, whole, (0, 0))
+            return Score(whole, whole, (0, 0), (((0, 0), whole),))
 
         def tile_score(corner: tuple[int, int]) -> float:
             top, left = corner
@@ -77,7 +79,7 @@ def score(original: Pixels, decoded: Pixels, *, threads: int | None = None) -> S
 
         tiles = list(workers.map(tile_score, corners))
     worst = min(range(len(tiles)), key=tiles.__getitem__)
-    return Score(whole, tiles[worst], corners[worst])
+    return Score(whole, tiles[worst], corners[worst], tuple(zip(corners, tiles, strict=True)))
 
 
 def ssimulacra2(original: Pixels, decoded: Pixels, *, threads: int | None = None) -> float:
