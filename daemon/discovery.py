@@ -12,6 +12,7 @@ from pathlib import Path
 from daemon.eligibility import Sighting, walk
 from daemon.errors import GalleryGone
 from daemon.galleries import Gallery
+from daemon.ignoring import WISHES
 from daemon.places import is_folder
 from daemon.ports import Clock
 from storage.admission import QUEUES, Standing, judge
@@ -74,16 +75,17 @@ def look(gallery: Gallery, catalog: Catalog, clock: Clock, starts: list[Path]) -
 
 def _sightings(gallery: Gallery, starts: list[Path]) -> Iterator[tuple[Sighting, bool]]:
     if not starts:
-        yield from ((sighting, False) for sighting in walk(gallery.root, gallery.settings.exclude))
+        yield from ((sighting, False) for sighting in walk(gallery.root, gallery.settings.exclude, keep=gallery.settings.keep))
     for start in starts:
         named = not start.is_dir()
-        yield from ((sighting, named) for sighting in walk(gallery.root, gallery.settings.exclude, start))
+        yield from ((each, named) for each in walk(gallery.root, gallery.settings.exclude, start, keep=gallery.settings.keep))
 
 
 def admit(gallery: Gallery, catalog: Catalog, clock: Clock, sighting: Sighting, by_name: bool, found: Found) -> None:
     """Compare one sighting with the catalogue, and note in `found` what follows. Raises StorageError for a file that can't be read."""
     name = gallery.relative(sighting.path)
     row = catalog.find(gallery.key, name)
+    by_name = by_name or _wish_changed(row, sighting)
     sha256 = None
     now = int(clock.now().timestamp())
     try:
@@ -105,6 +107,13 @@ def admit(gallery: Gallery, catalog: Catalog, clock: Clock, sighting: Sighting, 
         found.left.append((sighting.path, sighting.reason))
     else:
         found.queue.append(admission.row.id)
+
+
+def _wish_changed(row: PhotoRow | None, sighting: Sighting) -> bool:
+    """Whether a photo that is left alone has come under the user's own word since, or is free of it: then it is judged anew."""
+    if row is None or row.state is not State.LEFT or row.reason == "stand-in":
+        return False
+    return row.reason != sighting.reason and (row.reason in WISHES or sighting.reason in WISHES)
 
 
 def _should_be_there(row: PhotoRow) -> bool:

@@ -9,15 +9,11 @@ import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from daemon.errors import GalleryGone
+from daemon.ignoring import Rules, Wishes
 from storage.errors import shown
 from storage.fingerprint import Fingerprint
-
-if TYPE_CHECKING:
-    from pathspec import PathSpec
-    from pathspec.pattern import Pattern
 
 SUFFIXES = (b".jpg", b".jpeg", b".jpe", b".jfif", b".mpo", b".png")
 UNFINISHED = (b".part", b".partial", b".filepart", b".tmp", b".temp", b".crdownload", b".opdownload", b".download", b".aria2", b".!ut")
@@ -37,29 +33,13 @@ class Sighting:
     reason: str | None = None
 
 
-class Rules:
-    """A gallery's `exclude` patterns, with git's meaning, relative to its root."""
-
-    def __init__(self, patterns: Iterable[str]) -> None:
-        self._patterns = tuple(patterns)
-        self._spec: PathSpec[Pattern] | None = None
-
-    def excludes(self, relative: bytes, *, folder: bool = False) -> bool:
-        if not self._patterns:
-            return False
-        if self._spec is None:
-            import pathspec
-
-            self._spec = pathspec.GitIgnoreSpec.from_lines(self._patterns)
-        return bool(self._spec.match_file(os.fsdecode(relative) + ("/" if folder else "")))
-
-
-def walk(root: Path, patterns: Iterable[str] = (), start: Path | None = None) -> Iterator[Sighting]:
+def walk(root: Path, exclude: Iterable[str] = (), start: Path | None = None, *, keep: Iterable[str] = ()) -> Iterator[Sighting]:
     """Every photo of the gallery `root` at or below `start` (default: all), folder by folder, in the order of their names.
 
+    What matches `exclude` is not looked at; what matches `keep`, or an ignore file, is seen with that reason.
     Raises GalleryGone where the root is not a folder that can be listed; a folder below that can't be listed is passed by with a warning.
     """
-    rules = Rules(patterns)
+    rules = Rules(exclude)
     try:
         device = os.stat(root).st_dev
         with os.scandir(root):
@@ -71,13 +51,17 @@ def walk(root: Path, patterns: Iterable[str] = (), start: Path | None = None) ->
     mode = os.lstat(start).st_mode
     if hidden or stat.S_ISLNK(mode):
         _log.warning("%s is %s; passed by", shown(start), "hidden" if hidden else "a symbolic link")
-    elif stat.S_ISDIR(mode):
-        yield from _folder(os.fsencode(root), os.fsencode(start), device, rules)
-    else:
-        yield from _folder(os.fsencode(root), os.fsencode(start.parent), device, rules, only=os.fsencode(start.name))
+        return
+    folder, only = (start, None) if stat.S_ISDIR(mode) else (start.parent, os.fsencode(start.name))
+    wishes = Wishes.of(root, keep, _relative(os.fsencode(root), os.fsencode(folder)))
+    yield from _folder(os.fsencode(folder), device, rules, wishes, only)
 
 
-def _folder(root: bytes, folder: bytes, device: int, rules: Rules, only: bytes | None = None) -> Iterator[Sighting]:
+def _relative(root: bytes, path: bytes) -> bytes:
+    return path[len(root) :].lstrip(b"/")
+
+
+def _folder(folder: bytes, device: int, rules: Rules, wishes: Wishes, only: bytes | None = None) -> Iterator[Sighting]:
     try:
         with os.scandir(folder) as listing:
             entries = sorted(listing, key=lambda entry: entry.name)
@@ -88,7 +72,7 @@ def _folder(root: bytes, folder: bytes, device: int, rules: Rules, only: bytes |
     for entry in entries:
         if entry.name.startswith(b".") or (only is not None and entry.name != only):
             continue
-        relative = entry.path[len(root) :].lstrip(b"/")
+        relative = _relative(wishes.root, entry.path)
         try:
             result = entry.stat(follow_symlinks=False)
         except OSError as error:
@@ -100,7 +84,7 @@ def _folder(root: bytes, folder: bytes, device: int, rules: Rules, only: bytes |
             if result.st_dev != device:
                 _log.warning("%s is another file system; make it a gallery of its own", shown(entry.path))
                 continue
-            yield from _folder(root, entry.path, device, rules)
+            yield from _folder(entry.path, device, rules, wishes.below(relative))
         elif entry.name.lower().endswith(SUFFIXES) and not rules.excludes(relative):
             reason = obstacle(result, device)
             if reason == "not-a-file":
@@ -108,7 +92,7 @@ def _folder(root: bytes, folder: bytes, device: int, rules: Rules, only: bytes |
             elif arriving(entry.name, passing):
                 _log.info("%s: a sync tool is writing it; passed by for now", shown(entry.path))
             else:
-                yield Sighting(Path(os.fsdecode(entry.path)), Fingerprint.from_stat(result), reason)
+                yield Sighting(Path(os.fsdecode(entry.path)), Fingerprint.from_stat(result), wishes.reason(relative) or reason)
 
 
 def obstacle(result: os.stat_result, device: int) -> str | None:

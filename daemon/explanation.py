@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from daemon.eligibility import SUFFIXES, Rules, arriving, obstacle, passed_by
+from daemon.eligibility import SUFFIXES, arriving, obstacle, passed_by
 from daemon.galleries import Gallery
+from daemon.ignoring import WISHES, Rules, Wishes
 from daemon.in_place import is_edited
 from daemon.marking import original_of
 from daemon.reasons import sentence
@@ -44,8 +45,13 @@ def explain(gallery: Gallery, row: PhotoRow | None, path: Path, catalog: Catalog
     lines = [f"{name}: {STATE_WORDS[row.state]}."]
     if row.state in (State.LEFT, State.FAILED):
         lines.append(f"Why: {sentence(row.reason or '')}" + (f" ({row.detail})." if row.detail else "."))
-        if row.reason not in ("gone", "stand-in", "restored-copy"):
+        if row.reason in WISHES:
+            lines.append("It is left alone as long as that stands there.")
+        elif row.reason not in ("gone", "stand-in", "restored-copy"):
             lines.append('It is tried again when it changes, when the settings change, or with "optimize" and its name.')
+    wish = _wish(gallery, path)
+    if wish and row.has_archive and row.state is not State.LEFT:
+        lines.append(f"Were it new, it would be left alone: {sentence(wish)}. It stays archived until you restore it.")
     if edited:
         lines.append(
             "The file that has its name now is not its stand-in: it was edited or replaced. It stays; "
@@ -73,6 +79,8 @@ def explain(gallery: Gallery, row: PhotoRow | None, path: Path, catalog: Catalog
         "stand_in_bytes": row.stand_in_bytes,
         "lane": row.lane,
         "quality": row.quality,
+        "importance": row.importance,
+        "wish": wish,
         "model": row.model,
         "score_whole": row.score_whole,
         "score_worst_tile": row.score_worst_tile,
@@ -92,17 +100,24 @@ def unknown(gallery: Gallery, path: Path) -> tuple[str | None, str]:
     reason = passed_by(gallery.relative(path), Rules(gallery.settings.exclude))
     if reason is None and arriving(os.fsencode(path.name), [os.fsencode(beside.name) for beside in path.parent.iterdir()]):
         reason = "in-sync"
-    reason = reason or obstacle(status, gallery.root.stat().st_dev)
+    reason = reason or _wish(gallery, path) or obstacle(status, gallery.root.stat().st_dev)
     return reason, sentence(reason) if reason else 'not looked at yet; the next "optimize" will'
+
+
+def _wish(gallery: Gallery, path: Path) -> str | None:
+    """Whether the user wants it left alone now: a slug of `reasons`, or None."""
+    relative = gallery.relative(path)
+    return Wishes.of(gallery.root, gallery.settings.keep, relative.rpartition(b"/")[0]).reason(relative)
 
 
 def _archive_lines(gallery: Gallery, row: PhotoRow) -> list[str]:
     archive, stand_in = row.archive_bytes or 0, row.stand_in_bytes or 0
     share = 1 - (archive + stand_in) / row.size_bytes if row.size_bytes else 0.0
+    better = f", one level better since it is {row.importance}" if row.importance else ""
     lines = [
         f"Archive: {amount(archive)} in the {row.lane} lane{f', model {row.model}' if row.model else ''}: {shown(_place(gallery, row))}.",
         f"Stand-in: {amount(stand_in)}. Together {share:.0%} smaller than the original.",
-        f"Quality {row.quality}: whole photo {_points(row.score_whole)} (at least {_points(row.whole_at_least)}), "
+        f"Quality {row.quality}{better}: whole photo {_points(row.score_whole)} (at least {_points(row.whole_at_least)}), "
         f"worst tile {_points(row.score_worst_tile)} (at least {_points(row.worst_tile_at_least)}), "
         f"restored copy {_points(row.score_copy)}; in points of SSIMULACRA2, 100 is identical.",
     ]

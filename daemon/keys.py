@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from codec.levels import LEVELS
+from daemon.ignoring import compiled
 
 STAND_INS = ("preview", "none")
 
@@ -106,6 +107,8 @@ def choice(*names: str) -> Callable[[object], str]:
 def globs(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
         raise ValueError('must be a list of patterns, such as ["**/Screenshots/**"]')
+    if value:  # or else `status` would import what compiles them
+        compiled(value)
     return tuple(value)
 
 
@@ -123,13 +126,14 @@ KEYS: tuple[Key, ...] = (
     Key("gallery", "stand_in", '"preview"', "-", "preview (long side 1280, at most 8 % of the original) | none", choice(*STAND_INS)),
     Key("gallery", "idle_for", '"30 days"', "duration", "how long a restored photo is left alone", duration),
     Key("gallery", "exclude", "[]", "patterns", 'never looked at, such as ["**/Screenshots/**"]', globs),
+    Key("gallery", "keep", "[]", "patterns", 'left alone as they are, such as ["Best of/**", "*_edited.jpg"]', globs),
     Key("gallery", "grace", '"7 days"', "duration", "originals stay this long in the vault before their space is given back", duration),
     Key("limits", "min_saving", '"20%"', "share", 'photos that save less, stand-in counted, are left alone; "off": no such rule', share),
     Key("limits", "workers", "1", "processes", "how many photos are worked on at once; this version knows 1", one),
     Key("limits", "memory", '"2 GB"', "size", "what each of the two worker processes may use", memory),
 )
 LATER: dict[str, frozenset[str]] = {
-    "gallery": frozenset({"backup_check", "keep", "two_way_sync", "one_copy", "trash", "prefetch", "quiet"}),
+    "gallery": frozenset({"backup_check", "two_way_sync", "one_copy", "trash", "prefetch", "quiet"}),
     "limits": frozenset({"min_saving_lossless"}),
     "schedule": frozenset(),
     "safety": frozenset(),

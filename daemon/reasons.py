@@ -13,6 +13,9 @@ REASONS: MappingProxyType[str, str] = MappingProxyType(
         "excluded": "not looked at: excluded by the configuration",
         "unfinished": "not looked at: by its name it has not arrived yet",
         "in-the-bin": "not looked at: it lies in a bin, whose owner will empty it",
+        # from what the user wants
+        "kept": "your configuration keeps it as it is (`keep`)",
+        "ignored": "a file .gallery-optimizer-ignore in its folder, or above, says so",
         # from looking at the file
         "hard-linked": "the file has more than one name (hard links), and changing one would change the others",
         "not-a-file": "it is not an ordinary file",

@@ -18,6 +18,7 @@ from daemon.discovery import check_presence
 from daemon.eligibility import SUFFIXES, walk
 from daemon.errors import GalleryGone, WorkerError, WrongPath
 from daemon.galleries import Gallery, holding, place
+from daemon.ignoring import WISHES
 from daemon.in_place import give_back, is_edited, lay_beside
 from daemon.marking import original_of
 from daemon.messages import Format
@@ -103,6 +104,10 @@ def restore(shop: Workshop, paths: list[Path], folder: Path | None, format: Form
     return done
 
 
+UNREAD = WISHES | {"stand-in"}
+"""Files that are left for these reasons may be stand-ins that were moved: the first two are never looked into."""
+
+
 def _targets(shop: Workshop, given: Path) -> Iterator[_Target]:
     where = place(given)
     if where.suffix == ".nphoto" and where.is_file():
@@ -117,7 +122,7 @@ def _targets(shop: Workshop, given: Path) -> Iterator[_Target]:
                 yield _Target(gallery.shown(row.location), row.location.relative_to(where), gallery, row)
         for sighting in walk(gallery.root, gallery.settings.exclude, where):
             known = shop.catalog.find(gallery.key, gallery.relative(sighting.path))
-            moved = _by_mark(shop, gallery, sighting.path) if known is None or known.reason == "stand-in" else None
+            moved = _by_mark(shop, gallery, sighting.path) if known is None or known.reason in UNREAD else None
             if moved is not None and not (moved.row is not None and moved.row.location.is_relative_to(where)):
                 found += 1
                 yield replace(moved, below=sighting.path.relative_to(where))

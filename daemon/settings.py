@@ -23,6 +23,7 @@ class GallerySettings:
     stand_in: str
     idle_for: timedelta
     exclude: tuple[str, ...]
+    keep: tuple[str, ...]
     grace: timedelta
 
 

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon import eligibility
-from daemon.eligibility import Rules, arriving, carried_by_syncthing, obstacle, passed_by, walk
+from daemon.eligibility import arriving, carried_by_syncthing, obstacle, passed_by, walk
 from daemon.errors import GalleryGone
+from daemon.ignoring import Rules
 from daemon.reasons import REASONS
 
 

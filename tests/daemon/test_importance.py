@@ -1,5 +1,8 @@
+from __future__ import annotations
+
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -8,7 +11,9 @@ from codec.rating import Rating
 from daemon.importance import STARS, importance, raised, sidecars
 from daemon.messages import EncodeJob, RatingJob
 from storage.states import State
-from tests.daemon.conftest import Home
+
+if TYPE_CHECKING:
+    from conftest import Home
 
 FIVE_STARS = (
     b'<x:xmpmeta xmlns:x="adobe:ns:meta/" xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns:xmp="http://ns.adobe.com/xap/1.0/">'
