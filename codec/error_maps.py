@@ -27,7 +27,6 @@ _ROWS_A_FLUSH: Final = 16
 _C2: Final = np.float32(C2)
 _BIAS: Final = np.float32(BIAS)
 _BIAS_ROOT: Final = np.float32(BIAS ** (1 / 3))
-_OPSIN: Final = tuple(tuple(np.float32(value) for value in row) for row in OPSIN)
 _THIRD: Final = np.float32(1 / 3)
 _ROOT_BITS: Final = np.int32(709_921_077)  # a third of the exponent's bias: the first guess of a cube root, 5 % off at most
 _ZERO, _HALF, _ONE, _TWO, _QUARTER = (np.float32(value) for value in (0, 0.5, 1, 2, 0.25))
@@ -37,12 +36,15 @@ _steps = np.exp(-0.5 * (np.arange(-RADIUS, RADIUS + 1) / SIGMA) ** 2)
 _T5, _T4, _T3, _T2, _T1, _T0 = (np.float32(value) for value in (_steps / _steps.sum())[: RADIUS + 1])
 
 _level = np.arange(256) / 255
-LINEAR: Final = np.where(_level <= 0.04045, _level / 12.92, ((_level + 0.055) / 1.055) ** 2.4).astype(np.float32)
-"""sRGB byte -> linear light in 0..1."""
+_srgb = np.where(_level <= 0.04045, _level / 12.92, ((_level + 0.055) / 1.055) ** 2.4)
+LINEAR: Final = np.stack([_srgb] * 3).astype(np.float32)
+"""sRGB byte -> linear light in 0..1, of each channel."""
+CONES: Final = np.array(OPSIN, np.float32)
+"""Linear light of the channels -> what the three kinds of cones catch of it."""
 
 _BYTES = read_only(types.uint8, 3)
 _PLANES = read_only(types.float32, 3)
-_TABLE = read_only(types.float32)
+_TABLE = read_only(types.float32, 2)
 _FLOATS = types.float32[::1]
 
 
@@ -61,8 +63,9 @@ def _halved(pixels: Any, y: Any, x: Any, channel: Any, linear: Any) -> Any:
     """Linear light at half size: the mean of 2 x 2 pixels, at an odd border of what is there."""
     below = min(2 * y + 1, pixels.shape[0] - 1)
     right = min(2 * x + 1, pixels.shape[1] - 1)
-    above = linear[pixels[2 * y, 2 * x, channel]] + linear[pixels[2 * y, right, channel]]
-    return _QUARTER * (above + (linear[pixels[below, 2 * x, channel]] + linear[pixels[below, right, channel]]))
+    curve = linear[channel]
+    above = curve[pixels[2 * y, 2 * x, channel]] + curve[pixels[2 * y, right, channel]]
+    return _QUARTER * (above + (curve[pixels[below, 2 * x, channel]] + curve[pixels[below, right, channel]]))
 
 
 @compiled(types.void(_BYTES, _TABLE, types.int64, types.int64, types.float32[:, :, ::1]))
@@ -92,8 +95,8 @@ def halve(planes: Any, half: Any) -> None:
                 half[channel, y, x] = _QUARTER * (above + (planes[channel, below, 2 * x] + planes[channel, below, right]))
 
 
-@compiled(types.void(_BYTES, _PLANES, types.int64, types.int64, types.int64, types.int64, types.int64, _TABLE, types.float32[:, ::1]))
-def _read_row(pixels: Any, planes: Any, scale: int, y: int, x: int, at: int, count: int, linear: Any, row: Any) -> None:
+@compiled(types.void(_BYTES, _PLANES, *[types.int64] * 5, _TABLE, _TABLE, types.float32[:, ::1]))
+def _read_row(pixels: Any, planes: Any, scale: int, y: int, x: int, at: int, count: int, linear: Any, cones: Any, row: Any) -> None:
     """XYB, shifted to be positive, of `count` pixels from (y, x) on into row[:, at : at + count].
 
     The loops run over views from 0 on: numba counts an index that may be negative from the end, and such a loop does not vectorise.
@@ -114,18 +117,24 @@ def _read_row(pixels: Any, planes: Any, scale: int, y: int, x: int, at: int, cou
     elif pixels.shape[2] == 1:
         grey = pixels[y, x : x + count]
         for i in range(count):
-            first[i] = second[i] = third[i] = linear[grey[i, 0]]
+            first[i] = second[i] = third[i] = linear[0, grey[i, 0]]
     else:
         colours = pixels[y, x : x + count]
         for i in range(count):
-            first[i] = linear[colours[i, 0]]
-            second[i] = linear[colours[i, 1]]
-            third[i] = linear[colours[i, 2]]
+            first[i] = linear[0, colours[i, 0]]
+            second[i] = linear[1, colours[i, 1]]
+            third[i] = linear[2, colours[i, 2]]
+    (l0, l1, l2), (m0, m1, m2), (s0, s1, s2) = (
+        (cones[0, 0], cones[0, 1], cones[0, 2]),
+        (cones[1, 0], cones[1, 1], cones[1, 2]),
+        (cones[2, 0], cones[2, 1], cones[2, 2]),
+    )
     for i in range(count):
         red, green, blue = first[i], second[i], third[i]
-        long = _cube_root(_OPSIN[0][0] * red + _OPSIN[0][1] * green + _OPSIN[0][2] * blue + _BIAS) - _BIAS_ROOT
-        medium = _cube_root(_OPSIN[1][0] * red + _OPSIN[1][1] * green + _OPSIN[1][2] * blue + _BIAS) - _BIAS_ROOT
-        short = _cube_root(_OPSIN[2][0] * red + _OPSIN[2][1] * green + _OPSIN[2][2] * blue + _BIAS) - _BIAS_ROOT
+        # Not below 0: a profile may know colours that no cones could catch alone.
+        long = _cube_root(max(l0 * red + l1 * green + l2 * blue, _ZERO) + _BIAS) - _BIAS_ROOT
+        medium = _cube_root(max(m0 * red + m1 * green + m2 * blue, _ZERO) + _BIAS) - _BIAS_ROOT
+        short = _cube_root(max(s0 * red + s1 * green + s2 * blue, _ZERO) + _BIAS) - _BIAS_ROOT
         luma = _HALF * (long + medium)
         first[i] = _HALF * (long - medium) * _X_SCALE + _X_SHIFT
         second[i] = luma + _Y_SHIFT
@@ -181,7 +190,7 @@ def _pool(blurred: Any, here: Any, less: Any, columns: Any) -> None:
 _SIZE, _PLACE, _SUMS = types.UniTuple(types.int64, 2), types.UniTuple(types.int64, 4), types.float64[:, ::1]
 
 
-@compiled(types.void(_BYTES, _BYTES, _PLANES, _PLANES, types.int64, _SIZE, _TABLE, _PLACE, _SUMS))
+@compiled(types.void(_BYTES, _BYTES, _PLANES, _PLANES, types.int64, _SIZE, _TABLE, _TABLE, _PLACE, _SUMS))
 def pool(
     a: Any,
     b: Any,
@@ -190,13 +199,15 @@ def pool(
     scale: int,
     size: tuple[int, int],
     linear: Any,
+    cones: Any,
     place: tuple[int, int, int, int],
     sums: Any,
 ) -> None:
     """Add the error maps of one rectangle of one scale to `sums` (3, SUMS).
 
     `a` and `b` are the bytes (H, W, 1 or 3), of which scales 0 and 1 are read; the planes are those of the scale from 2 on. `size` is the
-    scale's (height, width), `place` the rectangle's (top, bottom, left, right).
+    scale's (height, width), `place` the rectangle's (top, bottom, left, right). `linear` (3, 256) and `cones` (3, 3)
+    say what the bytes mean.
     """
     height, width = size
     top, bottom, left, right = place
@@ -212,8 +223,8 @@ def pool(
     columns = np.zeros((3, SUMS, count), np.float32)
     for y in range(top - RADIUS, bottom + RADIUS):
         mirrored = -1 - y if y < 0 else (2 * height - 1 - y if y >= height else y)
-        _read_row(a, planes_a, scale, mirrored, left - RADIUS + start, start, inside, linear, row_a)
-        _read_row(b, planes_b, scale, mirrored, left - RADIUS + start, start, inside, linear, row_b)
+        _read_row(a, planes_a, scale, mirrored, left - RADIUS + start, start, inside, linear, cones, row_a)
+        _read_row(b, planes_b, scale, mirrored, left - RADIUS + start, start, inside, linear, cones, row_b)
         slot = (y - top + RADIUS) % _WINDOW
         for channel in range(3):
             plain, other = row_a[channel], row_b[channel]

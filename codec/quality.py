@@ -20,7 +20,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.error_maps import LINEAR, SUMS, halve, pool, quarter
+from codec.error_maps import CONES, LINEAR, SUMS, halve, pool, quarter
+from codec.profile import Profile
 from codec.ssimulacra2_constants import CUBIC, POWER, SCALES, SMALLEST, WEIGHTS
 from codec.ssimulacra2_constants import LINEAR as SLOPE
 
@@ -48,8 +49,23 @@ class Score:
     """(y, x) of each tile's upper left corner, and its score."""
 
 
-def score(original: Pixels, decoded: Pixels, *, threads: int | None = None) -> Score:
-    """Measure `decoded` against `original`, both uint8 (H, W, 3) or grey (H, W) in sRGB; the same score for any number of threads.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Light:
+    """What the bytes of both pictures mean, as the kernels want it."""
+
+    linear: NDArray[np.float32]
+    cones: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, profile: Profile | None) -> "_Light":
+        # A matrix before the cones' is as good as another picture, and nothing outside of sRGB is cut off.
+        return cls(LINEAR, CONES) if profile is None else cls(profile.curves, np.ascontiguousarray(CONES @ profile.matrix))
+
+
+def score(original: Pixels, decoded: Pixels, *, profile: Profile | None = None, threads: int | None = None) -> Score:
+    """Measure `decoded` against `original`, both uint8 (H, W, 3) or grey (H, W); the same score for any number of threads.
+
+    SSIMULACRA2 looks at linear light: `profile` says how the numbers of both become that, None that they are sRGB.
 
     Tiles lie on a grid from the top left, the last row and column moved inwards; a photo smaller than a tile has one. `threads` defaults to
     NUMBA_NUM_THREADS. Raises ValueError if the shapes differ or a side is under 8 pixels, where SSIMULACRA2 is undefined.
@@ -57,13 +73,14 @@ def score(original: Pixels, decoded: Pixels, *, threads: int | None = None) -> S
     a, b = _prepared(original), _prepared(decoded)
     if original.shape != decoded.shape:
         raise ValueError(f"pictures of {original.shape} and {decoded.shape} can't be compared")
+    light = _Light.of(profile)
     height, width = a.shape[:2]
     if min(height, width) < SMALLEST:
         raise ValueError(f"SSIMULACRA2 is undefined for {width} x {height}: a side is under {SMALLEST} pixels")
     tops, lefts = _starts(height), _starts(width)
     rows, columns = _cuts(height, tops), _cuts(width, lefts)
     with ThreadPoolExecutor(threads or numba.config.NUMBA_NUM_THREADS) as workers:  # type: ignore[attr-defined]  # numba sets it as it loads
-        sums, areas = _pool(a, b, rows, columns, 0, workers.map)
+        sums, areas = _pool(a, b, light, rows, columns, 0, workers.map)
         whole = _score_of(_means(sums, areas))
         corners = list(itertools.product(tops, lefts))
         if len(corners) == 1:
@@ -74,7 +91,7 @@ def score(original: Pixels, decoded: Pixels, *, threads: int | None = None) -> S
             bottom, right = min(top + TILE, height), min(left + TILE, width)
             within = np.s_[:_OWN, rows.index(top) : rows.index(bottom), columns.index(left) : columns.index(right)]
             tile_a, tile_b = (np.ascontiguousarray(pixels[top:bottom, left:right]) for pixels in (a, b))
-            own = _pool(tile_a, tile_b, [0, bottom - top], [0, right - left], _OWN, map)
+            own = _pool(tile_a, tile_b, light, [0, bottom - top], [0, right - left], _OWN, map)
             return _score_of(np.concatenate((_means(sums[within], areas[within]), _means(*own))))
 
         tiles = list(workers.map(tile_score, corners))
@@ -82,9 +99,9 @@ def score(original: Pixels, decoded: Pixels, *, threads: int | None = None) -> S
     return Score(whole, tiles[worst], corners[worst], tuple(zip(corners, tiles, strict=True)))
 
 
-def ssimulacra2(original: Pixels, decoded: Pixels, *, threads: int | None = None) -> float:
+def ssimulacra2(original: Pixels, decoded: Pixels, *, profile: Profile | None = None, threads: int | None = None) -> float:
     """SSIMULACRA2 of the whole photo; arguments and errors as for `score`."""
-    return score(original, decoded, threads=threads).whole
+    return score(original, decoded, profile=profile, threads=threads).whole
 
 
 def psnr(original: Pixels, decoded: Pixels) -> float:
@@ -118,7 +135,7 @@ def _cuts(size: int, starts: list[int]) -> list[int]:
     return sorted({edge for start in starts for edge in (start, min(start + TILE, size))})
 
 
-def _scales(a: Pixels, b: Pixels, run: _Map) -> Iterator[tuple[int, int, _Planes, _Planes]]:
+def _scales(a: Pixels, b: Pixels, light: _Light, run: _Map) -> Iterator[tuple[int, int, _Planes, _Planes]]:
     """(height, width, planes of a, planes of b) of each scale; the first two scales have no planes, they are read from the bytes."""
     height, width = a.shape[:2]
     planes = [np.zeros((3, 0, 0), np.float32)] * 2
@@ -128,7 +145,7 @@ def _scales(a: Pixels, b: Pixels, run: _Map) -> Iterator[tuple[int, int, _Planes
         if scale == 2:
             planes = [np.empty((3, height, width), np.float32) for _ in range(2)]
             bands = itertools.product(range(2), range(0, height, _BAND))
-            _finish(run(functools.partial(_quarter_band, (a, b), planes), bands))
+            _finish(run(functools.partial(_quarter_band, (a, b), planes, light.linear), bands))
         elif scale > 2:
             larger, planes = planes, [np.empty((3, height, width), np.float32) for _ in range(2)]
             _finish(run(halve, larger, planes))
@@ -136,9 +153,9 @@ def _scales(a: Pixels, b: Pixels, run: _Map) -> Iterator[tuple[int, int, _Planes
         height, width = (height + 1) // 2, (width + 1) // 2
 
 
-def _quarter_band(pictures: tuple[Pixels, Pixels], planes: list[_Planes], band: tuple[int, int]) -> None:
+def _quarter_band(pictures: tuple[Pixels, Pixels], planes: list[_Planes], linear: NDArray[np.float32], band: tuple[int, int]) -> None:
     which, top = band
-    quarter(pictures[which], LINEAR, top, min(top + _BAND, planes[which].shape[1]), planes[which])
+    quarter(pictures[which], linear, top, min(top + _BAND, planes[which].shape[1]), planes[which])
 
 
 def _finish(results: Iterable[None]) -> None:
@@ -147,13 +164,13 @@ def _finish(results: Iterable[None]) -> None:
         pass
 
 
-def _pool(a: Pixels, b: Pixels, rows: list[int], columns: list[int], first: int, run: _Map) -> tuple[_Sums, _Areas]:
+def _pool(a: Pixels, b: Pixels, light: _Light, rows: list[int], columns: list[int], first: int, run: _Map) -> tuple[_Sums, _Areas]:
     """Error maps of the cells between the cuts, from scale `first` on.
 
     Returns their sums (scales, cell rows, cell columns, 3, SUMS) and the pixels of each cell (scales, cell rows, cell columns).
     """
     all_sums, all_areas = [np.zeros((0, len(rows) - 1, len(columns) - 1, 3, SUMS))], [np.zeros((0, len(rows) - 1, len(columns) - 1))]
-    for scale, (height, width, planes_a, planes_b) in enumerate(_scales(a, b, run)):
+    for scale, (height, width, planes_a, planes_b) in enumerate(_scales(a, b, light, run)):
         if scale < first:
             continue
         down, across = _shrunk(rows, scale, height), _shrunk(columns, scale, width)
@@ -161,7 +178,7 @@ def _pool(a: Pixels, b: Pixels, rows: list[int], columns: list[int], first: int,
         sums = np.zeros((*areas.shape, 3, SUMS))
         cells = [(row, column) for row, column in np.ndindex(areas.shape) if areas[row, column]]
         places = [(down[row], down[row + 1], across[column], across[column + 1]) for row, column in cells]
-        work = functools.partial(pool, a, b, planes_a, planes_b, scale, (height, width), LINEAR)
+        work = functools.partial(pool, a, b, planes_a, planes_b, scale, (height, width), light.linear, light.cones)
         _finish(run(work, places, [sums[cell] for cell in cells]))
         all_sums.append(sums[None])
         all_areas.append(areas[None])

@@ -1,0 +1,147 @@
+"""What the numbers of a picture mean: from its colour profile to linear light, for the guard to look at.
+
+Only profiles of a matrix and curves (ICC.1:2022, 8.3.3) and grey ones (8.3.4) are read: every camera and phone writes these. A profile
+with tables (print, XYB) gives None, as does one that can't be read; such pictures are judged as if they were sRGB, which is what a viewer
+without colour management shows.
+"""
+
+import struct
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codec.picture import JpegStructure, Structure
+
+_ICC: Final = b"ICC_PROFILE\0"
+_MOST_BYTES: Final = 1 << 20
+_SRGB: Final = ((0.4360747, 0.3850649, 0.1430804), (0.2225045, 0.7168786, 0.0606169), (0.0139322, 0.0971045, 0.7141733))
+"""Linear sRGB -> XYZ under D50, the profile connection space (IEC 61966-2-1, adapted by Bradford's matrix)."""
+_PRIMARIES: Final = {
+    1: _SRGB,
+    12: ((0.5151187, 0.2919778, 0.1571035), (0.2411892, 0.6922441, 0.0665668), (-0.0010505, 0.0418791, 0.7840713)),  # Display P3
+    9: ((0.6734241, 0.1656411, 0.1251286), (0.2790177, 0.6753402, 0.0456377), (-0.0019300, 0.0299784, 0.7973330)),  # BT.2020
+}
+"""By the code of ITU-T H.273, which a PNG's cICP chunk names: linear RGB -> XYZ under D50."""
+_SDR: Final = frozenset({1, 6, 13, 14, 15})
+"""Transfer codes of H.273 whose pictures are looked at as sRGB ones are; 16 and 18 (PQ, HLG) are not among them."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Profile:
+    """How numbers become light. `curves`: float32 [3, 256], value -> linear light; `matrix`: float32 [3, 3], to linear sRGB, unbounded."""
+
+    curves: NDArray[np.float32]
+    matrix: NDArray[np.float32]
+
+    def linear(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Linear sRGB light, float32 [H, W, 3]: below 0 or above 1 where a colour lies outside of sRGB."""
+        colours = np.stack([self.curves[k][pixels[..., k] if pixels.ndim == 3 else pixels] for k in range(3)], axis=-1)
+        return colours @ self.matrix.T
+
+
+def profile_of(structure: Structure) -> Profile | None:
+    """The profile of a picture, or None where its numbers are sRGB, or have to be taken for it."""
+    if isinstance(structure, JpegStructure):
+        data = joined(structure.segments)
+        return None if data is None else _parsed(data)
+    chunks = {chunk[4:8]: chunk[8:-4] for chunk in reversed(structure.before)}
+    if (code := chunks.get(b"cICP")) is not None and len(code) == 4:
+        return _coded(code[0]) if code[1] in _SDR else None
+    if (packed := chunks.get(b"iCCP")) is not None:
+        data = _inflated(packed)
+        return None if data is None else _parsed(data)
+    return None
+
+
+def joined(segments: Iterable[bytes]) -> bytes | None:
+    """The ICC profile in a JPEG's segments, put together by its parts' numbers; None where there is none or a part is missing."""
+    parts: dict[int, bytes] = {}
+    total = 0
+    for segment in segments:
+        body = segment.lstrip(b"\xff")
+        if body[:1] == b"\xe2" and body.startswith(_ICC, 3) and len(body) > 17:
+            parts.setdefault(body[15], body[17:])
+            total = body[16]
+    if not parts or sorted(parts) != list(range(1, total + 1)):
+        return None
+    return b"".join(parts[number] for number in sorted(parts))
+
+
+def _inflated(chunk: bytes) -> bytes | None:
+    _, found, packed = chunk.partition(b"\0")
+    try:
+        return zlib.decompressobj().decompress(packed[1:], _MOST_BYTES) if found else None
+    except zlib.error:
+        return None
+
+
+def _coded(primaries: int) -> Profile | None:
+    matrix = _PRIMARIES.get(primaries)
+    return None if matrix is None else _made([_srgb_curve()] * 3, np.array(matrix))
+
+
+@lru_cache(maxsize=8)
+def _parsed(data: bytes) -> Profile | None:
+    if len(data) < 132 or data[36:40] != b"acsp":
+        return None
+    try:
+        (count,) = struct.unpack_from(">I", data, 128)
+        entries = [struct.unpack_from(">4sII", data, 132 + 12 * k) for k in range(min(count, 100))]
+        tags = {name: data[at : at + size] for name, at, size in reversed(entries)}
+        if data[16:20] == b"GRAY":
+            curve = _curve(tags[b"kTRC"])
+            return _made([curve] * 3, np.array(_SRGB))
+        if data[16:20] != b"RGB " or data[20:24] != b"XYZ " or b"A2B0" in tags:
+            return None
+        columns = [np.array(struct.unpack_from(">3i", tags[name], 8)) / 65536 for name in (b"rXYZ", b"gXYZ", b"bXYZ")]
+        return _made([_curve(tags[name]) for name in (b"rTRC", b"gTRC", b"bTRC")], np.stack(columns, axis=1))
+    except (struct.error, KeyError, ValueError, IndexError, OverflowError, ZeroDivisionError):
+        return None
+
+
+def _made(curves: list[NDArray[np.float64]], to_xyz: NDArray[np.float64]) -> Profile | None:
+    """None for what is sRGB but for rounding, and for what no picture can be meant to look like."""
+    matrix = np.linalg.inv(np.array(_SRGB)) @ to_xyz
+    table = np.stack(curves)
+    sane = np.abs(matrix).max() <= 8 and table.max() <= 1.01 and table.min() >= -0.01  # False for what is not a number, too
+    if not sane:
+        return None
+    if np.abs(table - _srgb_curve()).max() < 0.004 and np.abs(matrix - np.eye(3)).max() < 0.01:
+        return None
+    return Profile(table.astype(np.float32), matrix.astype(np.float32))
+
+
+def _srgb_curve() -> NDArray[np.float64]:
+    value = np.arange(256) / 255
+    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+
+
+def _curve(tag: bytes) -> NDArray[np.float64]:
+    """A `curv` (10.6) or `para` (10.18) tag at the 256 values that a sample can have. Raises ValueError, struct.error."""
+    value = np.arange(256) / 255
+    if tag[:4] == b"curv":
+        (count,) = struct.unpack_from(">I", tag, 8)
+        if count == 0:
+            return value
+        if count > 65536:
+            raise ValueError("a curve of too many points")
+        points = np.array(struct.unpack_from(f">{count}H", tag, 12), np.float64)
+        if count == 1:
+            return np.asarray(value ** (points[0] / 256))
+        return np.interp(value, np.linspace(0, 1, count), points / 65535)
+    if tag[:4] != b"para":
+        raise ValueError("a curve of an unknown kind")
+    (kind,) = struct.unpack_from(">H", tag, 8)
+    given = [float(number) / 65536 for number in struct.unpack_from(f">{(1, 3, 4, 5, 7)[kind]}i", tag, 12)]
+    g, a, b, c, d, e, f = given + [0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0][len(given) :]
+    if not 0 < g < 16 or max(map(abs, (a, b, c, d, e, f))) > 16:
+        raise ValueError("a curve that no picture has")
+    upper = np.maximum(a * value + b, 0) ** g
+    if kind in (1, 2):
+        return np.asarray(np.where(value >= -b / a, upper, 0) + c)
+    return np.asarray(np.where(value >= d, upper + e, c * value + f))

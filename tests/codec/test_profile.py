@@ -1,0 +1,125 @@
+"""From a picture's numbers to light: checked against LittleCMS, and seen through the guard."""
+
+import io
+import struct
+import zlib
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image, ImageCms
+
+from codec import container
+from codec.picture import JpegStructure
+from codec.profile import _PRIMARIES, _SRGB, Profile, joined, profile_of
+from codec.quality import score
+
+GAMMA = b"curv\0\0\0\0\0\0\0\1" + struct.pack(">H", round(2.2 * 256))
+LIKE_SRGB = b"para\0\0\0\0\0\3\0\0" + struct.pack(">5i", *(round(n * 65536) for n in (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)))
+POINTS = b"curv\0\0\0\0" + struct.pack(">I5H", 5, 0, 4000, 16000, 36000, 65535)
+ADOBE = ((0.6097559, 0.2052401, 0.1492240), (0.3111242, 0.6256560, 0.0632197), (0.0194811, 0.0608902, 0.7448387))
+
+
+def icc(matrix: tuple[tuple[float, ...], ...], curve: bytes, *, grey: bool = False) -> bytes:
+    """A small version 2 profile of a matrix and a curve."""
+    curve += bytes(-len(curve) % 4)
+    white = b"XYZ \0\0\0\0" + struct.pack(">3i", 63190, 65536, 54061)
+    text = b"desc\0\0\0\0\0\0\0\2x\0" + bytes(78 + 4)
+    tags = {b"desc": text + bytes(-len(text) % 4), b"wtpt": white, b"cprt": b"text\0\0\0\0x\0\0\0"}
+    if grey:
+        tags[b"kTRC"] = curve
+    else:
+        for k, name in enumerate((b"r", b"g", b"b")):
+            tags[name + b"XYZ"] = b"XYZ \0\0\0\0" + struct.pack(">3i", *(round(row[k] * 65536) for row in matrix))
+            tags[name + b"TRC"] = curve
+    at, table, body = 132 + 12 * len(tags), b"", b""
+    for name, data in tags.items():
+        table += struct.pack(">4sII", name, at + len(body), len(data))
+        body += data
+    size = at + len(body)
+    space = b"GRAY" if grey else b"RGB "
+    head = struct.pack(">I4sI4s4s4s12s4s", size, b"lcms", 0x02100000, b"mntr", space, b"XYZ ", bytes(12), b"acsp")
+    head += bytes(68 - len(head)) + struct.pack(">3i", 63190, 65536, 54061)
+    return head + bytes(128 - len(head)) + struct.pack(">I", len(tags)) + table + body
+
+
+P3 = icc(_PRIMARIES[12], LIKE_SRGB)
+
+
+def profile_in(data: bytes) -> Profile | None:
+    return profile_of(container.read(data).structure)
+
+
+def coded(pixels: np.ndarray, profile: bytes | None, format: str = "JPEG") -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format, **({} if profile is None else {"icc_profile": profile}))
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG"])
+@pytest.mark.parametrize("profile", [P3, icc(ADOBE, GAMMA), icc(_SRGB, POINTS), icc(_SRGB, GAMMA, grey=True)])
+def test_light_is_what_littlecms_makes_of_the_numbers(profile: bytes, format: str, make_photo: Callable[..., np.ndarray]) -> None:
+    pixels = make_photo(64, 64)
+    grey = profile[16:20] == b"GRAY"
+    if grey:
+        pixels = pixels[..., 0]
+    found = profile_in(coded(pixels, profile, format))
+    assert found is not None
+    light = found.linear(pixels)
+    shown = np.where(light <= 0.0031308, light * 12.92, 1.055 * np.maximum(light, 0) ** (1 / 2.4) - 0.055) * 255
+    source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    wanted = ImageCms.profileToProfile(Image.fromarray(pixels), source, ImageCms.createProfile("sRGB"), 1, "RGB")
+    assert wanted is not None
+    assert np.abs(np.clip(shown, 0, 255) - np.asarray(wanted, np.float32)).max() < 2.5
+
+
+def test_srgb_and_what_cannot_be_read_are_taken_for_srgb() -> None:
+    pixels = np.zeros((16, 16, 3), np.uint8)
+    for profile in (None, icc(_SRGB, LIKE_SRGB), b"nonsense" * 30, P3[:200], P3[:128] + b"\xff" * 100, P3.replace(b"para", b"oops")):
+        assert profile_in(coded(pixels, profile)) is None
+
+
+def test_parts_are_joined_by_their_numbers(make_photo: Callable[..., np.ndarray]) -> None:
+    lead = b"ICC_PROFILE\0"
+    parts = [lead + bytes((k + 1, 3)) + P3[at : at + 200] for k, at in enumerate((0, 200, 400))]
+    whole = [b"\xff\xff\xe2" + struct.pack(">H", len(part) + 2) + part for part in parts]
+    assert joined([whole[2], b"\xff\xfe\0\4hi", whole[0], whole[1]]) == P3[:600]
+    assert joined(whole[:2]) is None
+    assert joined([]) is None
+
+
+@given(st.integers(0, 2**32), st.integers(1, 8))
+def test_a_mutated_profile_is_read_or_passed_by(seed: int, count: int) -> None:
+    chance = np.random.default_rng(seed)
+    data = bytearray(P3)
+    for _ in range(count):
+        data[chance.integers(128, len(data))] = chance.integers(256)
+    part = b"ICC_PROFILE\0\1\1" + bytes(data)
+    segment = b"\xff\xe2" + struct.pack(">H", len(part) + 2) + part
+    found = profile_of(JpegStructure(8, 8, (1,), ((1, 1),), ((1,) * 64,), False, 0, None, 4, None, (segment,), 1, b""))
+    assert found is None or np.isfinite(found.curves).all()
+
+
+@pytest.mark.parametrize(("code", "known"), [((12, 13, 0, 1), True), ((9, 14, 0, 1), True), ((1, 13, 0, 1), False), ((9, 16, 0, 1), False)])
+def test_the_code_of_a_png_says_it_too(code: tuple[int, ...], known: bool) -> None:
+    data = coded(np.zeros((16, 16, 3), np.uint8), P3, "PNG")
+    body = b"cICP" + bytes(code)
+    chunk = struct.pack(">I", 4) + body + struct.pack(">I", zlib.crc32(body))
+    assert (profile_in(data[:33] + chunk + data[33:]) is not None) == known
+
+
+def test_the_guard_sees_the_same_damage_in_any_colour_space(make_photo: Callable[..., np.ndarray]) -> None:
+    """One picture and its damage, in sRGB and in Display P3: the same colours to the eye, other numbers."""
+    pixels = make_photo(160, 160)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=60)
+    damaged = np.asarray(Image.open(buffer))
+    wide = ImageCms.ImageCmsProfile(io.BytesIO(P3))
+    to_wide = ImageCms.buildTransform(ImageCms.createProfile("sRGB"), wide, "RGB", "RGB", 1)
+    one, other = (np.asarray(ImageCms.applyTransform(Image.fromarray(each), to_wide)) for each in (pixels, damaged))
+    wanted = score(pixels, damaged).whole
+    through = score(one, other, profile=profile_in(coded(one, P3))).whole
+    assert abs(through - wanted) < 0.35
+    assert abs(score(one, other).whole - wanted) > abs(through - wanted)
