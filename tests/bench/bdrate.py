@@ -13,20 +13,17 @@ def bd_rate(
     rates_b: Sequence[float],
     quality_b: Sequence[float],
     interval: tuple[float, float] | None = None,
-    *,
-    within: tuple[float, float] | None = None,
 ) -> float:
     """Percent of bits that `b` spends beyond `a` at equal quality; negative where `b` is the better codec.
 
     Through each curve's points goes log(rate) over quality, a monotone piecewise cubic (pchip). The mean difference of the two over
-    the qualities that both reach becomes a percentage. `interval` narrows those qualities; `within` first narrows each curve to what it
-    reaches between two rates. A point that costs more than another and is no better is dropped. Nothing is extrapolated: what a curve
-    does not reach is left out.
+    the qualities that both reach becomes a percentage. `interval` narrows those qualities. A point that costs more than another and is no
+    better is dropped. Nothing is extrapolated: what a curve does not reach is left out.
 
     Raises ValueError if a curve keeps fewer than two points, or if the curves share no quality.
     """
     over_a, over_b = _curve(rates_a, quality_a), _curve(rates_b, quality_b)
-    (low_a, high_a), (low_b, high_b) = _reach(*over_a, within), _reach(*over_b, within)
+    (low_a, high_a), (low_b, high_b) = ((float(qualities[0]), float(qualities[-1])) for qualities, _ in (over_a, over_b))
     low, high = max(low_a, low_b), min(high_a, high_b)
     if interval is not None:
         low, high = max(low, interval[0]), min(high, interval[1])
@@ -52,12 +49,3 @@ def _curve(rates: Sequence[float], quality: Sequence[float]) -> tuple[NDArray[np
         raise ValueError("a curve needs two points of rising rate and quality")
     points = np.array(kept, dtype=np.float64)
     return points[:, 1], np.log(points[:, 0])
-
-
-def _reach(qualities: NDArray[np.float64], logs: NDArray[np.float64], within: tuple[float, float] | None) -> tuple[float, float]:
-    """The lowest and highest quality of a curve between two rates."""
-    if within is None:
-        return float(qualities[0]), float(qualities[-1])
-    over_rate = PchipInterpolator(logs, qualities)
-    low, high = np.clip(np.log(within), logs[0], logs[-1])
-    return float(over_rate(low)), float(over_rate(high))
