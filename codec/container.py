@@ -10,15 +10,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import zstandard
 from numpy.typing import NDArray
 
-from codec import jpeg, png
+from codec import jpeg, packing, png
 from codec.errors import Corrupt, NotAPicture, Unsupported
 from codec.picture import MAX_KEPT_BYTES, JpegStructure, Picture, PngStructure, Structure
 
-_MAX_TRAILER_BYTES = 2**31  # a motion photo's video; bytes that the file itself had
-_MAX_META_BYTES = 2 * MAX_KEPT_BYTES  # with a length of four bytes before segments that may have four themselves
+MAX_TRAILER_BYTES = 2**31  # a motion photo's video; bytes that the file itself had
+MAX_META_BYTES = 2 * MAX_KEPT_BYTES  # with a length of four bytes before segments that may have four themselves
 
 _FORMATS = (
     (b"GIF8", "GIF"),
@@ -90,9 +89,9 @@ def to_sections(structure: Structure) -> dict[str, bytes]:
     fields |= {"width": structure.width, "height": structure.height, "trailer_packed": False}
     sections = {}
     if kept:
-        sections["META"] = _pack(b"".join(len(part).to_bytes(4, "big") + part for part in kept))
+        sections["META"] = packing.pack(packing.join(kept))
     if structure.trailer:
-        packed = _pack(structure.trailer)
+        packed = packing.pack(structure.trailer)
         fields["trailer_packed"] = len(packed) < len(structure.trailer)
         sections["TRLR"] = packed if fields["trailer_packed"] else structure.trailer
     return {"STRC": json.dumps(fields, sort_keys=True, separators=(",", ":")).encode(), **sections}
@@ -104,10 +103,10 @@ def from_sections(sections: Mapping[str, bytes]) -> Structure:
         fields = json.loads(sections["STRC"])
         if not isinstance(fields, dict):
             raise Corrupt("the structure is not a set of fields")
-        kept = _split(_unpack(sections["META"], _MAX_META_BYTES)) if "META" in sections else ()
+        kept = packing.split(packing.unpack(sections["META"], MAX_META_BYTES)) if "META" in sections else ()
         trailer = sections.get("TRLR", b"")
         if _flag(fields["trailer_packed"]):
-            trailer = _unpack(trailer, _MAX_TRAILER_BYTES)
+            trailer = packing.unpack(trailer, MAX_TRAILER_BYTES)
         if fields["kind"] == "jpeg":
             return _jpeg_structure(fields, kept, trailer)
         if fields["kind"] == "png":
@@ -169,32 +168,3 @@ def _flag(value: object) -> bool:
     if not isinstance(value, bool):
         raise Corrupt("a flag of the structure is neither true nor false")
     return value
-
-
-def _pack(data: bytes) -> bytes:
-    level = 19 if len(data) < 2**20 else 3  # a video does not get smaller, and level 19 would take a minute to find out
-    return zstandard.ZstdCompressor(level=level, write_content_size=True).compress(data)
-
-
-def _unpack(data: bytes, limit: int) -> bytes:
-    # The library allocates what the frame's header says, whatever max_output_size is: look at the header first.
-    try:
-        size = zstandard.frame_content_size(data)
-        if not 0 <= size <= limit:
-            raise Corrupt("a packed section says no size, or more than it may have")
-        unpacked: bytes = zstandard.ZstdDecompressor().decompress(data, max_output_size=limit, allow_extra_data=False)
-    except zstandard.ZstdError as error:
-        raise Corrupt(f"a packed section cannot be unpacked ({error})") from None
-    return unpacked
-
-
-def _split(data: bytes) -> tuple[bytes, ...]:
-    parts = []
-    at = 0
-    while at < len(data):
-        size = int.from_bytes(data[at : at + 4], "big")
-        if at + 4 + size > len(data):
-            raise Corrupt("the kept segments are cut")
-        parts.append(data[at + 4 : at + 4 + size])
-        at += 4 + size
-    return tuple(parts)

@@ -32,5 +32,13 @@ LEVELS: Final[Mapping[str, Level]] = MappingProxyType(
 
 DEFAULT_LEVEL: Final = LEVELS["high"]
 
+EXACT: Final = Level("exact", whole=100.0, worst_tile=100.0)
+"""Identical bytes. Not one of LEVELS: no lossy archive reaches it, and no guard is asked."""
+
 COPY_MARGIN: Final = 2.0
 """Points that the rebuilt JPEG copy may lose against the decoded archive, since it is coded once more."""
+
+
+def level_of(name: str) -> Level:
+    """The level that a user named, `exact` among them. Raises KeyError for what is none."""
+    return EXACT if name == EXACT.name else LEVELS[name]

@@ -41,7 +41,7 @@ def read(data: bytes) -> Picture:
     after: list[bytes] = []
     packed: list[bytes] = []
     end = 8
-    for kind, start, end in _chunks(data):
+    for kind, start, end in chunks(data):
         if kind == b"CgBI":
             raise Unsupported("cgbi", "Apple's own variant of PNG")  # it stands before IHDR
         if (not before) != (kind == b"IHDR"):
@@ -80,7 +80,7 @@ def _plain(pixels: NDArray[np.uint8]) -> list[bytes]:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG", optimize=True)
     coded = buffer.getvalue()
-    return [coded[start:end] for kind, start, end in _chunks(coded) if kind == b"IDAT"]
+    return [coded[start:end] for kind, start, end in chunks(coded) if kind == b"IDAT"]
 
 
 def _interlaced(pixels: NDArray[np.uint8]) -> list[bytes]:
@@ -89,7 +89,7 @@ def _interlaced(pixels: NDArray[np.uint8]) -> list[bytes]:
     return [struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body)) for body in bodies]
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+def chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
     """Kind, start and end of each chunk up to IEND, their CRCs checked."""
     at = 8
     while True:

@@ -33,7 +33,7 @@ def noise(height: int = 20, width: int = 30, channels: int = 3) -> np.ndarray:
 
 
 def parts(data: bytes) -> list[bytes]:
-    return [data[start:end] for _, start, end in png._chunks(data)]
+    return [data[start:end] for _, start, end in png.chunks(data)]
 
 
 def joined(*chunks: bytes) -> bytes:
