@@ -34,7 +34,7 @@ class CodecBackend:
         return float(width) * height / 1e6
 
     def archive(self, job: EncodeJob, allowance_bytes: int) -> Encoded:
-        facts = Facts(len(job.original), job.sha256, job.name, job.mtime_ns, job.mode)
+        facts = Facts(len(job.original), job.sha256, job.name, job.mtime_ns, job.mode, job.worn)
         level = LEVELS[job.level]
         made = archive_photo(
             job.original, facts, self._model, level, min_saving=job.min_saving, allowance_bytes=allowance_bytes, rate=job.rate

@@ -9,7 +9,7 @@ import logging
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -17,6 +17,7 @@ from pathlib import Path
 from daemon.composition import Workshop
 from daemon.copies import attributes, rebuilt
 from daemon.galleries import Gallery
+from daemon.recovery import settle
 from storage.catalog import Catalog
 from storage.digest import sha256_of, sha256_of_bytes
 from storage.errors import Damaged, Missing, Refused, StorageError
@@ -76,30 +77,36 @@ def give_back(shop: Workshop, gallery: Gallery, row: PhotoRow, goal: Path) -> bo
     pinned_until_at = int((shop.clock.now() + gallery.settings.idle_for).timestamp())
     if row.state is State.RETIRED:
         try:
-            with _intending(shop.catalog, row, sha256, gallery.relative(goal)):
+            with _intending(shop, gallery, row, sha256, goal):
                 fingerprint = vault.put_back(goal, sha256, row.stand_in_sha256, taken_from=row.location)
         except (Missing, Damaged) as error:
             _log.warning("%s; a copy from the archive takes its place", error)
         else:
             shop.catalog.restored(row.id, pinned_until_at=pinned_until_at, fingerprint=fingerprint)
             return True
-    data = rebuilt(shop.codec, vault.archive_path(sha256), row.archive_sha256)
+    archive = vault.archive_path(sha256)
+    data = rebuilt(shop.codec, archive, row.archive_sha256)
     digest = sha256_of_bytes(data)
     worn_by = goal if os.path.lexists(goal) else row.location
-    with _intending(shop.catalog, row, digest, gallery.relative(goal)):
-        fingerprint = vault.replace_stand_in(goal, data, row.stand_in_sha256, attributes(row, worn_by))
+    with _intending(shop, gallery, row, digest, goal):
+        fingerprint = vault.replace_stand_in(goal, data, row.stand_in_sha256, attributes(row, worn_by, archive))
     shop.catalog.restored(row.id, pinned_until_at=pinned_until_at, fingerprint=fingerprint, copy_sha256=digest)
     return False
 
 
 @contextmanager
-def _intending(catalog: Catalog, row: PhotoRow, sha256: str, goal: bytes) -> Iterator[None]:
-    """The catalogue knows what is about to be put where; where that is refused, it forgets it again."""
-    catalog.restoring(row.id, sha256, None if goal == row.path else goal)
+def _intending(shop: Workshop, gallery: Gallery, row: PhotoRow, sha256: str, goal: Path) -> Iterator[None]:
+    """The catalogue knows what is about to be put where. After an error the disk is asked how far it came, as after a crash.
+
+    Where that fails too, the intent stays, and the next run's recovery looks again.
+    """
+    bound_for = gallery.relative(goal)
+    shop.catalog.restoring(row.id, sha256, None if bound_for == row.path else bound_for)
     try:
         yield
     except StorageError:
-        catalog.restoring(row.id, None)
+        with suppress(StorageError):
+            settle(shop.catalog.get(row.id), gallery, shop.catalog, shop.clock)
         raise
 
 

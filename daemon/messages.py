@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from codec.facts import Worn
 from codec.rating import Rating
 
 Format = Literal["jpeg", "png"]
@@ -34,6 +35,7 @@ class EncodeJob:
     min_saving: float
     stand_in: bool
     rate: float | None = None
+    worn: Worn | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from codec.levels import Level
+from daemon.copies import wear_of
 from daemon.errors import WorkerError
 from daemon.galleries import Gallery
 from daemon.importance import wanted
@@ -95,8 +96,8 @@ class Optimizer:
     def _give_up(self, photo_id: int, error: storage_errors.StorageError | WorkerError) -> Outcome:
         kind, reason = _verdict(error)
         row = self._catalog.get(photo_id)
-        if row.state is State.COMMITTED and not self._in_place(row):
-            # The exchange could not be undone: the row stays COMMITTED, which makes the next run's recovery look at it again.
+        if not self._in_place(row):
+            # The exchange was done and could not be undone: the row stays as it is, which makes the next run's recovery look at it again.
             return Outcome(Kind.FAILED, reason, str(error))
         match kind:
             case Kind.AGAIN:
@@ -108,8 +109,12 @@ class Optimizer:
                 return self._fail(photo_id, reason, str(error))
 
     def _in_place(self, row: PhotoRow) -> bool:
-        """Whether the original (or a newer file of the user) stands under its name, and none waits in the vault."""
+        """Whether what was there before (or a newer file of the user) stands under its name, and no original waits in the vault."""
+        if row.state is not State.COMMITTED and row.copy_sha256 is None:
+            return True  # nothing was exchanged yet
         survey = self._vault.survey(row.location, sha256=row.sha256, stand_in_sha256=row.stand_in_sha256)
+        if row.state is not State.COMMITTED:  # a copy that gives its place back to a stand-in
+            return survey.at_path is not AtPath.STAND_IN
         return survey.at_path in (AtPath.ORIGINAL, AtPath.OTHER) and survey.aside is Holding.MISSING
 
     def _work(self, row: PhotoRow) -> Outcome:
@@ -207,6 +212,7 @@ class Optimizer:
             level=level.name,
             min_saving=self._gallery.limits.min_saving,
             stand_in=self._gallery.wants_stand_ins,
+            worn=wear_of(path),
         )
         made = self._codec.encode(job)
         if isinstance(made, Refused):

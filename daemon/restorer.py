@@ -9,11 +9,10 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from codec import bitstream
 from codec.errors import CodecError
-from codec.facts import Facts
+from codec.facts import Worn
 from daemon.composition import Workshop
-from daemon.copies import attributes, rebuilt
+from daemon.copies import attributes, facts_of, rebuilt, wearing
 from daemon.discovery import check_presence
 from daemon.eligibility import SUFFIXES, walk
 from daemon.errors import GalleryGone, WorkerError, WrongPath
@@ -227,7 +226,7 @@ def _into(shop: Workshop, gallery: Gallery, row: PhotoRow, target: _Target, fold
     if row.has_archive and (row.state in (State.RETIRED, State.PURGED) or not as_it_is or _in_its_place(row) is None):
         archive = gallery.vault.archive_path(row.sha256 or "")
         worn_by = row.location if target.place is None or os.path.lexists(row.location) else target.place
-        _write(goal, rebuilt(shop.codec, archive, row.archive_sha256, format), attributes(row, worn_by))
+        _write(goal, rebuilt(shop.codec, archive, row.archive_sha256, format), attributes(row, worn_by, archive))
         return Restoration(target.name, Came.COPY, goal, note=note)
     if not as_it_is:
         raise WrongPath("it is not archived; any picture program can convert it")
@@ -274,15 +273,9 @@ def _from_archive_alone(shop: Workshop, target: _Target, folder: Path, format: F
     _check_free(goal)
     data = rebuilt(shop.codec, target.archive, None, format)
     here = Attributes.of(target.archive)
-    _write(goal, data, replace(here, mode=facts.mode, mtime_ns=facts.mtime_ns, atime_ns=facts.mtime_ns, xattrs={}))
+    worn = facts.worn or Worn(facts.mtime_ns, here.uid, here.gid)
+    _write(goal, data, wearing(worn, facts.mode, facts.mtime_ns))
     return Restoration(target.name, Came.COPY, goal)
-
-
-def facts_of(archive: Path) -> Facts:
-    """What an archive says about its original. Raises CodecError, StorageError."""
-    data = read_once(archive).data
-    small = bitstream.peek(data).small
-    return Facts.from_bytes(small["FACT"])
 
 
 def _check_free(goal: Path) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
+from codec.facts import Facts
 from daemon import restorer
 from daemon.errors import WrongPath
 from daemon.marking import original_of
@@ -168,7 +169,7 @@ def test_a_stand_in_without_a_catalogue_still_says_what_it_stands_for(
     moved = archived.rename(home.root / "renamed.jpg")
     for file in home.places.state_folder.iterdir():
         file.unlink()
-    facts = type("Facts", (), {"name": b"a.jpg", "mode": 0o640, "mtime_ns": WHEN})
+    facts = Facts(9, "0" * 64, b"a.jpg", WHEN, 0o640)
     monkeypatch.setattr(restorer, "facts_of", lambda archive: facts)  # the fake archive has none
     for to in (tmp_path, tmp_path / "folder"):
         (done,) = restore(home, moved if to == tmp_path else home.root, to=to)
