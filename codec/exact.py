@@ -22,6 +22,7 @@ from codec import canonical, packing
 from codec.container import MAX_META_BYTES, MAX_TRAILER_BYTES
 from codec.errors import Corrupt, Unsupported
 from codec.facts import Facts
+from codec.health import check_end
 from codec.jpeg_segments import Frame, Segment, frame, walk
 from codec.rust import Refusal, call, reserve
 
@@ -110,8 +111,8 @@ def check_work(found: Frame) -> None:
 
 
 def check_health(bare: bytes) -> None:
-    """Raise Corrupt for a picture at which libjpeg warns, Unsupported('sampling') for one that it does not read."""
-    glimpse(bare, 8)
+    """Raise Corrupt for a picture at which libjpeg warns or that ends in grey, Unsupported('sampling') for one that it does not read."""
+    check_end(glimpse(bare, 8), 8)
 
 
 def glimpse(jpeg: bytes, factor: int) -> NDArray[np.uint8]:
