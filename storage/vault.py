@@ -145,8 +145,9 @@ class Vault(Shelf):
         if placed is None or placed != stand_in_sha256:
             raise Changed(f"{shown(path)} is not our stand-in any more")
         self._make_room(swap, (sha256_of_bytes(data), stand_in_sha256))
-        self._put_aside(data, attributes or Attributes.of(path), swap)
+        attributes = attributes or Attributes.of(path)
         try:
+            self._put_aside(data, attributes, swap)
             self._swap(swap, path, stand_in_sha256)
         except Exception:
             with suppress(StorageError):

@@ -1,0 +1,93 @@
+"""Every n-th call fails, or is the last of a killed process: `sweep` says how. Here the part of it that every run of the tests affords."""
+
+import os
+import signal
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from daemon.composition import start_workers
+from tests.daemon.conftest import InProcess
+from tests.daemon.faults import Counting, Killing, behind
+from tests.daemon.power import Forgetful
+from tests.daemon.sweep import ALL_FAULTS, ANY_SAVING, SCENARIOS, Sweep, in_child, small_photo
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> Iterator[Sweep]:
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else tmp_path) as folder:
+        yield Sweep(Path(folder), small_photo(), InProcess(), ANY_SAVING)
+
+
+@pytest.mark.parametrize("exchange", [True, False], ids=["exchange", "copy aside"])
+@pytest.mark.parametrize(
+    "name", ["optimize, retire and purge", "restore the original", "restore a copy", "put a copy away", "copy beside an edit", "migrate"]
+)
+def test_a_sample_of_all_points(sweep: Sweep, name: str, exchange: bool) -> None:
+    """Another residue for each scenario and mount, so that together they meet the points that all runs share."""
+    shift = list(SCENARIOS).index(name) + 3 * exchange
+    faults = ["kill", "EIO", "power cut, all dropped", "power cut, some of it"]
+    points = sweep.run(name, faults, exchange=exchange, every=14, first=1 + shift)
+    assert sweep.losses == []
+    assert points >= 6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("exchange", [True, False], ids=["exchange", "copy aside"])
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_all_points(sweep: Sweep, name: str, exchange: bool) -> None:
+    points = sweep.run(name, ALL_FAULTS, exchange=exchange)
+    assert sweep.losses == []
+    print(f"{points} points, 0 losses")
+
+
+@pytest.mark.slow
+def test_with_the_real_codec(sweep: Sweep) -> None:
+    codec = start_workers()
+    try:
+        real = Sweep(sweep.base, sweep.photo, codec, ANY_SAVING)
+        for name in ("optimize, retire and purge", "restore a copy"):
+            assert real.run(name, ["kill"]) > 20
+        assert real.losses == []
+    finally:
+        codec.close()
+
+
+def test_the_layer_sees_what_it_should(sweep: Sweep, tmp_path: Path) -> None:
+    """A sweep over a layer that misses calls would pass without meaning anything."""
+    from storage import durable
+
+    layer = Counting(only_changes=True)
+    with behind(layer):
+        durable.write_new(tmp_path / "a", b"1")
+        durable.replace(tmp_path / "a", tmp_path / "b")
+        durable.remove(tmp_path / "b")
+    assert layer.points == [
+        *("open", "write", "fsync", "renameat2", "fsync"),
+        *("replace", "fsync"),
+        *("unlink", "fsync"),
+    ]
+    assert in_child(lambda: durable.write_new(tmp_path / "c", b"1234"), Killing(2)) == -signal.SIGKILL
+    (torn,) = tmp_path.iterdir()
+    assert torn.read_bytes() == b"12"
+
+
+def test_a_loss_is_told(sweep: Sweep) -> None:
+    """The judge itself: what was purged, and then its archive was damaged."""
+    scenario = SCENARIOS["optimize, retire and purge"]
+    home, _ = sweep._begin(scenario, None, exchange=True)
+    scenario.act(home)
+    assert sweep.holds(home)
+    (archive,) = (home.root / ".gallery-optimizer/archives").rglob("*.nphoto")
+    archive.write_bytes(archive.read_bytes()[:-1])
+    assert not sweep.holds(home)
+
+
+def test_a_disk_that_is_not_waited_for_loses_photos(sweep: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The layer that forgets is no comfort unless it catches a vault that never asks for an fsync."""
+    monkeypatch.setattr(Forgetful, "_synced", lambda *_: None)
+    sweep.run("purge", ["power cut, names without bytes"], first=10)
+    sweep.run("optimize, retire and purge", ["power cut, names without bytes"], first=70)
+    assert any("lost" in loss for loss in sweep.losses)
