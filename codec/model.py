@@ -6,7 +6,7 @@ model's digest, which every archive names. Files that ship lie in codec/weights/
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import Final
@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load
 
 from codec.errors import Corrupt, ModelMissing, UnknownVersion
+from codec.inference import Inference
 from codec.network.constants import ANCHORS, HYPER, LATENTS, STEPS
 from codec.network.network import Network
 from codec.network.rows import ROWS, Rows
@@ -35,7 +36,7 @@ _ROWS: Final = ("weight", "bias", "base", "shrink", "offset", "neighbours", "siz
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Model:
-    """A codec ready for use. Immutable; may be shared by threads that don't call it at the same time."""
+    """A codec ready for use. Immutable; may be shared by threads."""
 
     name: str
     digest: bytes  # 32 bytes, SHA-256 of the weight file
@@ -44,6 +45,10 @@ class Model:
     y_tables: TokenTables  # a row for each of the 64 rows
     z_tables: TokenTables  # a row for each anchor quality and channel: anchor * HYPER + channel
     dead_zone: NDArray[np.float32]  # (64,): how far the encoder rounds towards 0, by row; no decoder uses it
+    networks: Inference = field(init=False, repr=False)  # `network` as files are coded with it
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "networks", Inference(self.network))
 
 
 def manifest() -> dict[str, dict[str, str]]:
@@ -96,7 +101,7 @@ def model_from(data: bytes) -> Model:
         model = Model(
             name=name,
             digest=hashlib.sha256(data).digest(),
-            network=network.eval().requires_grad_(False).to(memory_format=torch.channels_last),  # type: ignore[call-overload]
+            network=network.eval().requires_grad_(False),
             rows=Rows(**{part: tensors[f"rows.{part}"] for part in _ROWS}),
             y_tables=TokenTables(tensors["tables.y"]),
             z_tables=TokenTables(tensors["tables.z"]),

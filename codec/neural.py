@@ -1,23 +1,24 @@
 """Pixels <-> the pixel stream, by the neural codec. docs/bitstream.md gives the layout of the stream.
 
-encode: pad -> analysis -> units -> bytes        decode: bytes -> units -> synthesis -> crop
+encode: pad -> analysis -> units -> bytes        decode: bytes -> strips of units -> synthesis -> pixels
 """
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from codec.errors import Corrupt, ModelMissing, UnknownVersion
+from codec.inference import ANALYSIS_HALO, Cells
 from codec.model import SHORT_DIGEST, Model
-from codec.network.constants import CELL, CELL_PIXELS, PATCH, TOP_QUALITY
-from codec.unit import UNIT_COLUMNS, UNIT_ROWS, Cells, at_latents, decode_unit, encode_unit
+from codec.network.constants import CELL, CELL_PIXELS, TOP_QUALITY
+from codec.rowwise import Floats
+from codec.strips import columns_of, each, paint
+from codec.unit import UNIT_COLUMNS, UNIT_ROWS, Part, decode_unit, encode_unit, quantise_unit
 
 Pixels = NDArray[np.uint8]
 
@@ -29,8 +30,8 @@ _HEAD: Final = struct.Struct(f"<BBHHB{SHORT_DIGEST}s")  # version, flags, width,
 _CRC: Final = struct.Struct("<I")
 _LENGTH: Final = struct.Struct("<I")
 _GREY, _MAPPED = 1, 2
-_TILE_ROWS, _TILE_COLUMNS = 32, 128
-"""Latents that are synthesised at a time: bounds memory and keeps the finest layers near the processor."""
+_HELD_PIXELS: Final = 1 << 25
+"""Up to so many pixels, features and latents are kept between encodings: 14 bytes for each pixel."""
 
 
 def quality_of(rate: float) -> int:
@@ -57,11 +58,16 @@ def decode_pixels(data: bytes, model: Model) -> Pixels:
     head = read_head(data)
     if not model.digest.startswith(head.model):
         raise ModelMissing(head.model)
-    canvas = _Canvas(head)
-    with torch.inference_mode():
-        for row, column, payload in _units(data, head):
-            canvas.place(decode_unit(model, payload, _unit_cells(head.cells, row, column)), row * CELL, column * CELL)
-        return canvas.picture(model)
+    units = list(_units(data, head))  # all are checked before one is read, and before there is memory for the picture
+    abreast = -(-head.cells.shape[1] // UNIT_COLUMNS)
+
+    def strip(number: int) -> Floats:
+        found = units[number * abreast : (number + 1) * abreast]
+        return _joined([decode_unit(model, payload, _unit_cells(head.cells, row, column)) for row, column, payload in found])
+
+    out = _empty(head)
+    _paint(model, head, strip, out)
+    return out
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -138,54 +144,18 @@ def _unit_cells(cells: Cells, row: int, column: int) -> Cells:
     return np.ascontiguousarray(cells[row : row + UNIT_ROWS, column : column + UNIT_COLUMNS])
 
 
-class _Canvas:
-    """Gathers the latents of all units; then synthesises the picture tile by tile, each with a halo, so that no border shows and tiling
-    changes nothing."""
+def _empty(head: Head) -> Pixels:
+    return np.empty((head.height, head.width) if head.grey else (head.height, head.width, 3), np.uint8)
 
-    def __init__(self, head: Head) -> None:
-        self._head = head
-        h, w = (side * CELL for side in head.cells.shape)
-        self._latents: list[tuple[int, int, Tensor]] = []
-        self._shape = h, w
 
-    def place(self, latents: Tensor, row: int, column: int) -> None:
-        self._latents.append((row, column, latents))
+def _paint(model: Model, head: Head, make: Callable[[int], Floats], out: Pixels) -> None:
+    """Pixels out of strips of latents, each as high as a unit and as wide as the picture."""
+    paint(model.networks.synthesis, make, -(-head.cells.shape[0] // UNIT_ROWS), head.cells, out[..., None] if head.grey else out)
 
-    def _window(self, top: int, bottom: int, left: int, right: int) -> Tensor:
-        """Latents (1, LATENTS, bottom - top, right - left) out of the units that hold them."""
-        rows = []
-        for row in sorted({r for r, _, _ in self._latents}):
-            strips = [(c, y) for r, c, y in self._latents if r == row]
-            height = strips[0][1].shape[2]
-            if row >= bottom or row + height <= top:
-                continue
-            cut = slice(max(0, top - row), min(height, bottom - row))
-            rows.append(
-                torch.cat([y[:, :, cut, max(0, left - c) : max(0, right - c)] for c, y in strips if c < right and c + y.shape[3] > left], 3)
-            )
-        return torch.cat(rows, 2).contiguous(memory_format=torch.channels_last)
 
-    def picture(self, model: Model) -> Pixels:
-        head, (h, w) = self._head, self._shape
-        out = np.empty((head.height, head.width) if head.grey else (head.height, head.width, 3), np.uint8)
-        for top in range(0, h, _TILE_ROWS):
-            for left in range(0, w, _TILE_COLUMNS):
-                tile = self._tile(model, top, left)
-                cut = out[top * PATCH : (top + _TILE_ROWS) * PATCH, left * PATCH : (left + _TILE_COLUMNS) * PATCH]
-                cut[...] = tile[: cut.shape[0], : cut.shape[1]]
-        return out
-
-    def _tile(self, model: Model, top: int, left: int) -> Pixels:
-        (h, w), halo = self._shape, model.network.synthesis.HALO
-        bottom, right = min(top + _TILE_ROWS, h), min(left + _TILE_COLUMNS, w)
-        t, b, l, r = max(0, top - halo), min(h, bottom + halo), max(0, left - halo), min(w, right + halo)  # noqa: E741
-        quality = at_latents(self._head.cells[t // CELL : b // CELL, l // CELL : r // CELL])  # the halo is one cell wide
-        rgb = model.network.synthesis(self._window(t, b, l, r), quality)
-        inner = rgb[0, :, (top - t) * PATCH : (bottom - t) * PATCH, (left - l) * PATCH : (right - l) * PATCH]
-        if self._head.grey:
-            inner = inner.mean(0, keepdim=True)
-        levels: Pixels = (inner * 255).round_().clamp_(0, 255).to(torch.uint8).permute(1, 2, 0).numpy()
-        return levels[..., 0] if self._head.grey else levels
+def _joined(parts: list[Floats]) -> Floats:
+    """A strip out of the units that lie side by side in it."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, 1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -195,19 +165,25 @@ class Encoded:
     stream: bytes
     quality: int
     head: Head
-    latents: tuple[tuple[int, int, Tensor], ...]
+    latents: tuple[Floats, ...] | None
+    """Of each unit; None for a large picture."""
 
     def decoded(self, model: Model) -> Pixels:
-        """The pixels that `decode_pixels` gives, without reading the stream again."""
-        canvas = _Canvas(self.head)
-        for row, column, latents in self.latents:
-            canvas.place(latents, row, column)
-        with torch.inference_mode():
-            return canvas.picture(model)
+        """The pixels that `decode_pixels` gives; where there are latents, without reading the stream again."""
+        latents = self.latents
+        if latents is None:
+            return decode_pixels(self.stream, model)
+        abreast = -(-self.head.cells.shape[1] // UNIT_COLUMNS)
+        out = _empty(self.head)
+        _paint(model, self.head, lambda number: _joined(list(latents[number * abreast : (number + 1) * abreast])), out)
+        return out
 
 
 class Analysed:
-    """A picture after the part of the analysis that is the same for every quality, so that a search over rates pays for it once."""
+    """A picture after the part of the analysis that is the same for every quality, so that a search over rates pays for it once.
+
+    What it holds is nine bytes for each pixel; of a picture larger than that, it holds the pixels alone and each encoding pays.
+    """
 
     def __init__(self, pixels: Pixels, model: Model) -> None:
         """Raises ValueError for pixels that are not uint8 (H, W, 3) or (H, W), or of a size that the format has no room for."""
@@ -216,18 +192,42 @@ class Analysed:
         height, width = pixels.shape[:2]
         if not (1 <= height <= LARGEST_SIDE and 1 <= width <= LARGEST_SIDE and height * width <= MOST_PIXELS):
             raise ValueError(f"{width} x {height} pixels have no room in the format")
-        self._model, self.grey, self.width, self.height = model, pixels.ndim == 2, width, height
+        self._model, self._pixels, self.grey, self.width, self.height = model, pixels, pixels.ndim == 2, width, height
         self.shape = -(-height // CELL_PIXELS), -(-width // CELL_PIXELS)
-        with torch.inference_mode():
-            self.units = [(row, column, *self._features(pixels, row, column)) for row, column in _grid(self.shape)]
+        self._grid = list(_grid(self.shape))
+        self._small = height * width <= _HELD_PIXELS
+        self._features = [self._analysis(row, column) for row, column in self._grid] if self._small else None
 
-    def _features(self, pixels: Pixels, row: int, column: int) -> tuple[Tensor, Tensor]:
-        cut = pixels[row * CELL_PIXELS : (row + UNIT_ROWS) * CELL_PIXELS, column * CELL_PIXELS : (column + UNIT_COLUMNS) * CELL_PIXELS]
-        cut = np.pad(
-            cut, [(0, -cut.shape[0] % CELL_PIXELS), (0, -cut.shape[1] % CELL_PIXELS), *([(0, 0)] if cut.ndim == 3 else [])], mode="edge"
-        )
-        rgb = torch.from_numpy(cut if cut.ndim == 3 else np.repeat(cut[..., None], 3, 2)).permute(2, 0, 1)[None].float() / 255
-        return self._model.network.analysis.features(rgb)
+    def _analysis(self, row: int, column: int) -> tuple[Floats, Floats]:
+        """Features of a unit, its columns side by side in as many threads as there are."""
+        rows = slice(row * CELL_PIXELS, (row + UNIT_ROWS) * CELL_PIXELS)
+        pixels = self._pixels[rows, column * CELL_PIXELS : (column + UNIT_COLUMNS) * CELL_PIXELS]
+        rest = -pixels.shape[0] % CELL_PIXELS, -pixels.shape[1] % CELL_PIXELS
+        pixels = np.pad(pixels, [(0, rest[0]), (0, rest[1]), (0, 0)][: pixels.ndim], mode="edge")
+        rgb = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, 2)
+        width = rgb.shape[1] // CELL_PIXELS
+        halo = ANALYSIS_HALO // CELL
+
+        def features(part: tuple[int, int]) -> tuple[Floats, Floats]:
+            left, right = part
+            first, last = max(0, left - halo), min(width, right + halo)
+            linear, trunk = self._model.networks.features(rgb[:, first * CELL_PIXELS : last * CELL_PIXELS])
+            inner = slice((left - first) * CELL, (right - first) * CELL)
+            return linear[:, inner], trunk[:, inner]
+
+        parts = each(features, columns_of(width))
+        return _joined([linear for linear, _ in parts]), _joined([trunk for _, trunk in parts])
+
+    def _latents(self, number: int, cells: Cells) -> Floats:
+        """Of one unit, times the gain."""
+        features = self._features[number] if self._features is not None else self._analysis(*self._grid[number])
+        return self._model.networks.finish(*features, cells)
+
+    def symbols(self, quality: int) -> Iterator[list[Part]]:
+        """What would be coded at a quality, unit by unit."""
+        for number, (row, column) in enumerate(self._grid):
+            cells = _unit_cells(np.full(self.shape, quality, np.int32), row, column)
+            yield quantise_unit(self._model, self._latents(number, cells), cells)[0]
 
     def encode(self, quality: int, offsets: NDArray[np.int8] | None = None) -> Encoded:
         """Code at a quality 0..TOP_QUALITY; `offsets` (int8, for each 64 x 64 pixels, `shape` in all) adds to it cell by cell.
@@ -248,13 +248,17 @@ class Analysed:
             head += _LENGTH.pack(len(packed)) + packed
         head += _CRC.pack(zlib.crc32(head))
         parsed = read_head(head)
-        parts, latents, crc = [head], [], parsed.crc
-        with torch.inference_mode():
-            for row, column, linear, trunk in self.units:
-                cells = _unit_cells(parsed.cells, row, column)
-                payload, y_hat = encode_unit(self._model, self._model.network.analysis.finish(linear, trunk, at_latents(cells)), cells)
-                unit = _LENGTH.pack(len(payload)) + payload
-                crc = zlib.crc32(unit, crc)
-                parts += [unit, _CRC.pack(crc)]
-                latents.append((row * CELL, column * CELL, y_hat))
-        return Encoded(b"".join(parts), quality, parsed, tuple(latents))
+
+        def coded(number: int) -> tuple[bytes, Floats | None]:
+            cells = _unit_cells(parsed.cells, *self._grid[number])
+            payload, latents = encode_unit(self._model, self._latents(number, cells), cells)
+            return payload, latents if self._small else None
+
+        units = each(coded, range(len(self._grid)))
+        parts, crc = [head], parsed.crc
+        for payload, _ in units:
+            unit = _LENGTH.pack(len(payload)) + payload
+            crc = zlib.crc32(unit, crc)
+            parts += [unit, _CRC.pack(crc)]
+        held = tuple(latents for _, latents in units if latents is not None)
+        return Encoded(b"".join(parts), quality, parsed, held if self._small else None)

@@ -8,19 +8,19 @@ All that the entropy coder sees is integers, so every machine reads the same sym
 read.
 """
 
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from codec import rans
+from codec import kernels, rans
 from codec.errors import Corrupt
+from codec.inference import Cells
 from codec.model import Model
-from codec.network.constants import CELL, HYPER, LATENTS, STEPS
-from codec.network.network import first_part
+from codec.network.constants import CELL, HYPER, STEPS
 from codec.network.rows import Z_LIMIT, quantise, scatter
+from codec.rowwise import Floats
 from codec.tokens import TokenTables
 
 UNIT_ROWS: Final = 16
@@ -29,31 +29,10 @@ UNIT_ROWS: Final = 16
 UNIT_COLUMNS: Final = 128
 """Cells in the width of a unit: 8192 pixels."""
 
-Cells = NDArray[np.int32]
-"""The quality 0..TOP_QUALITY of each 64 x 64 cell, (h, w)."""
+Symbols = NDArray[np.int32]
 
-
-def at_cells(cells: Cells) -> Tensor:
-    """Cell qualities as the networks want them at /64: (1, h, w), or (1, 1, 1) where all are equal (the same result, faster)."""
-    if (cells == cells.flat[0]).all():
-        cells = cells[:1, :1]
-    return torch.from_numpy(cells.astype(np.float32) / np.float32(STEPS))[None]
-
-
-def at_latents(cells: Cells) -> Tensor:
-    """The same at /16: (1, 4h, 4w), or (1, 1, 1)."""
-    quality = at_cells(cells)
-    return quality if quality.numel() == 1 else quality.repeat_interleave(CELL, 1).repeat_interleave(CELL, 2)
-
-
-def _to_numpy(x: Tensor) -> NDArray[np.float32]:
-    """(1, C, h, w) -> contiguous (h, w, C)."""
-    return np.ascontiguousarray(x[0].permute(1, 2, 0).numpy())
-
-
-def _to_torch(x: NDArray[np.int32]) -> Tensor:
-    """(h, w, C) -> (1, C, h, w) of floats, channels last in memory."""
-    return torch.from_numpy(x.astype(np.float32)).permute(2, 0, 1)[None]
+Part = tuple[Symbols, NDArray[np.uint16], TokenTables]
+"""Symbols, the row of each, and the tables that the rows belong to."""
 
 
 def _z_rows(cells: Cells) -> NDArray[np.uint16]:
@@ -61,50 +40,44 @@ def _z_rows(cells: Cells) -> NDArray[np.uint16]:
     return (anchors[..., None] * HYPER + np.arange(HYPER)).astype(np.uint16).ravel()
 
 
-Part = tuple[NDArray[np.int32], NDArray[np.uint16], TokenTables]
-"""Symbols, the row of each, and the tables that the rows belong to."""
-
-
-def encode_unit(model: Model, y: Tensor, cells: Cells) -> tuple[bytes, Tensor]:
-    """Latents (1, LATENTS, 4h, 4w) from the analysis -> the unit's bytes, and the latents (same shape) that a decoder will have."""
+def encode_unit(model: Model, y: Floats, cells: Cells) -> tuple[bytes, Floats]:
+    """Latents times the gain (4h, 4w, LATENTS) from the analysis -> the unit's bytes, and the latents (same shape) that a decoder will
+    have."""
     parts, latents = quantise_unit(model, y, cells)
     return rans.encode(parts), latents
 
 
-def quantise_unit(model: Model, y: Tensor, cells: Cells) -> tuple[list[Part], Tensor]:
+def quantise_unit(model: Model, y: Floats, cells: Cells) -> tuple[list[Part], Floats]:
     """The same before entropy coding: z, first and second part."""
-    network, rows, quality = model.network, model.rows, at_latents(cells)
-    gain = network.log_gain(quality)
-    y = y * torch.exp(gain)
+    networks, rows = model.networks, model.rows
     z_rows = _z_rows(cells)
-    z = _to_numpy(network.hyper(y) - network.z_mean.view(1, -1, 1, 1))
+    z = networks.hyper(y) - networks.z_mean
     z_symbols = np.clip(np.rint(z), -Z_LIMIT, Z_LIMIT).astype(np.int32)
     z_symbols = model.z_tables.clamp(z_symbols.ravel(), z_rows).reshape(z.shape)
-    hidden, step, first_means = network.means.hidden(_to_torch(z_symbols) + network.z_mean.view(1, -1, 1, 1), quality)
+    hidden, step, first_means = networks.hidden(z_symbols.astype(np.float32) + networks.z_mean, cells)
     y = y / step
 
     sums = rows.sums(z_symbols, cells)
     first_rows = rows.first(sums)
-    first_symbols, symbols = np.empty(first_rows.size, np.int32), np.zeros_like(sums)
-    quantise(_to_numpy(y - first_means), first_rows, model.dead_zone, model.y_tables.reach, 0, first_symbols)
-    scatter(first_symbols, 0, symbols)
-    known = _add_means(symbols, first_means, 0)
-    means = network.means.refine(hidden, first_means, known, quality)
+    first_symbols, first = np.empty(first_rows.size, np.int32), np.zeros_like(sums)
+    quantise(y - first_means, first_rows, model.dead_zone, model.y_tables.reach, 0, first_symbols)
+    scatter(first_symbols, 0, first)
+    known = np.stack(list(_known(first, first_means)))
+    means = np.stack(list(networks.refined(hidden, first_means, known, cells)))
 
-    second_rows = rows.second(sums, symbols)
-    second_symbols = np.empty(second_rows.size, np.int32)
-    quantise(_to_numpy(y - means), second_rows, model.dead_zone, model.y_tables.reach, 1, second_symbols)
-    symbols.fill(0)
-    scatter(second_symbols, 1, symbols)
+    second_rows = rows.second(sums, first)
+    second_symbols, second = np.empty(second_rows.size, np.int32), np.zeros_like(sums)
+    quantise(y - means, second_rows, model.dead_zone, model.y_tables.reach, 1, second_symbols)
+    scatter(second_symbols, 1, second)
     parts = [
         (z_symbols.ravel(), z_rows, model.z_tables),
         (first_symbols, first_rows, model.y_tables),
         (second_symbols, second_rows, model.y_tables),
     ]
-    return parts, _dequantised(model, known + _add_means(symbols, means, 1), step, gain, quality)
+    return parts, _dequantised(model, second, known, means, step, cells)
 
 
-def read_unit(model: Model, data: bytes, cells: Cells) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+def read_unit(model: Model, data: bytes, cells: Cells) -> tuple[Symbols, Symbols, Symbols]:
     """The integers of a unit: z (h, w, HYPER); the symbols of the first and of the second part, each (4h, 4w, LATENTS) and 0 elsewhere.
 
     No float has a say in them. Raises Corrupt.
@@ -119,24 +92,31 @@ def read_unit(model: Model, data: bytes, cells: Cells) -> tuple[NDArray[np.int32
     return z_symbols, first, second
 
 
-def decode_unit(model: Model, data: bytes, cells: Cells) -> Tensor:
-    """A unit's bytes -> latents (1, LATENTS, 4h, 4w) for the synthesis. Raises Corrupt."""
+def decode_unit(model: Model, data: bytes, cells: Cells) -> Floats:
+    """A unit's bytes -> latents (4h, 4w, LATENTS) for the synthesis. Raises Corrupt."""
     z_symbols, first, second = read_unit(model, data, cells)
-    network, quality = model.network, at_latents(cells)
-    hidden, step, first_means = network.means.hidden(_to_torch(z_symbols) + network.z_mean.view(1, -1, 1, 1), quality)
-    known = _add_means(first, first_means, 0)
-    means = network.means.refine(hidden, first_means, known, quality)
-    latents = _dequantised(model, known + _add_means(second, means, 1), step, network.log_gain(quality), quality)
-    if not bool(torch.isfinite(latents).all()):
+    networks = model.networks
+    with np.errstate(all="ignore"):  # symbols that no encoder writes may lead anywhere
+        hidden, step, first_means = networks.hidden(z_symbols.astype(np.float32) + networks.z_mean, cells)
+        known = np.stack(list(_known(first, first_means)))
+        latents = _dequantised(model, second, known, networks.refined(hidden, first_means, known, cells), step, cells)
+    if not np.isfinite(latents).all():
         raise Corrupt("a unit decodes to numbers that no picture has")
     return latents
 
 
-def _add_means(symbols: NDArray[np.int32], means: Tensor, part: int) -> Tensor:
-    """symbols + means at the positions of a part, 0 elsewhere."""
-    mask = first_part(LATENTS, symbols.shape[0], symbols.shape[1])
-    return torch.where(mask if part == 0 else ~mask, _to_torch(symbols) + means, 0)
+def _known(symbols: Symbols, means: Floats) -> Iterator[Floats]:
+    """Rows of the first part in steps, symbols and means together; 0 elsewhere."""
+    for number, row in enumerate(symbols):
+        out = np.empty_like(means[number])
+        kernels.add_means(row, means[number], number, out)
+        yield out
 
 
-def _dequantised(model: Model, y: Tensor, step: Tensor, gain: Tensor, quality: Tensor) -> Tensor:
-    return y * step * torch.exp(model.network.correction(quality) - gain)
+def _dequantised(model: Model, symbols: Symbols, known: Floats, means: Iterable[Floats], step: Floats, cells: Cells) -> Floats:
+    """Latents, from both parts."""
+    out = np.empty_like(known)
+    for number, row in enumerate(means):
+        scale = model.networks.scale(cells[number // CELL])
+        kernels.dequantise(symbols[number], known[number], row, step[number], scale, number, out[number])
+    return out

@@ -22,7 +22,6 @@ from codec.network.rows import LOWEST, ROWS, SHIFT, SIZES, STEP, UNIT, Z_LIMIT, 
 from codec.neural import Analysed
 from codec.rans import TOKENS, TOTAL, TokenTables, fit, tokens_of
 from codec.training.data import Crop, load_crops, phone_like
-from codec.unit import at_latents, quantise_unit
 
 CROPS = 400
 PRIOR = 200.0
@@ -88,12 +87,9 @@ def histograms(model: Model, crops: list[Crop], seed: int) -> tuple[Counts, Coun
         crop = crops[number] if index % 2 else phone_like(crops[number], 256, rng)
         analysed = Analysed(crop, model)
         for quality in np.linspace(0, TOP_QUALITY, ANCHORS).astype(int)[index % 2 :: 2]:
-            with torch.inference_mode():
-                for _, _, linear, trunk in analysed.units:
-                    cells = np.full(analysed.shape, quality, np.int32)
-                    parts, _ = quantise_unit(model, model.network.analysis.finish(linear, trunk, at_latents(cells)), cells)
-                    for (symbols, rows, _), counts in zip(parts, (z_counts, y_counts, y_counts), strict=True):
-                        np.add.at(counts, (rows, tokens_of(symbols)), 1)
+            for parts in analysed.symbols(int(quality)):
+                for (symbols, rows, _), counts in zip(parts, (z_counts, y_counts, y_counts), strict=True):
+                    np.add.at(counts, (rows, tokens_of(symbols)), 1)
     return y_counts, z_counts
 
 
@@ -102,7 +98,7 @@ def export(network: Network, crops: list[Crop], name: str, dead_zone: NDArray[np
     with torch.no_grad():
         for tensor in network.state_dict().values():
             tensor.copy_(tensor.half().float())
-    network.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network.eval().requires_grad_(False)
     rows = integer_rows(network)
     y_prior = laplace(np.exp(LOWEST + STEP * np.arange(ROWS)))
     z_prior = laplace(np.exp(network.z_deviation.table.numpy().astype(np.float64)).ravel())

@@ -1,0 +1,158 @@
+"""From latents to pixels, row by row: `codec.network.transforms.Synthesis` as files are decoded with.
+
+What is held is a few rows of latents and never the picture, so a picture of any height takes little memory, and there are no tiles whose
+borders could show. A wide picture may be cut into columns that overlap by HALO latents, one for each thread.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from codec import kernels
+from codec.network import transforms
+from codec.network.constants import CELL, LATENTS
+from codec.rowwise import Depthwise, Floats, Linear, Residual, Table, array, over_latents, rotating, windowed
+
+HALO: Final = transforms.Synthesis.HALO
+_FOLD: Final = 4
+"""Positions of the finer level along a side of a latent; each is 4 x 4 pixels."""
+
+
+class _Fine(NamedTuple):
+    """A row of the finer level, each (16 positions for every latent, channels)."""
+
+    content: Floats
+    adapt: Floats
+    mixed: Floats
+
+
+class Synthesis:
+    """Rows of latents in, rows of values out.
+
+    With `half`, the non-linear branches multiply in bfloat16. Content, the last layer and what mixes the content never do: latents reach
+    hundreds of steps, where bfloat16 is blind.
+    """
+
+    def __init__(self, network: transforms.Synthesis, *, half: bool = False) -> None:
+        self._content = _unfolded(network.content)
+        body, *blocks = network.body
+        self._body = Linear.of(body, factor=0.1, half=half)
+        self._blocks = [Residual(block, half=half) for block in blocks]
+        self._told = Table(network.told)
+        self._condition = _unfolded(network.condition, half=half)
+        self._adapt = Linear.of(network.adapt, half=half)
+        self._mix1, self._mix2 = Linear.of(network.mix1), Linear.of(network.mix2, half=half)
+        self._mix_dw = Depthwise(network.mix_dw, _FOLD)
+        self._near1 = Linear.of(network.near1, factor=8, half=half)
+        self._near_dw = Depthwise(network.near_dw, _FOLD)
+        self._near2 = Linear.of(network.near2, factor=0.125, half=half)
+        self._near_bias = self._near2.bias * np.float32(0.125)
+        self._out, self.bias = _last(network.out)
+
+    def values(self, rows: Iterable[Floats], cells: NDArray[np.int32]) -> Iterator[Floats]:
+        """Rows of latents (w, LATENTS), and the qualities (h / 4, w / 4) of all their cells -> rows of values (16 w, 48), which `bias` and
+        `kernels.to_pixels` turn into pixels. A row is good until the next one is asked for."""
+        positions = cells.shape[1] * CELL * _FOLD**2
+        overlap = np.empty((positions, self._near1.outputs), np.float32)
+        out = np.empty((positions, self._out.outputs), np.float32)
+        for above, (content, near), below in windowed(self._mixed(rows, cells)):
+            self._near_dw(None if above is None else above[1], near, None if below is None else below[1], overlap)
+            self._near2.add_to(content, overlap)
+            content += self._near_bias
+            yield self._out.product(content, out)
+
+    def _mixed(self, rows: Iterable[Floats], cells: NDArray[np.int32]) -> Iterator[tuple[Floats, Floats]]:
+        """Content behind the first of the two 3 x 3 filters, and what the second one reads."""
+        positions = cells.shape[1] * CELL * _FOLD**2
+        filtered = np.empty((positions, self._mix1.outputs), np.float32)
+        mixed = np.empty((positions, self._mix2.outputs), np.float32)
+        nears = rotating(3, positions, self._near1.outputs)
+        for above, here, below in windowed(self._fine(rows, cells)):
+            self._mix_dw(None if above is None else above.mixed, here.mixed, None if below is None else below.mixed, filtered)
+            self._mix2.product(filtered, mixed)
+            kernels.add_gated(here.content, here.adapt, mixed, self._mix2.bias)
+            yield here.content, self._near1(here.content, next(nears))
+
+    def _fine(self, rows: Iterable[Floats], cells: NDArray[np.int32]) -> Iterator[_Fine]:
+        """All that a position of the finer level can know without its neighbours there."""
+        w = cells.shape[1] * CELL
+        positions, channels = w * _FOLD**2, self._content.outputs // _FOLD**2
+        contents, adapts = rotating(3, w, self._content.outputs), rotating(2, positions, self._adapt.outputs)
+        mixes, modulated = rotating(3, positions, self._mix1.outputs), np.empty((positions, channels), np.float32)
+        condition = np.empty((w, self._condition.outputs), np.float32)
+        waiting = deque[Floats]()
+        told = np.empty(0, np.float32)
+        for number, body in enumerate(self._body_rows(rows, waiting)):
+            if number % CELL == 0:
+                told = np.exp(over_latents(self._told(cells[number // CELL])))
+            body *= told
+            content = self._content(waiting.popleft(), next(contents)).reshape(positions, channels)
+            adapt = self._adapt(self._condition.active(body, condition).reshape(positions, -1), next(adapts))
+            kernels.modulate(content, adapt, modulated)
+            yield _Fine(content, adapt, self._mix1(modulated, next(mixes)))
+
+    def _body_rows(self, rows: Iterable[Floats], waiting: deque[Floats]) -> Iterator[Floats]:
+        """The body at /16; it comes later than the latents, which meanwhile wait."""
+
+        def first() -> Iterator[Floats]:
+            for row in rows:
+                waiting.append(row)
+                yield self._body(row)
+
+        body = first()
+        for block in self._blocks:
+            body = block.rows(body)
+        return body
+
+
+def _unfolded(layer: nn.Conv2d, *, half: bool = False) -> Linear:
+    """A layer before a pixel shuffle by 4: its outputs, (channel, row, column) for training, in the order (row, column, channel), so that
+    positions come out one behind the other and nothing has to be moved."""
+    weight, bias = array(layer.weight)[:, :, 0, 0], array(layer.bias)
+    split = weight.reshape(-1, _FOLD**2, weight.shape[1]).transpose(1, 0, 2).reshape(weight.shape)
+    return Linear(split, bias.reshape(-1, _FOLD**2).T.ravel(), half=half)
+
+
+def _last(layer: nn.Conv2d) -> tuple[Linear, Floats]:
+    """The last layer in the order (row, column, RGB) of `kernels.to_pixels`, and its bias with the grey that the analysis took off."""
+    linear = _unfolded(layer)
+    return linear, linear.bias + np.float32(transforms.GREY)
+
+
+_PAYS: Final = 0.8
+"""Share of float32's time that bfloat16 may take to be worth its rounding."""
+
+
+def synthesis_of(network: transforms.Synthesis) -> Synthesis:
+    """In the precision that is faster on this machine."""
+    plain, half = Synthesis(network), Synthesis(network, half=True)
+    return half if half_pays(plain, half) else plain
+
+
+def _sample(synthesis: Synthesis) -> None:
+    cells = np.full((1, 8), 100, np.int32)
+    rows = np.random.default_rng(1).standard_normal((4, 32, LATENTS), np.float32)
+    for _ in synthesis.values(rows, cells):
+        pass
+
+
+def half_pays(
+    plain: Synthesis, half: Synthesis, run: Callable[[Synthesis], object] = _sample, clock: Callable[[], float] = time.perf_counter
+) -> bool:
+    """Measured on a few rows: a processor without bfloat16 emulates it, ten times slower than float32."""
+
+    def seconds(synthesis: Synthesis) -> float:
+        begun = clock()
+        run(synthesis)
+        return clock() - begun
+
+    seconds(plain)  # the first one only warms up
+    best = seconds(plain)
+    if seconds(half) > 4 * best:
+        return False
+    return min(seconds(half) for _ in range(3)) < _PAYS * min(best, seconds(plain), seconds(plain))

@@ -1,0 +1,141 @@
+"""Files are coded with other code than networks are trained with: both compute the same."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from codec import kernels
+from codec.inference import Inference
+from codec.model import Model
+from codec.network.constants import LATENTS, TOP_QUALITY
+from codec.network.network import Network
+from codec.rowwise import Floats, Table
+from codec.synthesis import Synthesis, half_pays
+
+H, W = 2, 3
+Cells = NDArray[np.int32]
+
+
+@pytest.fixture(params=["one", "map"])
+def cells(request: pytest.FixtureRequest) -> Cells:
+    return np.full((H, W), 107, np.int32) if request.param == "one" else np.linspace(0, TOP_QUALITY, H * W).astype(np.int32).reshape(H, W)
+
+
+@pytest.fixture(scope="module", params=["default", "narrow"])
+def networks(request: pytest.FixtureRequest, model: Model) -> tuple[Network, Inference]:
+    """The default model's; and untrained ones, some of whose layers have another width."""
+    if request.param == "default":
+        return model.network, model.networks
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(2)
+        network = Network()
+        network.synthesis.condition = torch.nn.Conv2d(network.synthesis.condition.in_channels, 16 * 8, 1)
+        network.synthesis.adapt = torch.nn.Conv2d(8, network.synthesis.adapt.out_channels, 1)
+        for parameter in network.parameters():
+            if parameter.ndim < 4:
+                torch.nn.init.normal_(parameter, 0, 0.1)
+        for layer in (network.synthesis.near2, network.analysis.head, network.means.step):
+            torch.nn.init.normal_(layer.weight, 0, 0.05)
+    network.requires_grad_(False)
+    return network, Inference(network)
+
+
+def as_tensor(x: Floats) -> torch.Tensor:
+    return torch.from_numpy(x.copy()).permute(2, 0, 1)[None]
+
+
+def as_array(x: torch.Tensor) -> Floats:
+    return np.ascontiguousarray(x[0].permute(1, 2, 0).numpy())
+
+
+def at_latents(cells: Cells) -> torch.Tensor:
+    return torch.from_numpy(cells / np.float32(25)).float()[None].repeat_interleave(4, 1).repeat_interleave(4, 2)
+
+
+def close(found: Floats, expected: torch.Tensor, tolerance: float = 1e-5) -> bool:
+    wanted = as_array(expected)
+    return found.shape == wanted.shape and bool(np.abs(found - wanted).max() <= tolerance * max(1.0, float(np.abs(wanted).max())))
+
+
+def test_encoding_and_means_are_those_of_the_trained_networks(networks: tuple[Network, Inference], cells: Cells) -> None:
+    network, inference = networks
+    rng = np.random.default_rng(1)
+    pixels, quality = rng.integers(0, 256, (64 * H, 64 * W, 3), np.uint8), at_latents(cells)
+    linear, trunk = network.analysis.features(as_tensor(pixels.astype(np.float32) / 255))
+    found_linear, found_trunk = inference.features(pixels)
+    assert close(found_linear, linear)
+    assert close(found_trunk, trunk)
+    y = network.analysis.finish(linear, trunk, quality) * torch.exp(network.log_gain(quality))
+    assert close(inference.finish(found_linear, found_trunk, cells), y)
+    z = network.hyper(y)
+    assert close(inference.hyper(as_array(y)), z)
+    hidden, step, means = network.means.hidden(z, quality)
+    found = inference.hidden(as_array(z), cells)
+    assert all(close(mine, other) for mine, other in zip(found, (hidden, step, means), strict=True))
+    known = torch.round(y)
+    refined = network.means.refine(hidden, means, known, quality)
+    assert close(np.stack(list(inference.refined(found[0], found[2], as_array(known), cells))), refined, 3e-5)
+    scale = torch.exp(network.correction(quality) - network.log_gain(quality))
+    rows = [np.broadcast_to(inference.scale(cells[row // 4]), (4 * W, LATENTS)) for row in range(4 * H)]
+    assert close(np.stack(rows), scale)
+
+
+def painted(synthesis: Synthesis, latents: Floats, cells: Cells, grey: bool = False) -> Any:
+    out = np.empty((64 * cells.shape[0], 64 * cells.shape[1], 1 if grey else 3), np.uint8)
+    for number, row in enumerate(synthesis.values(latents, cells)):
+        kernels.to_pixels(row, synthesis.bias, 0, out[16 * number : 16 * number + 16])
+    return out.astype(int)
+
+
+@pytest.mark.parametrize("grey", [False, True])
+def test_pixels_are_those_of_the_trained_networks(networks: tuple[Network, Inference], cells: Cells, grey: bool) -> None:
+    network, _ = networks
+    latents = np.random.default_rng(2).laplace(0, 0.7, (4 * H, 4 * W, LATENTS)).astype(np.float32)
+    rgb = network.synthesis(as_tensor(latents), at_latents(cells))
+    expected = as_array(((rgb.mean(1, keepdim=True) if grey else rgb) * 255).round().clamp(0, 255)).astype(int)
+    difference = np.abs(painted(Synthesis(network.synthesis), latents, cells, grey) - expected)
+    assert difference.max() <= 1
+    assert difference.mean() < 0.001
+    assert expected.std() > 5
+
+
+def test_a_table_is_interpolated_between_anchors(model: Model) -> None:
+    qualities = np.array([0, 25, 26, 60, 249, 250], np.int32)
+    expected = model.network.log_gain(torch.from_numpy(qualities / np.float32(25)).float()[None, None])[0, :, 0].T.numpy()
+    assert np.abs(Table(model.network.log_gain)(qualities) - expected).max() < 1e-6
+
+
+class TestHalf:
+    """bfloat16, forced: on a processor without it, it is emulated."""
+
+    def test_stays_within_what_is_promised(self, model: Model, photo: NDArray[np.uint8]) -> None:
+        from codec.neural import Analysed
+
+        encoded = Analysed(photo[:256], model).encode(125)
+        assert encoded.latents is not None
+        plain, half = (
+            painted(Synthesis(model.network.synthesis, half=half), encoded.latents[0], encoded.head.cells) for half in (False, True)
+        )
+        difference = np.abs(plain - half)
+        assert 0 < difference.mean() < 0.15
+        assert (difference <= 2).mean() > 0.9999
+
+    def test_is_chosen_only_where_it_is_faster(self) -> None:
+        class Timed:
+            def __init__(self, seconds: float) -> None:
+                self.seconds = seconds
+
+        class Clock:
+            now = 0.0
+
+        clock = Clock()
+
+        def run(timed: Timed) -> list[Floats]:
+            clock.now += timed.seconds
+            return []
+
+        for plain, half, pays in ((1.0, 0.5, True), (1.0, 0.9, False), (1.0, 10.0, False)):
+            assert half_pays(Timed(plain), Timed(half), run=run, clock=lambda: clock.now) is pays  # type: ignore[arg-type]
