@@ -6,7 +6,7 @@ digests that the rule asks for, and the refusal to take a gallery that is sudden
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from daemon.eligibility import Sighting, walk
@@ -58,8 +58,9 @@ def look(gallery: Gallery, catalog: Catalog, clock: Clock, starts: list[Path]) -
     """
     found = Found()
     seen = 0
-    for sighting, by_name in _sightings(gallery, starts):
+    for each, by_name in _sightings(gallery, starts):
         seen += 1
+        sighting = _kept_together(gallery, each)
         try:
             admit(gallery, catalog, clock, sighting, by_name, found)
         except Missing:
@@ -109,11 +110,18 @@ def admit(gallery: Gallery, catalog: Catalog, clock: Clock, sighting: Sighting, 
         found.queue.append(admission.row.id)
 
 
+def _kept_together(gallery: Gallery, sighting: Sighting) -> Sighting:
+    """Without a stand-in a photo's name leaves its folder, and what belongs to the photo would stay behind alone."""
+    parted = sighting.companions and not gallery.wants_stand_ins
+    return replace(sighting, reason="has-companions") if parted and sighting.reason is None else sighting
+
+
 def _wish_changed(row: PhotoRow | None, sighting: Sighting) -> bool:
-    """Whether a photo that is left alone has come under the user's own word since, or is free of it: then it is judged anew."""
+    """Whether a photo that is left alone has come under the user's own word since, or lost its companions: then it is judged anew."""
     if row is None or row.state is not State.LEFT or row.reason == "stand-in":
         return False
-    return row.reason != sighting.reason and (row.reason in WISHES or sighting.reason in WISHES)
+    passing = {*WISHES, "has-companions"}
+    return row.reason != sighting.reason and (row.reason in passing or sighting.reason in passing)
 
 
 def _should_be_there(row: PhotoRow) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from daemon.assets import companions
 from daemon.errors import GalleryGone
 from daemon.ignoring import Rules, Wishes
 from storage.errors import shown
@@ -31,6 +32,8 @@ class Sighting:
     path: Path
     fingerprint: Fingerprint
     reason: str | None = None
+    companions: tuple[bytes, ...] = ()
+    """Names of what belongs to it, in its folder."""
 
 
 def walk(root: Path, exclude: Iterable[str] = (), start: Path | None = None, *, keep: Iterable[str] = ()) -> Iterator[Sighting]:
@@ -68,6 +71,7 @@ def _folder(folder: bytes, device: int, rules: Rules, wishes: Wishes, only: byte
     except OSError as error:
         _log.warning("%s can't be listed (%s); passed by", shown(folder), error.strerror)
         return
+    together = companions(entry.name for entry in entries)
     passing = [entry.name for entry in entries if entry.name.startswith(b".") or entry.name.lower().endswith(UNFINISHED)]
     for entry in entries:
         if entry.name.startswith(b".") or (only is not None and entry.name != only):
@@ -92,7 +96,8 @@ def _folder(folder: bytes, device: int, rules: Rules, wishes: Wishes, only: byte
             elif arriving(entry.name, passing):
                 _log.info("%s: a sync tool is writing it; passed by for now", shown(entry.path))
             else:
-                yield Sighting(Path(os.fsdecode(entry.path)), Fingerprint.from_stat(result), wishes.reason(relative) or reason)
+                path, beside = Path(os.fsdecode(entry.path)), together.get(entry.name, ())
+                yield Sighting(path, Fingerprint.from_stat(result), wishes.reason(relative) or reason, beside)
 
 
 def obstacle(result: os.stat_result, device: int) -> str | None:

@@ -19,6 +19,7 @@ REASONS: MappingProxyType[str, str] = MappingProxyType(
         # from looking at the file
         "hard-linked": "the file has more than one name (hard links), and changing one would change the others",
         "not-a-file": "it is not an ordinary file",
+        "has-companions": "a raw file, video or sidecar belongs to it, and without a stand-in (`stand_in`) they would be parted",
         "other-device": "it lies on another disk than its gallery; make that folder a gallery of its own",
         "other-owner": "it belongs to another user, to whom its stand-in and a restored copy could not be given",
         "stand-in": "it is a stand-in of this program, or was made from one; archiving it would only make it worse",
