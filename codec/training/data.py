@@ -2,7 +2,7 @@
 
 import io
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -24,7 +24,15 @@ PATCHES = 40_000
 """So many are enough for 768 principal components."""
 
 _PHONE_SHARE = 0.5
+_DIM_SHARE = 0.12
+_SKY_SHARE = 0.04
 _PATCHES_A_CROP = 40
+
+
+def load_packs(packs: Sequence[Path]) -> tuple[list[Crop], list[Crop]]:
+    """Read several tars; what is held out is of the first alone, so that figures stay comparable while packs are added."""
+    (trained, held), *others = (load_crops(pack) for pack in packs)
+    return trained + [crop for more, spared in others for crop in more + spared], held
 
 
 def load_crops(pack: Path, limit: int | None = None) -> tuple[list[Crop], list[Crop]]:
@@ -39,8 +47,9 @@ def load_crops(pack: Path, limit: int | None = None) -> tuple[list[Crop], list[C
         sources = [m.name.rsplit("_", 1)[0] for m in files]
         crops = list(pool.map(decode, [handle.read() for m in files if (handle := tar.extractfile(m))]))
     kept = set(dict.fromkeys(sources[:: max(4, len(sources) // HELD_OUT)]))  # photos of every part of the order
-    held = [crop for crop, source in zip(crops, sources, strict=True) if source in kept][:HELD_OUT]
-    trained = [crop for crop, source in zip(crops, sources, strict=True) if source not in kept]
+    chosen = [number for number, source in enumerate(sources) if source in kept][: min(HELD_OUT, max(1, len(crops) // 4))]
+    held, spared = [crops[number] for number in chosen], {sources[number] for number in chosen}
+    trained = [crop for crop, source in zip(crops, sources, strict=True) if source not in spared]
     if not trained:
         raise ValueError(f"{pack} holds crops of too few photos to hold any out")
     return trained, held
@@ -58,6 +67,9 @@ def phone_like(crop: Crop, size: int, rng: np.random.Generator) -> Crop:
     v: npt.NDArray[np.floating] = np.asarray(
         Image.fromarray(crop[i : i + n, j : j + n]).resize((size, size), Image.Resampling.BICUBIC), np.float32
     )
+    if rng.random() < _DIM_SHARE / _PHONE_SHARE:  # night and indoors: less light, and what noise reduction leaves of more noise
+        v = 255 * (v / 255) ** rng.uniform(1, 1.6) * rng.uniform(0.08, 0.5)
+        v = v + (_blotches(size, size // 4, rng) - 0.5) * rng.uniform(0, 12)
     noise = rng.normal(0, 0.6, v.shape) + rng.normal(0, 0.8, (*v.shape[:2], 1))
     noise = noise + np.roll(noise, 1, 0) + np.roll(noise, 1, 1) + np.roll(noise, (1, 1), (0, 1))
     v = v + noise / 2 * rng.uniform(0.4, 1) * rng.uniform(0, 3.5) * np.sqrt(0.15 + v / 255)
@@ -69,13 +81,40 @@ def phone_like(crop: Crop, size: int, rng: np.random.Generator) -> Crop:
     return np.asarray(Image.open(buffer).convert("RGB"))
 
 
+def _blotches(size: int, knots: int, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    """(size, size, 3) of 0..1: coloured noise drawn on a grid of `knots` a side and enlarged."""
+    small = rng.integers(0, 256, (knots, knots, 3), np.uint8)
+    large: npt.NDArray[np.float32] = np.asarray(Image.fromarray(small).resize((size, size), Image.Resampling.BICUBIC), np.float32)
+    return large * np.float32(1 / 255)
+
+
+def sky(size: int, rng: np.random.Generator) -> Crop:
+    """(size, size, 3) uint8 of smooth ground: a gradient between two colours, a soft bank of cloud or a soft edge, a little noise.
+
+    Collections that are chosen for what is hard to compress have hardly any of it, photos have much, and banding shows nowhere else.
+    """
+    y, x = np.mgrid[0:size, 0:size] / size
+    angle = rng.uniform(0, 2 * np.pi)
+    along = np.clip((x - 0.5) * np.cos(angle) + (y - 0.5) * np.sin(angle) + 0.5, 0, 1)[..., None]
+    base = rng.uniform(10, 245) + rng.normal(0, 25, 3)
+    other = base + rng.uniform(-60, 60) + rng.normal(0, 12, 3)
+    v = base + (other - base) * along + (_blotches(size, 6, rng).mean(2, keepdims=True) - 0.5) * rng.uniform(0, 40)
+    if rng.random() < 0.4:  # a wall, a horizon, a roof: one edge on smooth ground
+        edge = 1 / (1 + np.exp(-(along - rng.uniform(0.2, 0.8)) * rng.uniform(20, 400)))
+        v = v + edge * rng.uniform(-120, 120)
+    v = v + rng.normal(0, 1, (size, size, 3)) * rng.uniform(0, 1.5)
+    out: Crop = v.clip(0, 255).round().astype(np.uint8)
+    return out
+
+
 def batches(crops: list[Crop], count: int, size: int, seed: int) -> Iterator[Tensor]:
-    """Endless (count, 3, size, size) batches of floats in 0..1: crops flipped and turned, half of them made phone-like."""
+    """Endless (count, 3, size, size) batches of floats in 0..1: crops flipped and turned, half of them made phone-like (some of
+    these as dark as night), and a few of smooth ground."""
     rng = np.random.default_rng(seed)
     while True:
         chosen = []
         for index in rng.integers(0, len(crops), count):
-            crop = crops[index]
+            crop = crops[index] if rng.random() >= _SKY_SHARE else sky(crops[index].shape[0], rng)
             if rng.random() < _PHONE_SHARE:
                 crop = phone_like(crop, size, rng)
             else:

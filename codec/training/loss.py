@@ -7,6 +7,7 @@ from torch import Tensor
 from codec.network.constants import ANCHORS
 from codec.network.network import LAMBDAS, Forward
 from codec.ssimulacra2 import raw_sum, score_of_sum
+from codec.training.blur import blur
 
 BITS_A_POINT = (0.0022, 0.004, 0.0075, 0.013, 0.021, 0.034, 0.054, 0.085, 0.13, 0.2, 0.3)
 """Bits a pixel that a point of SSIMULACRA2 is worth at each anchor quality: the slope of a good codec's curve where that quality lies."""
@@ -21,7 +22,7 @@ def flatness(rgb: Tensor) -> Tensor:
     luma = (rgb * rgb.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
     padded = F.pad(luma, (2, 2, 2, 2), mode="replicate")
     variance = (F.avg_pool2d(padded**2, 5, 1) - F.avg_pool2d(padded, 5, 1) ** 2).clamp_min(0)
-    least = -F.max_pool2d(-variance, 9, 1, 4)
+    least = -F.max_pool2d(F.max_pool2d(-variance, (1, 9), 1, (0, 4)), (9, 1), 1, (4, 0))
     return 1 / (1 + least / (5 / 255) ** 2)
 
 
@@ -51,7 +52,7 @@ class Loss:
         squared = (out.decoded - rgb) ** 2
         mse = 255**2 * (PLAIN * squared.mean((1, 2, 3)) + FLAT * (flatness(rgb) * squared).mean((1, 2, 3)))
         seen = (out.decoded.clamp(0, 1) - out.decoded).detach() + out.decoded  # clamped straight through: what is out of range still learns
-        s = raw_sum(rgb.float(), seen.float())
+        s = raw_sum(rgb.float(), seen.float(), blur) if rgb.device.type == "cpu" else raw_sum(rgb.float(), seen.float())
         slope = 0.6276336467831387 * 10 * anchors(self.means, quality) ** (0.6276336467831387 - 1)
         lam = anchors(LAMBDAS, quality)
         each = bpp + anchors(BITS_A_POINT, quality) * slope * s + lam * mse

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from codec.network.constants import ANCHORS
 from codec.network.network import Network
-from codec.training.data import Crop, batches, load_crops, patch_components
+from codec.training.data import Crop, batches, load_packs, patch_components
 from codec.training.loss import Loss
 
 log = logging.getLogger("codec.training")
@@ -198,7 +198,7 @@ def _text(figures: dict[str, float]) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command; `arguments` default to those of the process."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="tar of square RGB crops of 256 pixels")
+    parser.add_argument("--data", type=Path, required=True, nargs="+", help="tars of square RGB crops of 256 pixels")
     parser.add_argument("--out", type=Path, default=Path("checkpoints/main.pt"), help="checkpoint to write, and to resume from")
     parser.add_argument("--from", dest="origin", type=Path, help="with --decay: the checkpoint to branch off")
     parser.add_argument("--warm-start", type=Path, help="weights to begin with in place of principal components")
@@ -215,7 +215,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error("--decay needs the checkpoint to branch off (--from) and another one to write (--out)")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if options.device == "auto" else options.device)
-    crops, held = load_crops(options.data)
+    crops, held = load_packs(options.data)
     begun = options.origin if options.decay else options.out if options.resume and options.out.exists() else None
     run = start(device, options.rate, Network() if begun else first_network(crops, options.warm_start))
     if begun:

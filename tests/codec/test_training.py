@@ -13,12 +13,14 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from codec import ssimulacra2
 from codec.errors import Corrupt
 from codec.model import model_from
 from codec.network.constants import ANCHORS, LATENTS, TOP_QUALITY
 from codec.network.network import Forward, Network
 from codec.neural import Analysed, decode_pixels
 from codec.quality import psnr
+from codec.training import blur as blurring
 from codec.training import data, export, loss, train
 
 PHOTOS, CROPS_A_PHOTO = 8, 2
@@ -213,12 +215,47 @@ def test_batches_are_repeatable_and_in_range(crops: list[data.Crop]) -> None:
 
 
 @pytest.mark.parametrize("size", [64, 192, 256])
-def test_phone_like_crops_look_like_what_they_were_made_of(crops: list[data.Crop], size: int) -> None:
+def test_phone_like_crops_look_like_what_they_were_made_of(crops: list[data.Crop], size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "_DIM_SHARE", 0.0)
     for seed in range(3):
         made = data.phone_like(crops[0], size, np.random.default_rng(seed))
         assert made.shape == (size, size, 3)
         assert made.dtype == np.uint8
         assert abs(float(made.mean()) - float(crops[0].mean())) < 40
+
+
+def test_some_are_as_dark_as_night(crops: list[data.Crop], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "_DIM_SHARE", 1.0)
+    for seed in range(3):
+        assert data.phone_like(crops[0], 64, np.random.default_rng(seed)).mean() < 0.6 * crops[0].mean()
+
+
+def test_smooth_ground_is_smooth() -> None:
+    for seed in range(6):
+        made = data.sky(128, np.random.default_rng(seed)).astype(np.float64)
+        assert made.shape == (128, 128, 3)
+        steps = abs(np.diff(made.mean(2), axis=0))
+        assert np.median(steps) < 3
+        assert made.std() > 0.5
+
+
+def test_packs_are_joined_and_held_out_crops_are_those_of_the_first(pack: Path, crops: list[data.Crop]) -> None:
+    trained, held = data.load_packs([pack, pack])
+    assert len(trained) == len(crops) + PHOTOS * CROPS_A_PHOTO
+    assert all((one == other).all() for one, other in zip(held, data.load_crops(pack)[1], strict=True))
+
+
+def test_the_fast_blur_is_the_metrics_blur() -> None:
+    generator = torch.Generator().manual_seed(2)
+    one = torch.rand(2, 3, 37, 52, generator=generator, requires_grad=True)
+    other = one.detach().clone().requires_grad_()
+    weight = torch.rand(2, 3, 37, 52, generator=generator)
+    for planes, blur in ((one, blurring.blur), (other, ssimulacra2.blur)):
+        (blur(planes) * weight).sum().backward()
+    assert torch.allclose(blurring.blur(one), ssimulacra2.blur(other), atol=1e-5)
+    assert one.grad is not None
+    assert other.grad is not None
+    assert torch.allclose(one.grad, other.grad, atol=1e-5)
 
 
 def test_qualities_are_drawn_where_they_pay_and_jittered_now_and_then() -> None:
