@@ -8,7 +8,7 @@ front of every marker, and all readers skip them. In front of EOI they disturb l
 there, while ExifTool grumbles about them in front of a table and Pillow takes a second for each megabyte.
 
 A copy is proven to fit when its archive is made. Should the JPEG encoder of a later day need more room all the same, `move_places`
-writes the new places into the index: a copy with a changed index is worth more than none.
+writes the new places into the index, and the new length into the XMP: a copy with a changed index is worth more than none.
 """
 
 import re
@@ -26,6 +26,8 @@ _CONTAINER_MARKS = (b"ns.google.com/photos/1.0/container", b"Container:Directory
 # In such XMP a length is mostly given for what lies behind only, and readers count it from the end of the file.
 _PRIMARY_ITEM = re.compile(rb"""<[^<>]*:Semantic=["']Primary["'][^<>]*>""")
 _LENGTH = re.compile(rb""":Length=["']0*[1-9]""")
+_PRIMARY_LIST_ITEM = re.compile(rb"<rdf:li\b(?:(?!</rdf:li>).)*>\s*Primary\s*<(?:(?!</rdf:li>).)*</rdf:li>", re.DOTALL)
+_GIVEN_LENGTH = re.compile(rb"""(:Length\s*(?:=\s*["']|>\s*))(\d{1,18})""")
 
 
 def places_matter(structure: JpegStructure) -> bool:
@@ -58,10 +60,11 @@ def fill(parts: list[bytes], structure: JpegStructure) -> list[bytes]:
 
 
 def move_places(parts: list[bytes], structure: JpegStructure) -> list[bytes]:
-    """The `parts`, with the new length and places of the pictures in the index.
+    """The `parts`, with the new length and places of the pictures in the index, and the new length of the primary one in XMP.
 
-    A length in XMP stays as it was: readers count from the end. An index that does not say what indexes say is left as it is.
+    Lengths of what lies behind it stay as they are. An index that does not say what indexes say is left as it is.
     """
+    parts = _with_length(parts, structure.primary_bytes)
     index = next((number for number, part in enumerate(parts) if is_index(part)), None)
     if index is None or structure.index_at is None:
         return parts
@@ -91,6 +94,28 @@ def _moved_index(segment: bytes, primary_bytes: int, longer: int, shift: int) ->
     except (struct.error, KeyError):
         return segment
     return bytes(data)
+
+
+def _with_length(parts: list[bytes], before: int) -> list[bytes]:
+    """The `parts`, with the primary picture's length wherever XMP gives it as `before`.
+
+    A number that grows by a digit makes the picture longer itself; one that shrinks keeps its width by zeros in front.
+    """
+    now = 0
+    while now != (now := sum(map(len, parts))):
+        parts = [_saying(part, before, now) if any(mark in part for mark in _CONTAINER_MARKS) else part for part in parts]
+        before = now
+    return parts
+
+
+def _saying(segment: bytes, before: int, now: int) -> bytes:
+    def corrected(item: re.Match[bytes]) -> bytes:
+        return _GIVEN_LENGTH.sub(lambda m: m[1] + str(now).encode().rjust(len(m[2]), b"0") if int(m[2]) == before else m[0], item[0])
+
+    changed = _PRIMARY_LIST_ITEM.sub(corrected, _PRIMARY_ITEM.sub(corrected, segment))
+    marker = len(segment) - len(segment.lstrip(b"\xff"))
+    length = int.from_bytes(segment[marker + 1 : marker + 3], "big") + len(changed) - len(segment)
+    return segment if length > 65535 else changed[: marker + 1] + length.to_bytes(2, "big") + changed[marker + 3 :]
 
 
 def is_index(segment: bytes) -> bool:

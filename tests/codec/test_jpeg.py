@@ -372,3 +372,43 @@ def test_a_container_binds_only_where_it_gives_the_length(primary: str) -> None:
     assert jpeg.write(wild, free, fineness=10).endswith(b"\xff\xd9" + SMALL)
     with pytest.raises(Unsupported, match="multi-picture"):
         jpeg.write(wild, structure_of(insert(SMALL, container(primary)) + SMALL), fineness=10)
+
+
+def listed(length: str) -> bytes:
+    """The same in the longer way of writing it."""
+    item = f"<rdf:li><C:Item><I:Semantic>Primary</I:Semantic><I:Length>{length}</I:Length></C:Item></rdf:li>"
+    other = f"<rdf:li><C:Item><I:Semantic>GainMap</I:Semantic><I:Length>{len(SMALL)}</I:Length></C:Item></rdf:li>"
+    xmp = f"http://ns.adobe.com/xap/1.0/\0<x xmlns:C='http://ns.google.com/photos/1.0/container/'>{other}{item}{other}</x>"
+    return segment(0xE1, xmp.encode(), fill=2)
+
+
+@pytest.mark.parametrize(
+    "say",
+    [
+        lambda length: container(f'Item:Length="{length}" Item:Semantic="Primary"'),
+        lambda length: container(f"Item:Semantic='Primary' I:Length='{length}'"),
+        listed,
+    ],
+)
+@pytest.mark.parametrize("width", [1, 4, 7])
+def test_a_longer_primary_says_its_own_length(say: Callable[[str], bytes], width: int) -> None:
+    """Where a number has no room for its new digits, its segment grows, and with it the picture."""
+    wild = np.random.default_rng(0).integers(0, 256, (40, 56, 3), dtype=np.uint8)
+    own = len(insert(SMALL, say("0" * width)))
+    for _ in range(3):
+        own = len(insert(SMALL, say(str(own).rjust(width, "0"))))
+    data = insert(SMALL, say(str(own).rjust(width, "0"))) + SMALL
+    structure = structure_of(data)
+    assert structure.primary_bytes == own
+    copy = jpeg.write(wild, structure, fineness=10, verbatim=False)
+    end = walk(copy)[1]
+    assert end > own
+    assert copy[end:] == SMALL
+    assert insert(SMALL, say(str(end).rjust(width, "0")))[2:].startswith(structure_of(copy).segments[0])
+
+
+def test_a_length_of_something_else_stays() -> None:
+    wild = np.random.default_rng(0).integers(0, 256, (40, 56, 3), dtype=np.uint8)
+    data = insert(SMALL, container('Item:Semantic="Primary" Item:Length="77"')) + SMALL
+    copy = jpeg.write(wild, structure_of(data), fineness=10, verbatim=False)
+    assert structure_of(copy).segments == structure_of(data).segments
