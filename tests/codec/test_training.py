@@ -269,6 +269,18 @@ def test_qualities_are_drawn_where_they_pay_and_jittered_now_and_then() -> None:
     assert 40 < shapes.count((3, 4, 4)) < 140
 
 
+def test_seams_and_dots_are_found_where_the_ground_is_smooth() -> None:
+    noise = 0.004 * torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    weight = torch.ones(1, 1, 64, 64)
+    patches = 0.02 * torch.rand(1, 1, 4, 4, generator=torch.Generator().manual_seed(2)).repeat_interleave(16, 2).repeat_interleave(16, 3)
+    dots = torch.zeros(1, 1, 64, 64)
+    dots[:, :, :, 4::4] = 0.02
+    plain, seamed, dotted = (float(loss.beyond_steps(noise + more, weight)) for more in (0, patches, dots))
+    assert seamed > 5 * plain
+    assert dotted > 5 * plain
+    assert float(loss.beyond_steps(noise + patches, weight * 0)) == 0
+
+
 def test_gradients_are_finite_at_equal_pictures() -> None:
     rgb = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
     rgb[1, :, :32] = 0.5
