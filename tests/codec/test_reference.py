@@ -1,0 +1,138 @@
+"""The second decoder, written from docs/bitstream.md in plain numpy: what stands there is enough, and is what happens."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.numpy import load
+
+from codec import reference
+from codec.errors import CodecError, Corrupt, ModelMissing
+from codec.model import Model, manifest, model_from, weight_file
+from codec.neural import Analysed, Pixels, _unit_cells, _units, decode_pixels, read_head
+from codec.unit import read_unit
+
+GOLDEN = Path(__file__).parent / "golden"
+STREAMS = sorted(GOLDEN.glob("model-*.npix"))
+
+
+@pytest.fixture(scope="module")
+def weights() -> bytes:
+    return weight_file()
+
+
+def test_it_is_read_in_one_sitting() -> None:
+    assert len(Path(reference.__file__).read_text().splitlines()) <= 300
+
+
+def test_it_needs_numpy_alone(tmp_path: Path) -> None:
+    """As a program of its own, in a process that can import nothing else."""
+    out = tmp_path / "out.png"
+    program = (
+        "import sys, runpy\n"
+        "for name in ('torch', 'numba', 'PIL', 'safetensors'): sys.modules[name] = None\n"
+        f"sys.argv = ['reference', {str(STREAMS[0])!r}, {str(out)!r}]\n"
+        "runpy.run_module('codec.reference', run_name='__main__')\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+    with Image.open(out) as image, Image.open(STREAMS[0].with_suffix(".png")) as before:
+        assert image.mode == before.mode
+        assert np.abs(np.asarray(image).astype(int) - np.asarray(before)).max() <= 1
+
+
+@pytest.mark.parametrize("path", STREAMS, ids=lambda path: path.stem)
+def test_it_decodes_what_released_models_wrote(path: Path) -> None:
+    with Image.open(path.with_suffix(".png")) as image:
+        before = np.asarray(image).astype(int)
+    now = reference.decode(path.read_bytes())
+    assert now.shape == before.shape
+    assert np.abs(now - before).max() <= 1
+
+
+def test_it_reads_weight_files_as_safetensors_does(weights: bytes) -> None:
+    mine, other = reference.read_weights(weights), load(weights)
+    assert mine.keys() == other.keys()
+    assert all(mine[name].dtype == other[name].dtype and (mine[name] == other[name]).all() for name in other)
+
+
+@pytest.mark.parametrize(("quality", "mapped"), [(0, False), (137, True), (250, False)])
+def test_both_decoders_read_the_same(model: Model, photo: Pixels, weights: bytes, quality: int, mapped: bool) -> None:
+    pixels = photo[100:164, 200:300] if mapped else photo[100:150, 200:264]
+    offsets = np.array([[-50, 113]], np.int8) if mapped else None
+    stream = Analysed(pixels, model).encode(quality, offsets).stream
+    head, tensors = read_head(stream), reference.read_weights(weights)
+    own = [read_unit(model, payload, _unit_cells(head.cells, row, column)) for row, column, payload in _units(stream, head)]
+    for (z, first, second), (_, _, cells, payload) in zip(own, reference.read_stream(stream).units, strict=True):
+        other_z, other_symbols = reference.read_unit(tensors, payload, cells)
+        assert (z == other_z).all()
+        assert (first + second == other_symbols).all()
+    difference = np.abs(reference.decode(stream, weights).astype(int) - decode_pixels(stream, model))
+    assert difference.max() <= 1
+    assert difference.mean() < 0.001
+
+
+def test_pictures_of_several_units_and_strips(model: Model, photo: Pixels, weights: bytes) -> None:
+    pixels = np.tile(photo, (3, 1, 1))[:1090, 100:170, 0]
+    stream = Analysed(pixels, model).encode(60).stream
+    difference = np.abs(reference.decode(stream, weights).astype(int) - decode_pixels(stream, model))
+    assert difference.shape == (1090, 70)
+    assert difference.max() <= 1
+
+
+def test_archives_with_everything_around_the_pixels(photo: Pixels, weights: bytes, model: Model) -> None:
+    from codec.bitstream import Archive, pack
+
+    stream = Analysed(photo[:70, :70], model).encode(40).stream
+    archive = pack(Archive("neural", model.digest, {"FACT": b"{}", "PIXL": stream, "TRLR": b"more"}))
+    assert reference.pixel_stream(archive) == stream
+    assert (reference.decode(archive) == reference.decode(stream, weights)).all()
+    for at in range(len(archive)):
+        damaged = bytearray(archive)
+        damaged[at] ^= 0x41
+        with pytest.raises(CodecError):
+            reference.pixel_stream(bytes(damaged))
+    with pytest.raises(Corrupt):
+        reference.pixel_stream(archive[:-1])
+    with pytest.raises(Corrupt):
+        reference.pixel_stream(pack(Archive("neural", model.digest, {"FACT": b"{}"})))
+
+
+def test_damaged_streams_end_in_named_errors(photo: Pixels, model: Model) -> None:
+    stream = Analysed(photo[:64, :64], model).encode(0, np.array([[3]], np.int8)).stream
+    for at in range(len(stream)):
+        damaged = bytearray(stream)
+        damaged[at] ^= 0x11
+        with pytest.raises(CodecError):
+            reference.read_stream(bytes(damaged))
+        with pytest.raises(CodecError):
+            reference.read_stream(stream[:at])
+    with pytest.raises(Corrupt):
+        reference.read_stream(stream + b"\0")
+
+
+def test_a_model_that_is_not_there(photo: Pixels, resaved: Callable[..., bytes]) -> None:
+    data = resaved("other")
+    stream = Analysed(photo[:64, :64], model_from(data)).encode(0).stream
+    with pytest.raises(ModelMissing):
+        reference.decode(stream)
+    with pytest.raises(ModelMissing):
+        reference.decode(stream, weight_file())
+    assert reference.decode(stream, data).shape == (64, 64, 3)
+
+
+def test_golden_symbols_are_those_of_the_second_decoder() -> None:
+    import hashlib
+
+    for name in manifest():
+        tensors = reference.read_weights(weight_file(name))
+        for case, expected in json.loads((GOLDEN / f"model-{name}.json").read_text())["cases"].items():
+            digest = hashlib.sha256()
+            for _, _, cells, payload in reference.read_stream((GOLDEN / f"model-{name}-{case}.npix").read_bytes()).units:
+                for symbols in reference.read_unit(tensors, payload, cells):
+                    digest.update(symbols.astype("<i4").tobytes())
+            assert digest.hexdigest() == expected["symbols_sha256"]
