@@ -23,8 +23,10 @@ from torch import Tensor
 
 from codec.network.constants import ANCHORS
 from codec.network.network import Network
+from codec.training import together
 from codec.training.data import Crop, batches, load_packs, patch_components
 from codec.training.loss import Loss
+from codec.training.together import Alone
 
 log = logging.getLogger("codec.training")
 
@@ -133,25 +135,34 @@ def held_out(network: Network, averaged: dict[str, Tensor], crops: Tensor, loss:
     return {"held_out": total} | {k: v for part in parts for k, v in part.items()}
 
 
-def train(run: Run, options: argparse.Namespace, device: torch.device, crops: list[Crop], held: list[Crop]) -> None:
-    """Train until the minutes or the steps are over; writes checkpoints and one log line a minute."""
-    log.info("%d crops to train on, %d held out, on %s with %d threads", len(crops), len(held), device, torch.get_num_threads())
+def train(
+    run: Run, options: argparse.Namespace, device: torch.device, crops: list[Crop], held: list[Crop], team: Alone | None = None
+) -> None:
+    """Train until the minutes or the steps are over; the leader of the team writes checkpoints and one log line a minute."""
+    team = team or Alone()
+    leads = team.rank == 0
+    if leads:
+        threads = f"{team.count} processes" if team.count > 1 else f"{torch.get_num_threads()} threads"
+        log.info("%d crops to train on, %d held out, on %s with %s", len(crops), len(held), device, threads)
     shown = torch.stack([torch.from_numpy(c[32:224, 32:224].copy()) for c in held[:SHOWN]]).permute(0, 3, 1, 2).float().div(255).to(device)
-    rng, loss = random.Random(run.step), Loss(run.score_means)
-    source = ahead(batches(crops, options.batch, options.crop, seed=run.step + 1))
+    seed = run.step * 64 + team.rank
+    rng, loss = random.Random(seed), Loss(run.score_means)
+    source = ahead(batches(crops, options.batch, options.crop, seed=seed + 1))
     begun, since, noted, first_step = time.monotonic(), time.monotonic(), time.monotonic(), run.step
     sums: dict[str, float] = {}
     count, skipped, before = 0, 0, run.seconds
-    while (spent := time.monotonic() - begun) < options.minutes * 60 and run.step - first_step < options.steps:
+    spent = 0.0
+    while spent < options.minutes * 60 and run.step - first_step < options.steps:
         rgb = next(source).to(device, memory_format=torch.channels_last)
         quality = draw_quality(len(rgb), rng).to(device)
-        warm = min(1.0, (run.step - first_step + 1) / WARM_UP_STEPS) if not options.decay else 1.0
-        fall = 0.5 * (1 + math.cos(math.pi * spent / (options.minutes * 60))) if options.decay else 1.0
-        for group in run.optimiser.param_groups:
-            group["lr"] = options.rate * warm * fall
         value, figures = loss(rgb, quality, run.network(rgb, cells(quality, options.crop // 64, rng).to(device)))
         run.optimiser.zero_grad()
         value.backward()  # type: ignore[no-untyped-call]
+        (spent,) = team.agree(run.network.parameters(), [time.monotonic() - begun])
+        warm = min(1.0, (run.step - first_step + 1) / WARM_UP_STEPS) if not options.decay else 1.0
+        fall = 0.5 * (1 + math.cos(math.pi * min(1.0, spent / (options.minutes * 60)))) if options.decay else 1.0
+        for group in run.optimiser.param_groups:
+            group["lr"] = options.rate * warm * fall
         norm = torch.nn.utils.clip_grad_norm_(run.network.parameters(), CLIP)
         if not bool(torch.isfinite(norm)):
             skipped += 1
@@ -160,12 +171,14 @@ def train(run: Run, options: argparse.Namespace, device: torch.device, crops: li
         with torch.no_grad():
             for name, tensor in run.network.state_dict().items():
                 run.averaged[name].lerp_(tensor, 1 - min(EMA, (1 + run.step) / (10 + run.step)))
-        run.step, run.pixels, run.seconds, count = run.step + 1, run.pixels + rgb[:, 0].numel(), before + spent, count + 1
+        run.step, run.pixels, run.seconds, count = run.step + 1, run.pixels + rgb[:, 0].numel() * team.count, before + spent, count + 1
         run.score_means = loss.means
         for name, figure in ({"loss": value.detach(), "norm": norm} | figures).items():
             sums[name] = sums.get(name, 0.0) + float(figure.mean())
+        if not leads:
+            continue
         if time.monotonic() - noted > 60:
-            pace = count * rgb[:, 0].numel() / (time.monotonic() - noted) / 1e6
+            pace = count * rgb[:, 0].numel() * team.count / (time.monotonic() - noted) / 1e6
             log.info(
                 "step %d  %.0f Mpx  %s  %.2f Mpx/s  skipped %d",
                 run.step,
@@ -179,8 +192,9 @@ def train(run: Run, options: argparse.Namespace, device: torch.device, crops: li
             note(run, shown, loss)
             run.save(options.out)
             since = time.monotonic()
-    note(run, shown, loss)
-    run.save(options.out)
+    if leads:
+        note(run, shown, loss)
+        run.save(options.out)
 
 
 def note(run: Run, shown: Tensor, loss: Loss) -> None:
@@ -207,21 +221,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--decay", action="store_true", help="let the rate fall to zero over the minutes: weights to ship")
     parser.add_argument("--rate", type=float, default=2e-4)
-    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--batch", type=int, default=8, help="crops a step, of each process")
+    parser.add_argument("--processes", type=int, default=1, help="of one thread each; on a processor two do twice what two threads do")
     parser.add_argument("--crop", type=int, default=192, help="pixels along a side, a multiple of 64")
     parser.add_argument("--device", default="auto")
     options = parser.parse_args(arguments)
     if options.decay and (options.origin is None or options.origin.resolve() == options.out.resolve()):
         parser.error("--decay needs the checkpoint to branch off (--from) and another one to write (--out)")
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    together.run(options.processes, work, options)
+
+
+def work(team: Alone, options: argparse.Namespace) -> None:
+    """What each process does."""
+    logging.basicConfig(level=logging.INFO if team.rank == 0 else logging.WARNING, format="%(asctime)s %(message)s")
     device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if options.device == "auto" else options.device)
     crops, held = load_packs(options.data)
     begun = options.origin if options.decay else options.out if options.resume and options.out.exists() else None
+    torch.manual_seed(0)  # the same first network in every process
     run = start(device, options.rate, Network() if begun else first_network(crops, options.warm_start))
     if begun:
         run.load(begun)
+    torch.manual_seed(run.step * 64 + team.rank)
     log.info("%s at step %d, %.0f Mpx seen", "resumed" if run.step else "begun", run.step, run.pixels / 1e6)
-    train(run, options, device, crops, held)
+    train(run, options, device, crops, held, team)
 
 
 if __name__ == "__main__":

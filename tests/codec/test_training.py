@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -21,7 +22,7 @@ from codec.network.network import Forward, Network
 from codec.neural import Analysed, decode_pixels
 from codec.quality import psnr
 from codec.training import blur as blurring
-from codec.training import data, export, loss, train
+from codec.training import data, export, loss, together, train
 
 PHOTOS, CROPS_A_PHOTO = 8, 2
 
@@ -355,3 +356,25 @@ def test_rare_rows_keep_a_sane_shape() -> None:
     assert (freq[1:].sum(1) == 4096).all()
     assert (freq[1, :8] > 0).all()
     assert export.fitted(counts, prior, sure=False)[0, 0] < 4096
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_network(run_main: Callable[..., None], begun: Path, tmp_path: Path) -> None:
+    """Both start from one checkpoint and end with the step, the pixels and the finite weights of a run that shared its gradients."""
+    run_main("--from", begun, "--out", tmp_path / "two.pt", "--decay", "--minutes", 10, "--steps", 2, "--processes", 2)
+    state = state_of(tmp_path / "two.pt")
+    assert (state["step"], state["pixels"]) == (2, 2 * 2 * 2 * 64 * 64)
+    assert all(bool(torch.isfinite(tensor).all()) for tensor in state["network"].values())
+
+
+def test_gradients_are_the_mean_of_all_and_the_leader_is_heard(tmp_path: Path) -> None:
+    dist.init_process_group("gloo", init_method=f"file://{tmp_path / 'meeting'}", rank=0, world_size=1)
+    try:
+        one, none = torch.nn.Parameter(torch.zeros(2, 3)), torch.nn.Parameter(torch.zeros(4))
+        one.grad = torch.arange(6.0).view(2, 3)
+        assert together.Together(0, 1).agree([one, none], [7.0]) == [7.0]
+        assert torch.equal(one.grad, torch.arange(6.0).view(2, 3))
+        assert none.grad is not None
+        assert not none.grad.any()
+    finally:
+        dist.destroy_process_group()
