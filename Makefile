@@ -14,17 +14,21 @@ KEEP    ?=
 KODAK   ?= ../shared/data/kodak
 PHONE   ?= ../shared/data/phone
 CROP    ?= 1024
+ONLY    ?=
 PEERS   ?= jpeg,jpegli,webp,avif,jxl
 MODEL   ?=
 JOBS    ?= 1
+LEVEL   ?= high
+SCORE   ?= 80
+SIZE    ?= 0
 JSON    ?= .bench/rd.json
 FIGURES ?= .bench
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all lint bench-rd unit-verify clean
+.PHONY: help run test test-all corpus lint bench-rd bench-speed bench-guard bench-look unit-verify clean
 
 # The tests run with one thread: torch's threads spin, and two processes with two each slow one another tenfold.
-test test-all: export OMP_NUM_THREADS = 1
+test test-all corpus: export OMP_NUM_THREADS = 1
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -38,16 +42,30 @@ test: lint  ## set up, check the style, the types and the import rules, run the 
 test-all: lint  ## the same with the slow tests
 	@$(BIN)/pytest -q -m "not bench"
 
+corpus: $(VENV)/ready-to-test  ## every file of ../shared/corpus through optimize and restore, twice: [ONLY=icc,motion]
+	@CORPUS_ONLY="$(ONLY)" $(BIN)/pytest -q -s -m corpus tests/corpus -k every
+
 lint: $(VENV)/ready-to-test  ## ruff, mypy and import-linter
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-# Two processes with two threads each slow one another tenfold; what is measured of the peers is kept in .bench.
-bench-rd: export OMP_NUM_THREADS = 1
+# One thread for each process: threads that spin slow one another tenfold. What is measured of the peers is kept in .bench.
+bench-rd bench-speed bench-guard bench-look: export OMP_NUM_THREADS = 1
+bench-rd bench-speed bench-guard bench-look: export NUMBA_NUM_THREADS = 1
 bench-rd: $(VENV)/ready-to-test  ## rate and distortion beside the peers, real bytes: [CROP=1024|0 LIMIT_EACH=3 PEERS=jpeg,avif MODEL=m2|FILE JOBS=2 FIGURES=docs/figures]
 	@$(BIN)/python tests/bench/rd.py --kodak "$(KODAK)" --phone "$(PHONE)" --crop $(CROP) --peers "$(PEERS)" --jobs $(JOBS) \
 	    --cache .bench/rd --json "$(JSON)" --figures "$(FIGURES)" $(if $(MODEL),--model "$(MODEL)") $(if $(LIMIT_EACH),--limit $(LIMIT_EACH))
+
+bench-speed: $(VENV)/ready-to-test  ## time and memory of a 12-megapixel photo beside the peers: [PHONE=DIR MODEL=m2|FILE]
+	@$(BIN)/python tests/bench/speed.py $(if $(wildcard $(PHONE)),--phone "$(PHONE)") $(if $(MODEL),--model "$(MODEL)") --json .bench/speed.json
+
+bench-guard: $(VENV)/ready-to-test  ## what a gallery comes to, lane by lane, beside the peers at the same guard: [LEVEL=high LIMIT_EACH=3 SIZE=1024 MODEL=m2|FILE]
+	@$(BIN)/python tests/bench/guarded.py --phone "$(PHONE)" --level $(LEVEL) --size $(SIZE) --cache .bench/guard --json .bench/guard.json \
+	    $(if $(MODEL),--model "$(MODEL)") $(if $(LIMIT_EACH),--limit $(LIMIT_EACH))
+
+bench-look: $(VENV)/ready-to-test  ## pictures to look at: original, ours and AVIF at equal bytes, into .bench/look: [SCORE=80 MODEL=m2|FILE]
+	@$(BIN)/python tests/bench/look.py --phone "$(PHONE)" --kodak "$(KODAK)" --out .bench/look --score $(SCORE) $(if $(MODEL),--model "$(MODEL)")
 
 unit-verify:  ## let systemd read the unit files
 	@systemd-analyze verify --man=no systemd/*.service systemd/*.timer

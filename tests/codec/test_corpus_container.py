@@ -70,6 +70,7 @@ def check(shared: Path, facts: ModuleType, tmp_path: Path, *, quick: bool) -> No
         print(f"left: {name}: {reason}")
 
 
+@pytest.mark.slow
 def test_each_file_is_read_rebuilt_or_left_for_a_reason(shared: Path, facts: ModuleType, tmp_path: Path) -> None:
     check(shared, facts, tmp_path, quick=True)
 

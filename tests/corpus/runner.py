@@ -29,6 +29,7 @@ from PIL import Image
 from daemon import eligibility, keys, settings
 from daemon.child import Bounds
 from daemon.composition import Workshop
+from daemon.ignoring import Rules
 from daemon.messages import Encoded, EncodeJob, Examined, ExamineJob, Refused, Restored, RestoreJob, StandInJob, StoodIn
 from daemon.places import Places
 from daemon.ports import Silence
@@ -63,7 +64,7 @@ NEAR: dict[str, set[str]] = {
     "unsupported": _DAMAGED | _ODD,
     "truncated": _DAMAGED,
     "empty": _DAMAGED,
-    "not-an-image": {"not-a-picture", "not-looked-at"},
+    "not-an-image": {"not-a-picture", "unfinished"},
     "decode-warning": {"corrupt"},
     "bad-icc": {"bad-icc", "cmyk"},
     "unsupported-format": {"unsupported-format"},
@@ -83,9 +84,9 @@ NEAR: dict[str, set[str]] = {
     "signed": {"signed"},
     "dnl": {"dnl"},
     "no-gain": {"no-gain", "stand-in-too-large", "quality-not-reached"},
-    "hidden": {"not-looked-at"},
-    "trashed": {"not-looked-at"},
-    "no-image-extension": {"not-looked-at"},
+    "hidden": {"hidden", "in-the-bin"},
+    "trashed": {"hidden", "in-the-bin"},
+    "no-image-extension": {"other-name"},
     "extension-mismatch": {"extension-mismatch"},
     "not-only-an-image": {"not-only-an-image"},
 }
@@ -99,6 +100,7 @@ class Entry:
     name: str
     category: str
     expected: str
+    size: int
     source: Path
 
     def may_be_archived(self) -> bool:
@@ -124,7 +126,7 @@ class Result:
 def entries(corpus: Path) -> list[Entry]:
     with (corpus / "manifest.tsv").open(encoding="utf-8", newline="") as manifest:
         rows = csv.DictReader(manifest, delimiter="\t", quoting=csv.QUOTE_NONE)
-        return [Entry(row["file"], row["category"], row["expected"], corpus / row["file"]) for row in rows]
+        return [Entry(row["file"], row["category"], row["expected"], int(row["size"]), corpus / row["file"]) for row in rows]
 
 
 def load_facts(corpus: Path) -> ModuleType:
@@ -285,7 +287,7 @@ class Run:
                     raise AssertionError(gone)
             else:
                 known = shop.catalog.rows(gallery=shop.galleries[0].key)
-                there = [row.location for row in known if row.state in (State.RETIRED, State.PURGED)]
+                there = [row.location for row in known if row.has_archive and row.state in (State.RETIRED, State.PURGED)]
                 for came in restore(shop, there, None, None, _Watch(self._codec, self._tell)) if there else []:
                     if came.trouble:
                         self._complain(self._named(came.name), f"restore: {came.trouble}")
@@ -326,11 +328,10 @@ class Run:
                 self._complain(result, f"{row.state} instead of purged")
             return True
         result.lane = "leave"
-        result.reason = "not-looked-at" if row is None else row.reason or row.state.value
+        passed_by = eligibility.passed_by(os.fsencode(entry.name), Rules(()))
+        result.reason = passed_by or "the walk did not meet it" if row is None else row.reason or row.state.value
         result.detail = "" if row is None else row.detail or ""
-        if row is None and entry.name.lower().endswith(tuple(os.fsdecode(s) for s in eligibility.SUFFIXES)) and "/." not in entry.name:
-            self._complain(result, "the walk did not meet it")
-        if result.reason != "not-looked-at" and (result.reason not in REASONS or result.reason in NEVER):
+        if result.reason not in REASONS or result.reason in NEVER:
             self._complain(result, f"{result.reason} ({result.detail}) is no reason to leave a file")
         if not entry.may_be_left(result.reason):
             self._complain(result, f"left: {result.reason} ({result.detail}), though {entry.expected}")
