@@ -1,0 +1,209 @@
+"""What a gallery of phone photos comes to: ours, lane by lane, beside other codecs tuned to the same guard.
+
+    python tests/bench/guarded.py --phone DIR [--level high] [--limit N] [--size SIDE] [--cache FOLDER] [--json FILE]
+
+Ours is what the program does with a photo: it chooses the lane, searches the rate, packs the archive, examines it against the original, and
+makes the stand-in. A peer gets the smallest integer quality whose decoded picture passes the same guard, and around it the same archive:
+all metadata, facts and the stand-in are counted alike. Seconds are the processor's, with as many threads as OMP_NUM_THREADS says; a
+peer's are those of its search on the whole photo, begun at the setting that suits the photo's middle.
+"""
+
+import argparse
+import hashlib
+import io
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matching import smallest, with_score
+from numpy.typing import NDArray
+from peers import OURS, PEERS, TITLES, Codec, named
+from PIL import Image
+from points import centre
+from tables import markdown
+
+from codec import container, lanes
+from codec.bitstream import Archive, pack
+from codec.errors import CodecError
+from codec.facts import Facts
+from codec.levels import LEVELS, Level
+from codec.profile import profile_of
+from codec.quality import score
+from daemon import standin
+
+if TYPE_CHECKING:
+    from codec.model import Model
+
+Pixels = NDArray[np.uint8]
+REVISION = 1
+"""Raise it when the guard says something else about the same pixels: the peers are then tuned anew."""
+MIDDLE = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What became of a photo. `after` is archive and stand-in, or all of the original where it was left."""
+
+    photo: str
+    codec: str
+    before: int
+    after: int
+    lane: str
+    """Ours: the lane; a peer's: the setting; where the photo was left: why."""
+    whole: float
+    worst_tile: float
+    seconds: float
+
+    @property
+    def saved(self) -> float:
+        """Share."""
+        return 1 - self.after / self.before
+
+
+def candidate(which: str | None) -> "Model":
+    """A shipped model by name, a weight file's, or the default."""
+    from codec.model import load_model, model_from
+
+    if which is not None and Path(which).is_file():
+        return model_from(Path(which).read_bytes())
+    return load_model(which) if which is not None else load_model()
+
+
+def ours(name: str, original: bytes, stand_in: bytes, model: "Model", level: Level) -> Kept:
+    """As the daemon does it: archive, then examine what was archived."""
+    began = time.process_time()
+    wanted = lanes.Wanted(level, 0.0, 0.0, len(stand_in), repack=True)
+    try:
+        chosen = lanes.choose(original, facts_of(name, original), lambda: model, wanted)
+        found = lanes.examine(chosen.archive or chosen.repacked, original, lambda: model)
+    except CodecError as error:
+        return left(name, OURS, original, getattr(error, "reason", type(error).__name__), time.process_time() - began)
+    after = len(chosen.repacked) or len(chosen.archive) + len(stand_in)
+    seconds = time.process_time() - began
+    return Kept(name, OURS, len(original), after, chosen.lane, found.whole, found.worst_tile, seconds)
+
+
+def theirs(name: str, original: bytes, stand_in: bytes, codec: Codec, level: Level) -> Kept:
+    """The smallest file of a peer that passes, in the archive that ours would have."""
+    picture = container.read(original)
+    pixels, profile = picture.pixels, profile_of(picture.structure)
+    start, _ = with_score(codec, centre(pixels, MIDDLE), level.whole)
+    began = time.process_time()
+    encode, files, found = codec.prepare(pixels), {}, {}
+
+    def lead(setting: int) -> float:
+        files[setting] = encode(setting)
+        found[setting] = score(pixels, codec.decode(files[setting]), profile=profile)
+        return min(found[setting].whole - level.whole, found[setting].worst_tile - level.worst_tile)
+
+    setting = smallest(lead, codec.reach, start)
+    seconds = time.process_time() - began
+    if setting is None:
+        return left(name, codec.name, original, "quality-not-reached", seconds)
+    sections = {"FACT": facts_of(name, original).to_bytes(), "PIXL": files[setting], **container.to_sections(picture.structure)}
+    after = len(pack(Archive("neural", hashlib.sha256(codec.name.encode()).digest(), sections))) + len(stand_in)
+    if after >= len(original):
+        return left(name, codec.name, original, "no-gain", seconds)
+    return Kept(name, codec.name, len(original), after, str(setting), found[setting].whole, found[setting].worst_tile, seconds)
+
+
+def left(name: str, codec: str, original: bytes, reason: str, seconds: float) -> Kept:
+    return Kept(name, codec, len(original), len(original), f"left: {reason}", math.nan, math.nan, seconds)
+
+
+def facts_of(name: str, original: bytes) -> Facts:
+    return Facts(len(original), hashlib.sha256(original).hexdigest(), name.encode(), 1_700_000_000_000_000_000, 0o644)
+
+
+def remembered(folder: Path | None, key: str, make: Callable[[], Kept]) -> Kept:
+    """What an earlier run found under the same key."""
+    if folder is None:
+        return make()
+    path = folder / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.json"
+    if path.is_file():
+        return Kept(**json.loads(path.read_text()))
+    made = make()
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(asdict(made)))
+    return made
+
+
+def photos(folder: Path, limit: int | None, size: int) -> list[tuple[str, bytes]]:
+    """(name, bytes of the file); for a trial in little time, the middle of each, coded anew as a JPEG at 93."""
+    found = []
+    for path in sorted(path for path in folder.iterdir() if path.suffix.lower() in {".jpg", ".jpeg", ".png"})[:limit]:
+        data = path.read_bytes()
+        if size:
+            with Image.open(io.BytesIO(data)) as image:
+                buffer = io.BytesIO()
+                Image.fromarray(centre(np.asarray(image.convert("RGB")), size)).save(buffer, "JPEG", quality=93, subsampling="4:2:0")
+            data = buffer.getvalue()
+        found.append((path.name, data))
+    return found
+
+
+def table(rows: list[Kept]) -> str:
+    head = ["", "lane or setting", "score", "worst tile", "kB before", "kB after", "saved", "seconds"]
+    lines = []
+    for row in rows:
+        scores = ["-" if math.isnan(value) else f"{value:.1f}" for value in (row.whole, row.worst_tile)]
+        sizes = [f"{row.before / 1000:.0f}", f"{row.after / 1000:.0f}", f"{100 * row.saved:.1f} %"]
+        lines.append([row.photo, row.lane, *scores, *sizes, f"{row.seconds:.1f}"])
+    return markdown(head, lines)
+
+
+def totals(rows: list[Kept]) -> str:
+    """One line for each codec, the one that saves most first."""
+    head = ["", "kB before", "kB after", "saved", "photos left", "seconds"]
+    found = {}
+    for row in rows:
+        found.setdefault(row.codec, []).append(row)
+    lines = []
+    for name, mine in sorted(found.items(), key=lambda item: sum(row.after for row in item[1])):
+        before, after = sum(row.before for row in mine), sum(row.after for row in mine)
+        alone = sum(row.lane.startswith("left") for row in mine)
+        saved = f"{100 * (1 - after / before):.1f} %"
+        seconds = sum(row.seconds for row in mine)
+        lines.append([TITLES[name], f"{before / 1000:.0f}", f"{after / 1000:.0f}", saved, str(alone), f"{seconds:.0f}"])
+    return markdown(head, lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--phone", type=Path, required=True, help="folder of photos")
+    parser.add_argument("--level", default="high", choices=LEVELS)
+    parser.add_argument("--peers", default="jxl,avif,webp", help=f"of {', '.join(PEERS)} (default %(default)s)")
+    parser.add_argument("--limit", type=int, help="only the first so many")
+    parser.add_argument("--size", type=int, default=0, help="only the middle of each photo, a square of this side; 0: all of it")
+    parser.add_argument("--model", help="a shipped model's name, or a weight file")
+    parser.add_argument("--cache", type=Path, help="folder in which the peers' results are kept")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    level, model = LEVELS[options.level], candidate(options.model)
+    peers = [named(name) for name in dict.fromkeys(options.peers.split(",")) if name]
+    rows: list[Kept] = []
+    for name, original in photos(options.phone, options.limit, options.size):
+        digest = hashlib.sha256(original).hexdigest()
+        stand_in = standin.make(original, digest)
+        mine = [ours(name, original, stand_in, model, level)]
+        for codec in peers:
+            key = f"{digest} {codec.name} {codec.version} {level} {len(stand_in)} {REVISION}"
+            mine.append(remembered(options.cache, key, partial(theirs, name, original, stand_in, codec, level)))
+        rows += mine
+        print(f"{name}: " + ", ".join(f"{TITLES[row.codec]} {100 * row.saved:.1f} %" for row in mine), flush=True)
+    for name in dict.fromkeys(row.codec for row in rows):
+        print(f"\n## {TITLES[name]}, level {level.name}\n\n{table([row for row in rows if row.codec == name])}")
+    print(f"\n## All, stand-ins counted\n\n{totals(rows)}")
+    if options.json:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
