@@ -62,7 +62,7 @@ def to_sections(original: bytes) -> dict[str, bytes]:
     if len(inserts) > _MAX_INSERTS:
         raise Unsupported("too-large", "more metadata than pictures have")
     reserve(_work_bytes(found, len(bare)))
-    check_health(bare)
+    check_health(bare, found)
     try:
         coded = call(lepton_jpeg_python.compress_bytes, bare, _CODER)
     except Refusal as error:
@@ -110,31 +110,47 @@ def check_work(found: Frame) -> None:
         raise Unsupported("too-large", f"{found.scans} scans")
 
 
-def check_health(bare: bytes) -> None:
+def check_health(bare: bytes, found: Frame) -> None:
     """Raise Corrupt for a picture at which libjpeg warns or that ends in grey, Unsupported('sampling') for one that it does not read."""
-    check_end(glimpse(bare, 8), 8)
+    small = glimpse(bare, found, 1)
+    check_end(small, max(1, round(found.height / small.shape[0])))
 
 
-def glimpse(jpeg: bytes, factor: int) -> NDArray[np.uint8]:
-    """A JPEG at 1/factor (1, 2, 4, 8) of its size, uint8 [h, w, 3]: every coded bit is read, and no more pixels made than asked for.
+def glimpse(jpeg: bytes, found: Frame, side: int) -> NDArray[np.uint8]:
+    """A JPEG, uint8 [h, w, 3] or [h, w], as small as the decoder makes it (down to an eighth) with a longer side of at least `side`.
 
-    Raises Corrupt and Unsupported('sampling').
+    Every coded bit is read all the same. Raises Corrupt where libjpeg would warn, Unsupported('sampling') for what it does not read.
     """
+    tall = found.height >= found.width
+    side = min(side, max(found.height, found.width))
+    least = {"min_height": side, "min_width": 1} if tall else {"min_height": 1, "min_width": side}
     try:
-        pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(jpeg, "RGB", min_height=1, min_width=1, min_factor=factor, strict=True)
+        pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(jpeg, "GRAY" if len(found.components) == 1 else "RGB", strict=True, **least)
     except ValueError as error:
         if "subsampling" in str(error):
             raise Unsupported("sampling", "factors that libjpeg-turbo's interface refuses") from None
         raise Corrupt(f"damaged: {str(error).removeprefix('Corrupt JPEG data: ')}") from None
-    return pixels
+    return pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
 
 
-def bare_of(original: bytes) -> tuple[bytes, list[bytes], Frame]:
-    """The picture without metadata and trailer, the metadata segments in order, and its frame. Raises what `walk` and `frame` raise."""
+def check(original: bytes) -> None:
+    """Raise what keeps a JPEG out of this lane, short of coding it: NotAPicture, Corrupt, Unsupported."""
     segments, end = walk(original)
     found = frame(original, segments)
     check_work(found)
-    return _bared(original, segments, end)[0], [original[s.start : s.end] for s in segments if s.kept], found
+    check_health(_bared(original, segments, end)[0], found)
+
+
+def preview(original: bytes, side: int) -> tuple[NDArray[np.uint8], tuple[bytes, ...]]:
+    """Pixels uint8 [h, w, 3] or [h, w] with a longer side of at least `side` (or the photo's own), and the metadata segments in order.
+
+    Raises what `check` raises. Reads JPEGs that the neural lane refuses: directly coded red, green and blue, signed ones, very large ones.
+    """
+    segments, end = walk(original)
+    found = frame(original, segments)
+    check_work(found)
+    pixels = glimpse(_bared(original, segments, end)[0], found, side)
+    return pixels, tuple(original[s.start : s.end] for s in segments if s.kept)
 
 
 def _bared(original: bytes, segments: list[Segment], end: int) -> tuple[bytes, list[tuple[int, bytes]]]:

@@ -7,16 +7,15 @@ examine         unpack -> decode -> compare everything with the original
 """
 
 import hashlib
-import io
+import math
 from dataclasses import dataclass
-from typing import Final, Literal
-
-import numpy as np
-from PIL import Image
+from typing import Final
 
 from codec import canonical, container
 from codec.bitstream import Archive, pack, unpack
+from codec.conversion import Format, converted
 from codec.errors import Corrupt, Unsupported
+from codec.examination import Examination
 from codec.facts import Facts
 from codec.fineness import fitting_copy
 from codec.graphic import is_graphic
@@ -27,8 +26,6 @@ from codec.neural import Analysed, Pixels, decode_pixels, quality_of, read_head
 from codec.picture import JpegStructure, Structure, check_size
 from codec.quality import score
 from codec.rate import MARGIN, Found, fewest_bits
-
-Format = Literal["jpeg", "png"]
 
 _HEADROOM_BYTES: Final = 1024
 """What an archive holds beside pixels, metadata and trailer, roughly; only for giving up early."""
@@ -50,36 +47,31 @@ class Archived:
     model_name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Examination:
-    """What another process found out about an archive that it was given together with the original."""
-
-    whole: float
-    worst_tile: float
-    copy_whole: float
-    """Score of the restored JPEG or PNG, not only of the decoded pixels."""
-    metadata_equal: bool
-    """Whether the restored copy holds every kept segment or chunk and every trailing byte of the original, in order."""
-    original_sha256: str
-    archive_sha256: str
-
-
 def archive_photo(
-    original: bytes, facts: Facts, model: Model, level: Level, *, min_saving: float, allowance_bytes: int = 0, rate: float | None = None
+    original: bytes,
+    facts: Facts,
+    model: Model,
+    level: Level,
+    *,
+    min_saving: float,
+    allowance_bytes: int = 0,
+    rate: float | None = None,
+    most_bytes: float = math.inf,
+    because: tuple[str, str] | None = None,
 ) -> Archived:
     """Archive the bytes of a JPEG or PNG in the neural lane, with the fewest bits that pass `level`.
 
-    `min_saving` is the share (0..1) that archive and allowance (the stand-in) together must save, -inf to switch the rule off. With `rate`
-    (0..1) there is no search and no
-    guard: it is encoded once at that rate, and measured. Raises NotAPicture, Corrupt, Unsupported ('no-gain' and 'quality-not-reached'
-    among its reasons).
+    `min_saving` is the share (0..1) that archive and allowance (the stand-in) together must save, -inf to switch the rule off; beyond
+    `most_bytes` another lane's archive is smaller. With `rate` (0..1) there is no search and no guard: it is encoded once at that rate, and
+    measured. `because`: slug and sentence that the archive shall say about the choice of its lane. Raises NotAPicture, Corrupt, Unsupported
+    ('no-gain' and 'quality-not-reached' among its reasons).
     """
     picture = container.read(original)
     check_size(picture.structure)
     if rate is None and is_graphic(picture.pixels):
         raise Unsupported("graphic")
     kept = container.to_sections(picture.structure)
-    most = (1 - min_saving) * len(original) - allowance_bytes
+    most = min((1 - min_saving) * len(original) - allowance_bytes, most_bytes)
     if rate is None:
         room = most - sum(map(len, kept.values())) - _HEADROOM_BYTES
         found = fewest_bits(picture.pixels, model, level, most_bytes=room)
@@ -94,6 +86,8 @@ def archive_photo(
         "tile": list(found.score.tile),
     }
     measured |= {"copy_whole": round(copy_whole, 3), "quality": found.quality, "guarded": rate is None}
+    if because is not None:
+        measured |= {"choice": because[0], "why": because[1]}
     sections = {
         "FACT": facts.to_bytes(),
         "QUAL": canonical.dump(measured),
@@ -126,7 +120,7 @@ def restore_photo(archive: bytes, model: Model, format: Format | None = None) ->
     pixels, structure, _ = _decoded(archive, model)
     copy = container.write(pixels, structure, verbatim=False)  # it was proven to fit; another encoder's copy beats none
     own = "jpeg" if isinstance(structure, JpegStructure) else "png"
-    return copy if format in (None, own) else _converted(copy, pixels, format)
+    return copy if format in (None, own) else converted(copy, pixels, format)
 
 
 def examine(archive: bytes, original: bytes, model: Model) -> Examination:
@@ -167,21 +161,3 @@ def _kept(structure: Structure) -> tuple[tuple[bytes, ...], bytes]:
     if isinstance(structure, JpegStructure):
         return structure.segments, structure.trailer
     return (*structure.before, *structure.after), structure.trailer
-
-
-def _converted(copy: bytes, pixels: Pixels, format: Format) -> bytes:
-    """The other kind of file, with what both kinds can hold: EXIF, XMP and the colour profile."""
-    with Image.open(io.BytesIO(copy)) as source:
-        info = {
-            name: source.info[key]
-            for name, key in (("exif", "exif"), ("icc_profile", "icc_profile"), ("xmp", "xmp"))
-            if source.info.get(key)
-        }
-    out = io.BytesIO()
-    image = Image.fromarray(np.ascontiguousarray(pixels))
-    if format == "jpeg":
-        image.save(out, "JPEG", quality=95, subsampling=0, optimize=True, **info)
-    else:
-        info.pop("xmp", None)  # Pillow writes no XMP into a PNG
-        image.save(out, "PNG", optimize=True, **info)
-    return out.getvalue()

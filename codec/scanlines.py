@@ -58,6 +58,10 @@ class Layout:
         return layout
 
     @property
+    def pixels(self) -> int:
+        return self.width * self.height
+
+    @property
     def channels(self) -> int:
         return CHANNELS[self.colour]
 
@@ -167,7 +171,7 @@ def without_filling(rows: Rows, layout: Layout) -> Rows:
 
 def _unpacked(body: NDArray[np.uint8], depth: int) -> NDArray[np.uint8]:
     shifts = np.arange(8 - depth, -1, -depth, dtype=np.uint8)
-    return ((body[:, :, None] >> shifts) & ((1 << depth) - 1)).reshape(body.shape[0], -1)
+    return ((body[:, :, None] >> shifts) & np.uint8((1 << depth) - 1)).astype(np.uint8).reshape(body.shape[0], -1)
 
 
 def _packed(body: NDArray[np.uint8], depth: int) -> NDArray[np.uint8]:

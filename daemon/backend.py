@@ -1,25 +1,36 @@
-"""The codec as a worker process uses it; imported only there, since it brings torch."""
+"""The codec as a worker process uses it; imported only there, since it brings numpy, and torch with the first photo of the neural lane."""
 
 import io
 import os
 import warnings
+from typing import TYPE_CHECKING
 
 from codec.bitstream import peek
 from codec.facts import Facts
-from codec.levels import LEVELS
-from codec.model import load_model
-from codec.photo import Format, archive_photo, examine, restore_photo
+from codec.lanes import Wanted, choose, examine, reason_of, restore
+from codec.levels import level_of
+from codec.png import SIGNATURE
 from codec.rating import Rating, read_rating
 from daemon import standin
-from daemon.messages import Encoded, EncodeJob, Examined
+from daemon.messages import Encoded, EncodeJob, Examined, Format
 from daemon.ports import Backend
+
+if TYPE_CHECKING:
+    from codec.model import Model
 
 
 class CodecBackend:
-    """Adapts `codec.photo`. The model is loaded with the first job and stays."""
+    """Adapts `codec.lanes`. The model is loaded with the first photo that needs it, and stays."""
 
     def __init__(self) -> None:
-        self._model = load_model()
+        self._loaded: Model | None = None
+
+    def _model(self) -> "Model":
+        if self._loaded is None:
+            from codec.model import load_model
+
+            self._loaded = load_model()
+        return self._loaded
 
     def megapixels(self, data: bytes) -> float:
         """From the picture's header; an archive, which Pillow can't open, has at most a pixel for each hundredth of a byte."""
@@ -33,12 +44,10 @@ class CodecBackend:
             return len(data) * 100 / 1e6
         return float(width) * height / 1e6
 
-    def archive(self, job: EncodeJob, allowance_bytes: int) -> Encoded:
+    def archive(self, job: EncodeJob, allowance_bytes: int | None) -> Encoded:
         facts = Facts(len(job.original), job.sha256, job.name, job.mtime_ns, job.mode, job.worn)
-        level = LEVELS[job.level]
-        made = archive_photo(
-            job.original, facts, self._model, level, min_saving=job.min_saving, allowance_bytes=allowance_bytes, rate=job.rate
-        )
+        wanted = Wanted(level_of(job.level), job.min_saving, job.min_saving_lossless, allowance_bytes, job.repack, job.rate)
+        made = choose(job.original, facts, self._model, wanted)
         return Encoded(
             archive=made.archive,
             stand_in=b"",
@@ -50,16 +59,21 @@ class CodecBackend:
             width=made.width,
             height=made.height,
             model=made.model_name,
+            choice=made.choice,
+            why=made.why,
+            repacked=made.repacked,
         )
 
-    def stand_in(self, original: bytes, sha256: str) -> bytes:
-        return standin.make(original, sha256)
+    def stand_in(self, original: bytes, sha256: str, share: float) -> bytes:
+        return standin.make(original, sha256, share)
 
     def rating(self, original: bytes, sidecars: tuple[bytes, ...]) -> Rating:
         return read_rating(original, sidecars)
 
     def examine(self, archive: bytes, original: bytes) -> Examined:
-        header = peek(archive)
+        repacked = archive[: len(SIGNATURE)] == SIGNATURE
+        header = None if repacked else peek(archive)
+        choice, why = reason_of(archive)
         found = examine(archive, original, self._model)
         return Examined(
             whole=found.whole,
@@ -68,18 +82,22 @@ class CodecBackend:
             metadata_equal=found.metadata_equal,
             original_sha256=found.original_sha256,
             archive_sha256=found.archive_sha256,
-            lane=header.lane,
-            model=self._model_of(header.model_digest),
+            lane="pixel-exact" if header is None else header.lane,
+            model=self._model_of(None if header is None else header.model_digest),
             pid=os.getpid(),
+            choice=choice,
+            why=why,
         )
 
     def _model_of(self, digest: bytes | None) -> str:
         if digest is None:
             return ""
-        return self._model.name if digest == self._model.digest else load_model(digest).name
+        from codec.model import load_model
+
+        return self._model().name if digest == self._model().digest else load_model(digest).name
 
     def restore(self, archive: bytes, format: Format | None) -> bytes:
-        return restore_photo(archive, self._model, format)
+        return restore(archive, self._model, format)
 
 
 def load() -> Backend:

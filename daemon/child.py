@@ -7,6 +7,7 @@ import contextlib
 import ctypes
 import hashlib
 import importlib
+import math
 import os
 import resource
 import signal
@@ -18,6 +19,7 @@ from typing import cast
 
 from codec.errors import CodecError, Corrupt, ModelMissing, NotAPicture, UnknownVersion, Unsupported
 from daemon.messages import (
+    STAND_IN_SHARE,
     Answer,
     Begun,
     Broke,
@@ -34,7 +36,7 @@ from daemon.messages import (
 )
 from daemon.ports import Backend
 
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "RAYON_NUM_THREADS")
 _PR_SET_PDEATHSIG = 1
 
 _ALLOCATOR = ((-3, 16 << 20), (-1, 256 << 20), (-8, 2))
@@ -103,7 +105,7 @@ def work(backend: Backend, job: Job, connection: Connection) -> Answer:
             return _encode(backend, job)
         case StandInJob():
             connection.send(Begun(backend.megapixels(job.original)))
-            return StoodIn(backend.stand_in(job.original, job.sha256))
+            return StoodIn(backend.stand_in(job.original, job.sha256, job.share))
         case RatingJob():
             connection.send(Begun(0.0))
             return Rated(backend.rating(job.original, job.sidecars))
@@ -118,16 +120,19 @@ def work(backend: Backend, job: Job, connection: Connection) -> Answer:
 
 
 def _encode(backend: Backend, job: EncodeJob) -> Answer:
-    stand_in = b""
+    stand_in: bytes | None = b""
     trouble: CodecError | None = None
     if job.stand_in:
+        share = math.inf if math.isinf(job.min_saving) else STAND_IN_SHARE  # where no saving is asked for, size is no reason
         try:
-            stand_in = backend.stand_in(job.original, job.sha256)
+            stand_in = backend.stand_in(job.original, job.sha256, share)
         except CodecError as error:
-            trouble = error  # the codec looks closer, so where it refuses too, its reason is the better one
-    encoded = backend.archive(job, len(stand_in))
-    if trouble is not None:
-        raise trouble
+            stand_in, trouble = None, error  # the codec looks closer, so where it refuses too, its reason is the better one
+    encoded = backend.archive(job, None if stand_in is None else len(stand_in))
+    if encoded.repacked:
+        return encoded
+    if stand_in is None:
+        raise trouble or AssertionError("no stand-in and no reason")
     return replace(encoded, stand_in=stand_in)
 
 

@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from codec.levels import LEVELS, Level
+from codec.levels import Level, level_of
 from daemon.settings import GallerySettings, Limits, Settings
 from storage.errors import shown
 from storage.vault import Vault
@@ -32,7 +32,7 @@ class Gallery:
 
     @property
     def level(self) -> Level:
-        return LEVELS[self.settings.quality]
+        return level_of(self.settings.quality)
 
     @property
     def wants_stand_ins(self) -> bool:
@@ -46,7 +46,8 @@ class Gallery:
     @property
     def rules(self) -> str:
         """Digest of the settings that decide whether a photo is archived: under others, photos that were left are tried again."""
-        deciding = (self.settings.quality, self.settings.stand_in, self.limits.min_saving, self.limits.memory_bytes)
+        limits = self.limits
+        deciding = (self.settings.quality, self.settings.stand_in, limits.min_saving, limits.min_saving_lossless, limits.memory_bytes)
         return hashlib.sha256(repr(deciding).encode()).hexdigest()[:16]
 
     def relative(self, path: Path) -> bytes:

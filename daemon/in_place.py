@@ -46,8 +46,8 @@ def is_edited(row: PhotoRow) -> bool:
 
     Reads the file only where it looks changed. Raises StorageError where it can't be read.
     """
-    if row.state not in (State.RETIRED, State.PURGED):
-        return False
+    if row.state not in (State.RETIRED, State.PURGED) or (row.replaced and row.state is State.PURGED):
+        return False  # a photo that was packed anew is nobody's stand-in
     try:
         if row.is_current(Fingerprint.of(row.location)):
             return False
@@ -80,6 +80,8 @@ def give_back(shop: Workshop, gallery: Gallery, row: PhotoRow, goal: Path) -> bo
             with _intending(shop, gallery, row, sha256, goal):
                 fingerprint = vault.put_back(goal, sha256, row.stand_in_sha256, taken_from=row.location)
         except (Missing, Damaged) as error:
+            if row.replaced:
+                raise  # what is in place has every pixel and chunk of it
             _log.warning("%s; a copy from the archive takes its place", error)
         else:
             shop.catalog.restored(row.id, pinned_until_at=pinned_until_at, fingerprint=fingerprint)

@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from codec.levels import LEVELS
+from codec.levels import EXACT, LEVELS
 from daemon.ignoring import compiled
 
 STAND_INS = ("preview", "none")
@@ -122,19 +122,20 @@ def one(value: object) -> int:
 
 KEYS: tuple[Key, ...] = (
     Key("gallery", "path", "", "path", "the folder tree that holds the photos", folder, example='"~/Sync/DCIM"'),
-    Key("gallery", "quality", '"high"', "level", "visually-lossless | high | compact", choice(*LEVELS)),
+    Key("gallery", "quality", '"high"', "level", "exact | visually-lossless | high | compact", choice(EXACT.name, *LEVELS)),
     Key("gallery", "stand_in", '"preview"', "-", "preview (long side 1280, at most 8 % of the original) | none", choice(*STAND_INS)),
     Key("gallery", "idle_for", '"30 days"', "duration", "how long a restored photo is left alone", duration),
     Key("gallery", "exclude", "[]", "patterns", 'never looked at, such as ["**/Screenshots/**"]', globs),
     Key("gallery", "keep", "[]", "patterns", 'left alone as they are, such as ["Best of/**", "*_edited.jpg"]', globs),
     Key("gallery", "grace", '"7 days"', "duration", "originals stay this long in the vault before their space is given back", duration),
     Key("limits", "min_saving", '"20%"', "share", 'photos that save less, stand-in counted, are left alone; "off": no such rule', share),
+    Key("limits", "min_saving_lossless", '"5%"', "share", 'the same for what comes back bit for bit or pixel for pixel', share),
     Key("limits", "workers", "1", "processes", "how many photos are worked on at once; this version knows 1", one),
     Key("limits", "memory", '"2 GB"', "size", "what each of the two worker processes may use", memory),
 )
 LATER: dict[str, frozenset[str]] = {
     "gallery": frozenset({"backup_check", "two_way_sync", "one_copy", "trash", "prefetch", "quiet"}),
-    "limits": frozenset({"min_saving_lossless"}),
+    "limits": frozenset(),
     "schedule": frozenset(),
     "safety": frozenset(),
 }

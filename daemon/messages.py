@@ -9,7 +9,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from codec.facts import Worn
 from codec.rating import Rating
@@ -17,13 +17,17 @@ from codec.rating import Rating
 Format = Literal["jpeg", "png"]
 """Of a rebuilt file."""
 
+STAND_IN_SHARE: Final = 0.08
+"""Of the original's bytes, which a stand-in may have at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class EncodeJob:
     """One original to archive.
 
-    `level` names a quality level; where `rate` (0..1) is given it is used instead of a search. `stand_in` asks for a stand-in too,
-    whose bytes then count against `min_saving` (share of the original; minus infinity: any archive will do).
+    `level` names a quality level, `exact` among them; where `rate` (0..1) is given there is neither a search nor a choice of lanes.
+    `stand_in` asks for a stand-in too, whose bytes then count against `min_saving` (neural lane) and `min_saving_lossless`, shares of the
+    original; minus infinity: any archive will do. `repack`: whether a PNG may be packed anew to take the original's place.
     """
 
     original: bytes
@@ -33,17 +37,20 @@ class EncodeJob:
     mode: int
     level: str
     min_saving: float
+    min_saving_lossless: float
     stand_in: bool
     rate: float | None = None
     worn: Worn | None = None
+    repack: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class StandInJob:
-    """An original whose archive is there already, and only its stand-in is missing."""
+    """An original whose archive is there already, and only its stand-in is missing. `share` of its bytes that one may have at most."""
 
     original: bytes
     sha256: str
+    share: float = STAND_IN_SHARE
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +90,7 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """An archive and its stand-in (empty where none was asked for). Scores in SSIMULACRA2 points."""
+    """An archive and its stand-in (empty where none was asked for), or a re-packed PNG. Scores in SSIMULACRA2 points."""
 
     archive: bytes
     stand_in: bytes
@@ -95,6 +102,12 @@ class Encoded:
     width: int
     height: int
     model: str
+    choice: str = ""
+    """Why this lane: a slug of `reasons.CHOICES` or `reasons.REASONS`."""
+    why: str = ""
+    """The same as a sentence."""
+    repacked: bytes = b""
+    """A PNG with the same pixels and chunks, to take the original's place; then archive and stand-in are empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +139,9 @@ class Examined:
     """Name of the model that the archive needs."""
     pid: int
     """The process that measured."""
+    choice: str = ""
+    why: str = ""
+    """Why the archive is of its lane, as it says itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ the disk what was done, and every act can be repeated.
 
 import contextlib
 import logging
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -16,10 +17,10 @@ from daemon.errors import WorkerError
 from daemon.galleries import Gallery
 from daemon.importance import wanted
 from daemon.marking import original_of
-from daemon.messages import EncodeJob, Refused, RestoreJob, StandInJob
+from daemon.messages import STAND_IN_SHARE, EncodeJob, Refused, RestoreJob, StandInJob
 from daemon.models import keep_model
 from daemon.ports import Clock, Codec
-from daemon.verification import prove
+from daemon.verification import Proven, prove
 from storage import errors as storage_errors
 from storage.catalog import Catalog
 from storage.digest import Snapshot, read_once, sha256_of_bytes
@@ -62,10 +63,13 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class _Archived:
-    proof: Proof
-    lane: str
+    proven: Proven
     stand_in: bytes | None
-    """None where the gallery wants none."""
+    """What takes the photo's place: its stand-in (None where the gallery wants none), or the photo itself, packed anew."""
+
+    @property
+    def repacked(self) -> bool:
+        return self.stand_in is not None and sha256_of_bytes(self.stand_in) == self.proven.proof.archive_sha256
 
 
 class Optimizer:
@@ -136,14 +140,21 @@ class Optimizer:
         archived = self._existing(row, snapshot, goal.level) or self._encode(path, snapshot, goal.level)
         if isinstance(archived, Refused):
             return self._leave(row.id, archived.reason, archived.detail + goal.remark)
-        keep_model(self._vault, archived.proof.model)
-        name = self._vault.archive_name(snapshot.sha256)
-        self._catalog.committed(row.id, proof=archived.proof, archive_name=name, lane=archived.lane, importance=goal.why or None)
-        self.retire(row, archived.proof, archived.stand_in)
+        proven, proof, repacked = archived.proven, archived.proven.proof, archived.repacked
+        keep_model(self._vault, proof.model)
+        self._catalog.committed(
+            row.id,
+            proof=proof,
+            archive_name=None if repacked else self._vault.archive_name(snapshot.sha256),
+            lane=proven.lane,
+            choice=(proven.choice, proven.why) if proven.choice else None,
+            importance=goal.why or None,
+        )
+        self.retire(row, proof, archived.stand_in)
         return Outcome(
             Kind.ARCHIVED,
             original_bytes=len(snapshot.data),
-            archive_bytes=archived.proof.archive_bytes,
+            archive_bytes=0 if repacked else proof.archive_bytes,
             stand_in_bytes=len(archived.stand_in or b""),
         )
 
@@ -164,7 +175,7 @@ class Optimizer:
         answer = self._codec.restore(RestoreJob(self._vault.archive_path(row.sha256 or "")))
         if isinstance(answer, Refused) or answer.archive_sha256 != row.archive_sha256:
             return self._leave(row.id, "restored-copy", "its archive is damaged, so the copy stays")
-        stand_in = self._codec.stand_in(StandInJob(copy.data, row.sha256 or ""))
+        stand_in = self._codec.stand_in(StandInJob(copy.data, row.sha256 or "", self._share))
         if isinstance(stand_in, Refused):
             return self._leave(row.id, stand_in.reason, stand_in.detail)
         self._catalog.digested(row.id, copy.sha256, copy.fingerprint)
@@ -192,14 +203,13 @@ class Optimizer:
             self._catalog.disowned(row.id)
             self._vault.discard_archive(snapshot.sha256, path)
             return None
-        proof, lane = proven
         stand_in = None
         if self._gallery.wants_stand_ins:
-            made = self._codec.stand_in(StandInJob(snapshot.data, snapshot.sha256))
+            made = self._codec.stand_in(StandInJob(snapshot.data, snapshot.sha256, self._share))
             if isinstance(made, Refused):
                 return made
             stand_in = made.data
-        return _Archived(proof, lane, stand_in)
+        return _Archived(proven, stand_in)
 
     def _encode(self, path: Path, snapshot: Snapshot, level: Level) -> _Archived | Refused:
         """Encode, stage, have it proven by the other process, and give the archive its name."""
@@ -211,16 +221,19 @@ class Optimizer:
             mode=snapshot.fingerprint.mode & 0o7777,
             level=level.name,
             min_saving=self._gallery.limits.min_saving,
+            min_saving_lossless=self._gallery.limits.min_saving_lossless,
             stand_in=self._gallery.wants_stand_ins,
             worn=wear_of(path),
+            repack=True,
         )
         made = self._codec.encode(job)
         if isinstance(made, Refused):
             return made
-        staged = self._vault.stage_archive(made.archive)
+        data = made.repacked or made.archive
+        staged = self._vault.stage_archive(data)
         try:
             proven = prove(self._codec, self._clock, staged, snapshot, level)
-            if not isinstance(proven, Refused) and proven[0].archive_sha256 != sha256_of_bytes(made.archive):
+            if not isinstance(proven, Refused) and proven.proof.archive_sha256 != sha256_of_bytes(data):
                 proven = Refused("proof-failed", "the archive came back from the disk with other bytes")
             if not Fingerprint.of(path).unchanged_since(snapshot.fingerprint):
                 raise storage_errors.Changed("the photo changed while it was encoded")
@@ -230,9 +243,17 @@ class Optimizer:
         if isinstance(proven, Refused):
             self._vault.clear_staging()
             return proven
+        proven = replace(proven, choice=made.choice, why=made.why)
+        if made.repacked:
+            self._vault.drop_staged(staged)  # it takes the original's place, and is written there with the original's attributes
+            return _Archived(proven, made.repacked)
         self._vault.commit_archive(staged, snapshot.sha256)
-        proof, lane = proven
-        return _Archived(proof, lane, made.stand_in if self._gallery.wants_stand_ins else None)
+        return _Archived(proven, made.stand_in if self._gallery.wants_stand_ins else None)
+
+    @property
+    def _share(self) -> float:
+        """Of a photo's bytes that its stand-in may have; where no saving is asked for, size is no reason to leave it."""
+        return math.inf if math.isinf(self._gallery.limits.min_saving) else STAND_IN_SHARE
 
     def _leave(self, photo_id: int, reason: str, detail: str = "") -> Outcome:
         self._catalog.left(photo_id, reason, detail)

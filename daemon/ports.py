@@ -62,11 +62,16 @@ class Backend(Protocol):
         """About how many megapixels an original or an archive has; never raises."""
         ...
 
-    def archive(self, job: EncodeJob, allowance_bytes: int) -> Encoded:
-        """`allowance_bytes` are spent beside the archive (the stand-in) and count against `min_saving`; the answer has no stand-in."""
+    def archive(self, job: EncodeJob, allowance_bytes: int | None) -> Encoded:
+        """`allowance_bytes` are spent beside the archive (the stand-in) and count against `min_saving`; the answer has no stand-in.
+
+        None: no stand-in can be made; then only what needs none will do.
+        """
         ...
 
-    def stand_in(self, original: bytes, sha256: str) -> bytes: ...
+    def stand_in(self, original: bytes, sha256: str, share: float) -> bytes:
+        """At most `share` of the original's bytes."""
+        ...
 
     def rating(self, original: bytes, sidecars: tuple[bytes, ...]) -> Rating:
         """Never raises: what can't be understood says nothing."""

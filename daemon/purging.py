@@ -39,7 +39,7 @@ def purge_due(shop: Workshop, gallery: Gallery) -> Purged:
             if is_edited(row):
                 done.beside.append(lay_beside(shop, gallery, row))
                 continue
-            freed = gallery.vault.purge(row.location, row.proof())
+            freed = gallery.vault.purge(row.location, row.proof(), replaced=row.replaced)
         except Locked:
             raise
         except Missing as error:

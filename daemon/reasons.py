@@ -36,10 +36,10 @@ REASONS: MappingProxyType[str, str] = MappingProxyType(
         "components": "the picture has an unusual number of colour components",
         "sampling": "the JPEG uses a colour sampling that can't be written again",
         "12-bit": "the JPEG has more than 8 bits a sample",
-        "16-bit": "the PNG has 16 bits a sample, which the codec would not keep",
-        "low-bit-depth": "the PNG has fewer than 8 bits a sample; it is small as it is",
-        "palette": "the PNG has a palette; it is small as it is",
-        "alpha": "the PNG is partly transparent, which the codec would not keep",
+        "16-bit": "the PNG has 16 bits a sample, which no archive here holds",
+        "low-bit-depth": "the PNG has fewer than 8 bits a sample, which the neural lane would not keep",
+        "palette": "the PNG has a palette, which the neural lane would not keep",
+        "alpha": "the PNG is partly transparent, which the neural lane would not keep",
         "arithmetic": "the JPEG is coded arithmetically, which most programs can't read",
         "lossless-jpeg": "the JPEG is lossless",
         "hierarchical": "the JPEG is hierarchical, which most programs can't read",
@@ -48,13 +48,16 @@ REASONS: MappingProxyType[str, str] = MappingProxyType(
         "critical-chunk": "the PNG has a part that this version does not understand",
         "cgbi": "it is Apple's own variant of PNG",
         "idot": "the PNG has Apple's index into its data, which a copy could not keep",
-        "signed": "the picture is signed (C2PA), and a copy's signature would no longer hold",
+        "signed": "the picture is signed (C2PA): only its very bytes keep the signature, and they don't save enough",
         "multi-picture": "there are further pictures in the file that would no longer be found in a copy",
         "unsupported-format": "the file is of another format (HEIC, AVIF, WebP ...), whatever its name says",
         "graphic": "it is a screenshot or a drawing rather than a photograph; the neural lane would blur its text",
         "too-small": "the picture is so small that there is nothing to save",
         "too-large": "the picture is larger than this version can work on",
         "stand-in-too-large": "the photo is so small that even the smallest stand-in would take too much of what is saved",
+        "exact-failed": "the lossless packer does not give this file back bit for bit",
+        "exact-png": "the gallery's quality is exact, and a PNG's bytes can't be kept in less space",
+        "repack-failed": "packing the PNG anew would change it",
         "no-gain": "the archive and the stand-in together would not save enough",
         "quality-not-reached": "the quality you asked for can't be reached at any size",
         "copy-quality": "a restored JPEG would look worse than the quality you asked for allows",
@@ -74,6 +77,16 @@ REASONS: MappingProxyType[str, str] = MappingProxyType(
         "source-resends": "whoever sends this photo keeps sending the original again",
     }
 )
+
+
+CHOICES: MappingProxyType[str, str] = MappingProxyType(
+    {
+        "smallest": "the lane gives the fewest bytes of those that reach the quality",
+        "quality-exact": "the gallery's quality is exact",
+        "rate": "a rate was asked for",
+    }
+)
+"""Why an archived photo has the lane that it has; else it is the reason of REASONS for which the neural lane was not taken."""
 
 
 def sentence(reason: str) -> str:

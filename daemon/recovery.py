@@ -52,7 +52,8 @@ def decide(row: PhotoRow, survey: Survey) -> Act:
             # With the original in its place and in the vault, only the intent tells our own unfinished restoring from a sender's new copy.
             if survey.at_path is AtPath.ORIGINAL and (row.copy_sha256 is not None or survey.aside is not Holding.INTACT):
                 return Act.FINISH_RESTORING
-            if survey.aside is Holding.MISSING and survey.archive is Holding.INTACT:
+            # Of a re-packed photo only the vault had another version: gone, it was purged, whatever became of the photo since.
+            if survey.aside is Holding.MISSING and (survey.archive is Holding.INTACT or row.replaced):
                 return Act.FINISH_PURGING
             return Act.NOTHING if row.copy_sha256 is None else Act.FORGET_RESTORING
         case State.PURGED:
@@ -69,13 +70,13 @@ def _committed(row: PhotoRow, survey: Survey) -> Act:
         return Act.DROP_AND_REQUEUE if aside is Holding.STAND_IN else Act.PUT_BACK if aside is Holding.INTACT else Act.REQUEUE
     exchanged = in_place is AtPath.STAND_IN or (in_place is AtPath.MISSING and row.stand_in_sha256 is None)
     if aside is Holding.INTACT:
-        if survey.archive is not Holding.INTACT:
+        if survey.archive is not Holding.INTACT and not row.replaced:
             return Act.NOTHING if in_place is AtPath.OTHER else Act.PUT_BACK
         # Over somebody's new file nothing is put back: the photo is retired all the same, and the file is seen as a new photo.
         return Act.FINISH_RETIRING if exchanged or in_place is AtPath.OTHER else Act.PUT_BACK
     if aside is Holding.CHANGED:
         return Act.NOTHING if in_place is AtPath.OTHER else Act.PUT_BACK
-    if in_place is AtPath.STAND_IN and survey.archive is Holding.INTACT:
+    if in_place is AtPath.STAND_IN and (survey.archive is Holding.INTACT or row.replaced):
         return Act.FINISH_RETIRING
     return Act.REQUEUE
 

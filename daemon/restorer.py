@@ -191,6 +191,8 @@ def _in_place(shop: Workshop, gallery: Gallery, row: PhotoRow, target: _Target) 
     where = target.place or row.location
     if row.state not in (State.RETIRED, State.PURGED):
         return Restoration(target.name, Came.NOT, None, note=_where_it_is(gallery, row, where))
+    if row.replaced and row.state is State.PURGED:
+        return Restoration(target.name, Came.NOT, None, note=f"{target.name} was packed anew without loss: it is the photo itself.")
     if where != row.location:
         if holding([gallery], where) is None or row.superseded_at is not None:
             raise WrongPath(f"it stands for a photo of {shown(gallery.root)}; say --to DIR.")

@@ -29,9 +29,10 @@ class GallerySettings:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`min_saving` is a share of the original, minus infinity where switched off; `memory_bytes` holds for each worker process."""
+    """Savings are shares of the original, minus infinity where switched off; `memory_bytes` holds for each worker process."""
 
     min_saving: float
+    min_saving_lossless: float
     workers: int
     memory_bytes: int
 
@@ -80,7 +81,13 @@ def parse(text: str, source: str) -> Settings:
     found = tuple(_gallery(reader.table("gallery", index, item)) for index, item in enumerate(galleries))
     _refuse_overlap(reader, found)
     values = reader.table("limits", 0, limits)
-    return Settings(found, Limits(cast(float, values["min_saving"]), cast(int, values["workers"]), cast(int, values["memory"])))
+    limits_found = Limits(
+        cast(float, values["min_saving"]),
+        cast(float, values["min_saving_lossless"]),
+        cast(int, values["workers"]),
+        cast(int, values["memory"]),
+    )
+    return Settings(found, limits_found)
 
 
 def template(folder: Path | None = None) -> str:

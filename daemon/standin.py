@@ -12,13 +12,12 @@ from collections.abc import Iterator
 
 from PIL import Image
 
-from codec import container, jpeg_segments
+from codec import container, exact, jpeg_segments, pixel_exact
 from codec.errors import Unsupported
-from codec.picture import JpegStructure, PngStructure
+from codec.png import SIGNATURE
 from daemon.marking import MARK
+from daemon.messages import STAND_IN_SHARE
 
-SHARE = 0.08
-"""Of the original's bytes, which a stand-in may have at most."""
 JPEG_SIDES = (1280, 960, 640, 480, 320, 240, 160, 96)
 JPEG_QUALITIES = (75, 65, 55, 45)
 PNG_SIDES = (640, 480, 320, 240, 160, 96)
@@ -27,22 +26,24 @@ COLOURS = 64
 _COLOUR_CHUNKS = (b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"cICP", b"eXIf")
 
 
-def make(original: bytes, sha256: str) -> bytes:
-    """The stand-in of an original whose digest (hex) is `sha256`: the best one of at most SHARE of its size.
+def make(original: bytes, sha256: str, share: float = STAND_IN_SHARE) -> bytes:
+    """The stand-in of an original whose digest (hex) is `sha256`: the best one of at most `share` of its size.
 
     A small photo's EXIF and profile may be above that alone; then the share is the picture's, and they come on top (the saving, from
     which the whole stand-in is taken off, decides whether that is still worth it). Raises what reading the original raises
     (NotAPicture, Unsupported, Corrupt), and Unsupported('stand-in-too-large') where even the smallest picture is above the share.
     """
-    picture = container.read(original)
-    image = Image.fromarray(picture.pixels)
     mark = MARK + sha256.encode("ascii")
-    match picture.structure:
-        case JpegStructure() as structure:
-            tries = _jpegs(image, structure, mark)
-        case PngStructure() as structure:
-            tries = _pngs(image, structure, mark)
-    most = SHARE * len(original)
+    if original[:2] == b"\xff\xd8":
+        pixels, segments = exact.preview(original, 2 * JPEG_SIDES[0])
+        tries = _jpegs(Image.fromarray(pixels), segments, mark)
+    elif original[:8] == SIGNATURE:
+        image, chunks = pixel_exact.preview(original, PNG_SIDES[0])
+        tries = _pngs(image, chunks, mark)
+    else:
+        container.read(original)  # raises: it knows other formats by name
+        raise Unsupported("unsupported-format")
+    most = share * len(original)
     fitting: bytes | None = None
     for data, kept_bytes in tries:
         if len(data) <= most:
@@ -54,10 +55,10 @@ def make(original: bytes, sha256: str) -> bytes:
     return fitting
 
 
-def _jpegs(image: Image.Image, structure: JpegStructure, mark: bytes) -> Iterator[tuple[bytes, int]]:
+def _jpegs(image: Image.Image, segments: tuple[bytes, ...], mark: bytes) -> Iterator[tuple[bytes, int]]:
     """From the best to the smallest, each with the bytes that are the original's own EXIF and profile."""
-    exif = [segment for segment in structure.segments if _holds(segment, 0xE1, b"Exif\0\0")][:1]
-    profile = [segment for segment in structure.segments if _holds(segment, 0xE2, b"ICC_PROFILE\0")]
+    exif = [segment for segment in segments if _holds(segment, 0xE1, b"Exif\0\0")][:1]
+    profile = [segment for segment in segments if _holds(segment, 0xE2, b"ICC_PROFILE\0")]
     kept_bytes = sum(map(len, (*exif, *profile)))
     comment = b"\xff\xfe" + (len(mark) + 2).to_bytes(2, "big") + mark
     for side in _sides(image, JPEG_SIDES):
@@ -66,22 +67,23 @@ def _jpegs(image: Image.Image, structure: JpegStructure, mark: bytes) -> Iterato
             buffer = io.BytesIO()
             small.save(buffer, "JPEG", quality=quality, optimize=True, subsampling="4:2:0")
             data = buffer.getvalue()
-            segments, _ = jpeg_segments.walk(data)
+            own, _ = jpeg_segments.walk(data)
             # EXIF has to come first, in JFIF's place; a photo without it keeps the JFIF segment that every reader knows.
-            front = exif or [data[s.start : s.end] for s in segments if s.marker == 0xE0]
-            coded = [data[s.start : s.end] for s in segments if not s.kept]
+            front = exif or [data[s.start : s.end] for s in own if s.marker == 0xE0]
+            coded = [data[s.start : s.end] for s in own if not s.kept]
             yield b"".join((b"\xff\xd8", *front, *profile, comment, *coded, b"\xff\xd9")), kept_bytes
 
 
-def _pngs(image: Image.Image, structure: PngStructure, mark: bytes) -> Iterator[tuple[bytes, int]]:
-    kept = [chunk for chunk in (*structure.before, *structure.after) if chunk[4:8] in _COLOUR_CHUNKS]
+def _pngs(image: Image.Image, chunks: tuple[bytes, ...], mark: bytes) -> Iterator[tuple[bytes, int]]:
+    kept = [chunk for chunk in chunks if chunk[4:8] in _COLOUR_CHUNKS]
     kept.sort(key=lambda chunk: chunk[4:8] == b"eXIf")  # colour chunks have to stand before the palette, eXIf may
     kept_bytes = sum(map(len, kept))
     kept.append(_chunk(b"tEXt", b"Comment\0" + mark))
     for side in _sides(image, PNG_SIDES):
         buffer = io.BytesIO()
         small = _shrunk(image, side)
-        small.quantize(COLOURS).save(buffer, "PNG", optimize=True)
+        method = Image.Quantize.FASTOCTREE if small.mode == "RGBA" else Image.Quantize.MEDIANCUT  # the only one that knows transparency
+        small.quantize(COLOURS, method).save(buffer, "PNG", optimize=True)
         data = buffer.getvalue()
         yield data[:33] + b"".join(kept) + data[33:], kept_bytes  # signature 8, IHDR 25
 

@@ -1,33 +1,50 @@
 """From an archive on the disk to a proof: another process reads it back, decodes, measures and compares; this one judges."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from codec.levels import Level
+from codec.levels import EXACT, Level
 from daemon.messages import ExamineJob, Refused
 from daemon.ports import Clock, Codec
 from storage.digest import Snapshot
 from storage.errors import Refused as NotProven
 from storage.proof import Proof
 
+LOSSLESS = frozenset({"exact", "pixel-exact"})
 
-def prove(codec: Codec, clock: Clock, archive: Path, snapshot: Snapshot, level: Level) -> tuple[Proof, str] | Refused:
-    """A proof that the archive at this path stands for the original in `snapshot`, with the archive's lane; or why there is none.
 
-    Raises WorkerError where the verifying process gave no answer.
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """A proof, the archive's lane, and what the archive says of the choice of its lane (slug and sentence)."""
+
+    proof: Proof
+    lane: str
+    choice: str = ""
+    why: str = ""
+
+
+def prove(codec: Codec, clock: Clock, archive: Path, snapshot: Snapshot, level: Level) -> Proven | Refused:
+    """A proof that the archive (or the re-packed PNG) at this path stands for the original in `snapshot`; or why there is none.
+
+    A lossless lane has to score 100 whatever the level, and only identical bytes are good for `exact`. Raises WorkerError where the
+    verifying process gave no answer.
     """
     seen = codec.examine(ExamineJob(archive, snapshot.data))
     if isinstance(seen, Refused):
         return Refused("proof-failed", f"{seen.reason}: {seen.detail}")
     if seen.original_sha256 != snapshot.sha256:
         return Refused("proof-failed", "the verifying process saw other bytes of the original")
+    if level.name == EXACT.name and seen.lane != EXACT.name:
+        return Refused("proof-failed", f"quality is exact, and the archive is of the {seen.lane} lane")
+    needed = EXACT if seen.lane in LOSSLESS else level
     try:
         proof = Proof(
             original_sha256=seen.original_sha256,
             archive_sha256=seen.archive_sha256,
             archive_bytes=archive.stat().st_size,
             level=level.name,
-            whole_at_least=level.whole,
-            worst_tile_at_least=level.worst_tile,
+            whole_at_least=needed.whole,
+            worst_tile_at_least=needed.worst_tile,
             whole=seen.whole,
             worst_tile=seen.worst_tile,
             copy_whole=seen.copy_whole,
@@ -38,4 +55,4 @@ def prove(codec: Codec, clock: Clock, archive: Path, snapshot: Snapshot, level: 
         )
     except NotProven as error:
         return Refused("proof-failed", str(error))
-    return proof, seen.lane
+    return Proven(proof, seen.lane, seen.choice, seen.why)

@@ -18,7 +18,8 @@ from storage.states import State
 
 _NO_ARCHIVE: Mapping[str, None] = dict.fromkeys(
     (
-        *("archive_name", "archive_sha256", "archive_bytes", "lane", "quality", "importance", "model", "encoded_at", "copy_sha256"),
+        *("archive_name", "archive_sha256", "archive_bytes", "lane", "choice", "choice_why", "quality", "importance", "model"),
+        *("encoded_at", "copy_sha256"),
         *("score_whole", "score_worst_tile", "score_copy", "whole_at_least", "worst_tile_at_least"),
         *("checked_at", "verifier_pid", "asker_pid", "retired_at", "purge_after_at", "purged_at", "restored_at", "pinned_until_at"),
         *("stand_in_sha256", *to_columns(None, "stand_in_")),
@@ -64,7 +65,7 @@ class Catalog(Ledger):
                     states.check(row.state, State.QUEUED)
                 match standing:
                     case Standing.CHANGED:
-                        self._update(photo_id, {**anew, "attempts": 0})
+                        self._update(photo_id, {**_NO_ARCHIVE, **anew, "attempts": 0})
                     case Standing.AGAIN:
                         self._update(photo_id, {**queued, "attempts": 0 if row.state is not State.FAILED or by_name else row.attempts})
                     case Standing.RETURNED:
@@ -122,10 +123,20 @@ class Catalog(Ledger):
             self._update(photo_id, _NO_ARCHIVE)
             return self._row(photo_id)
 
-    def committed(self, photo_id: int, *, proof: Proof, archive_name: str, lane: str, importance: str | None = None) -> PhotoRow:
+    def committed(
+        self,
+        photo_id: int,
+        *,
+        proof: Proof,
+        archive_name: str | None,
+        lane: str,
+        choice: tuple[str, str] | None = None,
+        importance: str | None = None,
+    ) -> PhotoRow:
         """ENCODING -> COMMITTED: the archive `archive_name` (relative to the vault) is there, and `proof` holds for it.
 
-        `importance`: for people, why its level is better than its gallery's.
+        `archive_name` None: there is none, the proof is about the photo packed anew, which is about to take the original's place.
+        `choice`: slug and sentence, why this lane. `importance`: for people, why its level is better than its gallery's.
         Refused if the proof is not about the bytes that ``digested`` recorded.
         """
         with self._transaction():
@@ -135,9 +146,11 @@ class Catalog(Ledger):
             values = {
                 "sha256": proof.original_sha256,
                 "archive_name": archive_name,
-                "archive_sha256": proof.archive_sha256,
-                "archive_bytes": proof.archive_bytes,
+                "archive_sha256": None if archive_name is None else proof.archive_sha256,
+                "archive_bytes": None if archive_name is None else proof.archive_bytes,
                 "lane": lane,
+                "choice": choice[0] if choice else None,
+                "choice_why": choice[1] if choice else None,
                 "quality": proof.level,
                 "importance": importance,
                 "model": proof.model or None,
@@ -153,6 +166,8 @@ class Catalog(Ledger):
                 "reason": None,
                 "detail": None,
             }
+            if archive_name is None:
+                values |= {"stand_in_sha256": proof.archive_sha256, "stand_in_bytes": proof.archive_bytes}
             return self._move(photo_id, State.COMMITTED, values)
 
     def retiring(self, photo_id: int, stand_in_sha256: str | None, stand_in_bytes: int) -> PhotoRow:

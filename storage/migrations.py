@@ -131,3 +131,10 @@ def m003_why_better_and_what_a_run_did(db: Database) -> None:
     ):
         db.execute(f"ALTER TABLE runs ADD COLUMN {column}")
     db.execute("PRAGMA user_version = 3")
+
+
+@migrations()
+def m004_why_this_lane(db: Database) -> None:
+    db.execute("ALTER TABLE photos ADD COLUMN choice TEXT")
+    db.execute("ALTER TABLE photos ADD COLUMN choice_why TEXT")
+    db.execute("PRAGMA user_version = 4")

@@ -18,7 +18,8 @@ class Proof:
     """Made by the daemon from what the verifying process measured on the bytes read back from disk.
 
     A proof that does not hold can't be built: the constructor raises Refused. Scores are SSIMULACRA2 points, 100 is identical;
-    the lossless lanes say 100 three times, thresholds 100, model "".
+    the lossless lanes say 100 three times, thresholds 100, model "". Where the photo itself was packed anew without loss, what stands for
+    the original is that file: then "the archive" means it.
     """
 
     original_sha256: str

@@ -46,6 +46,10 @@ class PhotoRow:
     """Quality level by name."""
     importance: str | None
     """What made the level one better than its gallery's, for people; None where nothing did."""
+    choice: str | None
+    """Why this lane: a slug of the documented list."""
+    choice_why: str | None
+    """The same for people."""
     model: str | None
     score_whole: float | None
     score_worst_tile: float | None
@@ -95,6 +99,13 @@ class PhotoRow:
     def has_archive(self) -> bool:
         return self.archive_sha256 is not None
 
+    @property
+    def replaced(self) -> bool:
+        """Whether the photo itself, packed anew without loss, takes its original's place: `stand_in_sha256` is its digest, and there is
+        neither an archive nor a stand-in."""
+        working = self.state in (State.COMMITTED, State.RETIRED, State.PURGED)
+        return working and self.lane is not None and not self.has_archive and self.stand_in_sha256 is not None
+
     def is_current(self, fingerprint: Fingerprint) -> bool:
         """Whether the file seen now is the one that this row describes: the stand-in of a RETIRED or PURGED photo, else the photo."""
         known = self.stand_in_fingerprint if self.state in (State.RETIRED, State.PURGED) else self.fingerprint
@@ -102,12 +113,15 @@ class PhotoRow:
 
     def proof(self) -> Proof:
         """The proof that was recorded when the archive was committed. Raises Refused if there is none."""
-        if self.sha256 is None or self.archive_sha256 is None or self.checked_at is None:
+        proven, size_bytes = (
+            (self.stand_in_sha256, self.stand_in_bytes) if self.replaced else (self.archive_sha256, self.archive_bytes)
+        )
+        if self.sha256 is None or proven is None or self.checked_at is None:
             raise Refused(f"photo {self.id} has no proof: no archive was committed")
         return Proof(
             original_sha256=self.sha256,
-            archive_sha256=self.archive_sha256,
-            archive_bytes=self.archive_bytes or 0,
+            archive_sha256=proven,
+            archive_bytes=size_bytes or 0,
             level=self.quality or "",
             whole_at_least=_number(self.whole_at_least),
             worst_tile_at_least=_number(self.worst_tile_at_least),

@@ -62,14 +62,19 @@ class Vault(Shelf):
     def retire(self, path: Path, proof: Proof, stand_in: bytes | None, attributes: Attributes | None = None) -> Retired:
         """Exchange the original and the stand-in (None: move the original aside); `attributes` default to the original's own.
 
+        A `stand_in` that is itself what the proof is about is the photo packed anew: then no archive is looked for, and Refused too where
+        it could not be given every attribute of the original.
+
         Raises Refused (symbolic link, several hard links, not in this gallery), Damaged (the archive is not the proven one), Changed
         (not the proven original, somebody wrote meanwhile, or has it open for writing), AlreadyThere (another version of this photo
         waits where it would be set aside), Missing. After any of them the original is in place, or, where even that failed, set
         aside: `survey` tells, and recovery goes on from there as after a crash.
         """
         aside = self.aside_path(path, proof.original_sha256)
-        self._check_archive(proof)
         stand_in_sha256 = None if stand_in is None else sha256_of_bytes(stand_in)
+        replaces = stand_in_sha256 == proof.archive_sha256
+        if not replaces:
+            self._check_archive(proof)
         if stand_in_sha256 == proof.original_sha256:
             raise Refused(f"the stand-in of {shown(path)} is the original itself")
         with opened(path) as original, lease_on(original, shown(path)) as lease, translated(path):
@@ -87,11 +92,13 @@ class Vault(Shelf):
                 elif self.exchange_works:
                     self._put_aside(stand_in, attributes, aside)
                     with opened(aside) as ours:
+                        _check_worn(ours, attributes, path, replaces)
                         durable.exchange(aside, path)
                         placed, differences = _placed(ours, stand_in_sha256), attributes.differences(Attributes.of(ours))
                 else:
                     staged = self._copy_aside(path, aside, stand_in, attributes, proof.original_sha256, original)
                     with opened(staged) as ours:
+                        _check_worn(ours, attributes, path, replaces)
                         durable.replace(staged, path)
                         placed, differences = _placed(ours, stand_in_sha256), attributes.differences(Attributes.of(ours))
                 self._confirm(aside, proof.original_sha256, lease, path)
@@ -155,13 +162,17 @@ class Vault(Shelf):
             raise
         return Fingerprint.of(path)
 
-    def purge(self, path: Path, proof: Proof) -> int:
+    def purge(self, path: Path, proof: Proof, *, replaced: bool = False) -> int:
         """Remove the set-aside original of `path`; bytes freed. Reads and checks archive and original first.
 
-        Raises Damaged (archive), Changed (somebody wrote to the set-aside original, or has it open for writing: it is a new version
-        of the photo, and is kept), Missing (archive, or none set aside).
+        `replaced`: there is no archive; the photo packed anew has to be in place, whole. Raises Damaged (archive), Changed (somebody wrote
+        to the set-aside original, or has it open for writing: it is a new version of the photo, and is kept), Missing (archive, or none set
+        aside, or no re-packed photo in place).
         """
-        self._check_archive(proof)
+        if replaced and self._digest_at(path) != proof.archive_sha256:
+            raise Missing(f"the re-packed {shown(path)} is not in its place, so its original is kept in the vault")
+        if not replaced:
+            self._check_archive(proof)
         aside = self.aside_path(path, proof.original_sha256)
         with opened(aside) as original, lease_on(original, shown(aside)) as lease, translated(aside):
             if sha256_of_open(original) != proof.original_sha256:
@@ -300,6 +311,13 @@ class Vault(Shelf):
                 raise Changed(f"{shown(path)} was replaced in that very moment")
             durable.replace(copy, path)
             durable.remove(slot)
+
+
+def _check_worn(ours: int, attributes: Attributes, path: Path, replaces: bool) -> None:
+    """Before anything is exchanged: what takes a photo's place for good has to have its date, mode, owner and attributes."""
+    missing = attributes.differences(Attributes.of(ours)) if replaces else ()
+    if missing:
+        raise Refused(f"the re-packed {shown(path)} could not be given its {', '.join(missing)}")
 
 
 def _placed(stand_in: int, sha256: str | None) -> Fingerprint:

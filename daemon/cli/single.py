@@ -45,6 +45,7 @@ def encode(source: Path, goal: Path, rate: float | None, quality: str | None, fo
         mode=snapshot.fingerprint.mode & 0o7777,
         level=quality or DEFAULT_LEVEL.name,
         min_saving=-math.inf,
+        min_saving_lossless=-math.inf,
         stand_in=False,
         rate=rate,
     )

@@ -41,8 +41,9 @@ class FakeBackend:
     def megapixels(self, data: bytes) -> float:
         return 0.0
 
-    def archive(self, job: EncodeJob, allowance_bytes: int) -> Encoded:
+    def archive(self, job: EncodeJob, allowance_bytes: int | None) -> Encoded:
         self.archived += 1
+        allowance_bytes = allowance_bytes or 0
         wish = re.search(rb"fake:([a-z0-9:-]+)", job.original)
         match wish[1].decode().split(":") if wish else []:
             case ["crash"]:
@@ -85,11 +86,11 @@ class FakeBackend:
         self._stand_ins: dict[str, bytes] = {}
         self.archived = 0
 
-    def stand_in(self, original: bytes, sha256: str) -> bytes:
+    def stand_in(self, original: bytes, sha256: str, share: float) -> bytes:
         from daemon import standin
 
         if sha256 not in self._stand_ins:
-            self._stand_ins[sha256] = standin.make(original, sha256)
+            self._stand_ins[sha256] = standin.make(original, sha256, share)
         return self._stand_ins[sha256]
 
     def rating(self, original: bytes, sidecars: tuple[bytes, ...]) -> Rating:

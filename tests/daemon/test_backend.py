@@ -18,7 +18,7 @@ def photo(make_jpeg: Callable[..., bytes]) -> bytes:
 
 
 def job(data: bytes, rate: float | None) -> EncodeJob:
-    return EncodeJob(data, hashlib.sha256(data).hexdigest(), b"a.jpg", 0, 0o644, "compact", -math.inf, stand_in=False, rate=rate)
+    return EncodeJob(data, hashlib.sha256(data).hexdigest(), b"a.jpg", 0, 0o644, "compact", -math.inf, -math.inf, stand_in=False, rate=rate)
 
 
 def test_archive_examine_restore(photo: bytes) -> None:

@@ -30,7 +30,7 @@ def job(make_jpeg: Callable[..., bytes]) -> Callable[..., EncodeJob]:
         import hashlib
 
         data = make_jpeg(64, 96, comment=f"fake:{wish}".encode()) if wish else make_jpeg(64, 96)
-        return EncodeJob(data, hashlib.sha256(data).hexdigest(), b"a.jpg", 0, 0o644, "high", -1.0, stand_in=False)
+        return EncodeJob(data, hashlib.sha256(data).hexdigest(), b"a.jpg", 0, 0o644, "high", -1.0, -1.0, stand_in=False)
 
     return make
 
