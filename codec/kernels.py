@@ -37,9 +37,10 @@ def accumulate(x: Any, more: Any, bias: Any) -> None:
             x[n, c] += more[n, c] + bias[c]
 
 
-@compiled(types.void(_IN, _IN, _IN, _IN, _VECTOR, types.int64, _OUT))
-def depthwise(above: Any, here: Any, below: Any, weight: Any, bias: Any, fold: int, out: Any) -> None:
-    """out = leaky(3 x 3 convolution of `here`, each channel by itself); weight (9, channels), zeros beyond both ends of the row."""
+@compiled(types.void(_IN, _IN, _IN, _IN, _VECTOR, _VECTOR, types.int64, _OUT))
+def depthwise(above: Any, here: Any, below: Any, weight: Any, bias: Any, beyond: Any, fold: int, out: Any) -> None:
+    """out = leaky(3 x 3 convolution of `here`, each channel by itself); weight (9, channels), `beyond` (channels) stands beyond both ends of
+    the row."""
     columns, channels = here.shape[0] // fold, here.shape[1]
     for f in range(fold):
         upper = above if f == 0 else here
@@ -68,28 +69,34 @@ def depthwise(above: Any, here: Any, below: Any, weight: Any, bias: Any, fold: i
                     if g > 0:
                         v += upper[left + up, c] * weight[0, c] + here[left + f * fold, c] * weight[3, c]
                         v += lower[left + down, c] * weight[6, c]
+                    else:
+                        v += beyond[c] * (weight[0, c] + weight[3, c] + weight[6, c])
                     if g < columns - 1:
                         v += upper[right + up, c] * weight[2, c] + here[right + f * fold, c] * weight[5, c]
                         v += lower[right + down, c] * weight[8, c]
+                    else:
+                        v += beyond[c] * (weight[2, c] + weight[5, c] + weight[8, c])
                     out[at, c] = max(v, SLOPE * v)
 
 
-@compiled(types.void(_IN, _IN, _OUT))
-def modulate(x: Any, adapt: Any, out: Any) -> None:
-    """out = 8 x (1 + scale) + shift; adapt holds scale, shift and gate, side by side."""
+@compiled(types.void(_IN, _IN, _VECTOR, _OUT))
+def modulate(x: Any, adapt: Any, bias: Any, out: Any) -> None:
+    """out = 8 x (1 + scale) + shift; scale, shift and gate are adapt + bias, side by side."""
     channels = x.shape[1]
     for n in range(x.shape[0]):
         for c in range(channels):
-            out[n, c] = x[n, c] * np.float32(8) * (np.float32(1) + adapt[n, c]) + adapt[n, channels + c]
+            scale, shift = adapt[n, c] + bias[c], adapt[n, channels + c] + bias[channels + c]
+            out[n, c] = x[n, c] * np.float32(8) * (np.float32(1) + scale) + shift
 
 
-@compiled(types.void(_OUT, _IN, _IN, _VECTOR))
-def add_gated(x: Any, adapt: Any, mixed: Any, bias: Any) -> None:
-    """x += gate (mixed + bias)."""
+@compiled(types.void(_OUT, _IN, _VECTOR, _IN, _VECTOR))
+def add_gated(x: Any, adapt: Any, bias: Any, mixed: Any, mixed_bias: Any) -> None:
+    """x += gate (mixed + its bias)."""
     channels = x.shape[1]
     for n in range(x.shape[0]):
         for c in range(channels):
-            x[n, c] += adapt[n, 2 * channels + c] * (mixed[n, c] + bias[c])
+            gate = adapt[n, 2 * channels + c] + bias[2 * channels + c]
+            x[n, c] += gate * (mixed[n, c] + mixed_bias[c])
 
 
 @compiled(types.void(_IN, _VECTOR, types.int64, types.uint8[:, :, :]))

@@ -89,18 +89,23 @@ class Linear:
 
 
 class Depthwise:
-    """A depthwise 3 x 3 convolution and the leaky rectifier behind it."""
+    """A depthwise 3 x 3 convolution and the leaky rectifier behind it.
 
-    def __init__(self, layer: nn.Conv2d, fold: int = 1) -> None:
+    It reads products whose layer `before` it has not added its bias yet: that bias, times all weights, is in the own bias, and what stands
+    beyond the picture, where the sum has to be 0, is its opposite.
+    """
+
+    def __init__(self, before: Linear, layer: nn.Conv2d, fold: int = 1) -> None:
         self._weight = np.ascontiguousarray(array(layer.weight).reshape(-1, 9).T)
-        self._bias, self._fold = array(layer.bias), fold
+        self._bias, self._beyond, self._fold = array(layer.bias) + before.bias * self._weight.sum(0), -before.bias, fold
 
     def __call__(self, above: Floats | None, here: Floats, below: Floats | None, out: Floats) -> Floats:
         """Of one row; None stands for what lies outside of the picture."""
-        nothing = np.zeros_like(here) if above is None or below is None else here
-        kernels.depthwise(
-            nothing if above is None else above, here, nothing if below is None else below, self._weight, self._bias, self._fold, out
-        )
+        nothing = here
+        if above is None or below is None:
+            nothing = np.tile(self._beyond, (len(here), 1))
+        upper, lower = nothing if above is None else above, nothing if below is None else below
+        kernels.depthwise(upper, here, lower, self._weight, self._bias, self._beyond, self._fold, out)
         return out
 
 
@@ -120,11 +125,11 @@ class Residual:
     def __init__(self, block: nn.Module, *, half: bool = False) -> None:
         assert isinstance(block, Block)
         self._a, self._b, self._f1, self._f2 = (Linear.of(layer, half=half) for layer in (block.a, block.b, block.f1, block.f2))
-        self._dw = Depthwise(block.dw)
+        self._dw = Depthwise(self._a, block.dw)
 
     def rows(self, rows: Iterable[Floats]) -> Iterator[Floats]:
         """One row later; it changes the rows that it is given, and gives them out again."""
-        for above, (x, here), below in windowed((row, self._a(row)) for row in rows):
+        for above, (x, here), below in windowed((row, self._a.product(row, np.empty_like(row))) for row in rows):
             near = self._dw(None if above is None else above[1], here, None if below is None else below[1], np.empty_like(here))
             branch = self._b.product(near, np.empty_like(x))
             kernels.accumulate(x, branch, self._b.bias)

@@ -24,7 +24,7 @@ _FOLD: Final = 4
 
 
 class _Fine(NamedTuple):
-    """A row of the finer level, each (16 positions for every latent, channels)."""
+    """A row of the finer level, each (16 positions for every latent, channels); adapt and mixed lack their bias."""
 
     content: Floats
     adapt: Floats
@@ -47,9 +47,9 @@ class Synthesis:
         self._condition = _unfolded(network.condition, half=half)
         self._adapt = Linear.of(network.adapt, half=half)
         self._mix1, self._mix2 = Linear.of(network.mix1), Linear.of(network.mix2, half=half)
-        self._mix_dw = Depthwise(network.mix_dw, _FOLD)
+        self._mix_dw = Depthwise(self._mix1, network.mix_dw, _FOLD)
         self._near1 = Linear.of(network.near1, factor=8, half=half)
-        self._near_dw = Depthwise(network.near_dw, _FOLD)
+        self._near_dw = Depthwise(self._near1, network.near_dw, _FOLD)
         self._near2 = Linear.of(network.near2, factor=0.125, half=half)
         self._near_bias = self._near2.bias * np.float32(0.125)
         self._out, self.bias = _last(network.out)
@@ -75,8 +75,8 @@ class Synthesis:
         for above, here, below in windowed(self._fine(rows, cells)):
             self._mix_dw(None if above is None else above.mixed, here.mixed, None if below is None else below.mixed, filtered)
             self._mix2.product(filtered, mixed)
-            kernels.add_gated(here.content, here.adapt, mixed, self._mix2.bias)
-            yield here.content, self._near1(here.content, next(nears))
+            kernels.add_gated(here.content, here.adapt, self._adapt.bias, mixed, self._mix2.bias)
+            yield here.content, self._near1.product(here.content, next(nears))
 
     def _fine(self, rows: Iterable[Floats], cells: NDArray[np.int32]) -> Iterator[_Fine]:
         """All that a position of the finer level can know without its neighbours there."""
@@ -92,9 +92,9 @@ class Synthesis:
                 told = np.exp(over_latents(self._told(cells[number // CELL])))
             body *= told
             content = self._content(waiting.popleft(), next(contents)).reshape(positions, channels)
-            adapt = self._adapt(self._condition.active(body, condition).reshape(positions, -1), next(adapts))
-            kernels.modulate(content, adapt, modulated)
-            yield _Fine(content, adapt, self._mix1(modulated, next(mixes)))
+            adapt = self._adapt.product(self._condition.active(body, condition).reshape(positions, -1), next(adapts))
+            kernels.modulate(content, adapt, self._adapt.bias, modulated)
+            yield _Fine(content, adapt, self._mix1.product(modulated, next(mixes)))
 
     def _body_rows(self, rows: Iterable[Floats], waiting: deque[Floats]) -> Iterator[Floats]:
         """The body at /16; it comes later than the latents, which meanwhile wait."""
