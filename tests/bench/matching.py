@@ -15,12 +15,13 @@ Pixels = NDArray[np.uint8]
 def smallest(lead: Callable[[int], float], reach: tuple[int, int], start: int, slope: float = 0.5) -> int | None:
     """The smallest setting in `reach` (both ends included) whose lead is not negative; None where not even the largest passes.
 
-    `lead` rises with the setting; it is asked at `start`, then where a line through what is known crosses zero, and each answer halves
-    what is left at the latest every other time. `slope` is the rise a setting, guessed until both sides are known.
+    `lead` rises with the setting; it is asked at `start`, then where a line through the two nearest answers crosses zero, and each third
+    time that an answer falls on the same side, in the middle between them. `slope` is the rise a setting, guessed until both sides are known; a
+    guess that keeps to one side goes four times as far the next time.
     """
     low, high = reach
     known: dict[int, float] = {}
-    at, halve = min(max(start, low), high), False
+    at, lines, stride = min(max(start, low), high), 0, 1
     while True:
         known[at] = lead(at)
         failed, passed = [s for s in known if known[s] < 0], [s for s in known if known[s] >= 0]
@@ -29,10 +30,13 @@ def smallest(lead: Callable[[int], float], reach: tuple[int, int], start: int, s
             return above if above <= high else None
         if failed and passed:
             span = known[above] - known[below]
-            guess = (below + above) // 2 if halve else below + math.ceil(-known[below] / span * (above - below))
-            halve = not halve
+            sides = [value >= 0 for value in known.values()]
+            lines = lines + 1 if sides[-1] == sides[-2] else 1
+            line = below + math.ceil(-known[below] / span * (above - below))
+            guess = (below + above) // 2 if lines % 3 == 0 else line
         else:
-            guess = at - math.trunc(known[at] / slope) - (1 if known[at] >= 0 else -1)
+            move = max(stride, 1 + int(min(abs(known[at]) / slope, high - low)))
+            guess, stride = at + (move if known[at] < 0 else -move), 4 * stride
         at = min(max(guess, below + 1), above - 1)
 
 
