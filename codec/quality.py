@@ -70,7 +70,7 @@ def score(original: Pixels, decoded: Pixels, *, profile: Profile | None = None, 
     Tiles lie on a grid from the top left, the last row and column moved inwards; a photo smaller than a tile has one. `threads` defaults to
     NUMBA_NUM_THREADS. Raises ValueError if the shapes differ or a side is under 8 pixels, where SSIMULACRA2 is undefined.
     """
-    a, b = _prepared(original), _prepared(decoded)
+    a, b = prepared(original), prepared(decoded)
     if original.shape != decoded.shape:
         raise ValueError(f"pictures of {original.shape} and {decoded.shape} can't be compared")
     light = _Light.of(profile)
@@ -115,7 +115,7 @@ def psnr(original: Pixels, decoded: Pixels) -> float:
     return math.inf if total == 0 else 10 * math.log10(255**2 * original.size / total)
 
 
-def _prepared(pixels: Pixels) -> Pixels:
+def prepared(pixels: Pixels) -> Pixels:
     """C-contiguous (H, W, 1 or 3), without a copy where possible."""
     if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] != 3):
         raise ValueError(f"expected uint8 (H, W, 3) or (H, W), not {pixels.dtype} {pixels.shape}")
