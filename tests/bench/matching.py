@@ -16,8 +16,8 @@ def smallest(lead: Callable[[int], float], reach: tuple[int, int], start: int, s
     """The smallest setting in `reach` (both ends included) whose lead is not negative; None where not even the largest passes.
 
     `lead` rises with the setting; it is asked at `start`, then where a line through the two nearest answers crosses zero, and each third
-    time that an answer falls on the same side, in the middle between them. `slope` is the rise a setting, guessed until both sides are known; a
-    guess that keeps to one side goes four times as far the next time.
+    time that an answer falls on the same side, in the middle between them. `slope` is the rise a setting, guessed until both sides are
+    known; a guess that keeps to one side goes four times as far the next time.
     """
     low, high = reach
     known: dict[int, float] = {}
