@@ -16,6 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from codec import canonical, exact, pixel_exact
+from codec.admission import admitted
 from codec.bitstream import Archive, pack, peek, unpack
 from codec.container import read as read_container
 from codec.conversion import Format, converted, pixels_of
@@ -37,7 +38,7 @@ ARCHIVE_SHARE: Final = 0.8
 WORTH_A_LOOK: Final = 1 / 3
 """A PNG that the neural lane makes smaller than this share is not tried without loss: no lossless codec gets there with photographs."""
 
-CLEARLY: Final = 0.9
+CLEARLY: Final = 0.95
 """Below this share of that bound a better packing of the PNG would not change the choice, so it is not looked for."""
 
 
@@ -192,6 +193,7 @@ def _tried(make: Callable[[], _T]) -> _T | Unsupported:
 
 
 def _neural(original: bytes, facts: Facts, model: Loader, wanted: Wanted, most_bytes: float, because: tuple[str, str]) -> Chosen:
+    picture = admitted(original, graphics_too=wanted.rate is not None)
     from codec.photo import archive_photo
 
     made = archive_photo(
@@ -204,6 +206,7 @@ def _neural(original: bytes, facts: Facts, model: Loader, wanted: Wanted, most_b
         rate=wanted.rate,
         most_bytes=most_bytes,
         because=because,
+        picture=picture,
     )
     return Chosen(
         lane="neural",

@@ -12,18 +12,18 @@ from dataclasses import dataclass
 from typing import Final
 
 from codec import canonical, container
+from codec.admission import admitted
 from codec.bitstream import Archive, pack, unpack
 from codec.conversion import Format, converted
 from codec.errors import Corrupt, Unsupported
 from codec.examination import Examination
 from codec.facts import Facts
 from codec.fineness import fitting_copy
-from codec.graphic import is_graphic
 from codec.levels import COPY_MARGIN, Level
 from codec.model import Model, load_model
 from codec.network.constants import TOP_QUALITY
 from codec.neural import Analysed, Pixels, decode_pixels, quality_of, read_head
-from codec.picture import JpegStructure, Structure, check_size
+from codec.picture import JpegStructure, Picture, Structure
 from codec.quality import score
 from codec.rate import MARGIN, Found, fewest_bits
 
@@ -58,18 +58,16 @@ def archive_photo(
     rate: float | None = None,
     most_bytes: float = math.inf,
     because: tuple[str, str] | None = None,
+    picture: Picture | None = None,
 ) -> Archived:
     """Archive the bytes of a JPEG or PNG in the neural lane, with the fewest bits that pass `level`.
 
     `min_saving` is the share (0..1) that archive and allowance (the stand-in) together must save, -inf to switch the rule off; beyond
     `most_bytes` another lane's archive is smaller. With `rate` (0..1) there is no search and no guard: it is encoded once at that rate, and
-    measured. `because`: slug and sentence that the archive shall say about the choice of its lane. Raises NotAPicture, Corrupt, Unsupported
-    ('no-gain' and 'quality-not-reached' among its reasons).
+    measured. `because`: slug and sentence that the archive shall say about the choice of its lane. `picture`: the original as `admitted`
+    read it, to save reading it again. Raises NotAPicture, Corrupt, Unsupported ('no-gain' and 'quality-not-reached' among its reasons).
     """
-    picture = container.read(original)
-    check_size(picture.structure)
-    if rate is None and is_graphic(picture.pixels):
-        raise Unsupported("graphic")
+    picture = picture or admitted(original, graphics_too=rate is not None)
     kept = container.to_sections(picture.structure)
     most = min((1 - min_saving) * len(original) - allowance_bytes, most_bytes)
     if rate is None:
@@ -130,7 +128,8 @@ def examine(archive: bytes, original: bytes, model: Model) -> Examination:
     if pixels.shape != picture.pixels.shape:
         raise Corrupt(f"the archive decodes to {pixels.shape}, the original has {picture.pixels.shape}")
     found = score(picture.pixels, pixels)
-    copy = container.read(container.write(pixels, structure))
+    rebuilt = container.write(pixels, structure)
+    copy = container.read(rebuilt)
     digest = hashlib.sha256(original).hexdigest()
     return Examination(
         whole=found.whole,
@@ -139,6 +138,7 @@ def examine(archive: bytes, original: bytes, model: Model) -> Examination:
         metadata_equal=_kept(copy.structure) == _kept(picture.structure) and facts.sha256 == digest and facts.size_bytes == len(original),
         original_sha256=digest,
         archive_sha256=hashlib.sha256(archive).hexdigest(),
+        copy_sha256=hashlib.sha256(rebuilt).hexdigest(),
     )
 
 
