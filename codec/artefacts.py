@@ -60,6 +60,11 @@ def decibels(error: float) -> float:
     return 10 * math.log10(_WHITE**2 / error) if error > 0 else math.inf
 
 
+def squared_levels(decibels: float) -> float:
+    """Decibels -> mean squared levels."""
+    return float(_WHITE**2 / 10 ** (decibels / 10))
+
+
 def masked_error_of_tiles(sums: Sums) -> Map:
     """Mean masked error of tiles as the score's, to the next block, squared levels."""
     size = SCORE_TILE // BLOCK
