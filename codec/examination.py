@@ -15,3 +15,5 @@ class Examination:
     """Whether the restored copy holds every kept segment or chunk and every trailing byte of the original, in order."""
     original_sha256: str
     archive_sha256: str
+    copy_sha256: str = ""
+    """Of the copy that a restore gives, as long as the encoder writes the same bytes."""

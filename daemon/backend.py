@@ -87,6 +87,7 @@ class CodecBackend:
             pid=os.getpid(),
             choice=choice,
             why=why,
+            copy_sha256=found.copy_sha256,
         )
 
     def _model_of(self, digest: bytes | None) -> str:

@@ -15,7 +15,8 @@ from daemon.ports import Clock, Codec, SystemClock
 from daemon.settings import Settings
 from daemon.worker import DEFAULT_BACKEND, Workers, threads
 from storage.catalog import Catalog
-from storage.errors import Damaged, Missing, shown
+from storage.digest import sha256_of_bytes
+from storage.errors import Damaged, Missing, StorageError, shown
 from storage.lock import InstanceLock
 
 _log = logging.getLogger(__name__)
@@ -96,6 +97,20 @@ class Workshop:
         if self._codec is None:
             self._codec = self._start_codec(self.settings)
         return self._codec
+
+    def note_copy(self, data: bytes, original_sha256: str) -> None:
+        """The catalogue is to know a copy that leaves the gallery: it may come back. Without it the copy is given all the same."""
+        digest = sha256_of_bytes(data)
+        try:
+            if self.catalog.original_of_copy(digest) is not None:
+                return
+            if not self._reading:
+                self.catalog.noted_copy(digest, original_sha256)
+            elif self.places.catalog_file.exists():  # one row more, which disturbs nobody who is at work
+                with Catalog(self.places.catalog_file, lambda: self.clock.now().timestamp()) as catalog:
+                    catalog.noted_copy(digest, original_sha256)
+        except StorageError as error:
+            _log.warning("the copy can't be noted in the catalogue: %s", error)
 
     def lock_vault(self, gallery: Gallery) -> None:
         """Make the vault where it is missing, and lock it until the end: two set-ups may name the same gallery."""

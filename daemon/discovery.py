@@ -94,6 +94,11 @@ def admit(gallery: Gallery, catalog: Catalog, clock: Clock, sighting: Sighting, 
     except Refused:
         sha256 = sha256_of(sighting.path)
         standing = judge(row, sighting.fingerprint, sha256, rules=gallery.rules, by_name=by_name, now=now)
+    if row is not None and row.state is State.PURGED and standing is Standing.SUPERSEDES and _is_its_copy(catalog, row, sha256):
+        pinned_until_at = now + int(gallery.settings.idle_for.total_seconds())
+        catalog.restoring(row.id, sha256)
+        catalog.restored(row.id, pinned_until_at=pinned_until_at, fingerprint=sighting.fingerprint, copy_sha256=sha256)
+        return
     if row is not None and row.state in (State.RETIRED, State.PURGED) and standing is Standing.SUPERSEDES:
         found.edited.append((sighting, by_name, row))
         return
@@ -108,6 +113,11 @@ def admit(gallery: Gallery, catalog: Catalog, clock: Clock, sighting: Sighting, 
         found.left.append((sighting.path, sighting.reason))
     else:
         found.queue.append(admission.row.id)
+
+
+def _is_its_copy(catalog: Catalog, row: PhotoRow, sha256: str | None) -> bool:
+    """Whether a copy that was restored to somewhere else has been put in its stand-in's place by the user, or by a sync tool."""
+    return sha256 is not None and row.sha256 is not None and catalog.original_of_copy(sha256) == row.sha256
 
 
 def _kept_together(gallery: Gallery, sighting: Sighting) -> Sighting:

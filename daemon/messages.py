@@ -142,6 +142,8 @@ class Examined:
     choice: str = ""
     why: str = ""
     """Why the archive is of its lane, as it says itself."""
+    copy_sha256: str = ""
+    """Of the copy that a restore will give."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,6 +126,10 @@ class Optimizer:
         snapshot = read_once(path)
         if row.copy_sha256 == snapshot.sha256:
             return self._put_away(row, snapshot)
+        copied = self._catalog.original_of_copy(snapshot.sha256)
+        if copied is not None:
+            shared = self._shared(row, snapshot, copied)
+            return shared if isinstance(shared, Outcome) else self._put_away(shared, snapshot)
         if original_of(snapshot.data) is not None:
             return self._leave(row.id, "stand-in")
         if not snapshot.data:
@@ -150,6 +154,8 @@ class Optimizer:
             choice=(proven.choice, proven.why) if proven.choice else None,
             importance=goal.why or None,
         )
+        if proven.copy_sha256:
+            self._catalog.noted_copy(proven.copy_sha256, snapshot.sha256)
         self.retire(row, proof, archived.stand_in)
         return Outcome(
             Kind.ARCHIVED,
@@ -167,6 +173,17 @@ class Optimizer:
             _log.info("%s: the stand-in could not be given: %s", self._gallery.shown(row.location), ", ".join(done.differences))
         purge_after_at = int(self._clock.now().timestamp()) + self._gallery.grace_s
         self._catalog.retired(row.id, purge_after_at=purge_after_at, stand_in_fingerprint=done.stand_in_fingerprint)
+
+    def _shared(self, row: PhotoRow, copy: Snapshot, original: str) -> PhotoRow | Outcome:
+        """A copy of ours that came back under another name shares its original's archive; the row, as that of a restored copy.
+
+        Without that archive in this gallery it is left: coding it again would lose quality a second time.
+        """
+        known = self._catalog.by_digest(original, self._gallery.key)
+        source = next((each for each in known if each.has_archive and each.id != row.id), None)
+        if source is None or row.has_archive or not self._vault.archive_path(original).exists():
+            return self._leave(row.id, "restored-copy")
+        return self._catalog.shared_archive(row.id, source.id, copy.sha256)
 
     def _put_away(self, row: PhotoRow, copy: Snapshot) -> Outcome:
         """A copy that we restored gives its place back to a stand-in: its archive still exists, and coding the copy would lose twice."""

@@ -228,7 +228,9 @@ def _into(shop: Workshop, gallery: Gallery, row: PhotoRow, target: _Target, fold
     if row.has_archive and (row.state in (State.RETIRED, State.PURGED) or not as_it_is or _in_its_place(row) is None):
         archive = gallery.vault.archive_path(row.sha256 or "")
         worn_by = row.location if target.place is None or os.path.lexists(row.location) else target.place
-        _write(goal, rebuilt(shop.codec, archive, row.archive_sha256, format), attributes(row, worn_by, archive))
+        data = rebuilt(shop.codec, archive, row.archive_sha256, format)
+        shop.note_copy(data, row.sha256 or "")
+        _write(goal, data, attributes(row, worn_by, archive))
         return Restoration(target.name, Came.COPY, goal, note=note)
     if not as_it_is:
         raise WrongPath("it is not archived; any picture program can convert it")
@@ -275,6 +277,7 @@ def _from_archive_alone(shop: Workshop, target: _Target, folder: Path, format: F
     _check_free(goal)
     data = rebuilt(shop.codec, target.archive, None, format)
     here = Attributes.of(target.archive)
+    shop.note_copy(data, facts.sha256)
     worn = facts.worn or Worn(facts.mtime_ns, here.uid, here.gid)
     _write(goal, data, wearing(worn, facts.mode, facts.mtime_ns))
     return Restoration(target.name, Came.COPY, goal)

@@ -21,6 +21,8 @@ class Proven:
     lane: str
     choice: str = ""
     why: str = ""
+    copy_sha256: str = ""
+    """Of the copy that a restore will give, where that is not the original."""
 
 
 def prove(codec: Codec, clock: Clock, archive: Path, snapshot: Snapshot, level: Level) -> Proven | Refused:
@@ -55,4 +57,4 @@ def prove(codec: Codec, clock: Clock, archive: Path, snapshot: Snapshot, level: 
         )
     except NotProven as error:
         return Refused("proof-failed", str(error))
-    return Proven(proof, seen.lane, seen.choice, seen.why)
+    return Proven(proof, seen.lane, seen.choice, seen.why, seen.copy_sha256)

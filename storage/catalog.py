@@ -26,6 +26,12 @@ _NO_ARCHIVE: Mapping[str, None] = dict.fromkeys(
     )
 )
 
+_OF_AN_ARCHIVE = (
+    *("sha256", "size_bytes", "archive_name", "archive_sha256", "archive_bytes", "lane", "choice", "choice_why", "quality", "importance"),
+    *("model", "encoded_at", "score_whole", "score_worst_tile", "score_copy", "whole_at_least", "worst_tile_at_least"),
+    *("checked_at", "verifier_pid", "asker_pid"),
+)
+
 
 class Catalog(Ledger):
     """The ledger with its moves, in the order of a photo's life.
@@ -249,7 +255,37 @@ class Catalog(Ledger):
                 if taken is not None:
                     self._connection.execute("DELETE FROM photos WHERE id = ?", (taken.id,))  # of the stand-in that stood there
                 values |= {"path": row.bound_for, "came_from": row.path, "bound_for": None}
+            if copy_sha256 is not None and row.sha256 is not None:
+                self._note_copy(copy_sha256, row.sha256)
             return self._move(photo_id, State.RESTORED, values)
+
+    def noted_copy(self, sha256: str, original_sha256: str) -> None:
+        """No move: bytes with this digest are, or may at any time become, a copy that was rebuilt for the original.
+
+        Wherever they turn up later, they are no new photo: coding them would lose quality a second time.
+        """
+        with self._transaction():
+            self._note_copy(sha256, original_sha256)
+
+    def _note_copy(self, sha256: str, original_sha256: str) -> None:
+        if sha256 != original_sha256:  # a lossless lane gives the original itself
+            self._connection.execute("INSERT OR IGNORE INTO copies VALUES (?, ?, ?)", (sha256, original_sha256, self._now()))
+
+    def shared_archive(self, photo_id: int, source_id: int, copy_sha256: str) -> PhotoRow:
+        """No move: the ENCODING photo is a copy of ours under another name, and the archive of photo `source_id` is its archive, too.
+
+        From here on it is like any restored copy (see `put_away`). Refused where it has an archive of its own, or the source has none.
+        """
+        with self._transaction():
+            row, source = self._row(photo_id), self._row(source_id)
+            if row.state is not State.ENCODING or row.has_archive or not source.has_archive or row.gallery != source.gallery:
+                raise Refused(f"photo {photo_id} can't take over the archive of photo {source_id}")
+            columns = ", ".join(_OF_AN_ARCHIVE)
+            self._connection.execute(
+                f"UPDATE photos SET ({columns}) = (SELECT {columns} FROM photos WHERE id = ?2), copy_sha256 = ?3 WHERE id = ?1",
+                (photo_id, source_id, copy_sha256),
+            )
+            return self._row(photo_id)
 
     def _check_room(self, row: PhotoRow, path: bytes) -> PhotoRow | None:
         """The row that gives way where a photo comes to `path`, if there is one; Refused if that one has an archive of its own."""

@@ -68,6 +68,12 @@ class Ledger:
             "sha256 = ?1 AND (?2 IS NULL OR gallery = ?2) ORDER BY archive_sha256 IS NULL, superseded_at IS NOT NULL, id", (sha256, gallery)
         )
 
+    def original_of_copy(self, sha256: str) -> str | None:
+        """Digest of the original that bytes with this digest were rebuilt for by us; None where they are no copy of ours."""
+        with translated_sqlite(self.path):
+            found = self._connection.execute("SELECT original_sha256 FROM copies WHERE sha256 = ?", (sha256,)).fetchone()
+        return None if found is None else str(found[0])
+
     def moved_from(self, gallery: bytes, path: bytes) -> list[PhotoRow]:
         """Current rows of photos that were archived under this path and have another one now."""
         return self._rows("superseded_at IS NULL AND gallery = ? AND came_from = ? ORDER BY id", (gallery, path))

@@ -138,3 +138,21 @@ def m004_why_this_lane(db: Database) -> None:
     db.execute("ALTER TABLE photos ADD COLUMN choice TEXT")
     db.execute("ALTER TABLE photos ADD COLUMN choice_why TEXT")
     db.execute("PRAGMA user_version = 4")
+
+
+@migrations()
+def m005_copies_by_digest(db: Database) -> None:
+    db.execute(
+        """
+        CREATE TABLE copies (
+            sha256 TEXT PRIMARY KEY,
+            original_sha256 TEXT NOT NULL,
+            noted_at INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID
+        """
+    )
+    db.execute(
+        "INSERT OR IGNORE INTO copies SELECT copy_sha256, sha256, coalesce(restored_at, 0) FROM photos "
+        "WHERE copy_sha256 IS NOT NULL AND sha256 IS NOT NULL AND copy_sha256 <> sha256"
+    )
+    db.execute("PRAGMA user_version = 5")

@@ -19,6 +19,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -30,7 +31,7 @@ from daemon import eligibility, keys, settings
 from daemon.child import Bounds
 from daemon.composition import Workshop
 from daemon.ignoring import Rules
-from daemon.messages import Encoded, EncodeJob, Examined, ExamineJob, Refused, Restored, RestoreJob, StandInJob, StoodIn
+from daemon.messages import EncodeJob
 from daemon.places import Places
 from daemon.ports import Silence
 from daemon.reasons import REASONS
@@ -144,15 +145,15 @@ class Counting:
     def __init__(self) -> None:
         self._workers = Workers(bounds=Bounds(threads=1, memory_bytes=2_000_000_000))
         self.encoded = 0
-        self._spent: Callable[[str, float], None] = lambda _name, _seconds: None
         self.now_at = ""
         self.seconds: Counter[str] = Counter()
         self.peaks: list[int] = []
 
-    def _timed(self, ask: Callable[[Any], Any], job: Any) -> Any:
+    def _timed(self, ask: Callable[..., Any], *asked: Any) -> Any:
+        self.encoded += any(isinstance(job, EncodeJob) for job in asked)
         before = self._processor_time()
         try:
-            return ask(job)
+            return ask(*asked)
         finally:
             self.seconds[self.now_at] += max(0.0, self._processor_time() - before)
             self._note_peaks()
@@ -179,18 +180,9 @@ class Counting:
             if found is not None:
                 self.peaks.append(int(found[1]) * 1024)
 
-    def encode(self, job: EncodeJob) -> Encoded | Refused:
-        self.encoded += 1
-        return self._timed(self._workers.encode, job)
-
-    def stand_in(self, job: StandInJob) -> StoodIn | Refused:
-        return self._timed(self._workers.stand_in, job)
-
-    def examine(self, job: ExamineJob) -> Examined | Refused:
-        return self._timed(self._workers.examine, job)
-
-    def restore(self, job: RestoreJob) -> Restored | Refused:
-        return self._timed(self._workers.restore, job)
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        """Whatever else the workers can be asked."""
+        return partial(self._timed, getattr(self._workers, name))
 
     def close(self) -> None:
         """Not between two commands: the processes are long-lived."""

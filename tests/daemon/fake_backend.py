@@ -97,12 +97,14 @@ class FakeBackend:
         return read_rating(original, sidecars)
 
     def examine(self, archive: bytes, original: bytes) -> Examined:
-        facts, _ = unpack(archive)
+        facts, body = unpack(archive)
         sha256 = hashlib.sha256(original).hexdigest()
         if facts["sha256"] != sha256 or facts["wish"] == "foreign":
             raise Corrupt("the archive is of another original")
         score = 12.0 if facts["wish"] == "forged" else 85.0
-        return Examined(score, 75.0, 84.0, True, sha256, hashlib.sha256(archive).hexdigest(), "neural", "fake", os.getpid())
+        copy_sha256 = hashlib.sha256(body).hexdigest() if facts["format"] == "JPEG" else ""
+        measured = (score, 75.0, 84.0, True, sha256, hashlib.sha256(archive).hexdigest(), "neural", "fake", os.getpid())
+        return Examined(*measured, copy_sha256=copy_sha256)
 
     def restore(self, archive: bytes, format: str | None) -> bytes:
         facts, body = unpack(archive)
