@@ -32,9 +32,9 @@ from codec import container, lanes
 from codec.bitstream import Archive, pack
 from codec.errors import CodecError
 from codec.facts import Facts
+from codec.guard import CHECKS, Verdict, judge
 from codec.levels import LEVELS, Level
 from codec.profile import profile_of
-from codec.quality import score
 from daemon import standin
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 Pixels = NDArray[np.uint8]
 REVISION = 1
-"""Raise it when the guard says something else about the same pixels: the peers are then tuned anew."""
+"""Raise it when the guard measures otherwise: the peers are then tuned anew, as they are when its limits change."""
 MIDDLE = 1024
 
 
@@ -95,12 +95,12 @@ def theirs(name: str, original: bytes, stand_in: bytes, codec: Codec, level: Lev
     pixels, profile = picture.pixels, profile_of(picture.structure)
     start, _ = with_score(codec, centre(pixels, MIDDLE), level.whole)
     began = time.process_time()
-    encode, files, found = codec.prepare(pixels), {}, {}
+    encode, files, found = codec.prepare(pixels), dict[int, bytes](), dict[int, Verdict]()
 
     def lead(setting: int) -> float:
         files[setting] = encode(setting)
-        found[setting] = score(pixels, codec.decode(files[setting]), profile=profile)
-        return min(found[setting].whole - level.whole, found[setting].worst_tile - level.worst_tile)
+        found[setting] = judge(pixels, codec.decode(files[setting]), level, profile=profile)
+        return found[setting].lead
 
     setting = smallest(lead, codec.reach, start)
     seconds = time.process_time() - began
@@ -110,7 +110,8 @@ def theirs(name: str, original: bytes, stand_in: bytes, codec: Codec, level: Lev
     after = len(pack(Archive("neural", hashlib.sha256(codec.name.encode()).digest(), sections))) + len(stand_in)
     if after >= len(original):
         return left(name, codec.name, original, "no-gain", seconds)
-    return Kept(name, codec.name, len(original), after, str(setting), found[setting].whole, found[setting].worst_tile, seconds)
+    passed = found[setting].score
+    return Kept(name, codec.name, len(original), after, str(setting), passed.whole, passed.worst_tile, seconds)
 
 
 def left(name: str, codec: str, original: bytes, reason: str, seconds: float) -> Kept:
@@ -187,13 +188,14 @@ def main() -> None:
     options = parser.parse_args()
     level, model = LEVELS[options.level], candidate(options.model)
     peers = [named(name) for name in dict.fromkeys(options.peers.split(",")) if name]
+    limits = {name: check.limits[level.name] for name, check in CHECKS.items()}
     rows: list[Kept] = []
     for name, original in photos(options.phone, options.limit, options.size):
         digest = hashlib.sha256(original).hexdigest()
         stand_in = standin.make(original, digest)
         mine = [ours(name, original, stand_in, model, level)]
         for codec in peers:
-            key = f"{digest} {codec.name} {codec.version} {level} {len(stand_in)} {REVISION}"
+            key = f"{digest} {codec.name} {codec.version} {level} {limits} {len(stand_in)} {REVISION}"
             mine.append(remembered(options.cache, key, partial(theirs, name, original, stand_in, codec, level)))
         rows += mine
         print(f"{name}: " + ", ".join(f"{TITLES[row.codec]} {100 * row.saved:.1f} %" for row in mine), flush=True)
