@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from codec.errors import Corrupt, ModelMissing, UnknownVersion
 from codec.inference import ANALYSIS_HALO, Cells
 from codec.model import SHORT_DIGEST, Model
-from codec.network.constants import CELL, CELL_PIXELS, TOP_QUALITY
+from codec.network.constants import CELL, CELL_PIXELS, LATENTS, TOP_QUALITY
 from codec.rowwise import Floats
 from codec.strips import columns_of, each, paint
 from codec.unit import UNIT_COLUMNS, UNIT_ROWS, Part, decode_unit, encode_unit, quantise_unit
@@ -32,6 +32,8 @@ _LENGTH: Final = struct.Struct("<I")
 _GREY, _MAPPED = 1, 2
 _HELD_PIXELS: Final = 1 << 25
 """Up to so many pixels, features and latents are kept between encodings: 14 bytes for each pixel."""
+_BUSY_PIXELS: Final = 1 << 24
+"""So many pixels may be worked at at the same time."""
 
 
 def quality_of(rate: float) -> int:
@@ -59,11 +61,17 @@ def decode_pixels(data: bytes, model: Model) -> Pixels:
     if not model.digest.startswith(head.model):
         raise ModelMissing(head.model)
     units = list(_units(data, head))  # all are checked before one is read, and before there is memory for the picture
-    abreast = -(-head.cells.shape[1] // UNIT_COLUMNS)
+    rows, columns = head.cells.shape
+    abreast = -(-columns // UNIT_COLUMNS)
 
     def strip(number: int) -> Floats:
-        found = units[number * abreast : (number + 1) * abreast]
-        return _joined([decode_unit(model, payload, _unit_cells(head.cells, row, column)) for row, column, payload in found])
+        if abreast == 1:
+            return decode_unit(model, units[number][2], _unit_cells(head.cells, *units[number][:2]))
+        latents = np.empty((min(UNIT_ROWS, rows - number * UNIT_ROWS) * CELL, columns * CELL, LATENTS), np.float32)
+        for row, column, payload in units[number * abreast : (number + 1) * abreast]:
+            cells = _unit_cells(head.cells, row, column)
+            latents[:, column * CELL : (column + cells.shape[1]) * CELL] = decode_unit(model, payload, cells)
+        return latents
 
     out = _empty(head)
     _paint(model, head, strip, out)
@@ -150,12 +158,19 @@ def _empty(head: Head) -> Pixels:
 
 def _paint(model: Model, head: Head, make: Callable[[int], Floats], out: Pixels) -> None:
     """Pixels out of strips of latents, each as high as a unit and as wide as the picture."""
-    paint(model.networks.synthesis, make, -(-head.cells.shape[0] // UNIT_ROWS), head.cells, out[..., None] if head.grey else out)
+    count, channels = -(-head.cells.shape[0] // UNIT_ROWS), out[..., None] if head.grey else out
+    paint(model.networks.synthesis, make, count, head.cells, channels, ahead=_at_once(head.cells))
 
 
 def _joined(parts: list[Floats]) -> Floats:
-    """A strip out of the units that lie side by side in it."""
+    """What lies side by side."""
     return parts[0] if len(parts) == 1 else np.concatenate(parts, 1)
+
+
+def _at_once(cells: Cells) -> int:
+    """How many units may be coded at the same time; one at its work takes 40 bytes for each pixel."""
+    rows, columns = cells.shape
+    return max(1, _BUSY_PIXELS // (min(rows, UNIT_ROWS) * min(columns, UNIT_COLUMNS) * CELL_PIXELS**2))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -227,7 +242,7 @@ class Analysed:
         """What would be coded at a quality, unit by unit."""
         for number, (row, column) in enumerate(self._grid):
             cells = _unit_cells(np.full(self.shape, quality, np.int32), row, column)
-            yield quantise_unit(self._model, self._latents(number, cells), cells)[0]
+            yield quantise_unit(self._model, self._latents(number, cells), cells)
 
     def encode(self, quality: int, offsets: NDArray[np.int8] | None = None) -> Encoded:
         """Code at a quality 0..TOP_QUALITY; `offsets` (int8, for each 64 x 64 pixels, `shape` in all) adds to it cell by cell.
@@ -254,7 +269,7 @@ class Analysed:
             payload, latents = encode_unit(self._model, self._latents(number, cells), cells)
             return payload, latents if self._small else None
 
-        units = each(coded, range(len(self._grid)))
+        units = each(coded, range(len(self._grid)), most=_at_once(parsed.cells))
         parts, crc = [head], parsed.crc
         for payload, _ in units:
             unit = _LENGTH.pack(len(payload)) + payload

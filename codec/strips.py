@@ -27,10 +27,10 @@ _NARROWEST: Final = 48
 """Latents in the width of a thread's columns, at least: each is computed with a halo on both sides."""
 
 
-def each(function: Callable[[_A], _B], items: Iterable[_A]) -> list[_B]:
-    """`function` of every item, by as many threads as torch was given; each of them then multiplies alone."""
+def each(function: Callable[[_A], _B], items: Iterable[_A], most: int = _MOST_THREADS) -> list[_B]:
+    """`function` of every item, by as many threads as torch was given, or `most`; each of them then multiplies alone."""
     todo = list(items)
-    threads = min(torch.get_num_threads(), _MOST_THREADS, len(todo))
+    threads = min(torch.get_num_threads(), _MOST_THREADS, most, len(todo))
     if threads <= 1:
         return [function(item) for item in todo]
     with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
@@ -48,9 +48,10 @@ def columns_of(width: int, threads: int | None = None) -> list[tuple[int, int]]:
 class Strips:
     """Strips of latents (h, w, LATENTS), made by whoever needs one first, and let go when every reader has passed."""
 
-    def __init__(self, make: Callable[[int], Floats], count: int, readers: int) -> None:
-        """`make` gives strip 0 to count - 1; each of the readers asks for all of them, in order."""
-        self._make, self._count, self._readers = make, count, readers
+    def __init__(self, make: Callable[[int], Floats], count: int, readers: int, ahead: int) -> None:
+        """`make` gives strip 0 to count - 1; each of the readers asks for all of them, in order. So many strips there are at the same time,
+        made or in the making, as `ahead` says."""
+        self._make, self._count, self._readers, self._ahead = make, count, readers, ahead
         self._changed = threading.Condition()
         self._ready: dict[int, Floats] = {}
         self._begun: set[int] = set()
@@ -88,9 +89,9 @@ class Strips:
                 self._changed.notify_all()
 
     def _next(self, number: int) -> int | None:
-        """The first strip that nobody makes yet, not further ahead of the slowest reader than there are readers."""
+        """The first strip that nobody makes yet, and for which there is room."""
         slowest = min((k for k, passed in self._passed.items() if passed < self._readers), default=self._count)
-        ahead = range(number, min(slowest + self._readers, self._count))
+        ahead = range(number, min(slowest + self._ahead, self._count))
         return next((k for k in ahead if k not in self._begun), None)
 
     def _pass(self, number: int) -> None:
@@ -101,10 +102,12 @@ class Strips:
                 self._changed.notify_all()
 
 
-def paint(synthesis: Synthesis, make: Callable[[int], Floats], count: int, cells: Cells, out: NDArray[np.uint8]) -> None:
+def paint(
+    synthesis: Synthesis, make: Callable[[int], Floats], count: int, cells: Cells, out: NDArray[np.uint8], ahead: int = _MOST_THREADS
+) -> None:
     """Fill out (H, W, channels) from `count` strips of latents; a single channel is grey, the mean of three. Raises what `make` raises."""
     parts = columns_of(cells.shape[1])
-    strips = Strips(make, count, len(parts))
+    strips = Strips(make, count, len(parts), min(ahead, len(parts)))
 
     def column(part: tuple[int, int]) -> None:
         left, right = part

@@ -19,7 +19,7 @@ from codec.errors import Corrupt
 from codec.inference import Cells
 from codec.model import Model
 from codec.network.constants import CELL, HYPER, STEPS
-from codec.network.rows import Z_LIMIT, quantise, scatter
+from codec.network.rows import Z_LIMIT, part_size, quantise, scatter
 from codec.rowwise import Floats
 from codec.tokens import TokenTables
 
@@ -42,39 +42,48 @@ def _z_rows(cells: Cells) -> NDArray[np.uint16]:
 
 def encode_unit(model: Model, y: Floats, cells: Cells) -> tuple[bytes, Floats]:
     """Latents times the gain (4h, 4w, LATENTS) from the analysis -> the unit's bytes, and the latents (same shape) that a decoder will
-    have."""
-    parts, latents = quantise_unit(model, y, cells)
-    return rans.encode(parts), latents
+    have, in place of y."""
+    return rans.encode(quantise_unit(model, y, cells)), y
 
 
-def quantise_unit(model: Model, y: Floats, cells: Cells) -> tuple[list[Part], Floats]:
-    """The same before entropy coding: z, first and second part."""
+def quantise_unit(model: Model, y: Floats, cells: Cells) -> list[Part]:
+    """The same before entropy coding: z, first and second part. Row by row: a unit may be 8192 pixels wide."""
     networks, rows = model.networks, model.rows
     z_rows = _z_rows(cells)
     z = networks.hyper(y) - networks.z_mean
     z_symbols = np.clip(np.rint(z), -Z_LIMIT, Z_LIMIT).astype(np.int32)
     z_symbols = model.z_tables.clamp(z_symbols.ravel(), z_rows).reshape(z.shape)
     hidden, step, first_means = networks.hidden(z_symbols.astype(np.float32) + networks.z_mean, cells)
-    y = y / step
+    y /= step
 
     sums = rows.sums(z_symbols, cells)
     first_rows = rows.first(sums)
-    first_symbols, first = np.empty(first_rows.size, np.int32), np.zeros_like(sums)
-    quantise(y - first_means, first_rows, model.dead_zone, model.y_tables.reach, 0, first_symbols)
-    scatter(first_symbols, 0, first)
-    known = np.stack(list(_known(first, first_means)))
-    means = np.stack(list(networks.refined(hidden, first_means, known, cells)))
+    first_symbols, symbols = np.empty(first_rows.size, np.int32), np.zeros_like(sums)
+    for number, means in enumerate(first_means):
+        _quantise_row(model, y[number] - means, number, 0, first_rows, first_symbols)
+    scatter(first_symbols, 0, symbols)
+    second_rows = rows.second(sums, symbols)
+    del sums
 
-    second_rows = rows.second(sums, first)
-    second_symbols, second = np.empty(second_rows.size, np.int32), np.zeros_like(sums)
-    quantise(y - means, second_rows, model.dead_zone, model.y_tables.reach, 1, second_symbols)
-    scatter(second_symbols, 1, second)
-    parts = [
+    second_symbols = np.empty(second_rows.size, np.int32)
+    refined = networks.refined(hidden, first_means, _known(symbols, first_means), cells)
+    for number, means in enumerate(refined):
+        _quantise_row(model, y[number] - means, number, 1, second_rows, second_symbols)
+        y[number] = means
+    scatter(second_symbols, 1, symbols)  # between the first part's
+    _dequantise(model, symbols, _known(symbols, first_means), y, step, cells, y)
+    return [
         (z_symbols.ravel(), z_rows, model.z_tables),
         (first_symbols, first_rows, model.y_tables),
         (second_symbols, second_rows, model.y_tables),
     ]
-    return parts, _dequantised(model, second, known, means, step, cells)
+
+
+def _quantise_row(model: Model, residual: Floats, number: int, part: int, rows: NDArray[np.uint16], out: Symbols) -> None:
+    """One row's share of a part; residual (4w, LATENTS)."""
+    shape = residual.shape
+    first, last = part_size((number, *shape), part), part_size((number + 1, *shape), part)
+    quantise(residual[None], rows[first:last], model.dead_zone, model.y_tables.reach, (part + number) % 2, out[first:last])
 
 
 def read_unit(model: Model, data: bytes, cells: Cells) -> tuple[Symbols, Symbols, Symbols]:
@@ -98,25 +107,25 @@ def decode_unit(model: Model, data: bytes, cells: Cells) -> Floats:
     networks = model.networks
     with np.errstate(all="ignore"):  # symbols that no encoder writes may lead anywhere
         hidden, step, first_means = networks.hidden(z_symbols.astype(np.float32) + networks.z_mean, cells)
-        known = np.stack(list(_known(first, first_means)))
-        latents = _dequantised(model, second, known, networks.refined(hidden, first_means, known, cells), step, cells)
-    if not np.isfinite(latents).all():
+        means = networks.refined(hidden, first_means, _known(first, first_means), cells)
+        _dequantise(model, second, _known(first, first_means), means, step, cells, step)
+    if not np.isfinite(step).all():
         raise Corrupt("a unit decodes to numbers that no picture has")
-    return latents
+    return step
 
 
 def _known(symbols: Symbols, means: Floats) -> Iterator[Floats]:
-    """Rows of the first part in steps, symbols and means together; 0 elsewhere."""
+    """Rows of the first part in steps, symbols and means together; 0 elsewhere. A row is good until the next one is asked for."""
+    out = np.empty_like(means[0])
     for number, row in enumerate(symbols):
-        out = np.empty_like(means[number])
         kernels.add_means(row, means[number], number, out)
         yield out
 
 
-def _dequantised(model: Model, symbols: Symbols, known: Floats, means: Iterable[Floats], step: Floats, cells: Cells) -> Floats:
-    """Latents, from both parts."""
-    out = np.empty_like(known)
-    for number, row in enumerate(means):
+def _dequantise(
+    model: Model, second: Symbols, known: Iterable[Floats], means: Iterable[Floats], step: Floats, cells: Cells, out: Floats
+) -> None:
+    """Latents from both parts, into `out`, which may be the very array of the steps or of the means."""
+    for number, (row, first) in enumerate(zip(means, known, strict=True)):
         scale = model.networks.scale(cells[number // CELL])
-        kernels.dequantise(symbols[number], known[number], row, step[number], scale, number, out[number])
-    return out
+        kernels.dequantise(second[number], first, row, step[number], scale, number, out[number])

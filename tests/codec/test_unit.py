@@ -42,7 +42,7 @@ def test_a_decoder_has_the_latents_that_the_encoder_expected(model: Model, kind:
 @pytest.mark.parametrize("kind", ["one", "map"])
 def test_symbols_come_back_in_their_places(model: Model, kind: str) -> None:
     cells = unit_cells(kind)
-    parts, _ = quantise_unit(model, latents(model, cells), cells)
+    parts = quantise_unit(model, latents(model, cells), cells)
     z, first, second = read_unit(model, rans.encode(parts), cells)
     i, j, c = np.indices(first.shape)
     odd = (i + j + c) % 2 == 1
@@ -65,7 +65,7 @@ def test_no_float_has_a_say_in_the_symbols(model: Model) -> None:
 def test_z_is_coded_with_the_tables_of_the_nearest_anchor(model: Model) -> None:
     for quality, anchor in ((0, 0), (12, 0), (13, 1), (37, 1), (38, 2), (TOP_QUALITY - 12, ANCHORS - 1), (TOP_QUALITY, ANCHORS - 1)):
         cells = np.full((1, 1), quality, np.int32)
-        parts, _ = quantise_unit(model, latents(model, cells), cells)
+        parts = quantise_unit(model, latents(model, cells), cells)
         assert list(parts[0][1]) == list(range(anchor * HYPER, (anchor + 1) * HYPER))
 
 
