@@ -47,7 +47,7 @@ AREAS = (
     Area("edges", "phone", "p15_iPhone_6s", 1900, 700, (60, 40)),
 )
 
-FIGURE_DETAIL = 100
+FIGURE_DETAIL = 90
 FIGURE = (("astronaut", (170, 90)), ("flower.jpg", (150, 60)), ("china.jpg", (250, 110)))
 """Photos of the packages, and where the detail lies."""
 
