@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from codec.checks import Measured
+
 
 @dataclass(frozen=True, slots=True)
 class Examination:
@@ -15,5 +17,7 @@ class Examination:
     """Whether the restored copy holds every kept segment or chunk and every trailing byte of the original, in order."""
     original_sha256: str
     archive_sha256: str
+    measured: tuple[Measured, ...] = ()
+    """The checks of the guard beside the score, on the decoded pixels; none for a lossless lane."""
     copy_sha256: str = ""
     """Of the copy that a restore gives, as long as the encoder writes the same bytes."""

@@ -19,12 +19,13 @@ from codec.errors import Corrupt, Unsupported
 from codec.examination import Examination
 from codec.facts import Facts
 from codec.fineness import fitting_copy
+from codec.guard import measure
 from codec.levels import COPY_MARGIN, Level
 from codec.model import Model, load_model
 from codec.network.constants import TOP_QUALITY
 from codec.neural import Analysed, Pixels, decode_pixels, quality_of, read_head
 from codec.picture import JpegStructure, Picture, Structure
-from codec.quality import score
+from codec.quality import ssimulacra2
 from codec.rate import MARGIN, Found, fewest_bits
 
 _HEADROOM_BYTES: Final = 1024
@@ -127,17 +128,18 @@ def examine(archive: bytes, original: bytes, model: Model) -> Examination:
     picture = container.read(original)
     if pixels.shape != picture.pixels.shape:
         raise Corrupt(f"the archive decodes to {pixels.shape}, the original has {picture.pixels.shape}")
-    found = score(picture.pixels, pixels)
+    found, measured = measure(picture.pixels, pixels)
     rebuilt = container.write(pixels, structure)
     copy = container.read(rebuilt)
     digest = hashlib.sha256(original).hexdigest()
     return Examination(
         whole=found.whole,
         worst_tile=found.worst_tile,
-        copy_whole=score(picture.pixels, copy.pixels).whole,
+        copy_whole=ssimulacra2(picture.pixels, copy.pixels),
         metadata_equal=_kept(copy.structure) == _kept(picture.structure) and facts.sha256 == digest and facts.size_bytes == len(original),
         original_sha256=digest,
         archive_sha256=hashlib.sha256(archive).hexdigest(),
+        measured=measured,
         copy_sha256=hashlib.sha256(rebuilt).hexdigest(),
     )
 

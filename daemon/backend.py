@@ -87,6 +87,7 @@ class CodecBackend:
             pid=os.getpid(),
             choice=choice,
             why=why,
+            measured=found.measured,
             copy_sha256=found.copy_sha256,
         )
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from codec.checks import Measured
 from codec.facts import Worn
 from codec.rating import Rating
 
@@ -142,6 +143,8 @@ class Examined:
     choice: str = ""
     why: str = ""
     """Why the archive is of its lane, as it says itself."""
+    measured: tuple[Measured, ...] = ()
+    """The checks of the guard beside the score; none for a lossless lane."""
     copy_sha256: str = ""
     """Of the copy that a restore will give."""
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from codec.checks import failed
 from codec.levels import EXACT, Level
 from daemon.messages import ExamineJob, Refused
 from daemon.ports import Clock, Codec
@@ -38,7 +39,14 @@ def prove(codec: Codec, clock: Clock, archive: Path, snapshot: Snapshot, level: 
         return Refused("proof-failed", "the verifying process saw other bytes of the original")
     if level.name == EXACT.name and seen.lane != EXACT.name:
         return Refused("proof-failed", f"quality is exact, and the archive is of the {seen.lane} lane")
-    needed = EXACT if seen.lane in LOSSLESS else level
+    if seen.lane in LOSSLESS:
+        needed = EXACT
+    else:
+        needed = level
+        if not seen.measured:
+            return Refused("proof-failed", "the verifying process did not look for distortions")
+        if findings := failed(seen.measured, level):
+            return Refused("proof-failed", "; ".join(each.sentence(level) for each in findings))
     try:
         proof = Proof(
             original_sha256=seen.original_sha256,
@@ -54,6 +62,7 @@ def prove(codec: Codec, clock: Clock, archive: Path, snapshot: Snapshot, level: 
             model=seen.model,
             checked_at=int(clock.now().timestamp()),
             verifier_pid=seen.pid,
+            checks={each.name: each.value for each in seen.measured},
         )
     except NotProven as error:
         return Refused("proof-failed", str(error))

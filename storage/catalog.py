@@ -13,14 +13,14 @@ from storage.fingerprint import Fingerprint
 from storage.ledger import Ledger
 from storage.proof import Proof
 from storage.records import PhotoRow
-from storage.rows import to_columns
+from storage.rows import dump_checks, to_columns
 from storage.states import State
 
 _NO_ARCHIVE: Mapping[str, None] = dict.fromkeys(
     (
         *("archive_name", "archive_sha256", "archive_bytes", "lane", "choice", "choice_why", "quality", "importance", "model"),
         *("encoded_at", "copy_sha256"),
-        *("score_whole", "score_worst_tile", "score_copy", "whole_at_least", "worst_tile_at_least"),
+        *("score_whole", "score_worst_tile", "score_copy", "checks", "whole_at_least", "worst_tile_at_least"),
         *("checked_at", "verifier_pid", "asker_pid", "retired_at", "purge_after_at", "purged_at", "restored_at", "pinned_until_at"),
         *("stand_in_sha256", *to_columns(None, "stand_in_")),
     )
@@ -28,7 +28,7 @@ _NO_ARCHIVE: Mapping[str, None] = dict.fromkeys(
 
 _OF_AN_ARCHIVE = (
     *("sha256", "size_bytes", "archive_name", "archive_sha256", "archive_bytes", "lane", "choice", "choice_why", "quality", "importance"),
-    *("model", "encoded_at", "score_whole", "score_worst_tile", "score_copy", "whole_at_least", "worst_tile_at_least"),
+    *("model", "encoded_at", "score_whole", "score_worst_tile", "score_copy", "checks", "whole_at_least", "worst_tile_at_least"),
     *("checked_at", "verifier_pid", "asker_pid"),
 )
 
@@ -168,6 +168,7 @@ class Catalog(Ledger):
                 "checked_at": proof.checked_at,
                 "verifier_pid": proof.verifier_pid,
                 "asker_pid": proof.asker_pid,
+                "checks": dump_checks(proof.checks),
                 "encoded_at": self._now(),
                 "reason": None,
                 "detail": None,

@@ -156,3 +156,14 @@ def m005_copies_by_digest(db: Database) -> None:
         "WHERE copy_sha256 IS NOT NULL AND sha256 IS NOT NULL AND copy_sha256 <> sha256"
     )
     db.execute("PRAGMA user_version = 5")
+
+
+@migrations()
+def m006_what_the_guard_measured(db: Database) -> None:
+    db.execute("ALTER TABLE photos ADD COLUMN checks TEXT")
+    # Holds every column that `status` needs for the distribution of scores.
+    db.execute(
+        "CREATE INDEX photos_by_score ON photos (gallery, score_whole, score_worst_tile, state, lane, superseded_at) "
+        "WHERE superseded_at IS NULL AND lane = 'neural'"
+    )
+    db.execute("PRAGMA user_version = 6")

@@ -3,6 +3,7 @@
 import math
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from storage.errors import Refused
@@ -43,6 +44,8 @@ class Proof:
     """The process that decoded and measured."""
     asker_pid: int = field(default_factory=os.getpid)
     """The process that asked for it; must be another one."""
+    checks: Mapping[str, float] = field(default_factory=dict)
+    """What else the guard measured, by name; storage keeps it, and judges nothing by it."""
 
     def __post_init__(self) -> None:
         for name in ("original_sha256", "archive_sha256"):

@@ -54,6 +54,8 @@ class PhotoRow:
     score_whole: float | None
     score_worst_tile: float | None
     score_copy: float | None
+    checks: Mapping[str, float] | None
+    """What else the guard measured, by name; None for lossless lanes, and in rows of earlier versions."""
     whole_at_least: float | None
     worst_tile_at_least: float | None
     checked_at: int | None
@@ -133,6 +135,7 @@ class PhotoRow:
             checked_at=self.checked_at,
             verifier_pid=self.verifier_pid or 0,
             asker_pid=self.asker_pid or 0,
+            checks=self.checks or {},
         )
 
 
@@ -160,6 +163,18 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
+class Scores:
+    """How well the archives of the neural lane score, SSIMULACRA2 points."""
+
+    by_points: Mapping[int, int]
+    """Whole points of the whole photo, rounded down -> photos; in rising order."""
+    lowest: float | None = None
+    """Of all whole photos; None where there are none."""
+    lowest_tile: float | None = None
+    """Of all photos' worst tiles."""
+
+
+@dataclass(frozen=True, slots=True)
 class Totals:
     """What `status` shows; superseded rows are not counted."""
 
@@ -176,6 +191,8 @@ class Totals:
     purged: Share
     """Saved."""
     restored: Share
+    scores: Scores
+    """Of COMMITTED, RETIRED, PURGED and RESTORED photos."""
 
 
 class RunFigures(TypedDict, total=False):

@@ -1,6 +1,7 @@
 """Between the catalogue's columns and its frozen rows."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
@@ -34,11 +35,18 @@ def to_columns(fingerprint: Fingerprint | None, prefix: str = "") -> dict[str, A
     return {size: fingerprint.size_bytes, **values}
 
 
+def dump_checks(checks: Mapping[str, float]) -> str | None:
+    """What the guard measured; numbers that JSON has no word for (equal pictures have endless decibels) are left out."""
+    finite = {name: round(value, 4) for name, value in checks.items() if math.isfinite(value)}
+    return json.dumps(finite, sort_keys=True) if checks else None
+
+
 def from_row(values: Sequence[Any]) -> PhotoRow:
     """`values` in the order of COLUMNS."""
     row = dict(zip(COLUMNS, values, strict=True))
     flat = {name: row[name] for name in _FLAT}
     flat["state"] = State(flat["state"])
+    flat["checks"] = None if flat["checks"] is None else json.loads(flat["checks"])
     return PhotoRow(
         **flat,
         fingerprint=_fingerprint(row, "", row["seen_bytes"]),

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from storage.records import Share, Totals
+from storage.records import Scores, Share, Totals
 from storage.states import State
 
 _BY_KIND = """
@@ -26,6 +26,12 @@ SELECT state, SUM(archive_bytes) FROM (
 ) GROUP BY state
 """
 
+_SCORES = """
+SELECT CAST(score_whole AS INTEGER), COUNT(*), MIN(score_whole), MIN(score_worst_tile) FROM photos INDEXED BY photos_by_score
+WHERE superseded_at IS NULL AND lane = 'neural' AND (?1 IS NULL OR gallery = ?1) AND score_whole IS NOT NULL
+AND state IN ('committed', 'retired', 'purged', 'restored') GROUP BY 1 ORDER BY 1
+"""
+
 _ARCHIVED = frozenset({State.COMMITTED, State.RETIRED, State.PURGED, State.RESTORED})
 _TOLD_WHY = frozenset({State.LEFT, State.FAILED})
 
@@ -37,6 +43,7 @@ def totals(connection: sqlite3.Connection, gallery: bytes | None, graces_s: Mapp
         kinds = connection.execute(_BY_KIND, (gallery,)).fetchall()
         archives = {State(state): int(total or 0) for state, total in connection.execute(_ARCHIVES, (gallery,))}
         dates = [_due(graces_s.get(key), *found) for key, *found in connection.execute(_DATES, (gallery,))]
+        scores = connection.execute(_SCORES, (gallery,)).fetchall()
     finally:
         connection.execute("ROLLBACK")
     by_state = dict.fromkeys(State, 0)
@@ -73,6 +80,11 @@ def totals(connection: sqlite3.Connection, gallery: bytes | None, graces_s: Mapp
         retired=share(State.RETIRED),
         purged=share(State.PURGED),
         restored=share(State.RESTORED),
+        scores=Scores(
+            MappingProxyType({points: count for points, count, *_ in scores}),
+            min((whole for _, _, whole, _ in scores), default=None),
+            min((tile for *_, tile in scores), default=None),
+        ),
     )
 
 

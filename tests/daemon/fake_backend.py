@@ -2,7 +2,8 @@
 
 A photo asks for misbehaviour in its JPEG comment: b"fake:crash", b"fake:hang", b"fake:hungry",
 b"fake:hungry-when-used" (but not as a process's first job), b"fake:raise", b"fake:refuse:cmyk",
-b"fake:forged" (the examination measures too little), b"fake:foreign" (the archive is of another original).
+b"fake:forged" (the examination measures too little), b"fake:seams" (the guard finds seams),
+b"fake:foreign" (the archive is of another original).
 """
 
 import hashlib
@@ -15,6 +16,7 @@ import time
 
 from PIL import Image
 
+from codec.checks import CHECKS, Measured
 from codec.errors import Corrupt, NotAPicture, Unsupported
 from codec.rating import Rating, read_rating
 from daemon.messages import Encoded, EncodeJob, Examined
@@ -102,9 +104,12 @@ class FakeBackend:
         if facts["sha256"] != sha256 or facts["wish"] == "foreign":
             raise Corrupt("the archive is of another original")
         score = 12.0 if facts["wish"] == "forged" else 85.0
+        found = {name: 60.0 if check.floor else 0.0 for name, check in CHECKS.items()}
+        found["patches"] = 5.0 if facts["wish"] == "seams" else 0.5
+        checks = tuple(Measured(name, value, (16, 32)) for name, value in found.items())
         copy_sha256 = hashlib.sha256(body).hexdigest() if facts["format"] == "JPEG" else ""
         measured = (score, 75.0, 84.0, True, sha256, hashlib.sha256(archive).hexdigest(), "neural", "fake", os.getpid())
-        return Examined(*measured, copy_sha256=copy_sha256)
+        return Examined(*measured, measured=checks, copy_sha256=copy_sha256)
 
     def restore(self, archive: bytes, format: str | None) -> bytes:
         facts, body = unpack(archive)

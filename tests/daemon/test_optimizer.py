@@ -109,7 +109,7 @@ def test_what_is_no_photo_is_left_and_told(home: Home, photo: Photo, name: str, 
     assert state_of(home, name) == (State.LEFT, reason)
 
 
-@pytest.mark.parametrize("wish", ["forged", "foreign"])
+@pytest.mark.parametrize("wish", ["forged", "seams", "foreign"])
 def test_without_a_proof_nothing_is_retired(home: Home, photo: Photo, wish: str) -> None:
     data = photo(0, wish)
     (home.root / "a.jpg").write_bytes(data)
