@@ -43,9 +43,12 @@ class Workshop:
         codec: Callable[[Settings], Codec] = start_workers,
         *,
         reading: bool = False,
+        rehearsal: bool = False,
     ) -> None:
-        """`reading`: nothing will be changed, so no lock is needed, and another instance may be at work."""
+        """`reading`: nothing will be changed, so no lock is needed, and another instance may be at work. `rehearsal`: likewise, and
+        what is recorded is forgotten."""
         self._reading = reading
+        self._rehearsal = rehearsal
         self.places = places
         self.settings = settings
         self.clock: Clock = clock or SystemClock()
@@ -58,8 +61,8 @@ class Workshop:
     def __enter__(self) -> Self:
         """Raises Locked where another instance is at work, CommandFailed where the state folder can't be used."""
         with ExitStack() as stack:
-            if self._reading:
-                self.catalog = stack.enter_context(self._catalog_as_it_is())
+            if self._reading or self._rehearsal:
+                self.catalog = stack.enter_context(self._rehearsed() if self._rehearsal else self._catalog_as_it_is())
                 stack.callback(self._close_codec)
                 self._stack = stack.pop_all()
                 return self
@@ -72,6 +75,14 @@ class Workshop:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._stack.close()
+
+    def _rehearsed(self) -> Catalog:
+        return Catalog(self.places.catalog_file, lambda: self.clock.now().timestamp(), rehearsal=True)
+
+    @property
+    def started_codec(self) -> Codec | None:
+        """The codec, if it was needed."""
+        return self._codec
 
     def _catalog_as_it_is(self) -> Catalog:
         """For reading; an empty one where there is none or it is damaged: stand-ins and archives can be restored without."""

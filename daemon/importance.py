@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from codec.levels import LEVELS, Level
+from codec.levels import Level, level_of
 from codec.rating import MOST_XMP_BYTES, Rating
 from daemon.messages import RatingJob, Refused
 from daemon.ports import Codec
@@ -59,8 +59,8 @@ def importance(rating: Rating) -> str:
 
 def raised(level: Level) -> Level:
     """One level better; the best stays."""
-    better = [name for name in ORDER[ORDER.index(level.name) + 1 :] if name in LEVELS]
-    return LEVELS[better[0]] if better else level
+    better = ORDER[ORDER.index(level.name) + 1 :]
+    return level_of(better[0]) if better else level
 
 
 def sidecars(path: Path) -> tuple[bytes, ...]:

@@ -230,20 +230,7 @@ class Optimizer:
 
     def _encode(self, path: Path, snapshot: Snapshot, level: Level) -> _Archived | Refused:
         """Encode, stage, have it proven by the other process, and give the archive its name."""
-        job = EncodeJob(
-            original=snapshot.data,
-            sha256=snapshot.sha256,
-            name=self._gallery.relative(path).rpartition(b"/")[2],
-            mtime_ns=snapshot.fingerprint.mtime_ns,
-            mode=snapshot.fingerprint.mode & 0o7777,
-            level=level.name,
-            min_saving=self._gallery.limits.min_saving,
-            min_saving_lossless=self._gallery.limits.min_saving_lossless,
-            stand_in=self._gallery.wants_stand_ins,
-            worn=wear_of(path),
-            repack=True,
-        )
-        made = self._codec.encode(job)
+        made = self._codec.encode(encode_job(self._gallery, path, snapshot, level))
         if isinstance(made, Refused):
             return made
         data = made.repacked or made.archive
@@ -279,6 +266,23 @@ class Optimizer:
     def _fail(self, photo_id: int, reason: str, detail: str) -> Outcome:
         self._catalog.failed(photo_id, reason, detail, passing=reason in _PASSING)
         return Outcome(Kind.FAILED, reason, detail)
+
+
+def encode_job(gallery: Gallery, path: Path, snapshot: Snapshot, level: Level) -> EncodeJob:
+    """What the encoding process is asked, by a run and by a dry run alike."""
+    return EncodeJob(
+        original=snapshot.data,
+        sha256=snapshot.sha256,
+        name=gallery.relative(path).rpartition(b"/")[2],
+        mtime_ns=snapshot.fingerprint.mtime_ns,
+        mode=snapshot.fingerprint.mode & 0o7777,
+        level=level.name,
+        min_saving=gallery.limits.min_saving,
+        min_saving_lossless=gallery.limits.min_saving_lossless,
+        stand_in=gallery.wants_stand_ins,
+        worn=wear_of(path),
+        repack=True,
+    )
 
 
 def _verdict(error: storage_errors.StorageError | WorkerError) -> tuple[Kind, str]:

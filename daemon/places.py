@@ -23,6 +23,11 @@ class Places:
         return self.state_folder / "catalog.sqlite3"
 
     @property
+    def estimates_file(self) -> Path:
+        """What was predicted of runs to come."""
+        return self.state_folder / "estimates.json"
+
+    @property
     def lock_file(self) -> Path:
         """Held while anything is changed."""
         return self.state_folder / "lock"

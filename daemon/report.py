@@ -74,6 +74,14 @@ def amount(size_bytes: int) -> str:
     return sign + str(humanfriendly.format_size(abs(size_bytes)))
 
 
+def span(seconds: float) -> str:
+    """A duration for people: 3725 -> '1 h 02 min'."""
+    whole = round(seconds)
+    if whole >= 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 60} min {whole % 60:02d} s" if whole >= 60 else f"{whole} s"
+
+
 def photos(count: int) -> str:
     return "1 photo" if count == 1 else f"{count} photos"
 

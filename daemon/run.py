@@ -7,12 +7,14 @@ from pathlib import Path
 
 from daemon.composition import Workshop
 from daemon.discovery import Found, admit, check_presence, look
+from daemon.energy import EnergyMeter, processor_s
 from daemon.errors import GalleryGone, WorkerError, WrongPath
 from daemon.galleries import Gallery, holding, place
 from daemon.in_place import Beside, lay_beside
 from daemon.optimizer import Kind, Optimizer, Outcome
 from daemon.places import is_folder
 from daemon.ports import Progress
+from daemon.predictions import fitting
 from daemon.purging import purge_due
 from daemon.reasons import sentence
 from daemon.recovery import recover
@@ -41,6 +43,12 @@ class Summary:
     original_bytes: int = 0
     archive_bytes: int = 0
     stand_in_bytes: int = 0
+    worked: int = 0
+    """Photos taken out of the queue, whatever became of them."""
+    worked_bytes: int = 0
+    by_lane: Counter[str] = field(default_factory=Counter)
+    by_reason: Counter[str] = field(default_factory=Counter)
+    """Photos left or failed."""
 
     @property
     def saving_bytes(self) -> int:
@@ -63,10 +71,12 @@ class Summary:
                 return f"archived, {share:.0%} smaller"
             case Kind.LEFT:
                 self.left[outcome.reason] += 1
+                self.by_reason[outcome.reason] += 1
                 return f"left alone: {sentence(outcome.reason)}" + (f" ({outcome.detail})" if outcome.detail else "")
             case Kind.FAILED:
                 text = f"{sentence(outcome.reason)} ({outcome.detail})"
                 self.failed.append((name, text))
+                self.by_reason[outcome.reason] += 1
                 return f"failed: {text}"
             case Kind.AGAIN:
                 self.again += 1
@@ -78,14 +88,16 @@ def optimize(shop: Workshop, paths: list[Path], progress: Progress) -> Summary:
 
     Raises WrongPath for a path outside every gallery, Locked for a vault that somebody else works on.
     """
-    chosen = _chosen(shop.galleries, paths)
+    chosen = chosen_galleries(shop.galleries, paths)
     total = Summary()
-    number = shop.catalog.started_run("optimize")
+    prediction = fitting(shop.places, scope_of(chosen), shop.catalog.runs(limit=1000), int(shop.clock.now().timestamp()))
+    number = shop.catalog.started_run("optimize", prediction)
     outcome = "stopped"
+    meter, first_cpu_s = EnergyMeter(), processor_s(shop.started_codec)
     try:
         for gallery, starts in chosen.items():
             try:
-                _one_gallery(shop, gallery, starts, progress, total)
+                _one_gallery(shop, gallery, starts, progress, total, meter)
             except Locked:
                 raise
             except GalleryGone as error:
@@ -95,6 +107,8 @@ def optimize(shop: Workshop, paths: list[Path], progress: Progress) -> Summary:
         outcome = ""
     finally:
         progress.close()
+        cpu_s = processor_s(shop.started_codec) - first_cpu_s
+        energy = meter.energy(cpu_s)
         shop.catalog.ended_run(
             number,
             archived=total.archived,
@@ -105,11 +119,19 @@ def optimize(shop: Workshop, paths: list[Path], progress: Progress) -> Summary:
             archive_bytes=total.archive_bytes,
             stand_in_bytes=total.stand_in_bytes,
             outcome=outcome,
+            worked=total.worked,
+            worked_bytes=total.worked_bytes,
+            freed_bytes=total.freed_bytes,
+            by_lane=total.by_lane,
+            by_reason=total.by_reason,
+            cpu_s=cpu_s,
+            watt_hours=energy.watt_hours,
+            energy_source=energy.source,
         )
     return total
 
 
-def _one_gallery(shop: Workshop, gallery: Gallery, starts: list[Path], progress: Progress, total: Summary) -> None:
+def _one_gallery(shop: Workshop, gallery: Gallery, starts: list[Path], progress: Progress, total: Summary, meter: EnergyMeter) -> None:
     check_presence(gallery, shop.catalog)
     if is_folder(gallery.vault.folder):
         shop.lock_vault(gallery)
@@ -127,11 +149,18 @@ def _one_gallery(shop: Workshop, gallery: Gallery, starts: list[Path], progress:
     progress.start(len(found.queue), shown(gallery.root))
     for photo_id in found.queue if optimizer else []:
         assert optimizer is not None
-        name = gallery.shown(shop.catalog.get(photo_id).location)
+        row = shop.catalog.get(photo_id)
+        name = gallery.shown(row.location)
         progress.step(name)
         done = optimizer.step(photo_id)
-        if done is not None:
-            progress.done(name, total.add(name, done))
+        meter.tick()
+        if done is None:
+            continue
+        total.worked += 1
+        total.worked_bytes += row.size_bytes
+        if done.kind is Kind.ARCHIVED:
+            total.by_lane[shop.catalog.get(photo_id).lane or ""] += 1
+        progress.done(name, total.add(name, done))
     if is_folder(gallery.vault.folder):
         purged = purge_due(shop, gallery)
         total.beside += purged.beside
@@ -154,7 +183,7 @@ def _lay_beside(shop: Workshop, gallery: Gallery, found: Found, total: Summary) 
             total.failed.append((name, f"its stand-in was edited, and the full photo could not be put beside it: {error}"))
 
 
-def _chosen(galleries: list[Gallery], paths: list[Path]) -> dict[Gallery, list[Path]]:
+def chosen_galleries(galleries: list[Gallery], paths: list[Path]) -> dict[Gallery, list[Path]]:
     """The galleries to work on, each with the places that the user named in it; none named: all of it."""
     if not paths:
         return {gallery: [] for gallery in galleries}
@@ -168,6 +197,11 @@ def _chosen(galleries: list[Gallery], paths: list[Path]) -> dict[Gallery, list[P
         check_path(where, path)
         chosen.setdefault(gallery, []).append(where)
     return {gallery: [] if gallery.root in starts else starts for gallery, starts in chosen.items()}
+
+
+def scope_of(chosen: dict[Gallery, list[Path]]) -> list[str]:
+    """What a run or an estimate is about, in one spelling."""
+    return sorted(str(path) for gallery, starts in chosen.items() for path in starts or [gallery.root])
 
 
 def check_path(where: Path, given: Path) -> None:

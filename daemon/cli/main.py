@@ -16,6 +16,7 @@ from daemon.places import CONFIG_VARIABLE, STATE_VARIABLE, Places
 COMMANDS = {
     "optimize": "daemon.cli.optimize",
     "status": "daemon.cli.status",
+    "history": "daemon.cli.history",
     "restore": "daemon.cli.restore",
     "verify": "daemon.cli.verify",
     "explain": "daemon.cli.explain",

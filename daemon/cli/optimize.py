@@ -4,19 +4,29 @@ from pathlib import Path
 
 import click
 
-from daemon.cli.output import emit, json_option, remark, say, watch
+from daemon.cli.output import console, emit, json_option, remark, say, watch
 from daemon.places import Places
 
 
 @click.command()
 @click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path(path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Only say what would be done and saved: encode a sample, change nothing.")
+@click.option("--sample", type=click.IntRange(min=1), metavar="N", help="With --dry-run: encode at most N photos (50).")
+@click.option("--seconds", type=click.FloatRange(min=0), metavar="S", help="With --dry-run: begin no photo after S seconds (120).")
 @json_option
 @click.pass_obj
-def optimize(places: Places, paths: tuple[Path, ...], as_json: bool) -> None:
+def optimize(places: Places, paths: tuple[Path, ...], dry_run: bool, sample: int | None, seconds: float | None, as_json: bool) -> None:
     """Archive photos now, and give back the space of originals whose grace is over.
 
     Without PATH all galleries are worked on. A photo named by PATH is worked on even if it was restored or left alone before.
+
+    With --dry-run nothing is changed: some photos are really encoded, and what all would save and cost is worked out from them.
     """
+    if dry_run:
+        _dry_run(places, paths, sample, seconds, as_json)
+        return
+    if sample is not None or seconds is not None:
+        raise click.UsageError("--sample and --seconds are for --dry-run.")
     from daemon import settings
     from daemon.composition import Workshop
     from daemon.eligibility import carried_by_syncthing
@@ -78,3 +88,39 @@ def optimize(places: Places, paths: tuple[Path, ...], as_json: bool) -> None:
         raise CommandFailed(f"{photos(len(done.failed))} failed; the originals are untouched.")
     if done.nothing_done:
         raise NothingToDo("nothing to do.")
+
+
+def _dry_run(places: Places, paths: tuple[Path, ...], sample: int | None, seconds: float | None, as_json: bool) -> None:
+    from daemon import predictions, settings
+    from daemon.composition import Workshop
+    from daemon.dry_run import SAMPLE, SECONDS
+    from daemon.dry_run import dry_run as rehearse
+    from daemon.errors import CommandFailed, GalleryGone, NothingToDo
+    from daemon.forecast_report import as_json as for_programs
+    from daemon.forecast_report import as_lines
+    from daemon.reasons import sentence
+    from daemon.report import photos
+    from daemon.run import chosen_galleries, scope_of
+
+    with Workshop(places, settings.read(places.config_file), rehearsal=True) as shop:
+        budget = SECONDS if seconds is None else seconds
+        found = rehearse(shop, list(paths), watch(), sample=SAMPLE if sample is None else sample, seconds=budget)
+        scope, now = scope_of(chosen_galleries(shop.galleries, list(paths))), int(shop.clock.now().timestamp())
+    if len(found.failed) < len(found.trials):
+        predictions.note(places, found.prediction(scope, now))
+    if as_json:
+        emit("optimize", **for_programs(found))
+    else:
+        screen = console()
+        for line in as_lines(found):
+            screen.print(line, soft_wrap=True)
+    for name, why in found.unreadable:
+        remark(f"Can't be read: {name}: {why}")
+    if found.gone:
+        raise GalleryGone("\n".join(found.gone))
+    if found.failed:
+        raise CommandFailed(f"{photos(len(found.failed))} of the sample could not be encoded: {sentence(found.failed[0].reason)}.")
+    if found.unreadable:
+        raise CommandFailed("some photos can't be read.")
+    if found.nothing_to_do:
+        raise NothingToDo("there is nothing to archive.")

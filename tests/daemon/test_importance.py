@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from codec.levels import LEVELS
+from codec.levels import EXACT, LEVELS
 from codec.rating import Rating
 from daemon.importance import STARS, importance, raised, sidecars
 from daemon.messages import EncodeJob, RatingJob
@@ -42,7 +42,8 @@ def test_what_counts(rating: Rating, expected: str) -> None:
 def test_one_level_better() -> None:
     assert raised(LEVELS["compact"]).name == "high"
     assert raised(LEVELS["high"]).name == "visually-lossless"
-    assert raised(raised(LEVELS["visually-lossless"])) == raised(raised(raised(LEVELS["visually-lossless"])))
+    assert raised(LEVELS["visually-lossless"]) is EXACT
+    assert raised(EXACT) is EXACT
 
 
 def test_sidecars_of_both_kinds(tmp_path: Path) -> None:

@@ -1,0 +1,142 @@
+"""`optimize --dry-run`: what a run would do. Decides on a copy of the catalogue in memory, with the code of a real run, and really encodes
+and proves a sample of the photos, in memory too. Nothing in a gallery, a vault or the catalogue changes.
+"""
+
+import logging
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from daemon.composition import Workshop
+from daemon.discovery import check_presence, look
+from daemon.energy import EnergyMeter, processor_s
+from daemon.errors import GalleryGone, WorkerError
+from daemon.estimate import Plan, Unit
+from daemon.forecast import Forecast, Trial
+from daemon.galleries import Gallery
+from daemon.importance import wanted
+from daemon.marking import original_of
+from daemon.messages import ExamineJob, RatingJob, Refused
+from daemon.optimizer import encode_job
+from daemon.ports import Progress
+from daemon.run import chosen_galleries
+from storage.digest import read_once
+from storage.errors import StorageError, shown
+from storage.records import PhotoRow
+from storage.states import State
+
+SAMPLE = 50
+"""Photos at most; with these the interval is about a twentieth of the saving to each side."""
+SECONDS = 120.0
+"""After these no further photo is begun."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Queue:
+    """What a run would find, over all galleries."""
+
+    work: dict[int, tuple[Gallery, PhotoRow]] = field(default_factory=dict)
+    forecast: Forecast = field(default_factory=Forecast)
+
+
+def dry_run(shop: Workshop, paths: list[Path], progress: Progress, *, sample: int = SAMPLE, seconds: float = SECONDS) -> Forecast:
+    """What `optimize` with the same `paths` would do. `shop` is a rehearsal. At least one photo is encoded, then up to `sample`, and none
+    is begun after `seconds`. Raises WrongPath for a path outside every gallery.
+    """
+    queue = _Queue()
+    for gallery, starts in chosen_galleries(shop.galleries, paths).items():
+        try:
+            _find(shop, gallery, starts, queue)
+        except (GalleryGone, StorageError) as error:
+            queue.forecast.gone.append(str(error))
+    forecast = queue.forecast
+    units = [Unit(number, row.size_bytes, -row.fingerprint.mtime_ns) for number, (_, row) in queue.work.items()]
+    forecast.plan = Plan.of(units, seed=len(units))
+    forecast.photos, forecast.original_bytes = len(units), sum(unit.size_bytes for unit in units)
+    if not units:
+        return forecast
+    meter = EnergyMeter()
+    began = time.monotonic()
+    first_cpu_s = processor_s(shop.codec)
+    shop.codec.rating(RatingJob(b"", ()))  # both processes have loaded what they need before any photo is timed
+    shop.codec.examine(ExamineJob(b"", b""))
+    forecast.start_s, forecast.start_cpu_s = time.monotonic() - began, processor_s(shop.codec) - first_cpu_s
+    number = min(sample, len(units))
+    progress.start(number, f"a sample of at most {number} photos" if number < len(units) else "all photos")
+    try:
+        for index in range(number):
+            if index and time.monotonic() - began > seconds:
+                break
+            unit = forecast.plan.draw(index)
+            gallery, row = queue.work[unit.id]
+            progress.step(gallery.shown(row.location))
+            trial = _try(shop, gallery, row)
+            meter.tick()
+            forecast.trials[unit.id] = trial
+            progress.done(gallery.shown(row.location), trial.words)
+    finally:
+        progress.close()
+    energy = meter.energy(processor_s(shop.codec) - first_cpu_s)
+    forecast.measured(energy, processor_s(shop.codec) - first_cpu_s)
+    return forecast
+
+
+def _find(shop: Workshop, gallery: Gallery, starts: list[Path], queue: _Queue) -> None:
+    """Everything that a run would decide before it encodes the first photo."""
+    catalog, forecast = shop.catalog, queue.forecast
+    check_presence(gallery, catalog)
+    catalog.regrace(gallery.key, gallery.grace_s)
+    found = look(gallery, catalog, shop.clock, starts)
+    forecast.edited += len(found.edited)
+    forecast.unreadable += [(gallery.shown(path), trouble) for path, trouble in found.unreadable]
+    for photo_id in found.queue:
+        row = catalog.get(photo_id)
+        if row.has_archive and gallery.vault.archive_path(row.sha256 or "").exists():
+            forecast.at_hand += 1  # it came back over its stand-in, or was restored: nothing is encoded
+        elif row.size_bytes:
+            queue.work[len(queue.work)] = gallery, row
+    within = [gallery.relative(start) for start in starts]
+    for row in catalog.rows(gallery=gallery.key):
+        if starts and not any(row.path == start or row.path.startswith(start + b"/") for start in within):
+            continue
+        if row.state is State.LEFT and row.reason != "gone":
+            forecast.skipped[row.reason or ""].update(photos=1, bytes=row.size_bytes)
+        elif row.state in (State.RETIRED, State.PURGED):
+            forecast.archived += 1
+        elif row.state is State.RESTORED:
+            forecast.restored += 1
+    for row in catalog.due_for_purge(shop.clock.now().timestamp()):
+        if row.gallery == gallery.key:
+            forecast.due += 1
+            forecast.due_bytes += row.size_bytes
+
+
+def _try(shop: Workshop, gallery: Gallery, row: PhotoRow) -> Trial:
+    """Encode and prove one photo, and forget the archive."""
+    began, cpu_s = time.monotonic(), processor_s(shop.codec)
+    lane, reason, after_bytes, failed = "", "", row.size_bytes, False
+    try:
+        snapshot = read_once(row.location)
+        if original_of(snapshot.data) is not None:
+            reason = "stand-in"
+        else:
+            goal = wanted(shop.codec, row.location, snapshot, gallery.level)
+            made = shop.codec.encode(encode_job(gallery, row.location, snapshot, goal.level))
+            if isinstance(made, Refused):
+                reason = made.reason
+            else:
+                data = made.repacked or made.archive
+                seen = shop.codec.examine(ExamineJob(data, snapshot.data))
+                if isinstance(seen, Refused) or seen.whole < goal.level.whole or not seen.metadata_equal:
+                    reason = "proof-failed"
+                else:
+                    lane, after_bytes = made.lane, len(data) + (0 if made.repacked else len(made.stand_in))
+    except WorkerError as error:
+        reason, failed = error.reason, True
+    except StorageError as error:
+        _log.info("%s: %s", shown(row.location), error)
+        reason = "changed" if row.location.exists() else "gone"
+    spent_s = max(0.0, processor_s(shop.codec) - cpu_s)
+    return Trial(lane, reason, row.size_bytes, after_bytes, time.monotonic() - began, spent_s, failed)

@@ -1,0 +1,139 @@
+"""`history`: what every run did, and what had been predicted of it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from daemon.reasons import sentence
+from daemon.report import amount, photos, span
+from storage.records import RunRow
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A prediction and what has come of it so far, over all runs since that worked on its photos."""
+
+    photos: int
+    """Predicted."""
+    share: float
+    low: float | None
+    high: float | None
+    """Of the original bytes, saved."""
+    worked: int
+    came_out: float
+    seconds: float
+    took_s: float
+
+    @property
+    def verdict(self) -> str:
+        if self.low is None or self.high is None:
+            return "the sample was too small to tell how sure it was"
+        if self.came_out < self.low:
+            return "less than predicted"
+        return "more than predicted" if self.came_out > self.high else "as predicted"
+
+
+def compare(run: RunRow, runs: Sequence[RunRow]) -> Compared | None:
+    """`run` with the earlier ones of `runs` that had the same prediction; None without a prediction, or where nothing was worked on."""
+    prediction = run.prediction
+    if not prediction or not prediction.get("original_bytes") or not run.worked:
+        return None
+    made_at = prediction.get("made_at")
+    same = [each for each in runs if each.id <= run.id and each.prediction and each.prediction.get("made_at") == made_at]
+    worked_bytes = sum(each.worked_bytes for each in same)
+    if not worked_bytes:
+        return None
+    whole = prediction["original_bytes"]
+    low, high = prediction.get("low_bytes"), prediction.get("high_bytes")
+    return Compared(
+        photos=prediction["photos"],
+        share=prediction["saving_bytes"] / whole,
+        low=None if low is None else low / whole,
+        high=None if high is None else high / whole,
+        worked=sum(each.worked for each in same),
+        came_out=sum(each.saving_bytes for each in same) / worked_bytes,
+        seconds=prediction["seconds"],
+        took_s=sum(_took_s(each) or 0 for each in same),
+    )
+
+
+def as_lines(runs: Sequence[RunRow], last: int) -> Iterator["str | Table"]:
+    """The `last` latest of `runs`, which have the latest first; for a rich console."""
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("When")
+    for name in ("archived", "before", "after", "saved", "took", "processor", "watt-hours", "left", "failed", "purged"):
+        table.add_column(name, justify="right")
+    for run in runs[:last]:
+        took = _took_s(run)
+        table.add_row(
+            _moment(run.started_at),
+            str(run.archived),
+            amount(run.original_bytes),
+            amount(run.original_bytes - run.saving_bytes),
+            f"{amount(run.saving_bytes)} ({run.saving_bytes / run.original_bytes:.0%})" if run.original_bytes else "-",
+            "?" if took is None else span(took),
+            span(run.cpu_s) if run.energy_source else "?",
+            f"{run.watt_hours:.2g}" if run.energy_source else "?",
+            str(run.left),
+            str(run.failed),
+            str(run.purged) if run.purged else "-",
+        )
+    yield table
+    for run in runs[:last]:
+        remarks = list(_remarks(run, runs))
+        if remarks:
+            yield ""
+            yield f"{_moment(run.started_at)}:"
+            yield from (f"  {line}" for line in remarks)
+
+
+def _remarks(run: RunRow, runs: Sequence[RunRow]) -> Iterator[str]:
+    if run.ended_at is None:
+        yield "It is still at work, or it was killed."
+    elif run.outcome:
+        yield "It was stopped."
+    for reason, count in sorted(run.by_reason.items(), key=lambda item: -item[1]):
+        yield f"Left alone: {photos(count)}: {sentence(reason)}."
+    found = compare(run, runs)
+    if found is not None:
+        between = "" if found.low is None or found.high is None else f" ({found.low:.0%} to {min(found.high, 1.0):.0%})"
+        part = "" if found.worked >= found.photos else f", after {found.worked} of {photos(found.photos)}"
+        yield f"Predicted: {found.share:.0%} smaller{between} in {span(found.seconds)}."
+        yield f"Came out:  {found.came_out:.0%} smaller in {span(found.took_s)}{part}: {found.verdict}."
+
+
+def as_json(runs: Sequence[RunRow]) -> list[dict[str, Any]]:
+    """The latest first."""
+    return [_run(run, runs) for run in runs]
+
+
+def _run(run: RunRow, runs: Sequence[RunRow]) -> dict[str, Any]:
+    found = compare(run, runs)
+    kept = ("id", "started_at", "ended_at", "command", "archived", "failed", "purged", "worked", "original_bytes", "archive_bytes")
+    return {
+        **{name: getattr(run, name) for name in (*kept, "stand_in_bytes", "saving_bytes", "worked_bytes", "freed_bytes")},
+        "left": run.left,
+        "by_reason": dict(run.by_reason),
+        "by_lane": dict(run.by_lane),
+        "seconds": _took_s(run),
+        "cpu_s": round(run.cpu_s, 2),
+        "watt_hours": round(run.watt_hours, 4),
+        "energy_source": run.energy_source or None,
+        "stopped": bool(run.outcome),
+        "prediction": None if run.prediction is None else {key: value for key, value in run.prediction.items() if key != "scope"},
+        "came_out": None if found is None else {"photos": found.worked, "saved_share": round(found.came_out, 4), "verdict": found.verdict},
+    }
+
+
+def _took_s(run: RunRow) -> int | None:
+    return None if run.ended_at is None else run.ended_at - run.started_at
+
+
+def _moment(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).astimezone().strftime("%Y-%m-%d %H:%M")

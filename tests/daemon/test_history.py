@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from daemon import predictions
+from daemon.cli.main import cli
+from daemon.history import compare
+from storage.catalog import Catalog
+from storage.records import RunRow
+
+if TYPE_CHECKING:
+    from conftest import Home
+
+PREDICTION: dict[str, Any] = {
+    "made_at": 100, "scope": ["/g"], "photos": 10, "original_bytes": 1000, "sample": 5, "saving_bytes": 700, "low_bytes": 600,
+    "high_bytes": 800, "confidence": 0.9, "seconds": 60.0, "cpu_s": 100.0, "watt_hours": 0.3, "energy_source": "model",
+}
+RUN = RunRow(
+    id=1,
+    started_at=200,
+    ended_at=260,
+    command="optimize",
+    archived=4,
+    left=1,
+    failed=0,
+    purged=0,
+    original_bytes=400,
+    archive_bytes=50,
+    stand_in_bytes=10,
+    outcome="",
+    worked=5,
+    worked_bytes=500,
+    prediction=PREDICTION,
+)
+
+
+def ask(home: Home, *arguments: str) -> Result:
+    options = ["--config", str(home.places.config_file), "--state", str(home.places.state_folder)]
+    return CliRunner().invoke(cli, [*options, "history", *arguments], catch_exceptions=False)
+
+
+def test_what_came_out_is_of_all_that_was_worked_on() -> None:
+    found = compare(RUN, [RUN])
+    assert found is not None
+    assert (found.share, found.came_out, found.verdict) == (0.7, 340 / 500, "as predicted")
+    assert (found.worked, found.photos) == (5, 10)
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict"),
+    [
+        ({"archive_bytes": 200}, "less than predicted"),
+        ({"worked_bytes": 400, "archive_bytes": 0}, "more than predicted"),
+        ({"prediction": {**PREDICTION, "low_bytes": None, "high_bytes": None}}, "the sample was too small to tell how sure it was"),
+    ],
+)
+def test_verdicts(changes: dict[str, Any], verdict: str) -> None:
+    run = replace(RUN, **changes)
+    found = compare(run, [run])
+    assert found is not None
+    assert found.verdict == verdict
+
+
+def test_runs_with_one_prediction_are_taken_together() -> None:
+    second = replace(RUN, id=2, worked=5, worked_bytes=500, original_bytes=500, archive_bytes=100, stand_in_bytes=0)
+    other = replace(RUN, id=3, prediction={**PREDICTION, "made_at": 101})
+    found = compare(second, [other, second, RUN])
+    assert found is not None
+    assert (found.worked, found.came_out, found.took_s) == (10, (340 + 400) / 1000, 120)
+    assert compare(replace(RUN, prediction=None), [RUN]) is None
+    assert compare(replace(RUN, worked=0, worked_bytes=0), [RUN]) is None
+
+
+def test_which_prediction_a_run_fulfils(home: Home) -> None:
+    def fits(scope: list[str], runs: list[RunRow], now: int = 1000) -> int | None:
+        found = predictions.fitting(home.places, scope, runs, now)
+        return None if found is None else found["made_at"]
+
+    assert fits(["/g"], []) is None
+    predictions.note(home.places, PREDICTION)
+    predictions.note(home.places, {**PREDICTION, "made_at": 150, "scope": ["/other"]})
+    assert fits(["/g"], []) == 100
+    assert fits(["/g"], [RUN]) == 100
+    assert fits(["/g"], [RUN, replace(RUN, id=2)]) is None, "all of its photos were worked on"
+    assert fits(["/g"], [], 100 + predictions.LONGEST_S + 1) is None
+    assert fits(["/nowhere"], []) is None
+    for number in range(predictions.KEPT):
+        predictions.note(home.places, {**PREDICTION, "made_at": 200 + number})
+    assert len(json.loads(home.places.estimates_file.read_text())) == predictions.KEPT
+    home.places.estimates_file.write_text("{broken")
+    assert fits(["/g"], []) is None
+
+
+def test_before_the_first_run(home: Home) -> None:
+    assert ask(home).exit_code == 3
+    assert json.loads(ask(home, "--json").stdout)["runs"] == []
+
+
+def test_runs_and_what_was_predicted_of_them(home: Home, photo: Callable[..., bytes]) -> None:
+    (home.root / "left.jpg").write_bytes(photo(seed=1, wish="refuse:cmyk"))
+    (home.root / "a.jpg").write_bytes(photo(seed=2))
+    size = sum(path.stat().st_size for path in home.root.iterdir())
+    made_at = int(home.clock.now().timestamp()) - 60
+    predicted = {**PREDICTION, "made_at": made_at, "scope": [str(home.root)], "photos": 2, "original_bytes": size}
+    predictions.note(home.places, {**predicted, "saving_bytes": size // 2, "low_bytes": 0, "high_bytes": size})
+    home.optimize()
+    home.clock.forward(days=8)
+    home.optimize()
+    said = ask(home).output
+    assert "Left alone: 1 photo: the picture is in print colours" in said
+    assert "Predicted: 50% smaller (0% to 100%)" in said
+    assert "as predicted" in said
+    purge, first = json.loads(ask(home, "--json").stdout)["runs"]
+    assert (first["archived"], first["worked"], first["by_lane"], first["by_reason"]) == (1, 2, {"neural": 1}, {"cmyk": 1})
+    assert first["worked_bytes"] == size
+    assert first["came_out"]["photos"] == 2
+    assert first["prediction"]["saving_bytes"] == size // 2
+    assert first["energy_source"]
+    assert first["cpu_s"] > 0
+    assert (purge["purged"], purge["prediction"]) == (1, None)
+    assert len(json.loads(ask(home, "--json", "--last", "1").stdout)["runs"]) == 1
+
+
+def test_a_run_that_was_killed_or_stopped(home: Home) -> None:
+    home.places.state_folder.mkdir()
+    with Catalog(home.places.catalog_file, lambda: home.clock.now().timestamp()) as catalog:
+        catalog.started_run("optimize")
+        catalog.ended_run(catalog.started_run("optimize"), outcome="stopped")
+    said = ask(home).output
+    assert "It was stopped." in said
+    assert "still at work, or it was killed" in said
