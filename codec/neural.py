@@ -170,7 +170,8 @@ def _joined(parts: list[Floats]) -> Floats:
 def _at_once(cells: Cells) -> int:
     """How many units may be coded at the same time; one at its work takes 40 bytes for each pixel."""
     rows, columns = cells.shape
-    return max(1, _BUSY_PIXELS // (min(rows, UNIT_ROWS) * min(columns, UNIT_COLUMNS) * CELL_PIXELS**2))
+    unit_pixels: int = min(rows, UNIT_ROWS) * min(columns, UNIT_COLUMNS) * CELL_PIXELS**2
+    return max(1, _BUSY_PIXELS // unit_pixels)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

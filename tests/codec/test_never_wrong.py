@@ -1,0 +1,188 @@
+"""Whatever goes in comes back as a picture like it; whatever is damaged ends in a named error, soon and without much memory."""
+
+import io
+import resource
+import struct
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageDraw
+
+from codec import decode_pixels, reference
+from codec.bitstream import Archive, pack, unpack
+from codec.errors import CodecError, Corrupt
+from codec.model import Model
+from codec.neural import Analysed, Pixels, read_head
+
+Seed = np.random.Generator
+
+
+def noise(h: int, w: int, rng: Seed) -> Any:
+    return rng.integers(0, 256, (h, w, 3))
+
+
+def flat(h: int, w: int, rng: Seed) -> Any:
+    return np.full((h, w, 3), rng.integers(0, 256, 3))
+
+
+def text(h: int, w: int, rng: Seed) -> Any:
+    image = Image.new("RGB", (w, h), "white")
+    for y in range(0, h, 12):
+        ImageDraw.Draw(image).text((int(rng.integers(0, 9)), y), "It was the best of times, it was the worst of times. " * 9, "black")
+    return np.asarray(image)
+
+
+def extreme(h: int, w: int, rng: Seed) -> Any:
+    """Blocks of the corners of the colour cube."""
+    side = int(rng.integers(1, 20))
+    return (rng.integers(0, 2, (-(-h // side), -(-w // side), 3)) * 255).repeat(side, 0).repeat(side, 1)[:h, :w]
+
+
+def ramp(h: int, w: int, rng: Seed) -> Any:
+    y, x = np.mgrid[:h, :w]
+    return np.stack([y * 255 // max(h - 1, 1), x * 255 // max(w - 1, 1), (x + y) % 256], 2)
+
+
+def spike(h: int, w: int, rng: Seed) -> Any:
+    """A single white pixel on black."""
+    out = np.zeros((h, w, 3))
+    out[rng.integers(h), rng.integers(w)] = 255
+    return out
+
+
+KINDS: dict[Callable[[int, int, Seed], Any], float] = {noise: 70, flat: 4, text: 25, extreme: 25, ramp: 8, spike: 4}
+"""Kind of content, and how many levels the mean error may be from quality 100 on."""
+
+
+def check(model: Model, pixels: Pixels, quality: int, most: float) -> None:
+    encoded = Analysed(pixels, model).encode(quality)
+    decoded = decode_pixels(encoded.stream, model)
+    assert decoded.shape == pixels.shape
+    assert decoded.dtype == np.uint8
+    assert (decoded == encoded.decoded(model)).all()
+    assert np.abs(decoded.astype(int) - pixels).mean() <= most
+    assert len(encoded.stream) < 2000 + 3 * 64 * 64 * encoded.head.cells.size  # what the padding shows costs bytes, too
+
+
+@given(
+    kind=st.sampled_from(list(KINDS)), h=st.integers(1, 150), w=st.integers(1, 150), grey=st.booleans(), quality=st.integers(100, 250),
+    seed=st.integers(0, 99),
+)  # fmt: skip
+@settings(max_examples=25, deadline=None)
+def test_any_content_of_any_shape_comes_back(
+    model: Model, kind: Callable[[int, int, Seed], Any], h: int, w: int, grey: bool, quality: int, seed: int
+) -> None:
+    pixels = np.asarray(kind(h, w, np.random.default_rng(seed))).astype(np.uint8)
+    check(model, pixels[..., 1].copy() if grey else pixels, quality, KINDS[kind])
+
+
+@pytest.mark.parametrize(("shape", "kind"), [((1, 5000), ramp), ((2500, 1), ramp), ((100, 1500), noise)])
+def test_long_pictures_come_back(model: Model, shape: tuple[int, int], kind: Callable[[int, int, Seed], Any]) -> None:
+    pixels = np.asarray(kind(*shape, np.random.default_rng(1))).astype(np.uint8)
+    check(model, pixels if shape[0] > 1 else pixels[..., 0].copy(), 150, KINDS[kind])
+
+
+@pytest.fixture(scope="module")
+def archive(model: Model, photo: Pixels) -> bytes:
+    stream = Analysed(photo[100:170, 200:260], model).encode(20, np.array([[0], [9]], np.int8)).stream
+    return pack(Archive("neural", model.digest, {"FACT": b'{"a":1}', "QUAL": b"{}", "STRC": b"{}", "PIXL": stream, "TRLR": b"xyz"}))
+
+
+def read(archive: bytes, model: Model) -> Pixels:
+    return decode_pixels(unpack(archive).sections["PIXL"], model)
+
+
+def test_every_damaged_byte_of_an_archive_is_noticed(archive: bytes, model: Model) -> None:
+    read(archive, model)
+    for at in range(len(archive)):
+        for flip in (0x01, 0x80, 0xFF):
+            damaged = bytearray(archive)
+            damaged[at] ^= flip
+            with pytest.raises(CodecError):
+                read(bytes(damaged), model)
+        with pytest.raises(Corrupt):
+            read(archive[:at], model)
+
+
+def resealed(stream: bytes) -> bytes:
+    """Every CRC of a pixel stream of one unit made right again, wherever the map and the unit now say that they end."""
+    at = 15
+    if stream[1] & 2:
+        at += 4 + struct.unpack_from("<I", stream, at)[0]
+    if at + 8 > len(stream):
+        return stream
+    unit = stream[at + 4 : -4]
+    return stream[:at] + struct.pack("<I", zlib.crc32(stream[:at])) + unit + struct.pack("<I", zlib.crc32(unit, zlib.crc32(stream[:at])))
+
+
+@pytest.mark.parametrize("flip", [0x01, 0x80])
+def test_damage_behind_right_checksums_ends_in_a_picture_or_a_named_error(archive: bytes, model: Model, flip: int) -> None:
+    """Someone who writes a stream by hand reaches the layers behind the checksums: map, coder, rows, networks."""
+    stream = unpack(archive).sections["PIXL"]
+    assert resealed(stream) == stream
+    shape, errors = decode_pixels(stream, model).shape, 0
+    for at in range(len(stream)):
+        damaged = bytearray(stream)
+        damaged[at] ^= flip
+        try:
+            found = decode_pixels(resealed(bytes(damaged)), model)
+            assert found.shape == shape or 1 <= at < 6  # the head's sides and its flag for grey
+        except CodecError:
+            errors += 1
+    assert errors > 0.8 * len(stream)  # the coder ends in its first state, else it complains
+
+
+@given(st.binary(min_size=9, max_size=400), st.integers(1, 64))
+@settings(max_examples=60, deadline=None)
+def test_a_coded_stream_of_anything_ends(model: Model, photo: Pixels, data: bytes, lanes: int) -> None:
+    """Both decoders say the same of it: the same symbols, or Corrupt."""
+    from codec.unit import read_unit
+
+    payload = bytes([lanes]) + data
+    cells = np.full((1, 1), 3, np.int32)
+    found: list[Any] = []
+    for read_it in (lambda: read_unit(model, payload, cells), lambda: reference.read_unit(tensors(), payload, cells.astype(np.int64))):
+        try:
+            found.append(read_it()[0].tolist())
+        except Corrupt:
+            found.append(None)
+    assert found[0] == found[1]
+
+
+_tensors: dict[str, Any] = {}
+
+
+def tensors() -> dict[str, Any]:
+    if not _tensors:
+        from codec.model import weight_file
+
+        _tensors.update(reference.read_weights(weight_file()))
+    return _tensors
+
+
+def test_a_huge_picture_in_a_few_bytes_takes_no_memory(model: Model, archive: bytes) -> None:
+    """What the head claims is believed only when the units are there."""
+    stream = bytearray(unpack(archive).sections["PIXL"][: 15])
+    stream[1] = 0
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for width, height in ((16384, 16384), (65535, 4096), (4096, 65535)):
+        struct.pack_into("<HH", stream, 2, width, height)
+        head = bytes(stream) + struct.pack("<I", zlib.crc32(stream))
+        assert read_head(head).width == width
+        for rest in (b"", bytes(8), struct.pack("<I", 0xFFFFFFFF) * 9):
+            with pytest.raises(Corrupt):
+                decode_pixels(head + rest, model)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # KiB; the picture would take 800,000
+
+
+def test_an_archive_of_other_things_is_no_archive(model: Model) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (70, 70)).save(buffer, "PNG")
+    for data in (b"", b"\x9eNPH", buffer.getvalue(), bytes(1000)):
+        with pytest.raises(Corrupt):
+            read(data, model)
