@@ -1,13 +1,17 @@
-"""Keeping each model that archives name in the vault, beside them: an archive must not depend on this program's installation."""
+"""Keeping each model that archives name in the vault, beside them, and how they are written: an archive must not depend on this
+program's installation."""
 
 import json
+import sysconfig
 from importlib import resources
+from pathlib import Path
 
 from storage.vault import Vault
 
 
 def keep_model(vault: Vault, name: str) -> None:
     """Copy the weight file of a released model into the vault, once. A lane without a model has the name ''."""
+    _keep_format(vault)
     if not name:
         return
     weights = resources.files("codec") / "weights"
@@ -16,3 +20,18 @@ def keep_model(vault: Vault, name: str) -> None:
     if name not in released or released[name]["file"] in vault.models():
         return
     vault.keep_model(released[name]["file"], (weights / released[name]["file"]).read_bytes())
+
+
+def model_of(digest: bytes | None) -> str | None:
+    """Name of the released model that an archive names by its digest; None for a lossless lane, or one that is not known here."""
+    manifest = resources.files("codec") / "weights" / "MANIFEST.json"
+    released = json.loads(manifest.read_text("utf-8"))["models"] if manifest.is_file() else {}
+    return next((name for name, model in released.items() if digest is not None and model["sha256"] == digest.hex()), None)
+
+
+def _keep_format(vault: Vault) -> None:
+    """From where the program is installed, or from its checkout; a program without its documents keeps what the vault has."""
+    for folder in (Path(__file__).parent.parent / "docs", Path(sysconfig.get_path("data")) / "share/doc/gallery-optimizer"):
+        if (folder / "bitstream.md").is_file():
+            vault.keep_format((folder / "bitstream.md").read_bytes())
+            return

@@ -13,7 +13,7 @@ from storage.fingerprint import Fingerprint
 from storage.ledger import Ledger
 from storage.proof import Proof
 from storage.records import PhotoRow
-from storage.rows import dump_checks, to_columns
+from storage.rows import proof_columns, to_columns
 from storage.states import State
 
 _NO_ARCHIVE: Mapping[str, None] = dict.fromkeys(
@@ -90,6 +90,37 @@ class Catalog(Ledger):
                         self._update(photo_id, to_columns(fingerprint))
             return Admission(self._row(photo_id), standing)
 
+    def adopt(
+        self,
+        gallery: bytes,
+        path: bytes,
+        *,
+        sha256: str,
+        size_bytes: int,
+        fingerprint: Fingerprint,
+        archive: Mapping[str, object],
+        stand_in_sha256: str | None,
+        stand_in_fingerprint: Fingerprint | None,
+        proof: Proof | None,
+        purge_after_at: int | None,
+    ) -> PhotoRow:
+        """A row for what was found without one: PURGED, or, with `purge_after_at`, RETIRED. Refused where the path has a row.
+
+        `fingerprint`: of the original, as far as the archive tells. `archive`: columns of the archive (archive_name, lane, ...).
+        Without a proof nothing is ever purged.
+        """
+        state = State.PURGED if purge_after_at is None else State.RETIRED
+        now = self._now()
+        with self._transaction():
+            states.check(None, state)
+            if self._current(gallery, path) is not None:
+                raise Refused("that path has a row already")
+            values = {**to_columns(fingerprint), **archive, **to_columns(stand_in_fingerprint, "stand_in_"), **proof_columns(proof)}
+            values |= {"gallery": gallery, "path": path, "state": state, "sha256": sha256, "size_bytes": size_bytes}
+            values |= {"stand_in_sha256": stand_in_sha256, "queued_at": now, "encoded_at": now, "retired_at": now}
+            values |= {"purge_after_at": purge_after_at, "purged_at": now if purge_after_at is None else None}
+            return self._row(self._insert(values))
+
     def claim(self, photo_id: int | None = None) -> PhotoRow | None:
         """QUEUED -> ENCODING for the oldest photo of the queue, or for `photo_id`; None if there is none (left)."""
         with self._transaction():
@@ -157,18 +188,8 @@ class Catalog(Ledger):
                 "lane": lane,
                 "choice": choice[0] if choice else None,
                 "choice_why": choice[1] if choice else None,
-                "quality": proof.level,
                 "importance": importance,
-                "model": proof.model or None,
-                "score_whole": proof.whole,
-                "score_worst_tile": proof.worst_tile,
-                "score_copy": proof.copy_whole,
-                "whole_at_least": proof.whole_at_least,
-                "worst_tile_at_least": proof.worst_tile_at_least,
-                "checked_at": proof.checked_at,
-                "verifier_pid": proof.verifier_pid,
-                "asker_pid": proof.asker_pid,
-                "checks": dump_checks(proof.checks),
+                **proof_columns(proof),
                 "encoded_at": self._now(),
                 "reason": None,
                 "detail": None,

@@ -12,6 +12,7 @@ import errno
 import os
 import secrets
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
 from storage.attributes import Attributes
@@ -168,6 +169,15 @@ def remove_staged(folder: Path) -> int:
     for name in names:
         remove(folder / name)
     return len(names)
+
+
+def set_out_of_the_way(path: Path, siblings: tuple[str, ...] = ()) -> Path:
+    """Rename a file to `NAME.old-1` (or the next number that is free), and with it `NAME + sibling` of each that is there; the new name."""
+    number = next(number for number in count(1) if not os.path.lexists(f"{path}.old-{number}"))
+    for sibling in ("", *siblings):
+        if os.path.lexists(f"{path}{sibling}"):
+            commit(Path(f"{path}{sibling}"), Path(f"{path}.old-{number}{sibling}"))
+    return Path(f"{path}.old-{number}")
 
 
 def make_folder(path: Path, mode: int = 0o700) -> None:

@@ -9,6 +9,7 @@ from storage.errors import Refused, shown
 
 VAULT_NAME = ".gallery-optimizer"
 FOLDERS = ("archives", "originals", "models", "staging")
+FORMAT_NAME = "bitstream.md"
 ARCHIVE_SUFFIX = ".nphoto"
 ORIGINAL_SUFFIX = ".original"
 SWAP_SUFFIX = ".swap"
@@ -26,6 +27,7 @@ The photos around it that look ordinary but small are stand-ins: previews under 
   originals/  originals that were taken out of their place and wait until their grace is over. Each is the untouched file that the
               camera wrote; only its name is different. Rename it to get it back.
   models/     the weight files that the archives need; keep them with the archives.
+  bitstream.md   how the archives are written, byte by byte: enough to write another decoder.
   staging/    temp files of work in progress.
 
 To get a photo back:          gallery-optimizer restore PHOTO --to FOLDER

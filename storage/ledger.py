@@ -112,6 +112,12 @@ class Ledger:
         due = "SELECT id FROM photos INDEXED BY photos_due WHERE state = 'retired' AND purge_after_at <= ?"
         return self._rows(f"superseded_at IS NULL AND id IN ({due}) ORDER BY purge_after_at, id", (moment,))
 
+    def complaints(self) -> list[str]:
+        """What SQLite's own check of the whole file finds; empty where it is sound. Reads every page."""
+        with translated_sqlite(self.path):
+            found = [str(line[0]) for line in self._connection.execute("PRAGMA integrity_check(5)")]
+        return [] if found == ["ok"] else found
+
     def totals(self, gallery: bytes | None = None, graces_s: Mapping[bytes, int] | None = None) -> Totals:
         """What `status` shows, of one gallery or of all, from one snapshot of the catalogue.
 

@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from storage.fingerprint import Fingerprint
+from storage.proof import Proof
 from storage.records import PhotoRow, RunRow
 from storage.states import State
 
@@ -33,6 +34,25 @@ def to_columns(fingerprint: Fingerprint | None, prefix: str = "") -> dict[str, A
     for name in ("device", "inode"):
         values[prefix + name] = _signed(values[prefix + name])
     return {size: fingerprint.size_bytes, **values}
+
+
+def proof_columns(proof: Proof | None) -> dict[str, Any]:
+    """What a proof says, but for the digests and the size of the archive."""
+    if proof is None:
+        return {}
+    return {
+        "quality": proof.level,
+        "model": proof.model or None,
+        "score_whole": proof.whole,
+        "score_worst_tile": proof.worst_tile,
+        "score_copy": proof.copy_whole,
+        "whole_at_least": proof.whole_at_least,
+        "worst_tile_at_least": proof.worst_tile_at_least,
+        "checked_at": proof.checked_at,
+        "verifier_pid": proof.verifier_pid,
+        "asker_pid": proof.asker_pid,
+        "checks": dump_checks(proof.checks),
+    }
 
 
 def dump_checks(checks: Mapping[str, float]) -> str | None:

@@ -94,6 +94,15 @@ class Shelf:
             raise Damaged(f"{shown(path)} is not the weight file of that name")
         return path
 
+    def keep_format(self, text: bytes) -> None:
+        """Keep the description of the archives' format beside them; an earlier one gives way to a later one."""
+        path = self.folder / layout.FORMAT_NAME
+        held = sha256_or_none(path)
+        if held is None:
+            durable.write_new(path, text)
+        elif held != sha256_of_bytes(text):
+            durable.replace(durable.stage(self._staging, text), path)
+
     def models(self) -> dict[str, Path]:
         """Kept weight files by name."""
         with translated(self.folder):

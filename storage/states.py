@@ -38,6 +38,8 @@ class State(StrEnum):
 MOVES: Mapping[tuple[State | None, State], str] = MappingProxyType(
     {
         (None, State.QUEUED): "A photo that has settled is seen for the first time, or with new bytes.",
+        (None, State.RETIRED): "The catalogue was lost: archive and set-aside original were found in the vault, and proven anew.",
+        (None, State.PURGED): "The catalogue was lost: archive and stand-in were found.",
         (State.QUEUED, State.ENCODING): "The optimizer claims the oldest photo of the queue.",
         (State.QUEUED, State.LEFT): "A rule or the user says no before a byte was read, or the photo is gone.",
         (State.QUEUED, State.FAILED): "The photo can't be opened at all.",

@@ -15,6 +15,7 @@ places in one step.
 """
 
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -58,6 +59,12 @@ class Vault(Shelf):
     def asides(self, sha256: str) -> list[Path]:
         """Set-aside originals of these bytes by their names, whatever paths they had: for one who has lost the catalogue."""
         return sorted((self.folder / "originals").glob(f"{layout.checked_digest(sha256)}-*{layout.ORIGINAL_SUFFIX}"))
+
+    def all_asides(self) -> Iterator[tuple[str, Path]]:
+        """(digest by its name, path) of every set-aside original."""
+        for path in sorted((self.folder / "originals").glob(f"*{layout.ORIGINAL_SUFFIX}")):
+            with suppress(Refused):
+                yield layout.checked_digest(path.name[:64]), path
 
     def retire(self, path: Path, proof: Proof, stand_in: bytes | None, attributes: Attributes | None = None) -> Retired:
         """Exchange the original and the stand-in (None: move the original aside); `attributes` default to the original's own.

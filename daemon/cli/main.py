@@ -22,6 +22,7 @@ COMMANDS = {
     "explain": "daemon.cli.explain",
     "encode": "daemon.cli.single",
     "decode": "daemon.cli.single",
+    "doctor": "daemon.cli.doctor",
     "config": "daemon.cli.config",
 }
 

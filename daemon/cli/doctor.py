@@ -1,0 +1,57 @@
+"""`doctor`: is everything in its place, and what can be done about it?"""
+
+import click
+
+from daemon.cli.output import emit, json_option, remark, say, watch
+from daemon.places import Places
+
+
+@click.command()
+@click.option("--rebuild", "anew", is_flag=True, help="Make the catalogue anew from archives and stand-ins; the old one is kept beside it.")
+@json_option
+@click.pass_obj
+def doctor(places: Places, anew: bool, as_json: bool) -> None:
+    """Look at catalogue, vaults and galleries; say what is wrong, and mend what can be mended without a risk for any photo."""
+    from dataclasses import asdict
+
+    from daemon import settings
+    from daemon.composition import Workshop
+    from daemon.doctor import Grade, examine
+    from daemon.errors import CommandFailed, DamageFound
+    from daemon.report import photos
+    from storage.errors import shown
+
+    wanted = settings.read(places.config_file)
+    if anew:
+        from daemon.rebuilding import rebuild, set_catalogue_aside
+
+        kept = set_catalogue_aside(places)
+        with Workshop(places, wanted) as shop:
+            done = {shown(gallery.root): rebuild(shop, gallery, watch()) for gallery in shop.galleries}
+        if as_json:
+            emit("doctor", rebuilt={name: asdict(each) for name, each in done.items()}, old_catalogue=shown(kept) if kept else None)
+        else:
+            if kept is not None:
+                say(f"The catalogue that was there is kept: {shown(kept)}")
+            for name, each in done.items():
+                say(f"{name}: {photos(each.photos)} found again, {each.in_grace} with the original still in grace.")
+                if each.without_place:
+                    say(f"  {each.without_place} archives have no stand-in: restore ARCHIVE.nphoto --to DIR gives them back.")
+        troubles = [(name, why) for each in done.values() for name, why in each.troubles]
+        for name, why in troubles:
+            remark(f"Failed: {name}: {why}")
+        if troubles:
+            raise CommandFailed(f"{len(troubles)} could not be taken in.")
+        return
+    with Workshop(places, wanted) as shop:
+        found = examine(shop, watch())
+    if as_json:
+        emit("doctor", findings=[asdict(each) for each in found])
+    else:
+        for finding in found:
+            say(f"{finding.grade.value:7} {finding.text}")
+    grades = {finding.grade for finding in found}
+    if Grade.DAMAGE in grades:
+        raise DamageFound("something is damaged.")
+    if Grade.NOTE in grades:
+        raise CommandFailed("not everything is as it should be.")

@@ -1,0 +1,128 @@
+"""`doctor`: what is not as it should be, in words, and what of it could be mended without a risk for any photo.
+
+It mends what every run mends (work that was interrupted, temp files) and what is missing beside the archives (weight files, the format's
+description). Everything else it tells, with the command that helps.
+"""
+
+import shutil
+from dataclasses import dataclass
+from enum import StrEnum
+
+from daemon.composition import Workshop
+from daemon.discovery import check_presence
+from daemon.eligibility import walk
+from daemon.errors import GalleryGone
+from daemon.galleries import Gallery
+from daemon.marking import original_of
+from daemon.models import keep_model
+from daemon.places import is_folder
+from daemon.ports import Progress
+from daemon.recovery import recover
+from storage import durable
+from storage.digest import read_once
+from storage.errors import Locked, StorageError, shown
+from storage.records import PhotoRow
+from storage.states import State
+
+_LOW_SPACE = 0.02
+"""Share of a disk below which originals in grace are worth a word."""
+
+
+class Grade(StrEnum):
+    FINE = "fine"
+    MENDED = "mended"
+    NOTE = "note"
+    """Not as it should be, and no photo is in danger."""
+    DAMAGE = "damage"
+    """Bytes that should be there are not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One sentence about one thing."""
+
+    grade: Grade
+    text: str
+
+
+def examine(shop: Workshop, progress: Progress) -> list[Finding]:
+    """Look at the catalogue and at every gallery; mend what can be mended. Raises Locked where another instance is at work."""
+    found = [Finding(Grade.DAMAGE, f"the catalogue: {text}; make it anew: doctor --rebuild") for text in shop.catalog.complaints()]
+    if not found:
+        found.append(Finding(Grade.FINE, f"the catalogue {shown(shop.places.catalog_file)} is sound"))
+    for gallery in shop.galleries:
+        progress.step(shown(gallery.root))
+        try:
+            check_presence(gallery, shop.catalog)
+            found += _gallery(shop, gallery)
+        except Locked:
+            raise
+        except (GalleryGone, StorageError) as error:
+            found.append(Finding(Grade.NOTE, str(error)))
+    return found
+
+
+def _gallery(shop: Workshop, gallery: Gallery) -> list[Finding]:
+    where = shown(gallery.root)
+    if not is_folder(gallery.vault.folder):
+        return [Finding(Grade.FINE, f"{where}: nothing was archived yet")]
+    shop.lock_vault(gallery)
+    found: list[Finding] = []
+    recovered = recover(gallery, shop.catalog, shop.clock)
+    if recovered:
+        found.append(Finding(Grade.MENDED, f"{where}: {recovered} photos that an interrupted run left half done"))
+    rows = [row for row in shop.catalog.rows(gallery=gallery.key) if row.has_archive]
+    found += _beside_the_archives(gallery, rows)
+    found += _missing(gallery, rows)
+    found += _unknown(shop, gallery)
+    if not durable.can_exchange(gallery.vault.folder):
+        found.append(Finding(Grade.NOTE, f"{where}: this file system can't exchange two names; retiring copies instead, and is slower"))
+    usage = shutil.disk_usage(gallery.root)
+    reclaimable = sum(row.size_bytes for row in rows if row.state is State.RETIRED)
+    if reclaimable and usage.free < usage.total * _LOW_SPACE:
+        text = f"{where}: the disk is nearly full; originals in grace take {reclaimable} bytes (a shorter `grace` helps)"
+        found.append(Finding(Grade.NOTE, text))
+    return found or [Finding(Grade.FINE, f"{where}: {len(rows)} archived photos, everything is in its place")]
+
+
+def _beside_the_archives(gallery: Gallery, rows: list[PhotoRow]) -> list[Finding]:
+    """Weight files, and the description of the format."""
+    before = _held(gallery)
+    for name in {row.model or "" for row in rows} | {""}:
+        keep_model(gallery.vault, name)
+    added = sorted(_held(gallery) - before)
+    return [Finding(Grade.MENDED, f"{shown(gallery.root)}: {name} was missing in the vault") for name in added]
+
+
+def _held(gallery: Gallery) -> set[str]:
+    return {path.name for path in gallery.vault.folder.iterdir()} | set(gallery.vault.models())
+
+
+def _missing(gallery: Gallery, rows: list[PhotoRow]) -> list[Finding]:
+    """By their names alone; `verify` reads them."""
+    found = []
+    for row in rows:
+        archive = gallery.vault.archive_path(row.sha256 or "")
+        aside = gallery.vault.aside_path(row.location, row.sha256 or "")
+        name = gallery.shown(row.location)
+        if not archive.exists():
+            safe = aside.exists() or row.state in (State.COMMITTED, State.ENCODING)
+            found.append(Finding(Grade.DAMAGE, f"{name}: its archive is missing" + ("; its original is still there" if safe else "")))
+        elif row.state is State.RETIRED and not aside.exists():
+            found.append(Finding(Grade.DAMAGE, f"{name}: its set-aside original is missing; its archive is there"))
+    return found
+
+
+def _unknown(shop: Workshop, gallery: Gallery) -> list[Finding]:
+    """What lies there without a row: after the catalogue was lost, or an old copy of it came back."""
+    catalog, known = shop.catalog, 0
+    for sighting in walk(gallery.root, ()):
+        row = catalog.find(gallery.key, gallery.relative(sighting.path))
+        if row is not None and row.reason != "stand-in":
+            continue
+        digest = original_of(read_once(sighting.path).data)
+        known += digest is not None and gallery.vault.archive_path(digest).exists() and not catalog.by_digest(digest, gallery.key)
+    orphans = sum(not catalog.by_digest(digest, gallery.key) for digest, _ in gallery.vault.all_asides())
+    told = ((known, "stand-ins"), (orphans, "set-aside originals"))
+    why = "that the catalogue does not know, since it is lost or old: doctor --rebuild"
+    return [Finding(Grade.NOTE, f"{shown(gallery.root)}: {count} {what} {why}") for count, what in told if count]

@@ -1,0 +1,188 @@
+"""`doctor --rebuild`: the catalogue made anew, from what lies in the galleries and their vaults.
+
+An archive tells its original's digest, size, dates and mode; a stand-in tells, in its comment, which archive it stands for, and its path is
+the photo's; a set-aside original's name holds a mark of its path. What was left alone or waits is found by the next run anyway.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from codec import bitstream
+from codec.errors import CodecError
+from codec.facts import Facts
+from codec.levels import level_of
+from daemon.composition import Workshop
+from daemon.discovery import check_presence
+from daemon.eligibility import walk
+from daemon.errors import WorkerError
+from daemon.galleries import Gallery
+from daemon.marking import original_of
+from daemon.messages import Refused as NotDone
+from daemon.models import keep_model, model_of
+from daemon.places import Places, is_folder
+from daemon.ports import Progress
+from daemon.verification import prove
+from storage import durable
+from storage.digest import read_once, sha256_of, sha256_of_bytes
+from storage.errors import Refused, StorageError
+from storage.fingerprint import Fingerprint
+from storage.lock import InstanceLock
+from storage.proof import Proof
+
+
+@dataclass(slots=True)
+class Rebuilt:
+    """What was found in one gallery."""
+
+    photos: int = 0
+    in_grace: int = 0
+    edited: int = 0
+    """Stand-ins that somebody changed: the full photo will be put beside the edit."""
+    without_place: int = 0
+    """Archives of which no stand-in and no set-aside original tells the path."""
+    troubles: list[tuple[str, str]] = field(default_factory=list)
+    """Files that could not be taken in, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What an archive says of itself, and the columns that it gives a row."""
+
+    facts: Facts
+    columns: dict[str, object]
+
+
+def set_catalogue_aside(places: Places) -> Path | None:
+    """An old or damaged catalogue gets another name, and stays; its new name. Raises Locked while another instance is at work."""
+    if not places.catalog_file.exists():
+        return None
+    with InstanceLock(places.lock_file):
+        return durable.set_out_of_the_way(places.catalog_file, ("-wal", "-shm"))
+
+
+def rebuild(shop: Workshop, gallery: Gallery, progress: Progress) -> Rebuilt:
+    """Adopt every photo of a gallery that the catalogue does not know. Changes nothing in the gallery."""
+    check_presence(gallery, shop.catalog)
+    done = Rebuilt()
+    if not is_folder(gallery.vault.folder):
+        return done
+    shop.lock_vault(gallery)
+    archives = dict(gallery.vault.archives())
+    progress.start(len(archives), gallery.shown(gallery.root))
+    placed: set[str] = set()
+    for path, digest in _places(gallery, archives, done):
+        name = gallery.shown(path)
+        placed.add(digest)
+        if shop.catalog.find(gallery.key, gallery.relative(path)) is not None:
+            continue
+        progress.step(name)
+        try:
+            done.in_grace += _adopt(shop, gallery, path, digest, archives[digest], done)
+            done.photos += 1
+            progress.done(name, "found")
+        except (StorageError, CodecError, WorkerError) as error:
+            done.troubles.append((name, str(error)))
+    done.without_place = len(archives.keys() - placed)
+    progress.close()
+    return done
+
+
+def _places(gallery: Gallery, archives: dict[str, Path], done: Rebuilt) -> Iterator[tuple[Path, str]]:
+    """(path, digest of the original): of every stand-in, and of set-aside originals that have none."""
+    folders = {gallery.root}
+    known: set[Path] = set()
+    for sighting in walk(gallery.root, ()):
+        folders.add(sighting.path.parent)
+        try:
+            digest = original_of(read_once(sighting.path).data)
+        except StorageError as error:
+            done.troubles.append((gallery.shown(sighting.path), str(error)))
+            continue
+        if digest in archives and digest is not None:
+            known.add(sighting.path)
+            yield sighting.path, digest
+    for digest, aside in gallery.vault.all_asides():
+        if digest in archives:
+            with suppress(StorageError, CodecError):
+                name = os.fsdecode(_found(gallery, digest, archives[digest]).facts.name)
+                for folder in sorted(folders):
+                    if folder / name not in known and gallery.vault.aside_path(folder / name, digest) == aside:
+                        yield folder / name, digest
+
+
+def _adopt(shop: Workshop, gallery: Gallery, path: Path, digest: str, archive: Path, done: Rebuilt) -> bool:
+    """One row; whether its original is in grace."""
+    found = _found(gallery, digest, archive)
+    keep_model(gallery.vault, str(found.columns["model"] or ""))
+    stand_in = Fingerprint.of(path) if os.path.lexists(path) else None
+    # A stand-in wears the original's date; whoever changed it since gave it another one, and his edit is not ours to replace.
+    ours = stand_in is not None and stand_in.mtime_ns == found.facts.mtime_ns
+    done.edited += stand_in is not None and not ours
+    proof, until = _in_grace(shop, gallery, path, digest, archive, found)
+    shop.catalog.adopt(
+        gallery.key,
+        gallery.relative(path),
+        sha256=digest,
+        size_bytes=found.facts.size_bytes,
+        fingerprint=Fingerprint(0, 0, found.facts.size_bytes, found.facts.mtime_ns, 0, 1, 0o100000 | found.facts.mode),
+        archive=found.columns,
+        stand_in_sha256=sha256_of(path) if ours else None,
+        stand_in_fingerprint=stand_in if ours else None,
+        proof=proof,
+        purge_after_at=until,
+    )
+    return until is not None
+
+
+def _in_grace(
+    shop: Workshop, gallery: Gallery, path: Path, digest: str, archive: Path, found: Found
+) -> tuple[Proof | None, int | None]:
+    """A proof made now, and a whole new grace, where the original is still set aside; without a proof it is never purged."""
+    try:
+        original = read_once(gallery.vault.aside_path(path, digest))
+    except StorageError:
+        return None, None
+    until = int(shop.clock.now().timestamp()) + gallery.grace_s
+    if original.sha256 != digest:
+        return None, until  # a late writer's version: kept
+    try:
+        level = level_of(str(found.columns["quality"]))
+    except KeyError:
+        level = gallery.level
+    proven = prove(shop.codec, shop.clock, archive, original, level)
+    return (None if isinstance(proven, NotDone) else proven.proof), until
+
+
+def _found(gallery: Gallery, digest: str, archive: Path) -> Found:
+    """Raises StorageError, CodecError; Refused where it is another photo's archive than its name says."""
+    data = read_once(archive).data
+    header = bitstream.peek(data)
+    facts = Facts.from_bytes(header.small["FACT"])
+    if facts.sha256 != digest:
+        raise Refused("it is the archive of another photo than its name says")
+    measured = _measured(header.small.get("QUAL", b""))
+    columns = {
+        "archive_name": gallery.vault.archive_name(digest),
+        "archive_sha256": sha256_of_bytes(data),
+        "archive_bytes": len(data),
+        "lane": header.lane,
+        "model": model_of(header.model_digest),
+        "quality": measured.get("level"),
+        "score_whole": measured.get("whole"),
+        "score_worst_tile": measured.get("worst_tile"),
+        "score_copy": measured.get("copy_whole"),
+    }
+    return Found(facts, columns)
+
+
+def _measured(section: bytes) -> dict[str, object]:
+    import json
+
+    try:
+        values = json.loads(section)
+    except ValueError:
+        return {}
+    return values if isinstance(values, dict) else {}

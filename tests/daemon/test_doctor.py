@@ -1,0 +1,149 @@
+"""The catalogue is expendable, and what is not in its place is told."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+
+from codec.bitstream import Header
+from codec.facts import Facts
+from daemon import restorer
+from daemon.cli.main import cli
+from daemon.doctor import Grade, examine
+from daemon.exits import ExitCode
+from daemon.ports import Silence
+from daemon.rebuilding import Rebuilt, rebuild, set_catalogue_aside
+from storage.catalog import Catalog
+from storage.states import State
+
+if TYPE_CHECKING:
+    from conftest import Home
+
+Photo = Callable[..., bytes]
+
+
+@pytest.fixture
+def told(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fake archives tell of their originals what real ones do."""
+    real = {}
+
+    def peek(data: bytes) -> Header:
+        facts, _ = sys.modules["fake_backend"].unpack(data)
+        name, mtime_ns = real.get(facts["sha256"], (b"a.jpg", 1_500_000_000_000_000_000))
+        section = Facts(1234, str(facts["sha256"]), name, mtime_ns, 0o644).to_bytes()
+        return Header(1, "neural", None, False, len(data), (), {"FACT": section, "QUAL": b'{"level": "high", "whole": 85.0}'})
+
+    monkeypatch.setattr("daemon.rebuilding.bitstream.peek", peek)
+
+
+def put(home: Home, name: str, data: bytes) -> Path:
+    import os
+
+    path = home.root / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(data)
+    os.utime(path, (1.5e9, 1.5e9))
+    return path
+
+
+def lose_and_rebuild(home: Home) -> Rebuilt:
+    set_catalogue_aside(home.places)
+    with home.shop() as shop:
+        return rebuild(shop, shop.galleries[0], Silence())
+
+
+@pytest.mark.usefixtures("told")
+def test_a_lost_catalogue_comes_back_from_the_vault(home: Home, photo: Photo) -> None:
+    """Photos in grace with a new proof, purged ones with their paths; then everything works as before."""
+    put(home, "a.jpg", photo(0))
+    home.optimize()
+    home.clock.forward(days=8)
+    home.optimize()
+    put(home, "trip/a.jpg", photo(1))
+    home.optimize()
+    before = home.files()
+    found = lose_and_rebuild(home)
+    assert (found.photos, found.in_grace, found.edited, found.without_place, found.troubles) == (2, 1, 0, 0, [])
+    assert {name: digest for name, digest in home.files().items() if "bitstream" not in name} == {
+        name: digest for name, digest in before.items() if "bitstream" not in name
+    }
+    assert home.optimize().nothing_done
+    home.clock.forward(days=8)
+    assert home.optimize().purged == 1
+    with home.shop() as shop:
+        done = restorer.restore(shop, [home.root / "a.jpg"], None, None, Silence())
+    assert [each.came for each in done] == [restorer.Came.COPY]
+
+
+@pytest.mark.usefixtures("told")
+def test_an_original_without_a_stand_in_is_found_by_its_mark(home: Home, photo: Photo) -> None:
+    home.configure('stand_in = "none"')
+    put(home, "a.jpg", photo(0))
+    home.optimize()
+    assert lose_and_rebuild(home).in_grace == 1
+    with home.shop() as shop:
+        restorer.restore(shop, [home.root / "a.jpg"], None, None, Silence())
+    assert (home.root / "a.jpg").read_bytes() == photo(0)
+
+
+@pytest.mark.usefixtures("told")
+def test_an_edited_stand_in_stays_the_users(home: Home, photo: Photo) -> None:
+    path = put(home, "a.jpg", photo(0))
+    home.optimize()
+    edit = path.read_bytes() + b"turned"
+    path.write_bytes(edit)
+    assert lose_and_rebuild(home).edited == 1
+    home.optimize()
+    assert path.read_bytes() == edit
+    assert (home.root / "a (original).jpg").read_bytes() == photo(0)
+
+
+@pytest.mark.usefixtures("told")
+def test_the_old_catalogue_is_kept_and_a_damaged_one_is_no_obstacle(home: Home, photo: Photo) -> None:
+    put(home, "a.jpg", photo(0))
+    home.optimize()
+    home.places.catalog_file.write_bytes(b"not a database at all" * 500)
+    assert lose_and_rebuild(home).photos == 1
+    assert home.places.catalog_file.with_name("catalog.sqlite3.old-1").read_bytes().startswith(b"not a database")
+    with Catalog(home.places.catalog_file, read_only=True) as catalog:
+        assert [row.state for row in catalog.rows()] == [State.RETIRED]
+
+
+def test_what_is_wrong_is_told(home: Home, photo: Photo) -> None:
+    put(home, "a.jpg", photo(0))
+    put(home, "b.jpg", photo(1))
+    home.optimize()
+
+    def grades() -> set[Grade]:
+        with home.shop() as shop:
+            return {each.grade for each in examine(shop, Silence())}
+
+    assert grades() == {Grade.FINE}
+    (home.root / ".gallery-optimizer/bitstream.md").unlink(missing_ok=True)
+    assert Grade.MENDED in grades()
+    assert grades() == {Grade.FINE}
+    (first, second) = sorted((home.root / ".gallery-optimizer/archives").rglob("*.nphoto"))
+    first.unlink()
+    assert Grade.DAMAGE in grades()
+    for file in home.places.state_folder.glob("catalog*"):
+        file.unlink()
+    assert grades() == {Grade.FINE, Grade.NOTE}
+    assert second.exists()
+
+
+def test_the_command(home: Home, photo: Photo) -> None:
+    put(home, "a.jpg", photo(0))
+    home.optimize()
+    options = ["--config", str(home.places.config_file), "--state", str(home.places.state_folder)]
+    result = CliRunner().invoke(cli, [*options, "doctor"])
+    assert (result.exit_code, "fine" in result.output) == (ExitCode.DONE, True)
+    (aside,) = (home.root / ".gallery-optimizer/originals").iterdir()
+    aside.unlink()
+    (archive,) = (home.root / ".gallery-optimizer/archives").rglob("*.nphoto")
+    archive.unlink()
+    assert CliRunner().invoke(cli, [*options, "doctor"]).exit_code == ExitCode.DAMAGE
