@@ -1,89 +1,204 @@
 """How finely a restored JPEG is quantised.
 
 Coding a decoded photo once more, with the same steps as its original, loses a second time. The finer the steps, the smaller that loss and
-the larger the copy.
+the larger the copy. Where no copy of the original's size is good enough, the archive has to be a little better: a sample says so before the
+search begins.
 """
 
-from dataclasses import dataclass, replace
-from math import ceil
+import math
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from codec import container
+from codec.curve import Curve
 from codec.errors import Unsupported
 from codec.model import Model
+from codec.multi_picture import places_matter
 from codec.network.constants import TOP_QUALITY
 from codec.neural import Pixels
 from codec.picture import JpegStructure, Picture, Structure
-from codec.quality import score
-from codec.rate import MARGIN, POINTS_A_STEP, Found, sample_of
+from codec.profile import Profile, profile_of
+from codec.quality import ssimulacra2
+from codec.rate import Found
+from codec.sample import sample_of, without_joins
 
-FINENESSES: Final = (100, 85, 70, 50, 35, 25)
-"""Percent of the original's quantisation steps that a restored JPEG uses, tried from the coarsest: coding twice with the same steps loses
-twice."""
+FINENESSES: Final = tuple(range(100, 19, -5))
+"""Percent of the original's quantisation steps that a restored JPEG may use, from the coarsest."""
 
-COPY_GROWTH: Final = 1.35
+COPY_GROWTH: Final = 1.15
 """How much larger than the original a restored JPEG may be."""
 
 _RAISES: Final = 5
-_RAISE_POINTS: Final = 0.8
-"""How many points better an archive is made whose copy did not fit."""
+_TRIES: Final = 3
+"""JPEGs of the whole photo for one archive."""
+_LEAST_RAISE: Final = 0.2
+"""Points by which an archive is raised at least."""
+_CLEAR: Final = 0.5
+"""Points by which a sample may be wrong about a copy."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Trial:
     """What a JPEG of the sample tells about a JPEG of the photo."""
 
-    fineness: int
     loss: float
     size_bytes: float
 
 
-def fitting_copy(picture: Picture, found: Found, model: Model, size_bytes: int, at_least: float | None) -> tuple[Found, Structure, float]:
-    """What was found, the structure with the coarsest fineness whose copy scores `at_least`, and that copy's score.
+@dataclass(slots=True, eq=False)
+class _Trials:
+    """JPEGs of a sample at the finenesses that are asked for: the whole photo is slow to write and to measure."""
 
-    The copy may not grow far beyond the original of `size_bytes`, and in a file that holds several pictures not at all. Where no fineness
-    does within that, a slightly better archive does. Raises Unsupported('multi-picture') or ('copy-quality').
+    before: Pixels
+    after: Pixels
+    structure: JpegStructure
+    profile: Profile | None
+    own: float = field(init=False)
+    known: dict[int, _Trial] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.own = ssimulacra2(self.before, self.after, profile=self.profile)
+
+    def at(self, which: int) -> _Trial:
+        if which not in self.known:
+            height, width = self.after.shape[:2]
+            bare = replace(self.structure, width=width, height=height, segments=(), ahead=0, index_at=None, trailer=b"")
+            data = container.write(self.after, bare, fineness=FINENESSES[which])
+            copy, larger = container.read(data).pixels, self.structure.width * self.structure.height / (height * width)
+            if larger > 1:
+                copy = without_joins(copy, self.after)
+            loss = self.own - ssimulacra2(self.before, copy, profile=self.profile)
+            self.known[which] = _Trial(loss, len(data) * larger)
+        return self.known[which]
+
+    def finest(self, room_bytes: float) -> int:
+        """The finest that fits into the room, or the coarsest where none does."""
+        fits, fails = 0, len(FINENESSES)
+        while fails - fits > 1:
+            middle = (fits + fails) // 2
+            fits, fails = (middle, fails) if self.at(middle).size_bytes <= room_bytes else (fits, middle)
+        return fits
+
+    def coarsest(self, loss: float, finest: int) -> int:
+        """The coarsest that loses at most so many points, or `finest` where none up to it does."""
+        fails, does = -1, finest
+        while does - fails > 1:
+            middle = (does + fails) // 2 if fails >= 0 else 0
+            fails, does = (fails, middle) if self.at(middle).loss <= loss else (middle, does)
+        return does
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A JPEG of the whole photo as it is decoded: the structure that it was written with, and what it scores."""
+
+    structure: JpegStructure
+    whole: float
+
+
+@dataclass(slots=True, eq=False)
+class Copies:
+    """The restored JPEG that belongs to an archive: it scores `at_least` and is hardly larger than the original of `size_bytes`.
+
+    Without `at_least` anything goes, and the original's own steps are taken.
     """
-    structure = picture.structure
-    if not isinstance(structure, JpegStructure):
-        return found, structure, found.score.whole
-    if at_least is None:
-        return found, structure, score(picture.pixels, container.read(container.write(found.decoded, structure)).pixels).whole
-    refusal = Unsupported("copy-quality", f"no JPEG of about the original's size scores {at_least:.1f}")
-    for _ in range(_RAISES):
-        trials = _trials(picture.pixels, structure, found)
-        within = [trial for trial in trials if trial.size_bytes <= COPY_GROWTH * size_bytes] or trials[:1]
-        missing = min(trial.loss for trial in within) - (found.score.whole - at_least)
-        for trial in within:
-            if found.score.whole - trial.loss < at_least:
-                continue
-            fitted = replace(structure, fineness=trial.fineness)
-            try:
-                copy = container.read(container.write(found.decoded, fitted))
-            except Unsupported as error:  # too long for the offsets in the file; finer is longer
-                refusal, missing = error, _RAISE_POINTS
+
+    picture: Picture
+    size_bytes: int
+    at_least: float | None
+    _trials: _Trials | None = None
+    _room: float = 0.0
+    _finest: int = 0
+    _off: float = 0.0  # points that the whole photo loses more than the sample
+    _last: tuple[bytes, Copy | None] = b"", None  # the stream that was checked last, and its copy where that was good
+
+    @property
+    def profile(self) -> Profile | None:
+        return profile_of(self.picture.structure)
+
+    def needs(self, sample: Pixels, decoded: Pixels) -> float:
+        """What an archive must score, so that a copy of it does; 0 where that is clear. From a sample and how it is decoded about there."""
+        if not isinstance(self.picture.structure, JpegStructure) or self.at_least is None:
+            return 0.0
+        trials = self._begin(sample, decoded, self.picture.structure)
+        if trials.at(0).loss <= trials.own - self.at_least - _CLEAR:
+            return 0.0
+        self._finest = trials.finest(self._room)
+        return self.at_least + trials.at(self._finest).loss
+
+    def check(self, found: Found) -> float:
+        """What the archive must score by what a copy of the whole photo shows; 0 where `needs` found that clear, or has not looked."""
+        if self._trials is None or self.at_least is None or self._finest == 0:
+            return 0.0
+        copy = self._coarsest(found, self._trials, tries=1)
+        self._last = found.stream, copy
+        return 0.0 if copy is not None else self.at_least + self._trials.at(self._finest).loss + self._off
+
+    def fit(self, found: Found, model: Model) -> tuple[Found, Structure, float]:
+        """What was found, the structure with the coarsest fineness whose copy does, and that copy's score.
+
+        Where no fineness does, a slightly better archive is made. Raises Unsupported('multi-picture') where a copy would not fit between
+        the places that the file itself names, or ('copy-quality').
+        """
+        structure = self.picture.structure
+        if not isinstance(structure, JpegStructure):
+            return found, structure, found.score.whole
+        if self.at_least is None:
+            return found, structure, self._whole(container.write(found.decoded, structure))
+        trials = self._trials or self._begin(sample_of(self.picture.pixels), sample_of(found.decoded), structure)
+        for _ in range(_RAISES):
+            if trials.at(0).loss > found.score.whole - self.at_least:
+                self._finest = trials.finest(self._room)
+            copy = self._last[1] if self._last[0] == found.stream else None
+            copy = copy or self._coarsest(found, trials, tries=_TRIES)
+            if copy is not None:
+                return found, copy.structure, copy.whole
+            if found.quality == TOP_QUALITY or self._finest < 0:
                 break
-            copy_whole = score(picture.pixels, copy.pixels).whole
-            if copy_whole >= at_least:
-                return found, fitted, copy_whole
-            missing = at_least - copy_whole
-        if found.quality == TOP_QUALITY:
-            break
-        better = found.quality + ceil(max(missing, MARGIN) / POINTS_A_STEP)
-        found = Found.at(min(better, TOP_QUALITY), picture.pixels, found.analysed, model)
-    raise refusal
+            needed = max(self.at_least + trials.at(self._finest).loss + self._off, found.score.whole + _LEAST_RAISE)
+            better = math.ceil(Curve().after(found.quality, found.score.whole).crossing(needed))
+            found = Found.at(
+                min(better, TOP_QUALITY), self.picture.pixels, found.analysed, model, offsets=found.offsets, profile=self.profile
+            )
+        if places_matter(structure):
+            raise Unsupported("multi-picture", f"no JPEG that fits between the places named in the file scores {self.at_least:.1f}")
+        raise Unsupported("copy-quality", f"no JPEG of about the original's size scores {self.at_least:.1f}")
+
+    def _begin(self, sample: Pixels, decoded: Pixels, structure: JpegStructure) -> _Trials:
+        kept = sum(map(len, structure.segments))
+        self._room = COPY_GROWTH * self.size_bytes - kept - len(structure.trailer)
+        if places_matter(structure):
+            self._room = min(self._room, structure.primary_bytes - kept)
+        self._trials = _Trials(sample, decoded, structure, self.profile)
+        return self._trials
+
+    def _coarsest(self, found: Found, trials: _Trials, tries: int) -> Copy | None:
+        """The coarsest copy of the whole photo that does, beginning where the sample says so. Learns how far the sample is off."""
+        assert self.at_least is not None
+        untried = 0
+        for _ in range(tries):
+            which = max(min(trials.coarsest(found.score.whole - self.at_least - self._off, self._finest), self._finest), untried)
+            if not untried <= which <= self._finest:
+                break
+            fitted = replace(trials.structure, fineness=FINENESSES[which])
+            try:
+                data = container.write(found.decoded, fitted)
+            except Unsupported:  # too long for the offsets in the file; finer is longer
+                data = None
+            if data is None or len(data) > COPY_GROWTH * self.size_bytes:
+                self._finest = which - 1
+                continue
+            copy_whole = self._whole(data)
+            if copy_whole >= self.at_least:
+                return Copy(fitted, copy_whole)
+            self._off = found.score.whole - copy_whole - trials.at(which).loss
+            untried = which + 1
+        return None
+
+    def _whole(self, data: bytes) -> float:
+        return ssimulacra2(self.picture.pixels, container.read(data).pixels, profile=self.profile)
 
 
-def _trials(original: Pixels, structure: JpegStructure, found: Found) -> list[_Trial]:
-    """Each fineness on a sample: whole photos are slow to write and to measure."""
-    before, after = sample_of(original), sample_of(found.decoded)
-    height, width = after.shape[:2]
-    bare = replace(structure, width=width, height=height, segments=(), ahead=0, index_at=None, trailer=b"")
-    own, larger = score(before, after).whole, original.size / before.size
-    kept = sum(map(len, structure.segments)) + len(structure.trailer)
-    trials = []
-    for fineness in FINENESSES:
-        data = container.write(after, replace(bare, fineness=fineness))
-        loss = own - score(before, container.read(data).pixels).whole
-        trials.append(_Trial(fineness, loss, len(data) * larger + kept))
-    return trials
+def fitting_copy(picture: Picture, found: Found, model: Model, size_bytes: int, at_least: float | None) -> tuple[Found, Structure, float]:
+    """`Copies.fit`, where the search was not told what a copy needs."""
+    return Copies(picture, size_bytes, at_least).fit(found, model)

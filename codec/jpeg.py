@@ -13,7 +13,7 @@ from codec.health import check_end
 from codec.jpeg_segments import APP11, APP14, SOFS, Frame, Segment, frame, walk
 from codec.multi_picture import fill, is_index, move_places, places_matter
 from codec.picture import MAX_KEPT_BYTES, JpegStructure, Picture, check_area, check_pixels
-from codec.requantise import requantised
+from codec.requantise import Tables, requantised
 
 _MAX_SCANS = 100
 _MAX_SCANNED_PIXELS = 2_000_000_000  # pixels times scans: a small file must not take minutes
@@ -73,7 +73,11 @@ def write(pixels: NDArray[np.uint8], structure: JpegStructure, *, fineness: int 
         raise ValueError(f"fineness is {percent}, not 1..100 percent")
     placed = places_matter(structure)
     ways = (True,) if structure.progressive and not placed else (True, False)
-    head, rest = min((_encode(pixels, structure, percent, progressive) for progressive in ways), key=lambda coded: sum(map(len, coded)))
+    tables = _scaled(structure.quantisation, percent)
+    subsampling = "4:4:4" if structure.grey else _subsampling(structure.sampling)
+    snapped = requantised(pixels, tables, *_SHARED[subsampling])
+    coded = (_encode(snapped, tables, None if structure.grey else subsampling, progressive) for progressive in ways)
+    head, rest = min(coded, key=lambda halves: sum(map(len, halves)))
     parts = [b"\xff\xd8", *structure.segments[: structure.ahead], head, *structure.segments[structure.ahead :], rest, _END]
     if placed:
         try:
@@ -119,15 +123,12 @@ def _decode(bare: bytes, structure: JpegStructure) -> NDArray[np.uint8]:
     return pixels
 
 
-def _encode(pixels: NDArray[np.uint8], structure: JpegStructure, percent: int, progressive: bool) -> tuple[bytes, bytes]:
-    """The coded picture without SOI, metadata and EOI: up to the frame header, and from there on."""
-    scaled = _scaled(structure.quantisation, percent)
-    subsampling = "4:4:4" if structure.grey else _subsampling(structure.sampling)
-    snapped = requantised(pixels, scaled, *_SHARED[subsampling])
-    image = Image.frombytes("L" if structure.grey else "YCbCr", (structure.width, structure.height), snapped)
-    tables = scaled[:2] if len(scaled) == 3 and scaled[1] == scaled[2] else scaled
-    options: dict[str, object] = {"qtables": tables, "progressive": progressive}
-    if not structure.grey:
+def _encode(snapped: NDArray[np.uint8], tables: Tables, subsampling: str | None, progressive: bool) -> tuple[bytes, bytes]:
+    """The coded picture, YCbCr or grey, without SOI, metadata and EOI: up to the frame header, and from there on."""
+    image = Image.frombytes("L" if snapped.ndim == 2 else "YCbCr", (snapped.shape[1], snapped.shape[0]), snapped)
+    distinct = tables[:2] if len(tables) == 3 and tables[1] == tables[2] else tables
+    options: dict[str, object] = {"qtables": distinct, "progressive": progressive}
+    if subsampling is not None:
         options["subsampling"] = subsampling
     buffer = io.BytesIO()
     try:
@@ -150,7 +151,7 @@ _SHARED: Final = {"4:4:4": (1, 1), "4:2:2": (2, 1), "4:2:0": (2, 2)}
 """Pixels across and down that share a chroma sample."""
 
 
-def _scaled(tables: tuple[tuple[int, ...], ...], percent: int) -> tuple[tuple[int, ...], ...]:
+def _scaled(tables: Tables, percent: int) -> Tables:
     shares = [percent, *[percent if percent == 100 else max(1, percent * _CHROMA // 100)] * (len(tables) - 1)]
     return tuple(
         tuple(min(255, max(1, (step * share + 50) // 100)) for step in table) for table, share in zip(tables, shares, strict=True)

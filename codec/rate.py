@@ -1,34 +1,34 @@
 """The fewest bits that pass the guard.
 
-The score rises with the quality, nearly smoothly, so a few tries find where it crosses the level. The tries run on a sample of the photo;
-what they find is confirmed on the whole, and corrected there.
+The score rises with the quality, smoothly, so two or three tries on a small sample find about where it crosses the level; one try of the
+whole photo says how far the sample was off, and a second one is mostly right.
 """
 
-from dataclasses import dataclass
-from typing import Final, Self
+import math
+from dataclasses import dataclass, replace
+from typing import Final, Protocol, Self
 
-import numpy as np
-
+from codec.curve import SLOPE, Curve, typical
 from codec.errors import Unsupported
 from codec.levels import Level
 from codec.model import Model
 from codec.network.constants import TOP_QUALITY
 from codec.neural import Analysed, Pixels
-from codec.quality import Score, score
+from codec.profile import Profile
+from codec.quality import Score, score, ssimulacra2
+from codec.quality_map import Area, Offsets
+from codec.sample import sample_of
+from codec.search import Plan, fewest_bytes
 
 MARGIN: Final = 0.3
 """Points to spare: another processor's floats move the decoded pixels by a hair, and the score with them."""
 
-SLACK: Final = 0.25
-"""Points above level and margin at which the search is content; a point costs about three per cent of the bytes."""
+_CLEARLY: Final = 1.2
+"""Times the bytes that would still be a gain: beyond, no correction brings it back."""
 
-_PIECE: Final = 512
-_SAMPLE_PIXELS: Final = 1_600_000
-_START: Final = TOP_QUALITY // 2
-POINTS_A_STEP: Final = 0.14
-"""How fast the score rises with the quality, until two tries of the photo itself say it better."""
-_FULL_TRIES: Final = 4
-"""Of the whole photo, once one of them has passed; until then it may be twice as many."""
+_SAMPLE_TRIES: Final = 4
+_KNOWN_WITHIN: Final = 8
+"""Quality steps within which a line through two tries of the sample needs no third."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,26 +40,76 @@ class Found:
     decoded: Pixels
     score: Score
     analysed: Analysed
+    offsets: Offsets | None = None
+    passed: bool = True
+    needed: float = 0.0
+    troubles: tuple[Area | None, ...] = ()
 
     @classmethod
-    def at(cls, quality: int, pixels: Pixels, analysed: Analysed, model: Model) -> Self:
+    def at(
+        cls,
+        quality: int,
+        pixels: Pixels,
+        analysed: Analysed,
+        model: Model,
+        *,
+        offsets: Offsets | None = None,
+        profile: Profile | None = None,
+    ) -> Self:
         """Encode the whole at a quality and measure."""
-        encoded = analysed.encode(quality)
+        encoded = analysed.encode(quality, offsets)
         decoded = encoded.decoded(model)
-        return cls(encoded.stream, encoded.quality, decoded, score(pixels, decoded), analysed)
+        return cls(encoded.stream, encoded.quality, decoded, score(pixels, decoded, profile=profile), analysed, offsets)
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self.stream)
 
 
-def fewest_bits(pixels: Pixels, model: Model, level: Level, *, most_bytes: float) -> Found:
-    """Encode at the lowest quality whose decoded picture passes `level`.
+class Needs(Protocol):
+    """What an archive must score for other reasons than its level; 0 where there are none."""
 
-    Raises Unsupported('no-gain') as soon as it is clear that the stream can't stay under `most_bytes`, and
-    Unsupported('quality-not-reached').
+    def needs(self, sample: Pixels, decoded: Pixels, /) -> float:
+        """By a sample and how it is decoded."""
+    def check(self, found: Found, /) -> float:
+        """By the whole photo."""
+
+
+def fewest_bits(
+    pixels: Pixels, model: Model, level: Level, *, most_bytes: float, profile: Profile | None = None, needs: Needs | None = None
+) -> Found:
+    """Encode with the fewest bytes whose decoded picture passes `level`.
+
+    `profile` says what colours the pixels are, None for sRGB. Raises Unsupported('no-gain') as soon as it is clear that the stream can't
+    stay under `most_bytes`, and Unsupported('quality-not-reached').
     """
-    sample = sample_of(pixels)
-    quality, expected = _search_sample(sample, model, level)
-    if expected * pixels.size / sample.size > 1.2 * most_bytes:
-        raise Unsupported("no-gain", f"about {expected * pixels.size / sample.size:.0f} bytes to pass, at most {most_bytes:.0f} would do")
-    return _confirm(pixels, Analysed(pixels, model), model, level, quality)
+    level = replace(level, whole=level.whole + MARGIN, worst_tile=level.worst_tile + MARGIN)
+    sample, guess = sample_of(pixels), Guess(typical(level.whole), SLOPE, 0)
+    if sample is not pixels:
+        guess = guess_from(sample, model, level.whole, profile, needs)
+        _refuse_if_clear(guess.size_bytes * pixels.size / sample.size, most_bytes)
+    analysed = Analysed(pixels, model)
+
+    def trial(plan: Plan) -> Found:
+        found = Found.at(plan.quality, pixels, analysed, model, offsets=plan.offsets, profile=profile)
+        needed = needs.check(found) if needs is not None else 0.0
+        return replace(found, needed=needed, passed=passes(found.score, level) and found.score.whole >= needed)
+
+    def hopeless(found: Found) -> bool:
+        return not found.passed and found.size_bytes > _CLEARLY * most_bytes
+
+    start = min(max(math.ceil(guess.quality), 0), TOP_QUALITY)
+    found = fewest_bytes(trial, pixels.shape[:2], level, start, guess.slope, hopeless)
+    _refuse_if_clear(found.size_bytes, most_bytes)
+    if not passes(found.score, level):
+        lead = min(found.score.whole - level.whole, found.score.worst_tile - level.worst_tile) + MARGIN
+        raise Unsupported("quality-not-reached", f"{lead:+.1f} points beside the level {level.name}")
+    return found
+
+
+def _refuse_if_clear(size_bytes: float, most_bytes: float) -> None:
+    if size_bytes > _CLEARLY * most_bytes:
+        raise Unsupported("no-gain", f"about {size_bytes:.0f} bytes to pass, at most {most_bytes:.0f} would do")
 
 
 def passes(found: Score, level: Level, margin: float = 0.0) -> bool:
@@ -67,73 +117,44 @@ def passes(found: Score, level: Level, margin: float = 0.0) -> bool:
     return found.whole >= level.whole + margin and found.worst_tile >= level.worst_tile + margin
 
 
-def _lead(found: Score, level: Level) -> float:
-    """Points above level and margin, negative below; of whole and worst tile, what is nearer to failing."""
-    return min(found.whole - level.whole, found.worst_tile - level.worst_tile) - MARGIN
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """What a sample says about its photo: the quality, not rounded, where the level is crossed, and the bytes of the sample there."""
+
+    quality: float
+    slope: float
+    size_bytes: float
 
 
-def sample_of(pixels: Pixels) -> Pixels:
-    """Square pieces spread evenly over the photo, joined to one picture; a small photo is its own sample.
-
-    The pieces begin at multiples of 16 pixels, so that a JPEG of the sample has the blocks of a JPEG of the photo.
-    """
-    height, width = pixels.shape[:2]
-    if height * width <= 1.5 * _SAMPLE_PIXELS or min(height, width) < 2 * _PIECE:
-        return pixels
-    rows = 2
-    columns = _SAMPLE_PIXELS // (rows * _PIECE**2)
-    tops = np.linspace(0, height - _PIECE, 2 * rows + 1).astype(int)[1::2] // 16 * 16
-    lefts = np.linspace(0, width - _PIECE, 2 * columns + 1).astype(int)[1::2] // 16 * 16
-    return np.concatenate([np.concatenate([pixels[t : t + _PIECE, x : x + _PIECE] for x in lefts], 1) for t in tops], 0)
-
-
-def _search_sample(sample: Pixels, model: Model, level: Level) -> tuple[int, int]:
-    """The quality at which the sample as a whole passes, and its bytes there; its worst piece says little about the photo's worst tile."""
-    analysed, tried = Analysed(sample, model), dict[int, tuple[float, int]]()
-    quality = _START
-    while quality not in tried:
+def guess_from(sample: Pixels, model: Model, whole: float, profile: Profile | None, needs: Needs | None) -> Guess:
+    """Search on a sample for a score of `whole`: its worst piece says little about the photo's worst tile."""
+    analysed, curve, sizes = Analysed(sample, model), Curve(), dict[int, int]()
+    quality = round(_within(typical(whole)))
+    while True:
         encoded = analysed.encode(quality)
-        tried[quality] = score(sample, encoded.decoded(model)).whole - level.whole - MARGIN, len(encoded.stream)
-        quality = _next(tried, quality)
-    return quality, tried[quality][1]
-
-
-def _next(tried: dict[int, tuple[float, int]], last: int) -> int:
-    """The quality to try next, by the line through the two tries nearest to passing; one that was tried already ends the search."""
-    lead = tried[last][0]
-    if 0 <= lead <= SLACK:
-        return last
-    slope = POINTS_A_STEP
-    others = [q for q in tried if q != last]
-    if others:
-        nearest = min(others, key=lambda q: abs(tried[q][0]))
-        slope = max((tried[nearest][0] - lead) / (nearest - last), 0.02)
-    move = round((SLACK / 2 - lead) / slope)
-    aim = last + (max(move, 1) if lead < 0 else min(move, -1))
-    passed, failed = [q for q in tried if tried[q][0] >= 0], [q for q in tried if tried[q][0] < 0]
-    low, high = max(failed, default=-1) + 1, min(passed, default=TOP_QUALITY + 1) - 1
-    if low > high:  # neighbours: the lowest that passed, or, where none did, the best there is
-        return min(passed, default=TOP_QUALITY)
-    return min(max(aim, low), high)
-
-
-def _confirm(pixels: Pixels, analysed: Analysed, model: Model, level: Level, quality: int) -> Found:
-    """Encode the whole at the sample's quality and correct it by what is measured."""
-    tried = dict[int, tuple[float, int]]()
-    best: Found | None = None
-    while len(tried) < (_FULL_TRIES if best else 2 * _FULL_TRIES):
-        found = Found.at(quality, pixels, analysed, model)
-        lead = _lead(found.score, level)
-        tried[quality] = lead, len(found.stream)
-        if lead >= 0 and (best is None or quality < best.quality):
-            best = found
-        if 0 <= lead <= 2 * SLACK:
+        decoded = encoded.decoded(model)
+        sizes[quality] = len(encoded.stream)
+        curve.after(quality, ssimulacra2(sample, decoded, profile=profile))
+        crossing = _within(curve.crossing(whole))
+        following = round(crossing)
+        near = abs(crossing - quality) <= (_KNOWN_WITHIN if len(sizes) > 1 else 1)
+        if near or following in sizes or len(sizes) == _SAMPLE_TRIES:
             break
-        quality = _next(tried, quality)
-        if quality in tried:
-            break
-    if best is None:
-        raise Unsupported(
-            "quality-not-reached", f"{max(lead for lead, _ in tried.values()) + MARGIN:+.1f} points beside the level {level.name}"
-        )
-    return best
+        quality = following
+    needed = needs.needs(sample, decoded) if needs is not None else 0.0
+    if needed > whole:
+        crossing = _within(curve.crossing(needed))
+    return Guess(crossing, curve.slope, _size_at(crossing, sizes))
+
+
+def _within(quality: float) -> float:
+    return min(max(quality, 0.0), float(TOP_QUALITY))
+
+
+_GROWTH: Final = 0.012
+"""Of ln(bytes), a quality step."""
+
+
+def _size_at(quality: float, sizes: dict[int, int]) -> float:
+    nearest = min(sizes, key=lambda tried: abs(tried - quality))
+    return sizes[nearest] * math.exp(_GROWTH * (quality - nearest))

@@ -107,8 +107,9 @@ def test_grey_stays_grey_and_a_second_copy_is_the_first() -> None:
 def test_fineness_scales_the_tables() -> None:
     structure = structure_of(coded(noise(), quality=60))
     fine = structure_of(jpeg.write(noise(), structure, fineness=50))
-    for before, after in zip(structure.quantisation, fine.quantisation, strict=True):
-        assert all(abs(b - a * 2) <= 1 for b, a in zip(before, after, strict=True))
+    for before, after, share in zip(structure.quantisation, fine.quantisation, (50, 35, 35), strict=True):  # chroma finer than luma
+        assert after == tuple(max(1, (step * share + 50) // 100) for step in before)
+    assert structure_of(jpeg.write(noise(), structure)).quantisation == structure.quantisation
     finest = structure_of(jpeg.write(noise(), structure, fineness=1))
     assert {step for table in finest.quantisation for step in table} == {1}
     with pytest.raises(ValueError):

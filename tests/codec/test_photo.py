@@ -15,14 +15,12 @@ from codec import canonical, container
 from codec.bitstream import Archive, pack, unpack
 from codec.errors import CodecError, Corrupt, ModelMissing, NotAPicture, Unsupported
 from codec.facts import Facts
-from codec.fineness import COPY_GROWTH, FINENESSES, fitting_copy
 from codec.levels import COPY_MARGIN, Level
 from codec.model import Model, model_from
 from codec.neural import Analysed, Pixels, decode_pixels
 from codec.photo import Archived, archive_photo, examine, restore_photo
-from codec.picture import JpegStructure, Picture, PngStructure
+from codec.picture import JpegStructure, PngStructure
 from codec.quality import ssimulacra2
-from codec.rate import Found
 
 EASY = Level("easy", 60.0, 50.0)
 ICC = b"ICC_PROFILE\0\1\1" + b"no profile at all, kept verbatim all the same"
@@ -229,53 +227,6 @@ def test_what_is_no_picture(model: Model) -> None:
             archived(data, model)
 
 
-def picture_and_found(data: bytes, model: Model, quality: int) -> tuple[Picture, Found]:
-    picture = container.read(data)
-    return picture, Found.at(quality, picture.pixels, Analysed(picture.pixels, model), model)
-
-
-def test_the_coarsest_fineness_that_does_is_chosen(original: bytes, model: Model) -> None:
-    picture, found = picture_and_found(original, model, 100)
-    scores = []
-    for fineness in FINENESSES:
-        copy = container.read(container.write(found.decoded, picture.structure, fineness=fineness))
-        scores.append(ssimulacra2(picture.pixels, copy.pixels))
-    wanted = (scores[0] + max(scores)) / 2
-    same, structure, copy_whole = fitting_copy(picture, found, model, 100 * len(original), wanted)
-    assert same is found
-    assert isinstance(structure, JpegStructure)
-    assert copy_whole >= wanted
-    chosen = FINENESSES.index(structure.fineness)
-    assert scores[chosen] == pytest.approx(copy_whole)
-    assert all(score < wanted for score in scores[:chosen])
-    _, anything, _ = fitting_copy(picture, found, model, len(original), None)
-    assert isinstance(anything, JpegStructure)
-    assert anything.fineness == FINENESSES[0]
-
-
-def test_a_copy_that_no_fineness_makes_good_enough_raises_the_archive(original: bytes, model: Model) -> None:
-    picture, found = picture_and_found(original, model, 60)
-    least = found.score.whole + 0.5
-    raised, _, copy_whole = fitting_copy(picture, found, model, 100 * len(original), least)
-    assert raised.quality > 60
-    assert copy_whole >= least
-    with pytest.raises(Unsupported) as caught:
-        fitting_copy(picture, found, model, len(original), 100.0)
-    assert reason_of(caught) == "copy-quality"
-
-
-def test_a_copy_stays_near_the_size_of_its_original(model: Model, make_jpeg: Callable[..., bytes]) -> None:
-    data = make_jpeg(256, 320, 5, quality=70)
-    picture, found = picture_and_found(data, model, 120)
-    finest = container.write(found.decoded, picture.structure, fineness=FINENESSES[-1])
-    assert len(finest) > COPY_GROWTH * len(data)  # what a copy would be that only looked at the score
-    least = ssimulacra2(picture.pixels, container.read(finest).pixels) - 0.05
-    raised, structure, copy_whole = fitting_copy(picture, found, model, len(data), least)
-    assert copy_whole >= least
-    assert raised.quality > found.quality
-    assert len(container.write(raised.decoded, structure)) <= 1.1 * COPY_GROWTH * len(data)
-
-
 def test_an_interlaced_png_is_archived_and_comes_back_in_plain_rows(model: Model, make_photo: Callable[..., Pixels]) -> None:
     pixels = make_photo(72, 90, 3)
     plain = png_of(pixels)
@@ -305,15 +256,6 @@ def test_several_pictures_in_a_file_keep_their_places(model: Model, make_photo: 
     assert isinstance(before, JpegStructure)
     assert isinstance(after, JpegStructure)
     assert (after.primary_bytes, after.index_at, after.trailer) == (before.primary_bytes, before.index_at, before.trailer)
-
-
-def test_several_pictures_where_no_copy_fits_are_refused(model: Model, make_photo: Callable[..., Pixels]) -> None:
-    picture, found = picture_and_found(two_pictures(make_photo(200, 240, 1), make_photo(64, 80, 2), 90), model, 100)
-    assert isinstance(picture.structure, JpegStructure)
-    cramped = dataclasses.replace(picture.structure, primary_bytes=picture.structure.primary_bytes // 4)
-    with pytest.raises(Unsupported) as caught:
-        fitting_copy(dataclasses.replace(picture, structure=cramped), found, model, 10**6, 20.0)
-    assert reason_of(caught) == "multi-picture"
 
 
 def repacked(archive: bytes, model_digest: bytes | None = None, **sections: bytes | None) -> bytes:

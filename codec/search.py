@@ -1,0 +1,156 @@
+"""The search on the whole photo: try a plan, learn what photo, tiles and guard would be content with, correct it.
+
+It knows neither the codec nor the guard: a trial is a function.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import ceil
+from typing import Final, Protocol, Self, TypeVar
+
+import numpy as np
+
+from codec.curve import Curve
+from codec.levels import Level
+from codec.network.constants import CELL_PIXELS, STEPS, TOP_QUALITY
+from codec.quality import TILE, Score
+from codec.quality_map import LARGEST, Area, Offsets, least_quality, mean_quality, raised
+
+NEAR: Final = 1.01
+"""Quality steps above the lowest that should pass at which the search is content: a step is about 1.2 per cent of the bytes."""
+
+_ROUNDING: Final = 0.4
+"""What the best guess is lowered by before it is rounded up: what lies that little above a whole step may as well lie below it."""
+
+TRIES: Final = 6
+TRIES_ONCE_PASSED: Final = 3
+
+_SAFETY: Final = 0.3
+"""Quality steps that a plan is put above the crossing, so that a correction rarely has to be corrected."""
+
+_CURE: Final = STEPS // 2
+"""Quality steps by which a place is raised where the guard found a distortion that scores do not see."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """What to encode with: a quality, and for each 64 x 64 cell what is added to it."""
+
+    quality: int
+    offsets: Offsets
+
+    @classmethod
+    def even(cls, quality: int, shape: tuple[int, int]) -> Self:
+        """The same quality in every cell; `shape` counts cells."""
+        return cls(quality, np.zeros(shape, np.int8))
+
+    @property
+    def mean(self) -> float:
+        return mean_quality(self.quality, self.offsets)
+
+    @property
+    def topmost(self) -> bool:
+        """Whether no cell can get better."""
+        return bool((self.quality + self.offsets.astype(int) >= TOP_QUALITY).all())
+
+    def same(self, other: Self) -> bool:
+        return self.quality == other.quality and bool((self.offsets == other.offsets).all())
+
+
+class Outcome(Protocol):
+    """What the search reads of a trial."""
+
+    @property
+    def score(self) -> Score: ...
+    @property
+    def size_bytes(self) -> int: ...
+    @property
+    def passed(self) -> bool: ...
+    @property
+    def needed(self) -> float:
+        """What the whole photo must score, as the trial showed, for other reasons than the level."""
+    @property
+    def troubles(self) -> tuple[Area | None, ...]:
+        """Where the guard found distortions that a better quality may cure; None for the whole photo."""
+
+
+Result = TypeVar("Result", bound=Outcome)
+
+
+def fewest_bytes(
+    trial: Callable[[Plan], Result], size: tuple[int, int], level: Level, start: int, slope: float, enough: Callable[[Result], bool]
+) -> Result:
+    """The smallest outcome that passed; where none did, the one of the best plan tried.
+
+    `size` is the photo's height and width, `start` the quality to begin with, `slope` how fast ln(100 - score) falls a quality step.
+    `enough` ends the search early, after a trial that makes it pointless.
+    """
+    aims = _Aims(size, level, slope)
+    plan, tried, best = Plan.even(start, aims.shape), list[Plan](), None
+    while True:
+        outcome = trial(plan)
+        tried.append(plan)
+        aims.learn(plan, outcome)
+        if outcome.passed and (best is None or outcome.size_bytes < best[1].size_bytes):
+            best = plan, outcome
+        content = best is not None and best[0].mean - aims.plan(-_ROUNDING).mean <= NEAR
+        exhausted = plan.topmost if best is None else len(tried) >= TRIES_ONCE_PASSED
+        if content or exhausted or enough(outcome) or len(tried) >= TRIES:
+            return outcome if best is None else best[1]
+        plan = aims.plan(_SAFETY)
+        while any(plan.same(other) for other in tried):
+            if best is not None:
+                return best[1]
+            plan = Plan(plan.quality + 1, plan.offsets)
+
+
+class _Aims:
+    """What each part of the photo needs, as far as it is known."""
+
+    def __init__(self, size: tuple[int, int], level: Level, slope: float) -> None:
+        self.shape = -(-size[0] // CELL_PIXELS), -(-size[1] // CELL_PIXELS)
+        self._size, self._level, self._slope = size, level, slope
+        self._whole, self._wanted = Curve(slope), level.whole
+        self._tiles: dict[Area, Curve] = {}
+        self._cures: dict[Area, float] = {}
+        self._floor = 0.0
+
+    def learn(self, plan: Plan, outcome: Outcome) -> None:
+        score = outcome.score
+        self._whole.after(plan.mean, score.whole)
+        self._wanted = max(self._level.whole, outcome.needed)
+        for (top, left), points in score.tiles:
+            area = top, left, min(top + TILE, self._size[0]), min(left + TILE, self._size[1])
+            self._tiles.setdefault(area, Curve(self._slope)).after(least_quality(plan.quality, plan.offsets, area), points)
+        if outcome.passed:
+            return
+        troubles = outcome.troubles
+        if not troubles and score.whole >= self._wanted and score.worst_tile >= self._level.worst_tile:
+            troubles = (None,)
+        for place in troubles:
+            if place is None:
+                self._floor = max(self._floor, plan.quality + _CURE)
+            else:
+                self._cures[place] = least_quality(plan.quality, plan.offsets, place) + _CURE
+
+    def plan(self, above: float) -> Plan:
+        """The lowest mean quality that should content the whole photo, every tile and the guard, and `above` it."""
+        whole = self._whole.crossing(self._wanted) + above
+        needs = {area: curve.crossing(self._level.worst_tile) + above for area, curve in self._tiles.items()}
+        for area, need in self._cures.items():
+            needs[area] = max(need, needs.get(area, 0))
+        highest = max(needs.values(), default=0)
+        base = _clipped(max(whole, self._floor, highest - LARGEST))
+        lowest = max(_clipped(max(self._floor, highest - LARGEST)), base - STEPS)
+        # What the raised cells add to the score of the whole, all others may do without.
+        while base > lowest and self._with(base - 1, needs).mean >= min(whole, TOP_QUALITY):
+            base -= 1
+        return self._with(base, needs)
+
+    def _with(self, base: int, needs: dict[Area, float]) -> Plan:
+        offsets = raised(self.shape, ((area, ceil(need) - base) for area, need in needs.items() if need > base))
+        return Plan(base, offsets)
+
+
+def _clipped(quality: float) -> int:
+    return min(max(ceil(quality), 0), TOP_QUALITY)
