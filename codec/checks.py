@@ -37,12 +37,12 @@ CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
         "second-metric": _check(42.0, 37.0, 33.0, "dB", 2, "PSNR-HVS-M of the whole, on which no network was trained"),
         "second-metric-tile": _check(37.0, 32.0, 27.5, "dB", 2, "PSNR-HVS-M of the worst tile"),
         "damage": _check(32.0, 27.0, 22.0, "dB", 2, "PSNR-HVS-M of 32 x 32 pixels: a block that is not the photo's"),
-        "structure": _check(0.05, 0.12, 0.2, "share", 10, "coarse structure that was lost or invented"),
+        "structure": _check(0.03, 0.06, 0.13, "share", 10, "coarse structure that was lost or invented"),
         "dots": _check(0.25, 0.6, 1.0, "times", 10, "a pattern of 2 to 4 pixels that the original does not have"),
         "patches": _check(0.5, 1.3, 2.0, "levels", 13, "steps at the borders of the codec's patches"),
         "seam": _check(1.0, 1.3, 1.8, "levels", 13, "a straight line that the original does not have"),
         "colour": _check(1.0, 1.5, 2.0, "Oklab %", 10, "another colour over 64 x 64 pixels"),
-        "colour-shift": _check(0.5, 0.7, 0.9, "Oklab %", 10, "another colour over 256 x 256 pixels"),
+        "colour-shift": _check(0.4, 0.6, 0.8, "Oklab %", 10, "another colour over 256 x 256 pixels"),
         "clipping": _check(0.05, 0.1, 0.15, "share", 10, "ground that became white or black"),
         "strokes": _check(0.25, 0.45, 0.65, "share", 10, "contrast that thin strokes lost: text is hard to read"),
     }
@@ -57,8 +57,8 @@ class Measured:
     name: str
     """Of CHECKS."""
     value: float
-    place: tuple[int, int]
-    """(y, x) of the worst place's upper left corner, pixels; (0, 0) for what is about the whole."""
+    place: tuple[int, int] | None = None
+    """(y, x) of the worst place's upper left corner, pixels; None for what is about the whole, or is not known."""
 
     def headroom(self, level: Level) -> float:
         """How far within what a level allows, in points of the score, 100 at most; below 0 it is a finding.
@@ -82,7 +82,7 @@ class Measured:
         """For people: what, how much, where, and what is allowed."""
         check = CHECKS[self.name]
         bound = "at least" if check.floor else "at most"
-        where = "" if self.name == "second-metric" else f" at row {self.place[0]}, column {self.place[1]}"
+        where = "" if self.place is None else f" at row {self.place[0]}, column {self.place[1]}"
         return f"{check.says}: {self.value:.2f} {check.unit}{where} ({bound} {check.limits[level.name]:g})"
 
 

@@ -48,8 +48,8 @@ class Finding:
         return self.measured.value
 
     @property
-    def place(self) -> tuple[int, int]:
-        """(y, x) of the worst place, pixels."""
+    def place(self) -> tuple[int, int] | None:
+        """(y, x) of the worst place, pixels; None: the whole photo."""
         return self.measured.place
 
     @property
@@ -79,7 +79,12 @@ class Verdict:
         return {
             "measured": {each.name: round(each.value, 3) if math.isfinite(each.value) else None for each in self.measured},
             "findings": [
-                {"name": each.name, "value": round(each.value, 3), "limit": round(each.limit, 3), "place": list(each.place)}
+                {
+                    "name": each.name,
+                    "value": round(each.value, 3),
+                    "limit": round(each.limit, 3),
+                    "place": None if each.place is None else list(each.place),
+                }
                 for each in self.findings
             ],
         }
@@ -129,7 +134,7 @@ _MAPS: Final[dict[str, Callable[[Sums], tuple[Map, ...]]]] = {
 
 def _measures(sums: Sums) -> Iterator[tuple[Measured, tuple[Map, ...]]]:
     """The worst of each check, and its maps; one at a time, since the maps of a large photo are large."""
-    yield Measured("second-metric", artefacts.masked_error(sums), (0, 0)), ()
+    yield Measured("second-metric", artefacts.masked_error(sums)), ()
     for name, maps_of in _MAPS.items():
         maps = maps_of(sums)
         worst, place = max((_worst(each) for each in maps), key=lambda found: found[0])

@@ -10,6 +10,7 @@ from daemon.galleries import Gallery
 from daemon.ignoring import WISHES, Rules, Wishes
 from daemon.in_place import is_edited
 from daemon.marking import original_of
+from daemon.measured import findings, quality_lines
 from daemon.reasons import sentence
 from daemon.report import STATE_WORDS, amount, day
 from storage.catalog import Catalog
@@ -63,6 +64,8 @@ def explain(gallery: Gallery, row: PhotoRow | None, path: Path, catalog: Catalog
     lines.append(f"Original: {amount(row.size_bytes)}" + (f", SHA-256 {row.sha256}." if row.sha256 else "."))
     if row.has_archive:
         lines += _archive_lines(gallery, row)
+    elif row.replaced:
+        lines += _replaced_lines(gallery, row)
     facts = {
         "photo": name,
         "state": row.state.value,
@@ -85,6 +88,10 @@ def explain(gallery: Gallery, row: PhotoRow | None, path: Path, catalog: Catalog
         "score_whole": row.score_whole,
         "score_worst_tile": row.score_worst_tile,
         "score_copy": row.score_copy,
+        "checks": None if row.checks is None else dict(row.checks),
+        "findings": findings(row),
+        "choice": row.choice,
+        "choice_why": row.choice_why,
         **{key: getattr(row, key) for key in ("encoded_at", "retired_at", "purged_at", "restored_at", "pinned_until_at")},
         "purge_after_at": _due(gallery, row),
     }
@@ -113,13 +120,11 @@ def _wish(gallery: Gallery, path: Path) -> str | None:
 def _archive_lines(gallery: Gallery, row: PhotoRow) -> list[str]:
     archive, stand_in = row.archive_bytes or 0, row.stand_in_bytes or 0
     share = 1 - (archive + stand_in) / row.size_bytes if row.size_bytes else 0.0
-    better = f", one level better since it is {row.importance}" if row.importance else ""
     lines = [
         f"Archive: {amount(archive)} in the {row.lane} lane{f', model {row.model}' if row.model else ''}: {shown(_place(gallery, row))}.",
         f"Stand-in: {amount(stand_in)}. Together {share:.0%} smaller than the original.",
-        f"Quality {row.quality}{better}: whole photo {_points(row.score_whole)} (at least {_points(row.whole_at_least)}), "
-        f"worst tile {_points(row.score_worst_tile)} (at least {_points(row.worst_tile_at_least)}), "
-        f"restored copy {_points(row.score_copy)}; in points of SSIMULACRA2, 100 is identical.",
+        *([f"Lane: {row.lane}. {row.choice_why[:1].upper()}{row.choice_why[1:]}."] if row.choice_why else []),
+        *quality_lines(row),
     ]
     if row.checked_at is not None:
         lines.append(f"Proven on {day(row.checked_at)}: read back from the disk, decoded and compared by another process.")
@@ -131,6 +136,17 @@ def _archive_lines(gallery: Gallery, row: PhotoRow) -> list[str]:
     if row.state is State.RESTORED:
         what = "a copy" if row.copy_sha256 else "the original"
         lines.append(f"Restored on {day(row.restored_at or 0)} ({what}); left alone until {day(row.pinned_until_at or 0)}.")
+    return lines
+
+
+def _replaced_lines(gallery: Gallery, row: PhotoRow) -> list[str]:
+    """Of a PNG that was packed anew: there is neither an archive nor a stand-in."""
+    lines = [f"Packed anew without loss: {amount(row.stand_in_bytes or 0)}. The photo itself is in its place; nothing has to be restored."]
+    if row.choice_why:
+        lines.append(f"Lane: {row.lane}. {row.choice_why[:1].upper()}{row.choice_why[1:]}.")
+    due = _due(gallery, row)
+    if row.state is State.RETIRED and due is not None:
+        lines.append(f"The bytes as they were wait in the vault until {day(due)}.")
     return lines
 
 
@@ -165,6 +181,3 @@ def _others(gallery: Gallery, row: PhotoRow | None, path: Path, catalog: Catalog
 def _place(gallery: Gallery, row: PhotoRow) -> Path:
     return gallery.vault.archive_path(row.sha256 or "").relative_to(gallery.root)
 
-
-def _points(score: float | None) -> str:
-    return "?" if score is None else f"{score:.1f}"

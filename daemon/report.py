@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from daemon.reasons import sentence
+from daemon.scores import scores_as_json, scores_line
 from storage.records import Share, Totals
 from storage.states import State
 
@@ -61,6 +62,8 @@ class Status:
         parts += ["", *_savings(totals)]
         if totals.by_lane:
             parts.append("By lane: " + ", ".join(f"{lane} {count}" for lane, count in totals.by_lane.items()))
+        if totals.scores.by_points:
+            parts.append(f"Scores: {scores_line(totals.scores)}")
         if len(self.galleries) > 1 or not all(each.present for each in self.galleries):
             parts += ["", _gallery_table(self.galleries)]
         return Group(*parts)
@@ -151,6 +154,7 @@ def _totals_as_json(totals: Totals) -> dict[str, Any]:
             "latest": _iso(totals.retired.latest_at),
         },
         "restored": _share_as_json(totals.restored),
+        "scores": scores_as_json(totals.scores),
     }
 
 
