@@ -1,0 +1,97 @@
+"""Whatever a file is called and wears comes back with it, in its place and elsewhere."""
+
+import os
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from daemon.ports import Silence
+from daemon.restorer import restore
+from storage.attributes import Attributes
+
+if TYPE_CHECKING:
+    from conftest import Home
+
+Photo = Callable[..., bytes]
+MTIME, ATIME = 1_234_567_890_123_456_789, 1_300_000_000_000_000_001
+NAMES = [
+    b"-rf.jpg",
+    b"two\nlines.jpg",
+    b"IMG 0001 (1).jpg",
+    b"\xff\xfe not text.jpg",
+    "Übergröße 🌄.jpeg".encode(),
+    "U\u0308.jpg".encode(),  # decomposed, as a Mac writes it
+    b"$(reboot);'\"*?.jpg",
+    b"a" * 251 + b".jpg",
+    b"same.jpg",
+    b"same.JPG",
+    b"same.jpeg",
+    b"2021.01.01.jpg",
+    b".jpg.jpg"[1:],
+]
+
+
+def acl() -> bytes:
+    """A POSIX ACL that lets one more user read: version, then (kind, rights, id) of each entry."""
+    nobody = 0xFFFFFFFF
+    entries = [(1, 6, nobody), (2, 4, 1234), (4, 4, nobody), (0x10, 4, nobody), (0x20, 0, nobody)]
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+
+
+def wear(path: bytes) -> Attributes:
+    os.chmod(path, 0o640)
+    os.setxattr(path, "user.tags", b"beach,\0summer")
+    try:
+        os.setxattr(path, "system.posix_acl_access", acl())
+    except OSError:  # a file system without them
+        pass
+    os.utime(path, ns=(ATIME, MTIME))
+    return Attributes.of(path)
+
+
+@pytest.mark.parametrize("where", ["in place", "elsewhere"])
+def test_names_and_facts_come_back(home: "Home", photo: Photo, tmp_path: Path, where: str) -> None:
+    home.configure('grace = "0 days"')
+    root = os.fsencode(home.root)
+    before = {}
+    for name in NAMES:
+        path = os.path.join(root, name)
+        with open(path, "wb") as file:
+            file.write(photo())
+        before[name] = wear(path)
+    assert home.optimize().purged == len(NAMES)
+    assert set(os.listdir(root)) == {*NAMES, b".gallery-optimizer"}
+    for name in NAMES:
+        os.utime(os.path.join(root, name), ns=(1, MTIME))  # somebody looked at the stand-in
+    with home.shop() as shop:
+        to = None if where == "in place" else tmp_path / "out"
+        done = restore(shop, [home.root], to, None, Silence())
+    assert [each.trouble for each in done] == [""] * len(NAMES)
+    folder = root if to is None else os.fsencode(to)
+    for name, worn in before.items():
+        found = Attributes.of(os.path.join(folder, name))
+        assert worn.differences(found) == ()
+        assert found.mtime_ns == MTIME
+        assert found.xattrs["user.tags"] == b"beach,\0summer"
+
+
+def test_links_are_left_and_holes_are_read(home: "Home", photo: Photo, tmp_path: Path) -> None:
+    outside = tmp_path / "outside.jpg"
+    outside.write_bytes(photo(1))
+    (home.root / "link.jpg").symlink_to(outside)
+    (home.root / "hard.jpg").write_bytes(photo(2))
+    os.link(home.root / "hard.jpg", home.root / "twin.jpg")
+    hole = home.root / "hole.jpg"
+    hole.write_bytes(photo(3))
+    os.truncate(hole, len(photo(3)) + (1 << 20))  # zeros behind the picture that take no room on the disk
+    whole = hole.read_bytes()
+    done = home.optimize()
+    assert (done.archived, dict(done.left)) == (1, {"hard-linked": 2})
+    assert outside.read_bytes() == photo(1)
+    assert os.readlink(home.root / "link.jpg") == str(outside)
+    with home.shop() as shop:
+        restore(shop, [hole], None, None, Silence())
+    assert hole.read_bytes() == whole
