@@ -1,5 +1,7 @@
 """`verify`: every archive read again from the disk, and decoded by a worker; every set-aside original compared with its digest."""
 
+import logging
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,13 +10,18 @@ from daemon.discovery import check_presence
 from daemon.errors import GalleryGone, WorkerError
 from daemon.galleries import Gallery
 from daemon.messages import Refused, RestoreJob
+from daemon.optimizer import Kind, Optimizer
 from daemon.places import is_folder
 from daemon.ports import Progress
 from daemon.reasons import sentence
+from storage import durable
+from storage.catalog import Catalog
 from storage.digest import sha256_of
-from storage.errors import StorageError, shown
+from storage.errors import Missing, StorageError, shown
 from storage.records import PhotoRow
 from storage.states import State
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +42,18 @@ class Inspection:
     damages: tuple[Damage, ...]
     passed_by: tuple[str, ...]
     """What is wrong with galleries that are not there."""
+    mendable: tuple[tuple[Gallery, PhotoRow], ...] = ()
+    """Photos with a damaged archive whose original is still set aside."""
 
 
-def verify(shop: Workshop, progress: Progress) -> Inspection:
-    """Look at everything in every vault. Changes nothing. A worker that dies on an archive counts as damage of that archive."""
+def verify(shop: Workshop, progress: Progress, subset: float = 1.0) -> Inspection:
+    """Read archives again, `subset` (a share) of each vault, those first that were not read for longest; with it all set-aside originals.
+
+    Changes nothing, and needs no lock: what a run at work has just changed is looked at again before it is called damaged. A worker that
+    dies on an archive counts as damage of that archive.
+    """
     damages: list[Damage] = []
+    mendable: list[tuple[Gallery, PhotoRow]] = []
     archives = originals = 0
     passed_by: list[str] = []
     for gallery in shop.galleries:
@@ -49,26 +63,82 @@ def verify(shop: Workshop, progress: Progress) -> Inspection:
             passed_by.append(str(error))
             continue
         rows = [row for row in shop.catalog.rows(gallery=gallery.key) if row.has_archive]
-        found = dict(gallery.vault.archives()) if is_folder(gallery.vault.folder) else {}
-        expected = {row.sha256 or "": gallery.vault.archive_path(row.sha256 or "") for row in rows}
-        progress.start(len(found | expected), shown(gallery.root))
-        for digest, path in sorted((found | expected).items()):
+        chosen = _chosen(shop, gallery, rows, subset)
+        progress.start(len(chosen), shown(gallery.root))
+        for digest, path in chosen:
             mine = [row for row in rows if row.sha256 == digest]
             progress.step(path.name)
             trouble = _archive_trouble(shop, path, {row.archive_sha256 for row in mine})
+            if trouble and mine and not any(_is_still(shop, row) for row in mine):
+                trouble = ""  # a run that is at work has just changed it
             progress.done(path.name, trouble or "good")
             archives += 1
+            _note(shop, gallery, digest, trouble)
             if trouble:
-                damages.append(_damage(gallery, path, mine, trouble, any(_original_is_there(gallery, row) for row in mine)))
+                safe = [row for row in mine if _original_is_there(gallery, row)]
+                damages.append(_damage(gallery, path, mine, trouble, bool(safe)))
+                mendable += [(gallery, row) for row in safe if row.state is State.RETIRED][:1]
         for row in rows:
             if row.state is State.RETIRED:
                 originals += 1
                 aside = gallery.vault.aside_path(row.location, row.sha256 or "")
                 trouble = _original_trouble(aside, row.sha256)
-                if trouble:
+                if trouble and _is_still(shop, row):
                     damages.append(_damage(gallery, aside, [row], trouble, False))
     progress.close()
-    return Inspection(archives, originals, tuple(damages), tuple(passed_by))
+    return Inspection(archives, originals, tuple(damages), tuple(passed_by), tuple(mendable))
+
+
+def mend(shop: Workshop, gallery: Gallery, row: PhotoRow) -> bool:
+    """The original of a photo with a damaged archive goes back in place, and is archived anew at once; whether that was done.
+
+    The damaged archive keeps its bytes under another name until the new one is proven. Raises StorageError, WorkerError; then the original
+    is in place or set aside.
+    """
+    gallery = next(each for each in shop.galleries if each.key == gallery.key)
+    shop.lock_vault(gallery)
+    if not _is_still(shop, row) or not _original_is_there(gallery, row):
+        return False
+    archive, old = gallery.vault.archive_path(row.sha256 or ""), None
+    gallery.vault.put_back(row.location, row.sha256 or "", row.stand_in_sha256)
+    shop.catalog.requeue(row.id)
+    if archive.exists():
+        old = durable.set_out_of_the_way(archive)
+    outcome = Optimizer(gallery, shop.catalog, shop.codec, shop.clock).step(row.id)
+    if outcome is None or outcome.kind is not Kind.ARCHIVED:
+        return False
+    if old is not None:
+        durable.remove(old)
+    shop.catalog.inspected(gallery.key, row.sha256 or "")
+    return True
+
+
+def _chosen(shop: Workshop, gallery: Gallery, rows: list[PhotoRow], subset: float) -> list[tuple[str, Path]]:
+    """Archives that are there or should be, by the digest of their original; of a subset, the longest unread."""
+    found = dict(gallery.vault.archives()) if is_folder(gallery.vault.folder) else {}
+    every = found | {row.sha256 or "": gallery.vault.archive_path(row.sha256 or "") for row in rows}
+    read = shop.catalog.inspections(gallery.key)
+    by_age = sorted(every, key=lambda digest: (read.get(digest, (0, ""))[0], digest))
+    return [(digest, every[digest]) for digest in by_age[: math.ceil(len(every) * subset)]]
+
+
+def _is_still(shop: Workshop, row: PhotoRow) -> bool:
+    try:
+        now = shop.catalog.get(row.id)
+    except Missing:
+        return False
+    return (now.state, now.archive_sha256, now.superseded_at) == (row.state, row.archive_sha256, row.superseded_at)
+
+
+def _note(shop: Workshop, gallery: Gallery, digest: str, trouble: str) -> None:
+    """In the catalogue, where that can be written; a damaged archive is called damaged there until it was mended."""
+    if not shop.places.catalog_file.exists():
+        return
+    try:
+        with Catalog(shop.places.catalog_file, lambda: shop.clock.now().timestamp()) as catalog:
+            catalog.inspected(gallery.key, digest, trouble)
+    except StorageError as error:
+        _log.warning("not noted: %s", error)
 
 
 def _archive_trouble(shop: Workshop, path: Path, known: set[str | None]) -> str:

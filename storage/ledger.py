@@ -126,6 +126,22 @@ class Ledger:
         with translated_sqlite(self.path):
             return summary.totals(self._connection, gallery, graces_s or {})
 
+    # What `verify` read.
+
+    def inspected(self, gallery: bytes, sha256: str, damage: str = "") -> None:
+        """The archive of this original was read again just now; `damage` says what was wrong with it."""
+        with self._transaction():
+            self._connection.execute(
+                "INSERT OR REPLACE INTO inspections (gallery, sha256, inspected_at, damage) VALUES (?, ?, ?, ?)",
+                (gallery, sha256, self._now(), damage),
+            )
+
+    def inspections(self, gallery: bytes) -> dict[str, tuple[int, str]]:
+        """By the original's digest: when its archive was last read, and what was wrong with it then."""
+        with translated_sqlite(self.path):
+            cursor = self._connection.execute("SELECT sha256, inspected_at, damage FROM inspections WHERE gallery = ?", (gallery,))
+            return {sha256: (at, damage) for sha256, at, damage in cursor}
+
     # Runs, for the history.
 
     def started_run(self, command: str, prediction: Mapping[str, Any] | None = None) -> int:

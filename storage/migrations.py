@@ -167,3 +167,19 @@ def m006_what_the_guard_measured(db: Database) -> None:
         "WHERE superseded_at IS NULL AND lane = 'neural'"
     )
     db.execute("PRAGMA user_version = 6")
+
+
+@migrations()
+def m007_when_archives_were_read_again(db: Database) -> None:
+    db.execute(
+        """
+        CREATE TABLE inspections (
+            gallery BLOB NOT NULL,
+            sha256 TEXT NOT NULL,
+            inspected_at INTEGER NOT NULL,
+            damage TEXT NOT NULL DEFAULT '',
+            PRIMARY KEY (gallery, sha256)
+        ) STRICT, WITHOUT ROWID
+        """
+    )
+    db.execute("PRAGMA user_version = 7")

@@ -7,20 +7,42 @@ from daemon.places import Places
 
 
 @click.command()
+@click.option("--subset", metavar="SHARE", default="100%", help="Only so many, such as 5%: those that were not read for longest.")
+@click.option("--no-repair", is_flag=True, help="Only look, also where the original is at hand.")
 @json_option
 @click.pass_obj
-def verify(places: Places, as_json: bool) -> None:
-    """Read every archive again from the disk and decode it. Says which ones are damaged, and changes nothing."""
+def verify(places: Places, subset: str, no_repair: bool, as_json: bool) -> None:
+    """Read every archive again from the disk and decode it. Says which ones are damaged.
+
+    While the original of a damaged archive is still in grace, it is archived anew. Works beside another instance, but does not repair then.
+    """
     from daemon import inspection, settings
     from daemon.composition import Workshop
-    from daemon.errors import DamageFound, GalleryGone, NothingToDo
+    from daemon.errors import DamageFound, GalleryGone, NothingToDo, WorkerError
+    from daemon.keys import share
+    from daemon.report import photos
+    from storage.errors import StorageError
 
-    with Workshop(places, settings.read(places.config_file)) as shop:
-        found = inspection.verify(shop, watch())
+    try:
+        part = share(subset) if subset != "100%" else 1.0
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--subset") from error
+    wanted = settings.read(places.config_file)
+    with Workshop(places, wanted, reading=True) as shop:
+        found = inspection.verify(shop, watch(), part)
+    mended: set[str] = set()
+    if found.mendable and not no_repair:
+        try:
+            with Workshop(places, wanted) as shop:
+                for gallery, row in found.mendable:
+                    if inspection.mend(shop, gallery, row):
+                        mended.add(str(gallery.vault.archive_path(row.sha256 or "")))
+        except (StorageError, WorkerError) as error:
+            remark(f"Not repaired: {error}")
     if as_json:
         from dataclasses import asdict
 
-        damages = [asdict(each) for each in found.damages]
+        damages = [asdict(each) | {"mended": each.file in mended} for each in found.damages]
         emit("verify", archives=found.archives, originals=found.originals, damages=damages, galleries_passed_by=found.passed_by)
     else:
         if found.archives:
@@ -28,12 +50,17 @@ def verify(places: Places, as_json: bool) -> None:
             say(f"{state}: {found.archives} archives read and decoded, {found.originals} set-aside originals compared.")
         for each in found.damages:
             remark(f"Damaged: {each.file}: {each.what}; photo: {', '.join(each.photos) or 'none that is known'}.")
-            if each.original_safe:
+            if each.file in mended:
+                remark("  Mended: its original was still in grace, and was archived anew.")
+            elif each.original_safe:
                 remark("  Its original is still there: restore it now, or leave it in place.")
-    if found.damages:
+    left = [each for each in found.damages if each.file not in mended]
+    if left:
         for trouble in found.passed_by:
             remark(trouble)
-        raise DamageFound(f"{len(found.damages)} damaged.")
+        raise DamageFound(f"{len(left)} damaged.")
+    if mended:
+        remark(f"{photos(len(mended))} mended; ask the disk how it is (smartctl).")
     if found.passed_by:
         raise GalleryGone("\n".join(found.passed_by))
     if not found.archives:

@@ -1,0 +1,106 @@
+"""Damage is found, whatever bit it is, and mended while the original is at hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner, Result
+
+from daemon.cli.main import cli
+from daemon.exits import ExitCode
+from daemon.places import Places
+from daemon.settings import Settings
+from storage.catalog import Catalog
+from storage.states import State
+
+if TYPE_CHECKING:
+    from conftest import Home
+
+Photo = Callable[..., bytes]
+
+
+@pytest.fixture
+def run(home: Home, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    from daemon import composition
+
+    class Here(composition.Workshop):
+        """With the clock and the codec of the test."""
+
+        def __init__(self, places: Places, settings: Settings, *_: object, reading: bool = False) -> None:
+            super().__init__(places, settings, home.clock, lambda _: home.codec, reading=reading)
+
+    monkeypatch.setattr(composition, "Workshop", Here)
+    options = ["--config", str(home.places.config_file), "--state", str(home.places.state_folder)]
+    return lambda *arguments: CliRunner().invoke(cli, [*options, *arguments])
+
+
+def archives(home: Home) -> list[Path]:
+    return sorted((home.root / ".gallery-optimizer/archives").rglob("*.nphoto"))
+
+
+def flip(path: Path, at: int = -5) -> None:
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1
+    path.write_bytes(data)
+
+
+def test_a_flipped_bit_is_mended_from_the_original(home: Home, photo: Photo, run: Callable[..., Result]) -> None:
+    (home.root / "a.jpg").write_bytes(photo())
+    home.optimize()
+    stand_in, (archive,) = (home.root / "a.jpg").read_bytes(), archives(home)
+    good = archive.read_bytes()
+    flip(archive)
+    result = run("verify")
+    assert result.exit_code == ExitCode.DONE, result.output
+    assert "Mended" in result.output
+    assert archive.read_bytes() == good
+    assert (home.root / "a.jpg").read_bytes() == stand_in
+    assert archives(home) == [archive]
+    assert [path.name for path in archive.parent.iterdir()] == [archive.name]
+    assert run("verify").exit_code == ExitCode.DONE
+
+
+def test_without_an_original_it_is_noted_and_told(home: Home, photo: Photo, run: Callable[..., Result]) -> None:
+    home.configure('grace = "0 days"')
+    (home.root / "a.jpg").write_bytes(photo())
+    home.optimize()
+    (archive,) = archives(home)
+    flip(archive)
+    before = home.files()
+    result = run("verify", "--json")
+    assert result.exit_code == ExitCode.DAMAGE
+    assert json.loads(result.stdout)["damages"][0]["mended"] is False
+    assert home.files() == before
+    with Catalog(home.places.catalog_file, read_only=True) as catalog:
+        ((_, damage),) = catalog.inspections(str(home.root).encode()).values()
+    assert "not the ones that were proven" in damage
+
+
+def test_a_subset_takes_those_that_waited_longest(home: Home, photo: Photo, run: Callable[..., Result]) -> None:
+    for seed in range(5):
+        (home.root / f"{seed}.jpg").write_bytes(photo(seed))
+    home.optimize()
+    for night in range(3):
+        home.clock.forward(days=1)
+        assert "2 archives" in run("verify", "--subset", "40%").stdout
+        with Catalog(home.places.catalog_file, read_only=True) as catalog:
+            assert len(catalog.inspections(str(home.root).encode())) == min(5, 2 * night + 2)
+    assert run("verify", "--subset", "5").exit_code == ExitCode.USAGE
+
+
+def test_looking_needs_no_lock_and_repairing_does(home: Home, photo: Photo, run: Callable[..., Result]) -> None:
+    (home.root / "a.jpg").write_bytes(photo())
+    home.optimize()
+    (archive,) = archives(home)
+    with home.shop():
+        assert run("verify").exit_code == ExitCode.DONE
+        flip(archive)
+        result = run("verify")
+    assert result.exit_code == ExitCode.DAMAGE
+    assert "Not repaired: another instance" in result.output
+    with Catalog(home.places.catalog_file, read_only=True) as catalog:
+        assert [row.state for row in catalog.rows()] == [State.RETIRED]
