@@ -80,9 +80,10 @@ def encode(source: Path, goal: Path, rate: float | None, quality: str | None, fo
 @click.command()
 @_input
 @_output
+@click.option("--reference", is_flag=True, help="Slowly, by the decoder that the format is written down as: the pixels alone, to a PNG.")
 @_force
 @json_option
-def decode(source: Path, goal: Path, force: bool, as_json: bool) -> None:
+def decode(source: Path, goal: Path, reference: bool, force: bool, as_json: bool) -> None:
     """Decode one archive into a JPEG or PNG, as the ending of OUT says."""
     from daemon.composition import start_workers
     from daemon.errors import CommandFailed
@@ -93,20 +94,41 @@ def decode(source: Path, goal: Path, force: bool, as_json: bool) -> None:
     formats: dict[str, Format] = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png"}
     if goal.suffix.lower() not in formats:
         raise click.UsageError(f"{shown(goal)}: OUT must end in .jpg, .jpeg or .png.")
+    if reference and goal.suffix.lower() != ".png":
+        raise click.UsageError(f"{shown(goal)}: with --reference, OUT must end in .png.")
     _check(source, goal, force)
     if not source.is_file():
         raise Missing(f"{shown(source)} is not there, or no file")
-    with start_workers() as workers:
-        answer = workers.restore(RestoreJob(source.resolve(), formats[goal.suffix.lower()]))
-    if isinstance(answer, Refused) and answer.reason == "corrupt":
-        raise CommandFailed(f"{shown(source)}: it is no archive, or a damaged one ({answer.detail}).")
-    if isinstance(answer, Refused):
-        raise _refusal(source, answer)
-    _write(goal, answer.data, force)
-    if as_json:
-        emit("decode", bytes=len(answer.data), archive_sha256=answer.archive_sha256)
+    if reference:
+        data, archive_sha256 = _by_reference(source)
     else:
-        say(f"{shown(goal)}: {amount(len(answer.data))}")
+        with start_workers() as workers:
+            answer = workers.restore(RestoreJob(source.resolve(), formats[goal.suffix.lower()]))
+        if isinstance(answer, Refused) and answer.reason == "corrupt":
+            raise CommandFailed(f"{shown(source)}: it is no archive, or a damaged one ({answer.detail}).")
+        if isinstance(answer, Refused):
+            raise _refusal(source, answer)
+        data, archive_sha256 = answer.data, answer.archive_sha256
+    _write(goal, data, force)
+    if as_json:
+        emit("decode", bytes=len(data), archive_sha256=archive_sha256)
+    else:
+        say(f"{shown(goal)}: {amount(len(data))}")
+
+
+def _by_reference(source: Path) -> tuple[bytes, str]:
+    """The pixels of an archive as a PNG, and the archive's digest."""
+    from codec import reference
+    from codec.errors import CodecError
+    from daemon.errors import CommandFailed
+    from storage.digest import read_once
+    from storage.errors import shown
+
+    snapshot = read_once(source)
+    try:
+        return reference.png(reference.decode(reference.pixel_stream(snapshot.data))), snapshot.sha256
+    except CodecError as error:
+        raise CommandFailed(f"{shown(source)}: it can't be decoded ({error}).") from None
 
 
 def _check(source: Path, goal: Path, force: bool) -> None:
