@@ -151,14 +151,20 @@ class Copies:
                 self._finest = trials.finest(self._room)
             copy = self._last[1] if self._last[0] == found.stream else None
             copy = copy or self._coarsest(found, trials, tries=_TRIES)
-            if copy is not None:
+            if copy is not None and found.passed:
                 return found, copy.structure, copy.whole
             if found.quality == TOP_QUALITY or self._finest < 0:
                 break
             needed = max(self.at_least + trials.at(self._finest).loss + self._off, found.score.whole + _LEAST_RAISE)
             better = math.ceil(Curve().after(found.quality, found.score.whole).crossing(needed))
             found = Found.at(
-                min(better, TOP_QUALITY), self.picture.pixels, found.analysed, model, offsets=found.offsets, profile=self.profile
+                min(better, TOP_QUALITY),
+                self.picture.pixels,
+                found.analysed,
+                model,
+                level=found.level,
+                offsets=found.offsets,
+                profile=self.profile,
             )
         if places_matter(structure):
             raise Unsupported("multi-picture", f"no JPEG that fits between the places named in the file scores {self.at_least:.1f}")
@@ -198,7 +204,3 @@ class Copies:
     def _whole(self, data: bytes) -> float:
         return ssimulacra2(self.picture.pixels, container.read(data).pixels, profile=self.profile)
 
-
-def fitting_copy(picture: Picture, found: Found, model: Model, size_bytes: int, at_least: float | None) -> tuple[Found, Structure, float]:
-    """`Copies.fit`, where the search was not told what a copy needs."""
-    return Copies(picture, size_bytes, at_least).fit(found, model)

@@ -18,13 +18,14 @@ from codec.conversion import Format, converted
 from codec.errors import Corrupt, Unsupported
 from codec.examination import Examination
 from codec.facts import Facts
-from codec.fineness import fitting_copy
+from codec.fineness import Copies
 from codec.guard import measure
 from codec.levels import COPY_MARGIN, Level
 from codec.model import Model, load_model
 from codec.network.constants import TOP_QUALITY
 from codec.neural import Analysed, Pixels, decode_pixels, quality_of, read_head
 from codec.picture import JpegStructure, Picture, Structure
+from codec.profile import profile_of
 from codec.quality import ssimulacra2
 from codec.rate import MARGIN, Found, fewest_bits
 
@@ -71,13 +72,14 @@ def archive_photo(
     picture = picture or admitted(original, graphics_too=rate is not None)
     kept = container.to_sections(picture.structure)
     most = min((1 - min_saving) * len(original) - allowance_bytes, most_bytes)
+    profile = profile_of(picture.structure)
+    copies = Copies(picture, len(original), None if rate is not None else level.whole - COPY_MARGIN + MARGIN)
     if rate is None:
         room = most - sum(map(len, kept.values())) - _HEADROOM_BYTES
-        found = fewest_bits(picture.pixels, model, level, most_bytes=room)
+        found = fewest_bits(picture.pixels, model, level, most_bytes=room, profile=profile, needs=copies)
     else:
-        found = Found.at(quality_of(rate), picture.pixels, Analysed(picture.pixels, model), model)
-    at_least = None if rate is not None else level.whole - COPY_MARGIN + MARGIN
-    found, structure, copy_whole = fitting_copy(picture, found, model, len(original), at_least)
+        found = Found.at(quality_of(rate), picture.pixels, Analysed(picture.pixels, model), model, profile=profile)
+    found, structure, copy_whole = copies.fit(found, model)
     measured = {
         "level": level.name,
         "whole": round(found.score.whole, 3),
@@ -85,6 +87,7 @@ def archive_photo(
         "tile": list(found.score.tile),
     }
     measured |= {"copy_whole": round(copy_whole, 3), "quality": found.quality, "guarded": rate is None}
+    measured |= {} if found.verdict is None else found.verdict.as_dict()
     if because is not None:
         measured |= {"choice": because[0], "why": because[1]}
     sections = {

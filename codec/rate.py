@@ -10,6 +10,7 @@ from typing import Final, Protocol, Self
 
 from codec.curve import SLOPE, Curve, typical
 from codec.errors import Unsupported
+from codec.guard import Verdict, judge
 from codec.levels import Level
 from codec.model import Model
 from codec.network.constants import TOP_QUALITY
@@ -33,7 +34,7 @@ _KNOWN_WITHIN: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What the search settled on."""
+    """A trial of the whole photo, and in the end what the search settled on."""
 
     stream: bytes
     quality: int
@@ -41,9 +42,11 @@ class Found:
     score: Score
     analysed: Analysed
     offsets: Offsets | None = None
-    passed: bool = True
+    level: Level | None = None
+    """What the guard judged it by, the margin included; None where it was not asked."""
+    verdict: Verdict | None = None
     needed: float = 0.0
-    troubles: tuple[Area | None, ...] = ()
+    """What the whole photo must score for other reasons than the level."""
 
     @classmethod
     def at(
@@ -53,17 +56,36 @@ class Found:
         analysed: Analysed,
         model: Model,
         *,
+        level: Level | None = None,
         offsets: Offsets | None = None,
         profile: Profile | None = None,
     ) -> Self:
-        """Encode the whole at a quality and measure."""
+        """Encode the whole at a quality; let the guard judge it by a level, or else measure it only."""
         encoded = analysed.encode(quality, offsets)
         decoded = encoded.decoded(model)
-        return cls(encoded.stream, encoded.quality, decoded, score(pixels, decoded, profile=profile), analysed, offsets)
+        verdict = None if level is None else judge(pixels, decoded, level, profile=profile)
+        found = score(pixels, decoded, profile=profile) if verdict is None else verdict.score
+        return cls(encoded.stream, encoded.quality, decoded, found, analysed, offsets, level, verdict)
 
     @property
     def size_bytes(self) -> int:
         return len(self.stream)
+
+    @property
+    def passed(self) -> bool:
+        return (self.verdict is None or self.verdict.passed) and self.score.whole >= self.needed
+
+    @property
+    def lead(self) -> float:
+        """Points above what is asked for, of whatever is nearest to failing."""
+        lead = self.score.whole - self.needed
+        return lead if self.verdict is None else min(lead, self.verdict.lead)
+
+    @property
+    def troubles(self) -> tuple[Area | None, ...]:
+        """Where the guard found distortions; None for the whole photo."""
+        found = () if self.verdict is None else self.verdict.findings
+        return tuple(area for finding in found for area in (finding.areas or (None,)))
 
 
 class Needs(Protocol):
@@ -81,7 +103,8 @@ def fewest_bits(
     """Encode with the fewest bytes whose decoded picture passes `level`.
 
     `profile` says what colours the pixels are, None for sRGB. Raises Unsupported('no-gain') as soon as it is clear that the stream can't
-    stay under `most_bytes`, and Unsupported('quality-not-reached').
+    stay under `most_bytes`, ('quality-not-reached'), and ('distortion') where the scores are reached and the guard sees what no better
+    quality cures.
     """
     level = replace(level, whole=level.whole + MARGIN, worst_tile=level.worst_tile + MARGIN)
     sample, guess = sample_of(pixels), Guess(typical(level.whole), SLOPE, 0)
@@ -91,9 +114,8 @@ def fewest_bits(
     analysed = Analysed(pixels, model)
 
     def trial(plan: Plan) -> Found:
-        found = Found.at(plan.quality, pixels, analysed, model, offsets=plan.offsets, profile=profile)
-        needed = needs.check(found) if needs is not None else 0.0
-        return replace(found, needed=needed, passed=passes(found.score, level) and found.score.whole >= needed)
+        found = Found.at(plan.quality, pixels, analysed, model, level=level, offsets=plan.offsets, profile=profile)
+        return replace(found, needed=needs.check(found) if needs is not None else 0.0)
 
     def hopeless(found: Found) -> bool:
         return not found.passed and found.size_bytes > _CLEARLY * most_bytes
@@ -104,6 +126,8 @@ def fewest_bits(
     if not passes(found.score, level):
         lead = min(found.score.whole - level.whole, found.score.worst_tile - level.worst_tile) + MARGIN
         raise Unsupported("quality-not-reached", f"{lead:+.1f} points beside the level {level.name}")
+    if found.verdict is not None and not found.verdict.passed:
+        raise Unsupported("distortion", "; ".join(finding.sentence for finding in found.verdict.findings))
     return found
 
 

@@ -3,9 +3,9 @@
 It knows neither the codec nor the guard: a trial is a function.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import ceil
 from typing import Final, Protocol, Self, TypeVar
 
 import numpy as np
@@ -22,13 +22,16 @@ NEAR: Final = 1.01
 _ROUNDING: Final = 0.4
 """What the best guess is lowered by before it is rounded up: what lies that little above a whole step may as well lie below it."""
 
-TRIES: Final = 6
-TRIES_ONCE_PASSED: Final = 3
+NEARLY: Final = 4.0
+"""The same after as many tries as a search should take."""
+
+TRIES_FOR_THE_BEST: Final = 3
+TRIES: Final = 5
 
 _SAFETY: Final = 0.3
 """Quality steps that a plan is put above the crossing, so that a correction rarely has to be corrected."""
 
-_CURE: Final = STEPS // 2
+_LEAST_CURE, _MOST_CURE = 4, STEPS
 """Quality steps by which a place is raised where the guard found a distortion that scores do not see."""
 
 
@@ -67,6 +70,9 @@ class Outcome(Protocol):
     @property
     def passed(self) -> bool: ...
     @property
+    def lead(self) -> float:
+        """Points above what is asked for, of whatever is nearest to failing."""
+    @property
     def needed(self) -> float:
         """What the whole photo must score, as the trial showed, for other reasons than the level."""
     @property
@@ -93,9 +99,9 @@ def fewest_bytes(
         aims.learn(plan, outcome)
         if outcome.passed and (best is None or outcome.size_bytes < best[1].size_bytes):
             best = plan, outcome
-        content = best is not None and best[0].mean - aims.plan(-_ROUNDING).mean <= NEAR
-        exhausted = plan.topmost if best is None else len(tried) >= TRIES_ONCE_PASSED
-        if content or exhausted or enough(outcome) or len(tried) >= TRIES:
+        above = math.inf if best is None else best[0].mean - aims.plan(-_ROUNDING).mean
+        content = above <= (NEAR if len(tried) < TRIES_FOR_THE_BEST else NEARLY)
+        if content or (best is None and plan.topmost) or enough(outcome) or len(tried) >= TRIES:
             return outcome if best is None else best[1]
         plan = aims.plan(_SAFETY)
         while any(plan.same(other) for other in tried):
@@ -127,11 +133,13 @@ class _Aims:
         troubles = outcome.troubles
         if not troubles and score.whole >= self._wanted and score.worst_tile >= self._level.worst_tile:
             troubles = (None,)
+        steps_a_point = 1 / (self._whole.slope * max(100 - score.whole, 1))
+        cure = min(max(math.ceil(-outcome.lead * steps_a_point), _LEAST_CURE), _MOST_CURE)
         for place in troubles:
             if place is None:
-                self._floor = max(self._floor, plan.quality + _CURE)
+                self._floor = max(self._floor, plan.quality + cure)
             else:
-                self._cures[place] = least_quality(plan.quality, plan.offsets, place) + _CURE
+                self._cures[place] = least_quality(plan.quality, plan.offsets, place) + cure
 
     def plan(self, above: float) -> Plan:
         """The lowest mean quality that should content the whole photo, every tile and the guard, and `above` it."""
@@ -148,9 +156,9 @@ class _Aims:
         return self._with(base, needs)
 
     def _with(self, base: int, needs: dict[Area, float]) -> Plan:
-        offsets = raised(self.shape, ((area, ceil(need) - base) for area, need in needs.items() if need > base))
+        offsets = raised(self.shape, ((area, math.ceil(need) - base) for area, need in needs.items() if need > base))
         return Plan(base, offsets)
 
 
 def _clipped(quality: float) -> int:
-    return min(max(ceil(quality), 0), TOP_QUALITY)
+    return min(max(math.ceil(quality), 0), TOP_QUALITY)

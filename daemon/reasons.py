@@ -45,6 +45,7 @@ REASONS: MappingProxyType[str, str] = MappingProxyType(
         "hierarchical": "the JPEG is hierarchical, which most programs can't read",
         "dnl": "the JPEG tells its height only after the picture",
         "animated": "the picture moves (APNG)",
+        "hdr-png": "the PNG's colours are HDR (PQ or HLG), which the guard can't judge",
         "critical-chunk": "the PNG has a part that this version does not understand",
         "cgbi": "it is Apple's own variant of PNG",
         "idot": "the PNG has Apple's index into its data, which a copy could not keep",
@@ -60,6 +61,7 @@ REASONS: MappingProxyType[str, str] = MappingProxyType(
         "repack-failed": "packing the PNG anew would change it",
         "no-gain": "the archive and the stand-in together would not save enough",
         "quality-not-reached": "the quality you asked for can't be reached at any size",
+        "distortion": "the copy would reach the scores and still show a distortion, which no better quality cures",
         "copy-quality": "a restored JPEG would look worse than the quality you asked for allows",
         # from the work
         "archive-in-use": "another photo with the same bytes has an archive of another quality",

@@ -22,7 +22,7 @@ from codec.photo import Archived, archive_photo, examine, restore_photo
 from codec.picture import JpegStructure, PngStructure
 from codec.quality import ssimulacra2
 
-EASY = Level("easy", 60.0, 50.0)
+EASY = Level("compact", 60.0, 50.0)
 ICC = b"ICC_PROFILE\0\1\1" + b"no profile at all, kept verbatim all the same"
 XMP = b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"
 TRAILER = b"SEFT a trailer\xff\xd9\0" * 9
@@ -75,7 +75,7 @@ def test_an_archive_saves_keeps_the_level_and_says_what_was_measured(made: Archi
     assert Facts.from_bytes(parts.sections["FACT"]) == facts_of(original)
     said = canonical.load(parts.sections["QUAL"])
     assert said["whole"] == pytest.approx(made.whole, abs=1e-3)
-    assert (said["quality"], said["level"], said["guarded"]) == (made.quality_index, "easy", True)
+    assert (said["quality"], said["level"], said["guarded"]) == (made.quality_index, "compact", True)
 
 
 def test_a_restored_jpeg_keeps_everything_around_the_pixels(made: Archived, original: bytes, model: Model) -> None:
@@ -200,7 +200,7 @@ def test_nothing_to_gain(original: bytes, model: Model) -> None:
 
 def test_a_level_out_of_reach(original: bytes, model: Model) -> None:
     with pytest.raises(Unsupported) as caught:
-        archived(original, model, Level("beyond", 99.9, 99.9), min_saving=-math.inf)
+        archived(original, model, Level("compact", 99.9, 99.9), min_saving=-math.inf)
     assert reason_of(caught) == "quality-not-reached"
 
 
