@@ -4,6 +4,7 @@ DaemonError
 ├── Misconfigured      the configuration can't be understood; names the file, the key and the line
 ├── NoGallery          nothing is configured that the command could work on
 ├── GalleryGone        a gallery's folder is missing or suddenly empty: nothing is touched, nothing forgotten
+├── Stopped            a person asked for a stop, by a file
 ├── WrongPath          a path given by the user that the command can't use
 ├── NothingToDo        there is nothing that the command would change
 ├── AlreadyRunning     another instance works on the same state
@@ -35,6 +36,10 @@ class NoGallery(DaemonError):
 
 
 class GalleryGone(DaemonError):
+    exit_code = ExitCode.FAILED
+
+
+class Stopped(DaemonError):
     exit_code = ExitCode.FAILED
 
 

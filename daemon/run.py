@@ -8,7 +8,7 @@ from pathlib import Path
 from daemon.composition import Workshop
 from daemon.discovery import Found, admit, check_presence, look
 from daemon.energy import EnergyMeter, processor_s
-from daemon.errors import GalleryGone, WorkerError, WrongPath
+from daemon.errors import GalleryGone, Stopped, WorkerError, WrongPath
 from daemon.galleries import Gallery, holding, place
 from daemon.in_place import Beside, lay_beside
 from daemon.optimizer import Kind, Optimizer, Outcome
@@ -18,6 +18,7 @@ from daemon.predictions import fitting
 from daemon.purging import purge_due
 from daemon.reasons import sentence
 from daemon.recovery import recover
+from daemon.surprise import Look, check_stop, look_around
 from storage.errors import Locked, StorageError, shown
 
 _log = logging.getLogger(__name__)
@@ -83,8 +84,10 @@ class Summary:
                 return "changed meanwhile; next time"
 
 
-def optimize(shop: Workshop, paths: list[Path], progress: Progress) -> Summary:
+def optimize(shop: Workshop, paths: list[Path], progress: Progress, *, as_it_is: bool = False) -> Summary:
     """Work at once on everything that `paths` name (none: on every gallery). A photo that fails does not stop the next.
+
+    `as_it_is`: the user knows that much of a gallery is missing or changed.
 
     Raises WrongPath for a path outside every gallery, Locked for a vault that somebody else works on.
     """
@@ -97,9 +100,12 @@ def optimize(shop: Workshop, paths: list[Path], progress: Progress) -> Summary:
     try:
         for gallery, starts in chosen.items():
             try:
-                _one_gallery(shop, gallery, starts, progress, total, meter)
+                _one_gallery(shop, gallery, starts, progress, total, meter, as_it_is)
             except Locked:
                 raise
+            except Stopped as error:
+                total.gone.append(str(error))
+                break
             except GalleryGone as error:
                 total.gone.append(str(error))
             except StorageError as error:
@@ -131,8 +137,12 @@ def optimize(shop: Workshop, paths: list[Path], progress: Progress) -> Summary:
     return total
 
 
-def _one_gallery(shop: Workshop, gallery: Gallery, starts: list[Path], progress: Progress, total: Summary, meter: EnergyMeter) -> None:
+def _one_gallery(
+    shop: Workshop, gallery: Gallery, starts: list[Path], progress: Progress, total: Summary, meter: EnergyMeter, as_it_is: bool
+) -> None:
+    check_stop(shop.places, gallery)
     check_presence(gallery, shop.catalog)
+    around = Look() if as_it_is else look_around(gallery, shop.catalog)
     if is_folder(gallery.vault.folder):
         shop.lock_vault(gallery)
         total.recovered += recover(gallery, shop.catalog, shop.clock)
@@ -151,6 +161,7 @@ def _one_gallery(shop: Workshop, gallery: Gallery, starts: list[Path], progress:
         assert optimizer is not None
         row = shop.catalog.get(photo_id)
         name = gallery.shown(row.location)
+        check_stop(shop.places, gallery)
         progress.step(name)
         done = optimizer.step(photo_id)
         meter.tick()
@@ -161,7 +172,13 @@ def _one_gallery(shop: Workshop, gallery: Gallery, starts: list[Path], progress:
         if done.kind is Kind.ARCHIVED:
             total.by_lane[shop.catalog.get(photo_id).lane or ""] += 1
         progress.done(name, total.add(name, done))
-    if is_folder(gallery.vault.folder):
+    if around.deleted_in_mass():
+        total.gone.append(
+            f"{around.stand_ins_missing} of {around.stand_ins} stand-ins in {shown(gallery.root)} were deleted, so nothing is purged. "
+            'If it is meant to be so, say "optimize --as-it-is".'
+        )
+    elif is_folder(gallery.vault.folder):
+        check_stop(shop.places, gallery)
         purged = purge_due(shop, gallery)
         total.beside += purged.beside
         total.purged += purged.photos

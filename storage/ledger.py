@@ -4,6 +4,7 @@
 must not pay for importing more than sqlite3.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -96,6 +97,18 @@ class Ledger:
         ):
             yield from page
             after = page[-1].id
+
+    def expected(self, gallery: bytes) -> Iterator[tuple[bytes, int, bool]]:
+        """(absolute path, bytes, whether it is a stand-in) of every file that was under a photo's name when it was last looked at."""
+        with translated_sqlite(self.path):
+            cursor = self._connection.execute(
+                "SELECT path, CASE WHEN state IN ('retired', 'purged') THEN stand_in_bytes ELSE seen_bytes END, "
+                "state IN ('retired', 'purged') FROM photos WHERE gallery = ? AND superseded_at IS NULL AND reason IS NOT 'gone' "
+                "AND (state NOT IN ('retired', 'purged') OR stand_in_sha256 IS NOT NULL)",
+                (gallery,),
+            )
+            for path, size_bytes, stands_in in cursor:
+                yield os.path.join(gallery, path), size_bytes, bool(stands_in)
 
     def unfinished(self) -> list[PhotoRow]:
         """What a crash left behind: ENCODING and COMMITTED rows, and RETIRED or PURGED ones with an intent to restore."""

@@ -13,9 +13,12 @@ from daemon.places import Places
 @click.option("--dry-run", is_flag=True, help="Only say what would be done and saved: encode a sample, change nothing.")
 @click.option("--sample", type=click.IntRange(min=1), metavar="N", help="With --dry-run: encode at most N photos (50).")
 @click.option("--seconds", type=click.FloatRange(min=0), metavar="S", help="With --dry-run: begin no photo after S seconds (120).")
+@click.option("--as-it-is", is_flag=True, help="Also where much of a gallery is suddenly missing or changed: it is meant to be so.")
 @json_option
 @click.pass_obj
-def optimize(places: Places, paths: tuple[Path, ...], dry_run: bool, sample: int | None, seconds: float | None, as_json: bool) -> None:
+def optimize(
+    places: Places, paths: tuple[Path, ...], dry_run: bool, sample: int | None, seconds: float | None, as_it_is: bool, as_json: bool
+) -> None:
     """Archive photos now, and give back the space of originals whose grace is over.
 
     Without PATH all galleries are worked on. A photo named by PATH is worked on even if it was restored or left alone before.
@@ -43,7 +46,7 @@ def optimize(places: Places, paths: tuple[Path, ...], dry_run: bool, sample: int
                     f"Warning: {gallery.root} is a Syncthing folder: stand-ins travel to the other devices, and the archive becomes the"
                     " only full copy. Put .gallery-optimizer into its .stignore."
                 )
-        done = work(shop, list(paths), watch())
+        done = work(shop, list(paths), watch(), as_it_is=as_it_is)
     if as_json:
         emit(
             "optimize",

@@ -1,0 +1,105 @@
+"""A gallery that is suddenly half gone is no wish of its user, until he says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+from daemon.ports import Silence
+from daemon.run import Summary, optimize
+
+if TYPE_CHECKING:
+    from conftest import Home
+
+Photo = Callable[..., bytes]
+
+
+@pytest.fixture
+def dozen(home: Home, photo: Photo) -> Home:
+    """Twelve archived photos in grace."""
+    for seed in range(12):
+        (home.root / f"{seed:02}.jpg").write_bytes(photo(seed % 3) + bytes([seed]))
+    assert home.optimize().archived == 12
+    home.clock.forward(days=8)
+    return home
+
+
+def as_it_is(home: Home) -> Summary:
+    with home.shop() as shop:
+        return optimize(shop, [], Silence(), as_it_is=True)
+
+
+def asides(home: Home) -> int:
+    return len(list((home.root / ".gallery-optimizer/originals").glob("*.original")))
+
+
+def test_half_gone(dozen: Home) -> None:
+    for seed in range(10):
+        (dozen.root / f"{seed:02}.jpg").unlink()
+    before = dozen.files()
+    (said,) = dozen.optimize().gone
+    assert "10 of 12 photos" in said
+    assert "--as-it-is" in said
+    assert dozen.files() == before
+    assert as_it_is(dozen).purged == 12
+
+
+def test_half_different(dozen: Home) -> None:
+    for seed in range(11):
+        (dozen.root / f"{seed:02}.jpg").write_bytes(b"encrypted, pay here" + bytes([seed]))
+    before = dozen.files()
+    (said,) = dozen.optimize().gone
+    assert "11 of 12 photos" in said
+    assert dozen.files() == before
+    assert asides(dozen) == 12
+
+
+def test_deleted_stand_ins_stop_the_purge_and_nothing_else(home: Home, photo: Photo) -> None:
+    for seed in range(30):
+        (home.root / f"{seed:02}.jpg").write_bytes(photo(seed % 3) + bytes([seed]))
+    home.optimize()
+    home.clock.forward(days=8)
+    for seed in range(10):
+        (home.root / f"{seed:02}.jpg").unlink()
+    (home.root / "new.jpg").write_bytes(photo(5))
+    done = home.optimize()
+    assert (done.archived, done.purged) == (1, 0)
+    assert "10 of 30 stand-ins" in done.gone[0]
+    assert as_it_is(home).purged == 30
+
+
+def test_few_may_be_anything(home: Home, photo: Photo) -> None:
+    for seed in range(4):
+        (home.root / f"{seed}.jpg").write_bytes(photo(seed))
+    home.optimize()
+    for seed in range(3):
+        (home.root / f"{seed}.jpg").unlink()
+    assert home.optimize().gone == []
+
+
+@pytest.mark.parametrize("where", ["state", "vault"])
+def test_the_file_that_says_stop(dozen: Home, photo: Photo, where: str) -> None:
+    stop = (dozen.places.state_folder if where == "state" else dozen.root / ".gallery-optimizer") / "stop"
+    stop.touch()
+    (dozen.root / "new.jpg").write_bytes(photo(5))
+    done = dozen.optimize()
+    assert (done.archived, done.purged) == (0, 0)
+    assert "says stop" in done.gone[0]
+    stop.unlink()
+    done = dozen.optimize()
+    assert (done.archived, done.purged) == (1, 12)
+
+
+def test_stop_takes_hold_between_two_photos(home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
+    for seed in range(3):
+        (home.root / f"{seed}.jpg").write_bytes(photo(seed))
+    encode = home.codec.encode
+
+    def encode_and_brake(job: object) -> object:
+        (home.places.state_folder / "stop").touch()
+        return encode(job)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(home.codec, "encode", encode_and_brake)
+    assert home.optimize().archived == 1
