@@ -25,6 +25,8 @@ _REFUSED = {
     b"caBX": ("signed", "C2PA, whose digest no re-coded picture can match"),
     b"dSIG": ("signed", "a digital signature"),
 }
+_HDR = (16, 18)
+"""Transfer functions of a cICP chunk (ITU-T H.273): PQ and HLG, of whose light the guard knows nothing."""
 _CRITICAL = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}  # by colour type
 
@@ -61,6 +63,8 @@ def read(data: bytes) -> Picture:
             raise Unsupported(*_REFUSED[kind])
         if not kind[0] & 0x20 and kind not in _CRITICAL:
             raise Unsupported("critical-chunk", f"an unknown critical chunk {kind.decode('latin-1')}")
+        if kind == b"cICP" and len(chunk) == 16 and chunk[9] in _HDR:
+            raise Unsupported("hdr-png", "PQ or HLG")
     check_area(width, height)
     if sum(map(len, before)) + sum(map(len, after)) > MAX_KEPT_BYTES:
         raise Unsupported("too-large", "more metadata than pictures have")

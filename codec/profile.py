@@ -1,8 +1,8 @@
 """What the numbers of a picture mean: from its colour profile to linear light, for the guard to look at.
 
-Only profiles of a matrix and curves (ICC.1:2022, 8.3.3) and grey ones (8.3.4) are read: every camera and phone writes these. A profile
-with tables (print, XYB) gives None, as does one that can't be read; such pictures are judged as if they were sRGB, which is what a viewer
-without colour management shows.
+A PNG's chunks cICP, iCCP, sRGB and gAMA count in this order (PNG, third edition, 4.3). Of ICC profiles those of a matrix and curves
+(ICC.1:2022, 8.3.3) and grey ones (8.3.4) are read: every camera and phone writes these. A profile with tables (print, XYB) gives None, as
+does one that can't be read; such pictures are judged as if they were sRGB, which is what a viewer without colour management shows.
 """
 
 import struct
@@ -55,7 +55,13 @@ def profile_of(structure: Structure) -> Profile | None:
     if (packed := chunks.get(b"iCCP")) is not None:
         data = _inflated(packed)
         return None if data is None else _parsed(data)
-    return None
+    gamma = chunks.get(b"gAMA", b"")
+    if b"sRGB" in chunks or len(gamma) != 4 or not 10_000 <= int.from_bytes(gamma, "big") <= 200_000:
+        return None
+    exponent = 100_000 / int.from_bytes(gamma, "big")
+    if abs(exponent - 2.2) < 0.02:  # what encoders write for sRGB
+        return None
+    return _made([(np.arange(256) / 255) ** exponent] * 3, np.array(_SRGB))
 
 
 def joined(segments: Iterable[bytes]) -> bytes | None:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from codec import adam7, png
+from codec import adam7, pixel_exact, png
 from codec.errors import CodecError, Corrupt, NotAPicture, Unsupported
 from codec.picture import PngStructure
 
@@ -124,6 +124,14 @@ def test_every_filter_of_an_interlaced_picture_is_undone_by_readers(make_photo: 
         assert np.array_equal(np.asarray(image), photo)
 
 
+@pytest.mark.parametrize("transfer", [16, 18])
+def test_an_hdr_png_is_no_matter_for_the_guard(transfer: int) -> None:
+    data = joined(HEADER, chunk(b"cICP", bytes((9, transfer, 0, 1))), *IMAGE_DATA, END)
+    with pytest.raises(Unsupported) as caught:
+        png.read(data)
+    assert caught.value.reason == "hdr-png"
+
+
 def test_package_photos_come_back_smaller_or_near(package_photos: dict[str, Path]) -> None:
     data = package_photos["astronaut"].read_bytes()
     picture = png.read(data)
@@ -205,3 +213,10 @@ def test_a_flipped_bit_anywhere_in_a_chunk_is_damage() -> None:
     for at in range(8, len(SMALL), 41):
         with pytest.raises(CodecError):
             png.read(SMALL[:at] + bytes((SMALL[at] ^ 4,)) + SMALL[at + 1 :])
+
+
+def test_a_picture_too_large_to_be_looked_at_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(Unsupported) as caught:
+        pixel_exact.preview(SMALL, 64)
+    assert caught.value.reason == "too-large"

@@ -102,12 +102,34 @@ def test_a_mutated_profile_is_read_or_passed_by(seed: int, count: int) -> None:
     assert found is None or np.isfinite(found.curves).all()
 
 
-@pytest.mark.parametrize(("code", "known"), [((12, 13, 0, 1), True), ((9, 14, 0, 1), True), ((1, 13, 0, 1), False), ((9, 16, 0, 1), False)])
+@pytest.mark.parametrize(("code", "known"), [((12, 13, 0, 1), True), ((9, 14, 0, 1), True), ((1, 13, 0, 1), False), ((1, 1, 0, 1), False)])
 def test_the_code_of_a_png_says_it_too(code: tuple[int, ...], known: bool) -> None:
     data = coded(np.zeros((16, 16, 3), np.uint8), P3, "PNG")
     body = b"cICP" + bytes(code)
     chunk = struct.pack(">I", 4) + body + struct.pack(">I", zlib.crc32(body))
     assert (profile_in(data[:33] + chunk + data[33:]) is not None) == known
+
+
+@pytest.mark.parametrize(
+    ("chunks", "known"),
+    [
+        ({b"gAMA": 62_500}, True),
+        ({b"gAMA": 100_000}, True),
+        ({b"gAMA": 45_455}, False),
+        ({b"gAMA": 100_000, b"sRGB": None}, False),
+        ({b"gAMA": 0}, False),
+    ],
+)
+def test_a_gamma_alone_is_a_curve(chunks: dict[bytes, int | None], known: bool) -> None:
+    data = coded(np.zeros((16, 16, 3), np.uint8), None, "PNG")
+    extra = b""
+    for kind, value in chunks.items():
+        body = kind + (b"\0" if value is None else value.to_bytes(4, "big"))
+        extra += struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    found = profile_in(data[:33] + extra + data[33:])
+    assert (found is not None) == known
+    if found is not None:
+        assert np.allclose(found.linear(np.full((1, 1, 3), 128, np.uint8)), (128 / 255) ** (100_000 / chunks[b"gAMA"]), atol=1e-3)  # type: ignore[operator]
 
 
 def test_the_guard_sees_the_same_damage_in_any_colour_space(make_photo: Callable[..., np.ndarray]) -> None:
