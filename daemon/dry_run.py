@@ -20,6 +20,7 @@ from daemon.messages import ExamineJob, RatingJob, Refused
 from daemon.optimizer import encode_job
 from daemon.ports import Progress
 from daemon.run import chosen_galleries
+from daemon.verification import objection
 from storage.digest import read_once
 from storage.errors import StorageError, shown
 from storage.records import PhotoRow
@@ -64,7 +65,7 @@ def dry_run(shop: Workshop, paths: list[Path], progress: Progress, *, sample: in
     shop.codec.examine(ExamineJob(b"", b""))
     forecast.start_s, forecast.start_cpu_s = time.monotonic() - began, processor_s(shop.codec) - first_cpu_s
     number = min(sample, len(units))
-    progress.start(number, f"a sample of at most {number} photos" if number < len(units) else "all photos")
+    progress.start(number, "to be encoded")
     try:
         for index in range(number):
             if index and time.monotonic() - began > seconds:
@@ -128,9 +129,9 @@ def _try(shop: Workshop, gallery: Gallery, row: PhotoRow) -> Trial:
                 reason = made.reason
             else:
                 data = made.repacked or made.archive
-                seen = shop.codec.examine(ExamineJob(data, snapshot.data))
-                if isinstance(seen, Refused) or seen.whole < goal.level.whole or not seen.metadata_equal:
-                    reason = "proof-failed"
+                refused = objection(shop.codec, shop.clock, data, snapshot, goal.level)
+                if refused is not None:
+                    reason = refused.reason
                 else:
                     lane, after_bytes = made.lane, len(data) + (0 if made.repacked else len(made.stand_in))
     except WorkerError as error:

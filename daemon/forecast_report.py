@@ -33,9 +33,11 @@ def as_lines(found: Forecast) -> Iterator["str | Table"]:
 def _work(found: Forecast) -> Iterator["str | Table"]:
     those = f"{photos(found.photos)}, {amount(found.original_bytes)}"
     if found.complete:
-        yield f"To work on: {those}. All were encoded to see what comes out, so these are no guesses."
+        done = "It was" if found.photos == 1 else "All were"
+        yield f"To work on: {those}. {done} encoded to see what comes out, so this is no guess."
     else:
-        yield f"To work on: {those}. {len(found.trials)} of them were encoded to see what comes out; the rest is worked out from those."
+        those_done = "1 of them was" if len(found.trials) == 1 else f"{len(found.trials)} of them were"
+        yield f"To work on: {those}. {those_done} encoded to see what comes out; the rest is worked out from that."
     yield ""
     yield f"Would save:  {_saving(found)}"
     yield f"Would take:  {_span(found.seconds)}"

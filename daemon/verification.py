@@ -5,7 +5,7 @@ from pathlib import Path
 
 from codec.checks import failed
 from codec.levels import EXACT, Level
-from daemon.messages import ExamineJob, Refused
+from daemon.messages import Examined, ExamineJob, Refused
 from daemon.ports import Clock, Codec
 from storage.digest import Snapshot
 from storage.errors import Refused as NotProven
@@ -32,7 +32,16 @@ def prove(codec: Codec, clock: Clock, archive: Path, snapshot: Snapshot, level: 
     A lossless lane has to score 100 whatever the level, and only identical bytes are good for `exact`. Raises WorkerError where the
     verifying process gave no answer.
     """
-    seen = codec.examine(ExamineJob(archive, snapshot.data))
+    return _judged(codec.examine(ExamineJob(archive, snapshot.data)), archive.stat().st_size, clock, snapshot, level)
+
+
+def objection(codec: Codec, clock: Clock, archive: bytes, snapshot: Snapshot, level: Level) -> Refused | None:
+    """Why an archive that was never written would not be proven; for a dry run. Of bytes in memory no proof is given away."""
+    found = _judged(codec.examine(ExamineJob(archive, snapshot.data)), len(archive), clock, snapshot, level)
+    return found if isinstance(found, Refused) else None
+
+
+def _judged(seen: Examined | Refused, archive_bytes: int, clock: Clock, snapshot: Snapshot, level: Level) -> Proven | Refused:
     if isinstance(seen, Refused):
         return Refused("proof-failed", f"{seen.reason}: {seen.detail}")
     if seen.original_sha256 != snapshot.sha256:
@@ -51,7 +60,7 @@ def prove(codec: Codec, clock: Clock, archive: Path, snapshot: Snapshot, level: 
         proof = Proof(
             original_sha256=seen.original_sha256,
             archive_sha256=seen.archive_sha256,
-            archive_bytes=archive.stat().st_size,
+            archive_bytes=archive_bytes,
             level=level.name,
             whole_at_least=needed.whole,
             worst_tile_at_least=needed.worst_tile,

@@ -148,7 +148,7 @@ def test_no_photo_and_one_photo(home: Home, photo: Photo, monkeypatch: pytest.Mo
     (home.root / "a.jpg").write_bytes(photo())
     said = call(home, monkeypatch, "optimize", "--dry-run")
     assert said.exit_code == 0
-    assert "All were encoded" in said.output
+    assert "It was encoded" in said.output
     (home.root / "a.jpg").unlink()
     (home.root / "empty.jpg").touch()
     said = call(home, monkeypatch, "optimize", "--dry-run")
@@ -161,6 +161,14 @@ def test_a_gallery_that_is_not_there_is_named(home: Home, monkeypatch: pytest.Mo
     said = call(home, monkeypatch, "optimize", "--dry-run")
     assert said.exit_code == 1
     assert "is its disk mounted?" in said.output
+
+
+def test_an_archive_that_would_not_be_proven_saves_nothing(home: Home, photo: Photo) -> None:
+    (home.root / "a.jpg").write_bytes(photo(wish="forged"))
+    found = forecast(home)
+    assert [part.name for part in found.likely_left] == ["proof-failed"]
+    assert found.saving.total == 0
+    assert home.optimize().left == {"proof-failed": 1}
 
 
 def test_failures_of_the_codec_are_no_prediction(home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
