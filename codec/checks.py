@@ -37,9 +37,9 @@ CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
         "second-metric": _check(42.0, 37.0, 33.0, "dB", 2, "PSNR-HVS-M of the whole, on which no network was trained"),
         "second-metric-tile": _check(37.0, 32.0, 27.5, "dB", 2, "PSNR-HVS-M of the worst tile"),
         "damage": _check(32.0, 27.0, 22.0, "dB", 2, "PSNR-HVS-M of 32 x 32 pixels: a block that is not the photo's"),
-        "structure": _check(0.03, 0.06, 0.13, "share", 10, "coarse structure that was lost or invented"),
+        "structure": _check(0.03, 0.07, 0.13, "share", 10, "coarse structure that was lost or invented"),
         "dots": _check(0.25, 0.6, 1.0, "times", 10, "a pattern of 2 to 4 pixels that the original does not have"),
-        "patches": _check(0.5, 1.3, 2.0, "levels", 13, "steps at the borders of the codec's patches"),
+        "patches": _check(0.5, 1.1, 1.7, "levels", 13, "steps at the borders of the codec's patches"),
         "seam": _check(1.0, 1.3, 1.8, "levels", 13, "a straight line that the original does not have"),
         "colour": _check(1.0, 1.5, 2.0, "Oklab %", 10, "another colour over 64 x 64 pixels"),
         "colour-shift": _check(0.4, 0.6, 0.8, "Oklab %", 10, "another colour over 256 x 256 pixels"),
@@ -72,11 +72,9 @@ class Measured:
         limit = check.limits[level.name]
         if check.floor:
             points = (self.value - limit) * check.points
-        elif self.value > 0:
-            points = math.log2(limit / self.value) * check.points
         else:
-            points = 100.0
-        return min(points, 100.0) - raised
+            points = 100.0 if self.value <= 0 else math.log2(limit / self.value) * check.points
+        return (100.0 if points > 100 else points) - raised  # what is no number stays none
 
     def sentence(self, level: Level) -> str:
         """For people: what, how much, where, and what is allowed."""

@@ -104,7 +104,7 @@ def judge(original: Pixels, decoded: Pixels, level: Level, *, profile: Profile |
         headroom = each.headroom(level)
         lead = min(lead, headroom)
         measured.append(each)
-        if headroom < 0:
+        if not headroom >= 0:
             limit = limit_of(each.name, level)
             findings.append(Finding(each, limit, _beyond(each.name, limit, maps, sums), each.sentence(level)))
     return Verdict(scored, tuple(measured), tuple(findings), lead)
