@@ -131,14 +131,15 @@ def examine(archive: bytes, original: bytes, model: Model) -> Examination:
     picture = container.read(original)
     if pixels.shape != picture.pixels.shape:
         raise Corrupt(f"the archive decodes to {pixels.shape}, the original has {picture.pixels.shape}")
-    found, measured = measure(picture.pixels, pixels)
+    profile = profile_of(picture.structure)
+    found, measured = measure(picture.pixels, pixels, profile=profile)
     rebuilt = container.write(pixels, structure)
     copy = container.read(rebuilt)
     digest = hashlib.sha256(original).hexdigest()
     return Examination(
         whole=found.whole,
         worst_tile=found.worst_tile,
-        copy_whole=ssimulacra2(picture.pixels, copy.pixels),
+        copy_whole=ssimulacra2(picture.pixels, copy.pixels, profile=profile),
         metadata_equal=_kept(copy.structure) == _kept(picture.structure) and facts.sha256 == digest and facts.size_bytes == len(original),
         original_sha256=digest,
         archive_sha256=hashlib.sha256(archive).hexdigest(),
