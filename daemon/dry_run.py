@@ -20,6 +20,7 @@ from daemon.messages import ExamineJob, RatingJob, Refused
 from daemon.optimizer import encode_job
 from daemon.ports import Progress
 from daemon.run import chosen_galleries
+from daemon.surprise import Look, look_around
 from daemon.verification import objection
 from storage.digest import read_once
 from storage.errors import StorageError, shown
@@ -42,14 +43,16 @@ class _Queue:
     forecast: Forecast = field(default_factory=Forecast)
 
 
-def dry_run(shop: Workshop, paths: list[Path], progress: Progress, *, sample: int = SAMPLE, seconds: float = SECONDS) -> Forecast:
+def dry_run(
+    shop: Workshop, paths: list[Path], progress: Progress, *, sample: int = SAMPLE, seconds: float = SECONDS, as_it_is: bool = False
+) -> Forecast:
     """What `optimize` with the same `paths` would do. `shop` is a rehearsal. At least one photo is encoded, then up to `sample`, and none
-    is begun after `seconds`. Raises WrongPath for a path outside every gallery.
+    is begun after `seconds`. `as_it_is` as for a run. Raises WrongPath for a path outside every gallery.
     """
     queue = _Queue()
     for gallery, starts in chosen_galleries(shop.galleries, paths).items():
         try:
-            _find(shop, gallery, starts, queue)
+            _find(shop, gallery, starts, queue, as_it_is)
         except (GalleryGone, StorageError) as error:
             queue.forecast.gone.append(str(error))
     forecast = queue.forecast
@@ -84,10 +87,11 @@ def dry_run(shop: Workshop, paths: list[Path], progress: Progress, *, sample: in
     return forecast
 
 
-def _find(shop: Workshop, gallery: Gallery, starts: list[Path], queue: _Queue) -> None:
+def _find(shop: Workshop, gallery: Gallery, starts: list[Path], queue: _Queue, as_it_is: bool) -> None:
     """Everything that a run would decide before it encodes the first photo."""
     catalog, forecast = shop.catalog, queue.forecast
     check_presence(gallery, catalog)
+    around = Look() if as_it_is else look_around(gallery, catalog)
     catalog.regrace(gallery.key, gallery.grace_s)
     found = look(gallery, catalog, shop.clock, starts)
     forecast.edited += len(found.edited)
@@ -108,6 +112,9 @@ def _find(shop: Workshop, gallery: Gallery, starts: list[Path], queue: _Queue) -
             forecast.archived += 1
         elif row.state is State.RESTORED:
             forecast.restored += 1
+    if around.deleted_in_mass():
+        forecast.gone.append(around.no_purge(gallery))
+        return
     for row in catalog.due_for_purge(shop.clock.now().timestamp()):
         if row.gallery == gallery.key:
             forecast.due += 1

@@ -173,10 +173,7 @@ def _one_gallery(
             total.by_lane[shop.catalog.get(photo_id).lane or ""] += 1
         progress.done(name, total.add(name, done))
     if around.deleted_in_mass():
-        total.gone.append(
-            f"{around.stand_ins_missing} of {around.stand_ins} stand-ins in {shown(gallery.root)} were deleted, so nothing is purged. "
-            'If it is meant to be so, say "optimize --as-it-is".'
-        )
+        total.gone.append(around.no_purge(gallery))
     elif is_folder(gallery.vault.folder):
         check_stop(shop.places, gallery)
         purged = purge_due(shop, gallery)

@@ -38,6 +38,13 @@ class Look:
         """Whether so many stand-ins are gone that nobody should purge what they stand for."""
         return self.stand_ins_missing >= FEW and self.stand_ins_missing >= PART_DELETED * self.stand_ins
 
+    def no_purge(self, gallery: Gallery) -> str:
+        """What to say where so many are gone."""
+        return (
+            f"{self.stand_ins_missing} of {self.stand_ins} stand-ins in {shown(gallery.root)} were deleted, so nothing is purged. "
+            'If it is meant to be so, say "optimize --as-it-is".'
+        )
+
 
 def look_around(gallery: Gallery, catalog: Catalog) -> Look:
     """Every photo of the catalogue, by its name and size. Raises GalleryGone where half of many are gone or different."""

@@ -26,7 +26,7 @@ def optimize(
     With --dry-run nothing is changed: some photos are really encoded, and what all would save and cost is worked out from them.
     """
     if dry_run:
-        _dry_run(places, paths, sample, seconds, as_json)
+        _dry_run(places, paths, sample, seconds, as_it_is, as_json)
         return
     if sample is not None or seconds is not None:
         raise click.UsageError("--sample and --seconds are for --dry-run.")
@@ -93,7 +93,9 @@ def optimize(
         raise NothingToDo("nothing to do.")
 
 
-def _dry_run(places: Places, paths: tuple[Path, ...], sample: int | None, seconds: float | None, as_json: bool) -> None:
+def _dry_run(
+    places: Places, paths: tuple[Path, ...], sample: int | None, seconds: float | None, as_it_is: bool, as_json: bool
+) -> None:
     from daemon import predictions, settings
     from daemon.composition import Workshop
     from daemon.dry_run import SAMPLE, SECONDS
@@ -107,7 +109,8 @@ def _dry_run(places: Places, paths: tuple[Path, ...], sample: int | None, second
 
     with Workshop(places, settings.read(places.config_file), rehearsal=True) as shop:
         budget = SECONDS if seconds is None else seconds
-        found = rehearse(shop, list(paths), watch(), sample=SAMPLE if sample is None else sample, seconds=budget)
+        most = SAMPLE if sample is None else sample
+        found = rehearse(shop, list(paths), watch(), sample=most, seconds=budget, as_it_is=as_it_is)
         scope, now = scope_of(chosen_galleries(shop.galleries, list(paths))), int(shop.clock.now().timestamp())
     if len(found.failed) < len(found.trials):
         predictions.note(places, found.prediction(scope, now))
