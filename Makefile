@@ -25,7 +25,7 @@ JSON    ?= .bench/rd.json
 FIGURES ?= .bench
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all corpus lint bench-rd bench-speed bench-guard bench-look unit-verify clean
+.PHONY: help run test test-all corpus lint bench-rd bench-speed bench-guard bench-look bench-search unit-verify clean
 
 # The tests run with one thread: torch's threads spin, and two processes with two each slow one another tenfold.
 test test-all corpus: export OMP_NUM_THREADS = 1
@@ -51,8 +51,8 @@ lint: $(VENV)/ready-to-test  ## ruff, mypy and import-linter
 	@$(BIN)/lint-imports
 
 # One thread for each process: threads that spin slow one another tenfold. What is measured of the peers is kept in .bench.
-bench-rd bench-speed bench-guard bench-look: export OMP_NUM_THREADS = 1
-bench-rd bench-speed bench-guard bench-look: export NUMBA_NUM_THREADS = 1
+bench-rd bench-speed bench-guard bench-look bench-search: export OMP_NUM_THREADS = 1
+bench-rd bench-speed bench-guard bench-look bench-search: export NUMBA_NUM_THREADS = 1
 bench-rd: $(VENV)/ready-to-test  ## rate and distortion beside the peers, real bytes: [CROP=1024|0 LIMIT_EACH=3 PEERS=jpeg,avif MODEL=m2|FILE JOBS=2 FIGURES=docs/figures]
 	@$(BIN)/python tests/bench/rd.py --kodak "$(KODAK)" --phone "$(PHONE)" --crop $(CROP) --peers "$(PEERS)" --jobs $(JOBS) \
 	    --cache .bench/rd --json "$(JSON)" --figures "$(FIGURES)" $(if $(MODEL),--model "$(MODEL)") $(if $(LIMIT_EACH),--limit $(LIMIT_EACH))
@@ -66,6 +66,10 @@ bench-guard: $(VENV)/ready-to-test  ## what a gallery comes to, lane by lane, be
 
 bench-look: $(VENV)/ready-to-test  ## pictures to look at: original, ours and AVIF at equal bytes, into .bench/look: [SCORE=80 MODEL=m2|FILE]
 	@$(BIN)/python tests/bench/look.py --phone "$(PHONE)" --kodak "$(KODAK)" --out .bench/look --score $(SCORE) $(if $(MODEL),--model "$(MODEL)")
+
+bench-search: $(VENV)/ready-to-test  ## the rate search beside an exhaustive one, and its cost: [LEVEL=high ONLY=p02,p10 SIZE=2048x1536|whole]
+	@$(BIN)/python tests/bench/search.py --phone "$(PHONE)" --level $(LEVEL) --crop $(if $(findstring x,$(SIZE))$(findstring whole,$(SIZE)),$(SIZE),2048x1536) \
+	    --only "$(ONLY)" --json .bench/search.json
 
 unit-verify:  ## let systemd read the unit files
 	@systemd-analyze verify --man=no systemd/*.service systemd/*.timer

@@ -128,9 +128,13 @@ class _Aims:
         for (top, left), points in score.tiles:
             area = top, left, min(top + TILE, self._size[0]), min(left + TILE, self._size[1])
             self._tiles.setdefault(area, Curve(self._slope)).after(least_quality(plan.quality, plan.offsets, area), points)
+        troubles = outcome.troubles
+        if None not in troubles:
+            self._floor = min(self._floor, plan.quality)
+        for cured in self._cures.keys() - set(troubles):
+            self._cures[cured] = min(self._cures[cured], least_quality(plan.quality, plan.offsets, cured))
         if outcome.passed:
             return
-        troubles = outcome.troubles
         if not troubles and score.whole >= self._wanted and score.worst_tile >= self._level.worst_tile:
             troubles = (None,)
         steps_a_point = 1 / (self._whole.slope * max(100 - score.whole, 1))
