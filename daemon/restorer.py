@@ -222,7 +222,7 @@ def _into(shop: Workshop, gallery: Gallery, row: PhotoRow, target: _Target, fold
     note = ""
     if row.state is State.RETIRED and as_it_is:
         source = gallery.vault.aside_path(row.location, row.sha256 or "")
-        if _from_aside(source, row.sha256, goal):
+        if from_aside(source, row.sha256, goal):
             return Restoration(target.name, Came.AS_IT_IS if target.later else Came.ORIGINAL, goal)
         note = _NO_ORIGINAL
     if row.has_archive and (row.state in (State.RETIRED, State.PURGED) or not as_it_is or _in_its_place(row) is None):
@@ -241,7 +241,7 @@ def _into(shop: Workshop, gallery: Gallery, row: PhotoRow, target: _Target, fold
     return Restoration(target.name, Came.ORIGINAL if snapshot.sha256 == row.sha256 and not target.later else Came.AS_IT_IS, goal)
 
 
-def _from_aside(source: Path, sha256: str | None, goal: Path) -> bool:
+def from_aside(source: Path, sha256: str | None, goal: Path) -> bool:
     """A set-aside original goes to `goal`; False where it is missing or was written to."""
     try:
         snapshot = read_once(source)
@@ -269,7 +269,7 @@ def _from_archive_alone(shop: Workshop, target: _Target, folder: Path, format: F
         goal = folder / target.below
         _check_free(goal)
         digest = target.archive.stem
-        if any(_from_aside(aside, digest, goal) for aside in target.gallery.vault.asides(digest)):
+        if any(from_aside(aside, digest, goal) for aside in target.gallery.vault.asides(digest)):
             return Restoration(target.name, Came.ORIGINAL, goal)
     facts = facts_of(target.archive)
     named = Path(os.fsdecode(facts.name)) if target.gallery is None else target.below

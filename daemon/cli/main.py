@@ -22,6 +22,8 @@ COMMANDS = {
     "explain": "daemon.cli.explain",
     "encode": "daemon.cli.single",
     "decode": "daemon.cli.single",
+    "eject": "daemon.cli.eject",
+    "export": "daemon.cli.eject",
     "doctor": "daemon.cli.doctor",
     "config": "daemon.cli.config",
 }

@@ -73,6 +73,9 @@ class Kept:
         ask = getattr(self.codec, name)
         return lambda job: self._ask(ask, job)
 
+    def cpu_s(self) -> float:
+        return self.codec.cpu_s()
+
     def close(self) -> None:
         """The processes behind it live on."""
 

@@ -1,0 +1,79 @@
+"""`eject` and `export`: everything back, or copies of what is in grace."""
+
+from pathlib import Path
+
+import click
+
+from daemon.cli.output import emit, json_option, remark, say, watch
+from daemon.places import Places
+
+
+@click.command()
+@click.argument("paths", nargs=-1, metavar="[GALLERY]...", type=click.Path(path_type=Path))
+@json_option
+@click.pass_obj
+def eject(places: Places, paths: tuple[Path, ...], as_json: bool) -> None:
+    """Give every photo of a gallery back as a plain file, and prove it: by count, and by the digest of each file.
+
+    Without GALLERY all galleries. The room on the disk is looked at first. Stopped, it goes on where it was. The vault stays; delete it
+    when you are content, and take the gallery out of the configuration.
+    """
+    from dataclasses import asdict
+
+    from daemon import ejection, settings
+    from daemon.composition import Workshop
+    from daemon.errors import CommandFailed, NothingToDo
+    from daemon.report import photos
+    from daemon.run import chosen_galleries
+    from storage.errors import shown
+
+    with Workshop(places, settings.read(places.config_file)) as shop:
+        chosen = chosen_galleries(shop.galleries, list(paths))
+        if any(starts for starts in chosen.values()):
+            raise click.UsageError("eject works on whole galleries; restore gives single photos and folders back.")
+        done = {gallery: ejection.eject(shop, gallery, watch()) for gallery in chosen}
+    if as_json:
+        emit("eject", galleries={shown(gallery.root): asdict(each) | {"complete": each.complete} for gallery, each in done.items()})
+    for gallery, each in done.items():
+        for name, why in each.troubles:
+            remark(f"Failed: {name}: {why}")
+        if as_json or not (each.photos or each.found):
+            continue
+        say(f"{shown(gallery.root)}: {photos(each.photos)}: {each.originals} originals bit for bit, {each.copies} copies from archives.")
+        if each.lowest_score is not None:
+            say(f"  The copy that lost most scores {each.lowest_score:.1f} (SSIMULACRA2).")
+        if each.found:
+            say(f"  {photos(each.found)} of which nothing tells the place: {shown(gallery.root / ejection.FOUND_FOLDER)}")
+        if each.complete:
+            say(f"  Complete. The vault is no longer needed for them: {shown(gallery.vault.folder)}")
+    if not all(each.complete for each in done.values()):
+        raise CommandFailed("not everything is back; call it again when the cause is mended.")
+    if not any(each.photos or each.found for each in done.values()):
+        raise NothingToDo("there are no archived photos.")
+
+
+@click.command()
+@click.option("--originals", is_flag=True, required=True, help="The originals that are in grace, byte for byte.")
+@click.option("--to", "folder", required=True, type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Where to.")
+@json_option
+@click.pass_obj
+def export(places: Places, originals: bool, folder: Path, as_json: bool) -> None:
+    """Copy originals that are in grace to DIR, under their own names and paths. The gallery stays as it is; no lock is needed."""
+    from daemon import ejection, settings
+    from daemon.composition import Workshop
+    from daemon.errors import CommandFailed, NothingToDo
+    from daemon.report import photos
+
+    with Workshop(places, settings.read(places.config_file), reading=True) as shop:
+        done = ejection.export_originals(shop, folder, watch())
+    failed = [each for each in done if each[1]]
+    if as_json:
+        emit("export", originals=[{"photo": name, "trouble": trouble or None} for name, trouble in done])
+    elif done:
+        say(f"{photos(len(done) - len(failed))} exported to {folder}.")
+    for name, trouble in failed:
+        remark(f"Failed: {name}: {trouble}")
+    if failed:
+        raise CommandFailed(f"{photos(len(failed))} could not be exported.")
+    if not done:
+        raise NothingToDo("no original is in grace.")

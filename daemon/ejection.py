@@ -1,0 +1,142 @@
+"""Leaving is easy: `eject` gives a whole gallery back as plain files and proves it; `export --originals` gives copies of what is in grace.
+
+Both can be stopped and called again. The vault stays: whoever has read the result may delete it.
+"""
+
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from daemon.composition import Workshop
+from daemon.discovery import check_presence
+from daemon.errors import CommandFailed, WrongPath
+from daemon.galleries import Gallery
+from daemon.places import is_folder
+from daemon.ports import Progress
+from daemon.recovery import recover
+from daemon.restorer import Restoration, from_aside, restore
+from storage.digest import sha256_of
+from storage.errors import StorageError, shown
+from storage.records import PhotoRow
+from storage.states import State
+
+FOUND_FOLDER = "found in the vault"
+"""Where photos go of which nothing tells the place: earlier photos of a name, archives without a stand-in."""
+_HEADROOM = 1.1
+"""A copy may be larger than its original; the file system needs some room too."""
+
+
+@dataclass(slots=True)
+class Ejected:
+    """What is there after an `eject` of one gallery, read again from the disk."""
+
+    photos: int = 0
+    """That were ever archived and whose place is known; each is an original, a copy, or among the troubles."""
+    originals: int = 0
+    """By digest."""
+    copies: int = 0
+    """By the digest of what the archive gives, whose score was measured when it was proven."""
+    lowest_score: float | None = None
+    """Of the copies."""
+    found: int = 0
+    """In the folder FOUND_FOLDER."""
+    troubles: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def complete(self) -> bool:
+        return not self.troubles and self.originals + self.copies == self.photos
+
+
+def eject(shop: Workshop, gallery: Gallery, progress: Progress) -> Ejected:
+    """Every archived photo back in its place. Raises GalleryGone, Locked, and CommandFailed where the disk has too little room."""
+    check_presence(gallery, shop.catalog)
+    done = Ejected()
+    if not is_folder(gallery.vault.folder):
+        return done
+    shop.lock_vault(gallery)
+    recover(gallery, shop.catalog, shop.clock)
+    away = [row for row in shop.catalog.rows(gallery=gallery.key) if row.state in (State.RETIRED, State.PURGED)]
+    _check_room(gallery, away)
+    results: list[Restoration] = []
+    if away:
+        results += restore(shop, [gallery.root], None, None, progress)
+    results += _without_place(shop, gallery, progress, done)
+    done.troubles += [(each.name, each.trouble) for each in results if each.trouble]
+    for row in shop.catalog.rows(gallery=gallery.key):
+        if row.has_archive:
+            _prove(gallery, row, done)
+    return done
+
+
+def _check_room(gallery: Gallery, away: list[PhotoRow]) -> None:
+    """Originals in grace take no room: they are only renamed."""
+    needed = sum(row.size_bytes - (row.stand_in_bytes or 0) for row in away if row.state is State.PURGED)
+    largest = max((row.size_bytes for row in away), default=0)  # beside its stand-in for a moment
+    needed, free = int((needed + largest) * _HEADROOM), shutil.disk_usage(gallery.root).free
+    if away and needed > free:
+        raise CommandFailed(
+            f"{shown(gallery.root)}: about {needed} bytes are needed and {free} are free; nothing was begun. "
+            "`restore FOLDER --to DIR` gives the photos back on another disk."
+        )
+
+
+def _without_place(shop: Workshop, gallery: Gallery, progress: Progress, done: Ejected) -> list[Restoration]:
+    """Archives that no current photo has, each into a folder of its digest; those that are there already stay."""
+    results: list[Restoration] = []
+    for digest, archive in gallery.vault.archives():
+        if any(row.superseded_at is None for row in shop.catalog.by_digest(digest, gallery.key)):
+            continue
+        folder = gallery.root / FOUND_FOLDER / digest[:12]
+        done.found += 1
+        if not (folder.is_dir() and any(folder.iterdir())):
+            results += restore(shop, [archive], folder, None, progress)
+    return results
+
+
+def _prove(gallery: Gallery, row: PhotoRow, done: Ejected) -> None:
+    done.photos += 1
+    try:
+        digest = sha256_of(row.location)
+    except StorageError as error:
+        done.troubles.append((gallery.shown(row.location), str(error)))
+        return
+    if digest == row.sha256:
+        done.originals += 1
+    elif digest == row.copy_sha256:
+        done.copies += 1
+        scores = [score for score in (done.lowest_score, row.score_copy) if score is not None]
+        done.lowest_score = min(scores, default=None)
+    elif not any(trouble[0] == gallery.shown(row.location) for trouble in done.troubles):
+        done.troubles.append((gallery.shown(row.location), "it is neither its original nor the copy that was restored: edited since?"))
+
+
+def export_originals(shop: Workshop, folder: Path, progress: Progress) -> list[tuple[str, str]]:
+    """Copies of every original in grace, under its own name and path below `folder`, byte for byte; (photo, trouble or '') of each.
+
+    Needs no lock. Where the catalogue is lost, what it would call them stays unknown: `doctor --rebuild` first.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise WrongPath(f"{shown(folder)} is no folder.")
+    done: list[tuple[str, str]] = []
+    for gallery in shop.galleries:
+        rows = list(shop.catalog.rows(State.RETIRED, gallery.key))
+        progress.start(len(rows), shown(gallery.root))
+        for row in rows:
+            name = gallery.shown(row.location)
+            progress.step(name)
+            goal = folder / gallery.root.name / row.location.relative_to(gallery.root)
+            done.append((name, _export(gallery, row, goal)))
+            progress.done(name, done[-1][1] or "exported")
+    progress.close()
+    return done
+
+
+def _export(gallery: Gallery, row: PhotoRow, goal: Path) -> str:
+    try:
+        if goal.exists() and sha256_of(goal) == row.sha256:
+            return ""  # of an earlier call
+        if not from_aside(gallery.vault.aside_path(row.location, row.sha256 or ""), row.sha256, goal):
+            return "its set-aside original is missing or was written to"
+        return "" if sha256_of(goal) == row.sha256 else "it was not written as it was read"
+    except (StorageError, WrongPath) as error:
+        return str(error)

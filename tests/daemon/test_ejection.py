@@ -1,0 +1,114 @@
+"""Everything back as plain files, and counted."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+
+from daemon.cli.main import cli
+from daemon.ejection import Ejected, eject, export_originals
+from daemon.errors import CommandFailed
+from daemon.exits import ExitCode
+from daemon.marking import original_of
+from daemon.ports import Silence
+from tests.daemon.faults import Killing
+from tests.daemon.sweep import in_child
+
+if TYPE_CHECKING:
+    from conftest import Home
+
+Photo = Callable[..., bytes]
+
+
+def leave(home: Home) -> Ejected:
+    with home.shop() as shop:
+        return eject(shop, shop.galleries[0], Silence())
+
+
+@pytest.fixture
+def gallery(home: Home, photo: Photo) -> Home:
+    """Two purged photos, one in grace, one edited stand-in, one that was never archived."""
+    for seed in range(3):
+        (home.root / f"{seed}.jpg").write_bytes(photo(seed))
+    home.optimize()
+    home.clock.forward(days=8)
+    home.optimize()
+    (home.root / "2.jpg").write_bytes(b"an edit")
+    (home.root / "trip").mkdir()
+    (home.root / "trip/3.jpg").write_bytes(photo(3))
+    (home.root / "text.jpg").write_bytes(b"no photo")
+    home.optimize()
+    return home
+
+
+def test_everything_is_back_and_counted(gallery: Home, photo: Photo) -> None:
+    done = leave(gallery)
+    assert done.complete
+    assert (done.photos, done.originals, done.copies) == (4, 1, 3)
+    assert done.lowest_score == 84.0
+    assert (gallery.root / "trip/3.jpg").read_bytes() == photo(3)
+    assert (gallery.root / "2.jpg").read_bytes() == b"an edit"
+    assert (gallery.root / "text.jpg").read_bytes() == b"no photo"
+    photos = [path for path in gallery.root.rglob("*.jpg") if ".gallery-optimizer" not in path.parts]
+    assert not [path for path in photos if original_of(path.read_bytes())]
+    again = gallery.files()
+    assert leave(gallery).complete
+    assert gallery.files() == again
+
+
+def test_stopped_and_called_again(gallery: Home) -> None:
+    for nth in (3, 11, 19, 27, 40):
+        in_child(lambda: leave(gallery), Killing(nth))
+    done = leave(gallery)
+    assert done.complete
+    assert done.photos == 4
+
+
+def test_too_little_room_is_told_before(gallery: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**6, 10**6 - 100, 100))
+    before = gallery.files()
+    with pytest.raises(CommandFailed, match="100 are free"):
+        leave(gallery)
+    assert gallery.files() == before
+
+
+def test_what_was_edited_or_damaged_is_told(gallery: Home) -> None:
+    archives = sorted((gallery.root / ".gallery-optimizer/archives").rglob("*.nphoto"))
+    for archive in archives:
+        archive.write_bytes(archive.read_bytes()[:-1])
+    done = leave(gallery)
+    assert not done.complete
+    assert len(done.troubles) >= 2
+
+
+def test_originals_in_grace_are_exported(home: Home, photo: Photo) -> None:
+    (home.root / "trip").mkdir()
+    (home.root / "trip/a.jpg").write_bytes(photo())
+    home.optimize()
+    before = home.files()
+    options = ["--config", str(home.places.config_file), "--state", str(home.places.state_folder)]
+    goal = home.root.parent / "out"
+    for _ in range(2):
+        with home.shop():
+            result = CliRunner().invoke(cli, [*options, "export", "--originals", "--to", str(goal)])
+        assert result.exit_code == ExitCode.DONE, result.output
+        assert hashlib.sha256((goal / "DCIM/trip/a.jpg").read_bytes()).digest() == hashlib.sha256(photo()).digest()
+    assert home.files() == before
+    (aside,) = (home.root / ".gallery-optimizer/originals").iterdir()
+    aside.write_bytes(b"written to")
+    with home.shop(reading=True) as shop:
+        assert "written to" in export_originals(shop, home.root.parent / "other", Silence())[0][1]
+
+
+def test_the_command(gallery: Home) -> None:
+    options = ["--config", str(gallery.places.config_file), "--state", str(gallery.places.state_folder)]
+    leave(gallery)
+    result = CliRunner().invoke(cli, [*options, "eject"])
+    assert result.exit_code == ExitCode.DONE, result.output
+    assert "Complete" in result.output
+    assert CliRunner().invoke(cli, [*options, "eject", str(gallery.root / "trip")]).exit_code == ExitCode.USAGE
