@@ -77,7 +77,7 @@ def test_strips_are_made_once_and_let_go(three_threads: None, ahead: int) -> Non
 
 
 def test_a_picture_by_three_threads_is_that_of_one(model: Model, photo: Pixels, request: pytest.FixtureRequest) -> None:
-    pixels = np.tile(photo, (3, 1, 1))[:1100, :200]
+    pixels = np.tile(photo, (3, 1, 1))[:1100, :150]
     one = Analysed(pixels, model).encode(80)
     alone = decode_pixels(one.stream, model)
     request.getfixturevalue("three_threads")
@@ -93,7 +93,7 @@ def test_damage_in_a_later_strip_reaches_the_caller(
     """Whichever thread meets it: all end, none waits for ever."""
     from codec import neural
 
-    stream = Analysed(np.tile(photo, (6, 1, 1))[:2100, :130], model).encode(10).stream
+    stream = Analysed(np.tile(photo, (6, 1, 1))[:2100, :60], model).encode(10).stream
     decode_unit = neural.decode_unit
 
     def broken(model: Model, payload: bytes, cells: Any) -> Floats:
@@ -109,7 +109,7 @@ def test_damage_in_a_later_strip_reaches_the_caller(
 def test_large_pictures_are_coded_without_keeping_anything(model: Model, photo: Pixels, monkeypatch: pytest.MonkeyPatch) -> None:
     from codec import neural
 
-    pixels = np.tile(photo, (3, 1, 1))[:1100, :130]
+    pixels = np.tile(photo, (3, 1, 1))[:1100, :60]
     kept = Analysed(pixels, model).encode(60)
     monkeypatch.setattr(neural, "_HELD_PIXELS", 1000)
     analysed = Analysed(pixels, model)
