@@ -1,11 +1,13 @@
 """The stand-in: a small, ordinary picture under the photo's own name, with the photo's own EXIF and colour profile.
 
 A JPEG's is a JPEG, long side 1280; a PNG's a PNG, long side 640, 64 colours. Pixels stay unrotated as the original's do, since the EXIF
-block, orientation included, is copied verbatim. XMP is not copied: it would announce a video or a gain map that the stand-in hasn't got.
+block, orientation included, is copied verbatim. XMP is not copied: it would announce a video or a gain map that the stand-in hasn't got;
+but for the name of the burst that the photo belongs to, so that viewers still show its frames as one.
 Runs in a worker process only, since it decodes what strangers wrote.
 """
 
 import io
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -23,6 +25,12 @@ JPEG_QUALITIES = (75, 65, 55, 45)
 PNG_SIDES = (640, 480, 320, 240, 160, 96)
 COLOURS = 64
 
+_XMP = b"http://ns.adobe.com/xap/1.0/\0"
+_BURST = re.compile(rb"""[\w-]+:(BurstID|BurstPrimary)(?:\s*=\s*["']|>\s*)([\w.:-]{1,80})(?=\s*["'<])""")
+_PACKET = (
+    b"<x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'>"
+    b"<rdf:Description xmlns:GCamera='http://ns.google.com/photos/1.0/camera/'%b/></rdf:RDF></x:xmpmeta>"
+)
 _COLOUR_CHUNKS = (b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"cICP", b"eXIf")
 
 
@@ -59,7 +67,8 @@ def _jpegs(image: Image.Image, segments: tuple[bytes, ...], mark: bytes) -> Iter
     """From the best to the smallest, each with the bytes that are the original's own EXIF and profile."""
     exif = [segment for segment in segments if _holds(segment, 0xE1, b"Exif\0\0")][:1]
     profile = [segment for segment in segments if _holds(segment, 0xE2, b"ICC_PROFILE\0")]
-    kept_bytes = sum(map(len, (*exif, *profile)))
+    burst = _burst(segments)
+    kept_bytes = sum(map(len, (*exif, *burst, *profile)))
     comment = b"\xff\xfe" + (len(mark) + 2).to_bytes(2, "big") + mark
     for side in _sides(image, JPEG_SIDES):
         small = _shrunk(image, side)
@@ -71,7 +80,19 @@ def _jpegs(image: Image.Image, segments: tuple[bytes, ...], mark: bytes) -> Iter
             # EXIF has to come first, in JFIF's place; a photo without it keeps the JFIF segment that every reader knows.
             front = exif or [data[s.start : s.end] for s in own if s.marker == 0xE0]
             coded = [data[s.start : s.end] for s in own if not s.kept]
-            yield b"".join((b"\xff\xd8", *front, *profile, comment, *coded, b"\xff\xd9")), kept_bytes
+            yield b"".join((b"\xff\xd8", *front, *burst, *profile, comment, *coded, b"\xff\xd9")), kept_bytes
+
+
+def _burst(segments: tuple[bytes, ...]) -> list[bytes]:
+    """An XMP segment that says to which burst the photo belongs, and nothing else; none for a single photo."""
+    found: dict[bytes, bytes] = {}
+    for segment in segments:
+        if _holds(segment, 0xE1, _XMP):
+            found |= dict(_BURST.findall(segment))
+    if b"BurstID" not in found:
+        return []
+    body = _XMP + _PACKET % b"".join(b" GCamera:%b='%b'" % item for item in sorted(found.items()))
+    return [b"\xff\xe1" + (len(body) + 2).to_bytes(2, "big") + body]
 
 
 def _pngs(image: Image.Image, chunks: tuple[bytes, ...], mark: bytes) -> Iterator[tuple[bytes, int]]:

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import warnings
+import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,6 +53,30 @@ def test_a_photo_without_exif_keeps_an_ordinary_header(make_jpeg: Callable[..., 
     made = standin.make(data, sha(data))
     assert made[2:4] == b"\xff\xe0"
     assert original_of(made) == sha(data)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<rdf:Description GCamera:BurstID='7b1f-2' GCamera:BurstPrimary=\"1\" GCamera:MotionPhoto='1'/>",
+        "<GCamera:BurstPrimary>1</GCamera:BurstPrimary><GCamera:BurstID> 7b1f-2 </GCamera:BurstID><Item:Length>9</Item:Length>",
+    ],
+)
+def test_a_burst_stays_one_and_nothing_else_is_announced(make_jpeg: Callable[..., bytes], text: str) -> None:
+    data = make_jpeg(600, 800, quality=97, xmp=text.encode())
+    made = standin.make(data, sha(data))
+    with Image.open(io.BytesIO(made)) as small:
+        told = ET.fromstring(small.info["xmp"])[0][0].attrib
+        assert small.info["exif"]
+    camera = "{http://ns.google.com/photos/1.0/camera/}"
+    assert told == {camera + "BurstID": "7b1f-2", camera + "BurstPrimary": "1"}
+    assert b"MotionPhoto" not in made
+    assert b"Length" not in made
+
+
+def test_a_single_photos_stand_in_has_no_xmp(make_jpeg: Callable[..., bytes]) -> None:
+    data = make_jpeg(600, 800, quality=97, xmp=b"<rdf:Description xmp:Rating='5'/>")
+    assert b"ns.adobe.com/xap" not in standin.make(data, sha(data))
 
 
 def test_grey_stays_grey(make_photo: Callable[..., np.ndarray]) -> None:
