@@ -25,6 +25,9 @@ from codec.errors import Corrupt, Unsupported
 MAX_BYTES: Final = 480_000_000
 """Of one picture's rows; 60 million pixels of RGBA in 16 bits."""
 
+MAX_PIXELS: Final = 220_000_000
+"""The coders want four bytes for each, whatever the picture's own depth: a bomb of one bit a pixel is small until then."""
+
 CHANNELS: Final = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 """Samples a pixel, by colour type."""
 
@@ -53,7 +56,7 @@ class Layout:
         if depth not in _DEPTHS.get(colour, ()) or compression or filtering or interlace > 1 or not width or not height:
             raise Corrupt("damaged: IHDR says what no PNG can be")
         layout = cls(width, height, depth, colour, interlace == 1)
-        if (width * CHANNELS[colour] * depth // 8 + 2) * (height + 8) > MAX_BYTES:
+        if width * height > MAX_PIXELS or (width * CHANNELS[colour] * depth // 8 + 2) * (height + 8) > MAX_BYTES:
             raise Unsupported("too-large", f"{width} x {height} pixels")
         return layout
 

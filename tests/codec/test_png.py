@@ -220,3 +220,14 @@ def test_a_picture_too_large_to_be_looked_at_is_refused(monkeypatch: pytest.Monk
     with pytest.raises(Unsupported) as caught:
         pixel_exact.preview(SMALL, 64)
     assert caught.value.reason == "too-large"
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "depth", "colour"), [(20_000, 20_000, 8, 0), (60_000, 5_000, 1, 3), (15_000, 15_000, 8, 6), (2**31 - 1, 1, 1, 0)]
+)
+def test_a_bomb_is_refused_by_its_header(width: int, height: int, depth: int, colour: int) -> None:
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
+    data = joined(header, chunk(b"IDAT", zlib.compress(bytes(1000))), chunk(b"IEND"))
+    with pytest.raises(Unsupported) as caught:
+        pixel_exact.read(data)
+    assert caught.value.reason == "too-large"
