@@ -27,7 +27,7 @@ from daemon.ports import Progress
 from daemon.verification import prove
 from storage import durable
 from storage.digest import read_once, sha256_of, sha256_of_bytes
-from storage.errors import Refused, StorageError
+from storage.errors import Damaged, StorageError, shown
 from storage.fingerprint import Fingerprint
 from storage.lock import InstanceLock
 from storage.proof import Proof
@@ -71,7 +71,7 @@ def rebuild(shop: Workshop, gallery: Gallery, progress: Progress) -> Rebuilt:
         return done
     shop.lock_vault(gallery)
     archives = dict(gallery.vault.archives())
-    progress.start(len(archives), gallery.shown(gallery.root))
+    progress.start(len(archives), shown(gallery.root))
     placed: set[str] = set()
     for path, digest in _places(gallery, archives, done):
         name = gallery.shown(path)
@@ -157,12 +157,12 @@ def _in_grace(
 
 
 def _found(gallery: Gallery, digest: str, archive: Path) -> Found:
-    """Raises StorageError, CodecError; Refused where it is another photo's archive than its name says."""
+    """Raises StorageError, CodecError; Damaged where it is another photo's archive than its name says."""
     data = read_once(archive).data
     header = bitstream.peek(data)
     facts = Facts.from_bytes(header.small["FACT"])
     if facts.sha256 != digest:
-        raise Refused("it is the archive of another photo than its name says")
+        raise Damaged("it is the archive of another photo than its name says")
     measured = _measured(header.small.get("QUAL", b""))
     columns = {
         "archive_name": gallery.vault.archive_name(digest),
