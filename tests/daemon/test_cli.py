@@ -67,6 +67,7 @@ def test_a_whole_life(run: Run, home: Home, photo: Photo, tmp_path: Path) -> Non
     assert "Reclaimable:" in status
     assert "on 2026-03-08" in status
     assert "Saved:" not in status
+    assert "Scores: 85.0 and better, worst tile 75.0; photos by points: 85: 1" in status
     home.configure('grace = "2 days"')
     assert "on 2026-03-03" in run("status").stdout, "by the grace in force"
     assert "until 2026-03-03" in run("explain", home.root / "a.jpg").stdout
@@ -75,6 +76,7 @@ def test_a_whole_life(run: Run, home: Home, photo: Photo, tmp_path: Path) -> Non
     assert told["command"] == "status"
     assert (told["by_state"]["retired"], told["by_state"]["left"], told["by_lane"]) == (1, 1, {"neural": 1})
     assert told["saved"]["bytes"] == 0
+    assert told["scores"] == {"by_points": {"85": 1}, "lowest": 85.0, "lowest_tile": 75.0}
     assert told["reclaimable"]["bytes"] == len(photo()) - told["reclaimable"]["archive_bytes"] - told["reclaimable"]["stand_in_bytes"]
     assert told["galleries"][0]["photos"] == 2
     assert run("optimize").exit_code == ExitCode.NOTHING_TO_DO
@@ -88,6 +90,12 @@ def test_a_whole_life(run: Run, home: Home, photo: Photo, tmp_path: Path) -> Non
     assert "Restored:" in run("status").stdout
 
 
+GUARDED = (
+    "Second metric: PSNR-HVS-M 60.0 dB, worst tile 60.0 dB.",
+    "Distortions: none beyond what high allows. Nearest to it: steps at the borders of the codec's patches: 0.50 levels (at most 1.1).",
+)
+
+
 def test_explain_says_why(run: Run, home: Home, photo: Photo) -> None:
     (home.root / "a.jpg").write_bytes(photo())
     (home.root / "b.jpg").write_bytes(photo(1, "refuse:cmyk"))
@@ -96,8 +104,11 @@ def test_explain_says_why(run: Run, home: Home, photo: Photo) -> None:
     assert "hard links" in run("explain", home.root / "c.jpg").stdout
     run("optimize")
     text = run("explain", home.root / "a.jpg").stdout
-    for part in ("original in grace", "neural lane, model fake", "whole photo 85.0 (at least 80.0)", "Proven on", "until 2026-03-08"):
+    parts = "original in grace", "neural lane, model fake", "whole photo 85.0 (at least 80.0)", "Proven on", "until 2026-03-08"
+    for part in (*parts, *GUARDED):
         assert part in text
+    told = as_json(run("explain", home.root / "a.jpg", "--json"))
+    assert (told["checks"]["patches"], told["checks"]["second-metric"], told["findings"]) == (0.5, 60.0, [])
     told = as_json(run("explain", home.root / "c.jpg", "--json"))
     assert (told["state"], told["reason"]) == ("left", "hard-linked")
     home.configure('exclude = ["old/**"]')

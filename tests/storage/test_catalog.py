@@ -1,3 +1,4 @@
+import math
 import os
 import sqlite3
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from storage import summary
 from storage.admission import Standing
 from storage.catalog import Catalog
 from storage.connection import SCHEMA_VERSION
@@ -271,6 +273,21 @@ def test_totals(catalog: Catalog) -> None:
     assert totals.purged.saving_bytes == size - small - archive
     assert (totals.retired.archive_bytes, totals.retired.earliest_at) == (0, 700)
     assert catalog.totals(b"/another").photos == 0
+
+
+def test_scores_are_counted_by_points(catalog: Catalog) -> None:
+    for path, whole, tile in ((b"a", 80.4, 71.5), (b"b", 80.9, 79.0), (b"c", 91.0, 70.2)):
+        proof = replace(PROOF, whole=whole, worst_tile=tile, checks={"dots": 0.25, "second-metric": math.inf})
+        row = catalog.committed(claimed(catalog, path).id, proof=proof, archive_name="archives/x", lane="neural")
+        assert row.checks == row.proof().checks == {"dots": 0.25}, "what JSON has no number for is left out"
+    lossless = replace(PROOF, whole=100, worst_tile=100)
+    row = catalog.committed(claimed(catalog, b"d").id, proof=lossless, archive_name="archives/x", lane="exact")
+    assert row.checks is None
+    scores = catalog.totals(GALLERY).scores
+    assert (dict(scores.by_points), scores.lowest, scores.lowest_tile) == ({80: 2, 91: 1}, 80.4, 70.2)
+    assert catalog.totals(b"/another").scores.lowest is None
+    plan = catalog._connection.execute(f"EXPLAIN QUERY PLAN {summary._SCORES}", (GALLERY,)).fetchall()
+    assert any("COVERING INDEX photos_by_score" in step[3] for step in plan), plan
 
 
 def test_a_gallery_without_stand_ins(catalog: Catalog) -> None:
