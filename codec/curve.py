@@ -39,8 +39,14 @@ class Curve:
         return self
 
     def crossing(self, level: float) -> float:
-        """The quality at which the score would reach `level`, by the line through the try that is nearest to it. Needs a try."""
+        """The quality at which the score would reach `level`: between the nearest tries on both sides of it, or by the slope from the
+        nearest. Needs a try."""
         wanted = _distance(level)
+        worse = max((quality for quality, tried in self._tries.items() if tried > wanted), default=None)
+        better = min((quality for quality, tried in self._tries.items() if tried <= wanted), default=None)
+        if worse is not None and better is not None and worse < better:
+            fall = self._tries[worse] - self._tries[better]
+            return worse + (self._tries[worse] - wanted) / fall * (better - worse)
         quality = min(self._tries, key=lambda tried: abs(self._tries[tried] - wanted))
         return quality + (self._tries[quality] - wanted) / self.slope
 

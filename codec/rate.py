@@ -24,6 +24,9 @@ from codec.search import Plan, fewest_bytes
 MARGIN: Final = 0.3
 """Points to spare: another processor's floats move the decoded pixels by a hair, and the score with them."""
 
+_AHEAD: Final = 1.0
+"""Points within which a place counts as near its limit: once one is cured, the next worst of the kind would be found."""
+
 _CLEARLY: Final = 1.2
 """Times the bytes that would still be a gain: beyond, no correction brings it back."""
 
@@ -45,6 +48,8 @@ class Found:
     level: Level | None = None
     """What the guard judged it by, the margin included; None where it was not asked."""
     verdict: Verdict | None = None
+    troubles: tuple[Area | None, ...] = ()
+    """Where the guard found distortions, and where something of the same kind is near its limit; None for the whole photo."""
     needed: float = 0.0
     """What the whole photo must score for other reasons than the level."""
 
@@ -63,9 +68,14 @@ class Found:
         """Encode the whole at a quality; let the guard judge it by a level, or else measure it only."""
         encoded = analysed.encode(quality, offsets)
         decoded = encoded.decoded(model)
-        verdict = None if level is None else judge(pixels, decoded, level, profile=profile)
-        found = score(pixels, decoded, profile=profile) if verdict is None else verdict.score
-        return cls(encoded.stream, encoded.quality, decoded, found, analysed, offsets, level, verdict)
+        if level is None:
+            return cls(encoded.stream, encoded.quality, decoded, score(pixels, decoded, profile=profile), analysed, offsets)
+        near = judge(pixels, decoded, _raised(level, _AHEAD), profile=profile)
+        beyond = tuple(finding for finding in near.findings if finding.measured.headroom(level) < 0)
+        verdict = replace(near, findings=beyond, lead=near.lead + _AHEAD)
+        names = {finding.measured.name for finding in beyond}
+        troubles = tuple(area for finding in near.findings if finding.measured.name in names for area in finding.areas or (None,))
+        return cls(encoded.stream, encoded.quality, decoded, near.score, analysed, offsets, level, verdict, troubles)
 
     @property
     def size_bytes(self) -> int:
@@ -80,12 +90,6 @@ class Found:
         """Points above what is asked for, of whatever is nearest to failing."""
         lead = self.score.whole - self.needed
         return lead if self.verdict is None else min(lead, self.verdict.lead)
-
-    @property
-    def troubles(self) -> tuple[Area | None, ...]:
-        """Where the guard found distortions; None for the whole photo."""
-        found = () if self.verdict is None else self.verdict.findings
-        return tuple(area for finding in found for area in (finding.areas or (None,)))
 
 
 class Needs(Protocol):
@@ -106,7 +110,7 @@ def fewest_bits(
     stay under `most_bytes`, ('quality-not-reached'), and ('distortion') where the scores are reached and the guard sees what no better
     quality cures.
     """
-    level = replace(level, whole=level.whole + MARGIN, worst_tile=level.worst_tile + MARGIN)
+    level = _raised(level, MARGIN)
     sample, guess = sample_of(pixels), Guess(typical(level.whole), SLOPE, 0)
     if sample is not pixels:
         guess = guess_from(sample, model, level.whole, profile, needs)
@@ -134,6 +138,10 @@ def fewest_bits(
 def _refuse_if_clear(size_bytes: float, most_bytes: float) -> None:
     if size_bytes > _CLEARLY * most_bytes:
         raise Unsupported("no-gain", f"about {size_bytes:.0f} bytes to pass, at most {most_bytes:.0f} would do")
+
+
+def _raised(level: Level, points: float) -> Level:
+    return replace(level, whole=level.whole + points, worst_tile=level.worst_tile + points)
 
 
 def passes(found: Score, level: Level, margin: float = 0.0) -> bool:

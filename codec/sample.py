@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 Pixels = NDArray[np.uint8]
 
 _PIECE: Final = 256
-_SHARE: Final = 6
+_SHARE: Final = 4
 """The photo is at least so many times larger than its sample."""
 _FEWEST, _MOST = 6, 30
 

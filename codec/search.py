@@ -31,8 +31,10 @@ TRIES: Final = 5
 _SAFETY: Final = 0.3
 """Quality steps that a plan is put above the crossing, so that a correction rarely has to be corrected."""
 
-_LEAST_CURE, _MOST_CURE = 4, STEPS
+_LEAST_CURE, _MOST_CURE = 10, 2 * STEPS
 """Quality steps by which a place is raised where the guard found a distortion that scores do not see."""
+_CURE: Final = 2.5
+"""Times what a score would need: a place is small, and a try more costs more than some bytes in it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -138,7 +140,7 @@ class _Aims:
         if not troubles and score.whole >= self._wanted and score.worst_tile >= self._level.worst_tile:
             troubles = (None,)
         steps_a_point = 1 / (self._whole.slope * max(100 - score.whole, 1))
-        cure = min(max(math.ceil(-outcome.lead * steps_a_point), _LEAST_CURE), _MOST_CURE)
+        cure = min(max(math.ceil(-_CURE * outcome.lead * steps_a_point), _LEAST_CURE), _MOST_CURE)
         for place in troubles:
             if place is None:
                 self._floor = max(self._floor, plan.quality + cure)

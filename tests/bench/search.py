@@ -1,7 +1,8 @@
 """`make bench-search`: how near the rate search comes to the best of all, and what it costs.
 
-For each photo the search runs as it does for an archive. Then every quality below what it found is encoded, until three in a row fail the
-guard: the lowest that passes is the exhaustive optimum for an even quality.
+For each photo the search runs as it does for an archive whose restored copy does not matter. Then every quality below what it found is
+encoded, until three in a row fail the guard: the lowest that passes is the exhaustive optimum for an even quality. What the quality map
+saves can make the search's bytes fewer. With --copies it runs as for an archive, and nothing is compared.
 
 `encodes` is what the search encoded, sample included, in photos: 1.00 is the later part of the analysis, entropy coding, synthesis and
 judgement of the whole photo, once. The first part of the analysis runs once in every case and is not counted in it; CPU seconds hold
@@ -100,21 +101,22 @@ def optimum(picture: Picture, model: Model, level: Level, found: Found, profile:
     return best
 
 
-def measured(path: Path, model: Model, level: Level, size: tuple[int, int] | None, exhaustive: bool) -> Row:
+def measured(path: Path, model: Model, level: Level, size: tuple[int, int] | None, with_copies: bool) -> Row:
     """Search as for an archive, then compare."""
     data = path.read_bytes()
     read = container.read(data)
     picture = crop_of(read, size)
     assert isinstance(picture.structure, JpegStructure)
     original_bytes = len(data) if picture is read else len(container.write(picture.pixels, picture.structure, fineness=100))
-    copies, profile = Copies(picture, original_bytes, level.whole - COPY_MARGIN + MARGIN), profile_of(picture.structure)
+    profile = profile_of(picture.structure)
+    copies = Copies(picture, original_bytes, level.whole - COPY_MARGIN + MARGIN if with_copies else None)
 
     def work() -> tuple[Found, Any, float]:
-        found = fewest_bits(picture.pixels, model, level, most_bytes=float("inf"), profile=profile, needs=copies)
-        return copies.fit(found, model)
+        needs = copies if with_copies else None
+        return copies.fit(fewest_bits(picture.pixels, model, level, most_bytes=float("inf"), profile=profile, needs=needs), model)
 
     (found, structure, copy_whole), encoded, cpu = counted(work)
-    best = optimum(picture, model, level, found, profile) if exhaustive else found
+    best = found if with_copies else optimum(picture, model, level, found, profile)
     area = picture.pixels.shape[0] * picture.pixels.shape[1]
     return Row(
         photo=path.stem,
@@ -141,7 +143,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--only", default="", help="comma-separated beginnings of names")
     parser.add_argument("--level", default="high", help="comma-separated levels")
     parser.add_argument("--crop", default="2048x1536", help="WxH out of the middle, or 'whole'")
-    parser.add_argument("--no-exhaustive", action="store_true", help="only what the search finds, and its cost")
+    parser.add_argument("--copies", action="store_true", help="search also for what restored copies need, as for an archive; no comparison")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(arguments)
     size = None
@@ -154,18 +156,17 @@ def main(arguments: list[str]) -> int:
         if not path.name.startswith(tuple(options.only.split(","))):
             continue
         for level in options.level.split(","):
-            row = measured(path, model, LEVELS[level], size, not options.no_exhaustive)
+            row = measured(path, model, LEVELS[level], size, options.copies)
             rows.append(row)
             print(
                 f"{row.photo[:23]:24}{row.level:18}{row.quality:4}{row.best_quality:6}{row.over_percent:8.2f}{row.encodes:9.2f}"
-                f"{row.cpu_s:8.1f}{row.whole:7.2f}{row.worst_tile:7.2f}{row.raised_cells:5}{row.copy_whole:7.2f}{row.copy_growth:8.3f}",
+                f"{row.cpu_s:8.1f}"
+                f"{row.whole:7.2f}{row.worst_tile:7.2f}{row.raised_cells:5}{row.copy_whole:7.2f}{row.copy_growth:8.3f}",
                 flush=True,
             )
     if rows:
-        print(
-            f"over the optimum: mean {np.mean([row.over_percent for row in rows]):.2f} %, most {max(row.over_percent for row in rows):.2f} %; "
-            f"encodes: mean {np.mean([row.encodes for row in rows]):.2f}, most {max(row.encodes for row in rows):.2f}"
-        )
+        over, encodes = [row.over_percent for row in rows], [row.encodes for row in rows]
+        print(f"over the optimum: mean {np.mean(over):.2f} %, most {max(over):.2f} %; encodes: mean {np.mean(encodes):.2f}, most {max(encodes):.2f}")
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps([asdict(row) for row in rows], indent=1))

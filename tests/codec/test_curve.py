@@ -43,3 +43,9 @@ def test_better_levels_are_begun_higher() -> None:
     starts = [typical(level) for level in (70, 80, 90)]
     assert starts == sorted(starts)
     assert all(0 < start < 250 for start in starts)
+
+
+def test_between_two_tries_it_does_not_matter_how_near_they_are() -> None:
+    curve = Curve(0.02).after(100, 79.9).after(101, 80.1)
+    assert curve.crossing(80) == pytest.approx(100.5, abs=0.01)
+    assert Curve().after(101, 79.9).after(100, 80.1).crossing(80) != pytest.approx(100.5, abs=0.01)  # a curve that falls: by the slope

@@ -76,7 +76,7 @@ def test_the_whole_is_tried_again_where_the_sample_was_too_kind(model: Model, sm
     monkeypatch.setattr(rate, "guess_from", lambda *_: Guess(10.0, 0.0095, 10))
     found = fewest_bits(small, model, EASY, most_bytes=small.size)
     assert passes(found.score, EASY, MARGIN)
-    assert not passes(Found.at(found.quality - 3, small, Analysed(small, model), model).score, EASY, MARGIN)
+    assert not passes(Found.at(found.quality - 6, small, Analysed(small, model), model).score, EASY, MARGIN)
 
 
 def test_a_guess_is_where_the_sample_crosses_the_level(model: Model, small: Pixels) -> None:

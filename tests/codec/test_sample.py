@@ -10,7 +10,7 @@ def test_a_sample_is_spread_over_the_photo(shape: tuple[int, int]) -> None:
     pixels[..., 0] = (np.arange(shape[0]) * 255 // shape[0])[:, None]
     pixels[..., 1] = np.arange(shape[1]) * 255 // shape[1]
     sample = sample_of(pixels)
-    assert 5 * sample.size <= pixels.size
+    assert 4 * sample.size <= pixels.size
     assert sample.size <= 30 * 256**2 * 3
     assert sample.flags.c_contiguous
     for channel in (0, 1):
@@ -25,7 +25,7 @@ def test_pieces_lie_on_the_grid_of_the_photos_blocks() -> None:
     assert (sample[:, 0, 0] == np.arange(len(sample)) % 16).all()
 
 
-@pytest.mark.parametrize("shape", [(64, 64), (480, 640), (400, 9000), (1024, 1400)])
+@pytest.mark.parametrize("shape", [(64, 64), (480, 640), (400, 9000), (1024, 1400), (1200, 1280)])
 def test_a_small_or_narrow_photo_is_its_own_sample(shape: tuple[int, int]) -> None:
     pixels = np.zeros(shape, np.uint8)
     assert sample_of(pixels) is pixels
