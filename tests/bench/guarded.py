@@ -4,8 +4,8 @@
 
 Ours is what the program does with a photo: it chooses the lane, searches the rate, packs the archive, examines it against the original, and
 makes the stand-in. A peer gets the smallest integer quality whose decoded picture passes the same guard, and around it the same archive:
-all metadata, facts and the stand-in are counted alike. Seconds are the processor's, with as many threads as OMP_NUM_THREADS says; a
-peer's are those of its search on the whole photo, begun at the setting that suits the photo's middle.
+all metadata, facts and the stand-in are counted alike; its search begins, as ours does, on a sample of the photo. Seconds are the
+processor's, with as many threads as OMP_NUM_THREADS says; a peer's are those of its search.
 """
 
 import argparse
@@ -35,6 +35,7 @@ from codec.facts import Facts
 from codec.guard import CHECKS, Verdict, judge
 from codec.levels import LEVELS, Level
 from codec.profile import profile_of
+from codec.sample import sample_of
 from daemon import standin
 
 if TYPE_CHECKING:
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
 Pixels = NDArray[np.uint8]
 REVISION = 1
 """Raise it when the guard measures otherwise: the peers are then tuned anew, as they are when its limits change."""
-MIDDLE = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +93,8 @@ def theirs(name: str, original: bytes, stand_in: bytes, codec: Codec, level: Lev
     """The smallest file of a peer that passes, in the archive that ours would have."""
     picture = container.read(original)
     pixels, profile = picture.pixels, profile_of(picture.structure)
-    start, _ = with_score(codec, centre(pixels, MIDDLE), level.whole)
     began = time.process_time()
+    start, _ = with_score(codec, sample_of(pixels), level.whole)
     encode, files, found = codec.prepare(pixels), dict[int, bytes](), dict[int, Verdict]()
 
     def lead(setting: int) -> float:
