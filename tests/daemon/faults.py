@@ -131,6 +131,15 @@ class Connection(sqlite3.Connection):
 
 
 @contextmanager
+def exchanging(exchange: bool) -> Iterator[None]:
+    """Inside the block, without `exchange`, the kernel knows no flag of renameat2; no layer."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not exchange:
+            patch.setattr(durable, "_libc", object())
+        yield
+
+
+@contextmanager
 def behind(layer: Layer, *, exchange: bool = True) -> Iterator[None]:
     """Inside the block every call of `storage` goes through `layer`. Without `exchange` the kernel knows no flag of renameat2."""
     connect = sqlite3.connect
@@ -139,6 +148,9 @@ def behind(layer: Layer, *, exchange: bool = True) -> Iterator[None]:
         for name, module in list(sys.modules.items()):
             if name.startswith("storage.") and getattr(module, "os", None) is os:
                 patch.setattr(module, "os", _Os(layer))
-        patch.setattr(durable, "_libc", _Library(layer, durable._libc) if exchange else object())
+        if not exchange:
+            patch.setattr(durable, "_libc", object())
+        elif hasattr(durable._libc, "renameat2"):
+            patch.setattr(durable, "_libc", _Library(layer, durable._libc))
         patch.setattr(sqlite3, "connect", partial(connect, factory=factory))
         yield
