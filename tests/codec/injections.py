@@ -111,7 +111,7 @@ def clipped(original: Pixels, decoded: Pixels, rng: np.random.Generator) -> tupl
 
 KINDS: dict[str, tuple[Injection, frozenset[str]]] = {
     "dots": (dots, frozenset({"dots"})),
-    "seams": (seams, frozenset({"patches", "seam"})),
+    "seams": (seams, frozenset({"patches", "seam", "structure"})),
     "border": (border, frozenset({"seam", "structure"})),
     "smear": (smear, frozenset({"structure", "damage"})),
     "elsewhere": (elsewhere, frozenset({"structure", "damage"})),

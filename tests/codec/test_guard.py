@@ -218,3 +218,11 @@ def test_memory_does_not_grow_with_the_photo() -> None:
 def test_judging_by_numbers_needs_no_numpy() -> None:
     code = "import sys, codec.checks; raise SystemExit('numpy' in sys.modules or 'numba' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(checks.__file__).parents[1]).returncode == 0
+
+
+def test_the_documents_have_the_table(root: Path) -> None:
+    text = (root / "docs" / "codec.md").read_text()
+    for name, check in CHECKS.items():
+        sign = ">=" if check.floor else "<="
+        limits = " | ".join(f"{sign} {check.limits[level]:g}" for level in ("visually-lossless", "high", "compact"))
+        assert f"| {name} | {check.says}, {check.unit} | {limits} |" in text
