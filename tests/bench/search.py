@@ -166,7 +166,8 @@ def main(arguments: list[str]) -> int:
             )
     if rows:
         over, encodes = [row.over_percent for row in rows], [row.encodes for row in rows]
-        print(f"over the optimum: mean {np.mean(over):.2f} %, most {max(over):.2f} %; encodes: mean {np.mean(encodes):.2f}, most {max(encodes):.2f}")
+        print(f"over the optimum: mean {np.mean(over):.2f} %, most {max(over):.2f} %")
+        print(f"encodes: mean {np.mean(encodes):.2f}, most {max(encodes):.2f}")
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps([asdict(row) for row in rows], indent=1))
