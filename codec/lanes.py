@@ -89,8 +89,8 @@ class _Lossless:
     height: int
 
 
-_HEADROOM_BYTES: Final = 1024
-"""What an archive holds beside the sections that say what the photo is, roughly."""
+_HEADROOM_BYTES: Final = 700
+"""What an archive holds beside the facts and the sections that say what the photo is, at most."""
 
 
 def choose(original: bytes, facts: Facts, model: Loader, wanted: Wanted) -> Chosen:
@@ -152,7 +152,7 @@ def _jpeg(original: bytes, facts: Facts, model: Loader, wanted: Wanted) -> Chose
     if wanted.stand_in_bytes is None:
         exact.check(original)
         raise Unsupported("stand-in-too-large")
-    lossless = _tried(partial(_exact, original, wanted))
+    lossless = _tried(partial(_exact, original, facts, wanted))
     neural: Chosen | Unsupported | None = None
     if wanted.level.name != EXACT.name:
         most = math.inf if isinstance(lossless, Unsupported) else lossless.size_bytes
@@ -225,10 +225,10 @@ def _neural(original: bytes, facts: Facts, model: Loader, wanted: Wanted, most_b
     )
 
 
-def _exact(original: bytes, wanted: Wanted) -> _Lossless:
+def _exact(original: bytes, facts: Facts, wanted: Wanted) -> _Lossless:
     sections = exact.to_sections(original)
     said = canonical.load(sections["STRC"])
-    size = sum(map(len, sections.values())) + _HEADROOM_BYTES
+    size = _size(sections, facts)
     made = _Lossless("exact", sections, size, said["width"], said["height"])
     _check_saving(size + (wanted.stand_in_bytes or 0), original, wanted)
     return made
@@ -239,7 +239,7 @@ def _pixel_exact(original: bytes, facts: Facts, wanted: Wanted, neural: Chosen |
     png = pixel_exact.read(original)
     archive: _Lossless | Unsupported = Unsupported("stand-in-too-large")
     if wanted.stand_in_bytes is not None:
-        archive = _tried(partial(_as_webp, png))
+        archive = _tried(partial(_as_webp, png, facts))
     spent = math.inf if isinstance(archive, Unsupported) else archive.size_bytes + (wanted.stand_in_bytes or 0)
     data = original
     if wanted.repack:
@@ -258,9 +258,13 @@ def _pixel_exact(original: bytes, facts: Facts, wanted: Wanted, neural: Chosen |
     return _packed(archive, original, facts, wanted, neural)
 
 
-def _as_webp(png: pixel_exact.Png) -> _Lossless:
+def _as_webp(png: pixel_exact.Png, facts: Facts) -> _Lossless:
     sections = pixel_exact.to_sections(png)
-    return _Lossless("pixel-exact", sections, sum(map(len, sections.values())) + _HEADROOM_BYTES, png.layout.width, png.layout.height)
+    return _Lossless("pixel-exact", sections, _size(sections, facts), png.layout.width, png.layout.height)
+
+
+def _size(sections: dict[str, bytes], facts: Facts) -> int:
+    return sum(map(len, sections.values())) + len(facts.to_bytes()) + _HEADROOM_BYTES
 
 
 def _check_saving(spent_bytes: float, original: bytes, wanted: Wanted) -> None:

@@ -55,15 +55,15 @@ def judge(
 ) -> Standing:
     """Standing of a file seen now against the current row of its path.
 
-    Raises Refused where only a digest can tell an edit from a harmless touch: the row has an archive, the fingerprint differs,
-    and `sha256` is None.
+    Raises Refused where only a digest can tell an edit from a harmless touch: the row has an archive, or is of a photo that was packed anew
+    or restored, the fingerprint differs, and `sha256` is None.
     """
     if row is None:
         return Standing.NEW
     if row.state in (State.QUEUED, State.ENCODING, State.COMMITTED):
         return Standing.WAITING
     same = row.is_current(fingerprint)
-    if not same and sha256 is None and (row.has_archive or row.replaced):
+    if not same and sha256 is None and (row.has_archive or row.replaced or row.state is State.RESTORED):
         raise Refused("the file differs from what the catalogue knows: its digest is needed to tell an edit from a touch")
     if not same and sha256 is not None:
         same = sha256 in _digests_in_place(row)
