@@ -61,8 +61,8 @@ def _is_drawn_and_blurred(plane: NDArray[np.uint8]) -> bool:
         # As JPEGs of quality 40, those photos give at most 0.05 for the last two where so much is flat; the screenshots at least 0.22.
         flat.mean() > 0.6
         and (flat & middle).sum() > 0.25 * middle.sum()
-        and (ground & steep).sum() > 0.2 * ground.sum()
-        and (unclipped & steep).sum() > 0.2 * unclipped.sum()
+        and (ground & steep).sum() > 0.18 * ground.sum()
+        and (unclipped & steep).sum() > 0.18 * unclipped.sum()
     )
 
 
