@@ -8,6 +8,7 @@ kept beside it, so that neither an odd segment nor a video behind the picture ca
 """
 
 import hashlib
+import io
 import struct
 import zlib
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ import lepton_jpeg_python
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
+from PIL import Image
 
 from codec import canonical, packing
 from codec.container import MAX_META_BYTES, MAX_TRAILER_BYTES
@@ -53,7 +55,7 @@ def to_sections(original: bytes) -> dict[str, bytes]:
     """The archive sections from which `from_sections` gives the same bytes; decoded once more before they are returned.
 
     Raises NotAPicture, Corrupt (also for everything at which libjpeg would warn and go on: damage is not archived as health), Unsupported
-    (what lepton does not take; 'exact-failed' where it did not give the same bytes back).
+    (12 bits, print colours and the like; 'exact-failed' where lepton did not give the same bytes back).
     """
     segments, end = walk(original)
     found = frame(original, segments)
@@ -65,8 +67,8 @@ def to_sections(original: bytes) -> dict[str, bytes]:
     check_health(bare, found)
     try:
         coded = call(lepton_jpeg_python.compress_bytes, bare, _CODER)
-    except Refusal as error:
-        raise Unsupported("exact-failed", f"lepton: {error}") from None
+    except Refusal:  # scans or samplings that it does not know: what stands around the picture may be worth the archive all the same
+        coded = packing.pack(bare)
     fields = {
         "kind": "jpeg-exact",
         "width": found.width,
@@ -111,7 +113,7 @@ def check_work(found: Frame) -> None:
 
 
 def check_health(bare: bytes, found: Frame) -> None:
-    """Raise Corrupt for a picture at which libjpeg warns or that ends in grey, Unsupported('sampling') for one that it does not read."""
+    """Raise Corrupt for a picture at which libjpeg warns or that ends in grey."""
     small = glimpse(bare, found, 1)
     check_end(small, max(1, round(found.height / small.shape[0])))
 
@@ -119,7 +121,8 @@ def check_health(bare: bytes, found: Frame) -> None:
 def glimpse(jpeg: bytes, found: Frame, side: int) -> NDArray[np.uint8]:
     """A JPEG, uint8 [h, w, 3] or [h, w], as small as the decoder makes it (down to an eighth) with a longer side of at least `side`.
 
-    Every coded bit is read all the same. Raises Corrupt where libjpeg would warn, Unsupported('sampling') for what it does not read.
+    Every coded bit is read all the same. Raises Corrupt where libjpeg would warn; of samplings that its simple interface refuses only
+    where it would stop.
     """
     tall = found.height >= found.width
     side = min(side, max(found.height, found.width))
@@ -128,9 +131,19 @@ def glimpse(jpeg: bytes, found: Frame, side: int) -> NDArray[np.uint8]:
         pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(jpeg, "GRAY" if len(found.components) == 1 else "RGB", strict=True, **least)
     except ValueError as error:
         if "subsampling" in str(error):
-            raise Unsupported("sampling", "factors that libjpeg-turbo's interface refuses") from None
+            return _glimpse_of_odd(jpeg)
         raise Corrupt(f"damaged: {str(error).removeprefix('Corrupt JPEG data: ')}") from None
     return pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
+
+
+def _glimpse_of_odd(jpeg: bytes) -> NDArray[np.uint8]:
+    try:
+        with Image.open(io.BytesIO(jpeg), formats=("JPEG",)) as image:
+            return np.array(image if image.mode in ("L", "RGB") else image.convert("RGB"))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise Corrupt(f"damaged: {error}") from None
+    except Image.DecompressionBombError:
+        raise Unsupported("too-large", "of an unusual sampling, and very large") from None
 
 
 def check(original: bytes) -> None:
@@ -197,6 +210,11 @@ def _rebuilt(sections: Mapping[str, bytes]) -> bytes:
 
 
 def _decoded(coded: bytes, bare_bytes: int, area: int) -> bytes:
+    if coded.startswith(packing.MAGIC):
+        plain = packing.unpack(coded, bare_bytes)
+        if len(plain) != bare_bytes:
+            raise Corrupt("the packed picture has another length than the structure says")
+        return plain
     found = _frame_of(coded, bare_bytes)
     if found.width * found.height != area:
         raise Corrupt("the coded picture is not of the size that the structure says")

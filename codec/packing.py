@@ -6,6 +6,9 @@ import zstandard
 
 from codec.errors import Corrupt
 
+MAGIC = b"\x28\xb5\x2f\xfd"
+"""What every zstd frame begins with."""
+
 
 def pack(data: bytes) -> bytes:
     """One zstd frame that states its content size."""
