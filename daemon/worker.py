@@ -36,6 +36,8 @@ from daemon.messages import (
     StoodIn,
 )
 
+_STARVED = 0.02
+"""A worker that had more of a processor than this share is at work, and only others have most of it."""
 DEFAULT_BACKEND = "daemon.backend"
 _log = logging.getLogger(__name__)
 _A = TypeVar("_A", Encoded, StoodIn, Rated, Examined, Restored)
@@ -43,7 +45,10 @@ _A = TypeVar("_A", Encoded, StoodIn, Rated, Examined, Restored)
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long to wait, in seconds. Wide: it is there for what hangs, not for what is slow."""
+    """How long to wait, in seconds. Wide: it is there for what hangs, not for what is slow.
+
+    A worker that others leave little of the processor, as its low priority asks for, may take that long in processor time.
+    """
 
     start: float = 300.0
     """Importing torch and, on the first run on a machine, compiling the entropy coder."""
@@ -130,10 +135,15 @@ class Worker:
         return answer
 
     def _receive(self, process: SpawnProcess, connection: Connection, patience: float) -> Answer | Begun:
-        until = time.monotonic() + patience
+        until, worked_s = time.monotonic() + patience, _cpu_s(process.pid)
+        began_s = worked_s
         while not connection.poll(0):
             left = until - time.monotonic()
             if left <= 0:
+                now_s = _cpu_s(process.pid)
+                if now_s - worked_s > _STARVED * patience and now_s - began_s < patience:
+                    until, worked_s = time.monotonic() + patience, now_s
+                    continue
                 self.close()
                 raise WorkerTimedOut(f"the {self._name} process gave no answer within {patience:.0f} seconds and was stopped")
             ready = wait([connection, process.sentinel], left)

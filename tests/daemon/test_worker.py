@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from daemon import worker
 from daemon.child import Bounds
 from daemon.errors import WorkerBroke, WorkerDied, WorkerTimedOut
 from daemon.messages import Encoded, EncodeJob, Examined, ExamineJob, Refused, Restored, RestoreJob
@@ -112,6 +113,23 @@ def test_what_hangs_is_killed(job: Callable[..., EncodeJob], monkeypatch: pytest
             workers.encode(job("hang"))
         assert time.monotonic() - began < 30
         assert workers.encoder.pid is None
+
+
+def test_a_worker_that_is_starved_gets_its_time_all_the_same(job: Callable[..., EncodeJob], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It works, but others have most of the processor: the patience is counted in what it had, and still comes to an end."""
+    monkeypatch.syspath_prepend(str(HERE))
+    asked: list[float] = []
+
+    def a_quarter(pid: int | None) -> float:
+        asked.append(len(asked) * 0.05)
+        return asked[-1]
+
+    with Workers("fake_backend", Bounds(), Patience(start=60, base=0.2, per_megapixel=0)) as workers:
+        workers.encode(job())  # started
+        monkeypatch.setattr(worker, "_cpu_s", a_quarter)
+        with pytest.raises(WorkerTimedOut):
+            workers.encode(job("hang"))
+    assert asked[-1] >= 0.2
 
 
 def test_a_missing_archive_is_an_error_and_not_an_answer(workers: Workers, tmp_path: Path) -> None:
