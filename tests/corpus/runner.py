@@ -25,7 +25,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from daemon import eligibility, keys, settings
 from daemon.child import Bounds
@@ -68,7 +68,7 @@ NEAR: dict[str, set[str]] = {
     "not-an-image": {"not-a-picture", "unfinished"},
     "decode-warning": {"corrupt"},
     "bad-icc": {"bad-icc", "cmyk"},
-    "unsupported-format": {"unsupported-format"},
+    "unsupported-format": {"unsupported-format", "other-name"},
     "unsupported-jpeg": {"12-bit", "lossless-jpeg"},
     "unsupported-colourspace": {"cmyk", "rgb-jpeg", "components"},
     "arithmetic-jpeg": {"arithmetic"},
@@ -79,7 +79,7 @@ NEAR: dict[str, set[str]] = {
     "screenshot": {"graphic", "alpha"},
     "palette": {"palette", "low-bit-depth"},
     "alpha": {"alpha", "palette", "low-bit-depth"},
-    "16-bit": {"16-bit"},
+    "16-bit": {"16-bit", "no-gain"},  # packed anew it would be larger, and has no other lane
     "low-bit-depth": {"low-bit-depth", "palette"},
     "hdr-png": {"hdr-png"},
     "signed": {"signed"},
@@ -398,6 +398,7 @@ def psnr(one: bytes, other: bytes) -> float:
 
 def _pixels(data: bytes) -> np.ndarray[Any, Any]:
     Image.MAX_IMAGE_PIXELS = None
+    PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY = 1 << 30  # a text that is a bomb is none of the pixels' business
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with Image.open(io.BytesIO(data)) as image:
