@@ -161,7 +161,7 @@ def test_sixteen_bits_are_packed_anew_or_left() -> None:
     assert (made.lane, made.archive, made.choice) == ("pixel-exact", b"", "16-bit")
     with pytest.raises(Unsupported) as caught:
         choose(made.repacked, facts(made.repacked), nobody, WANTED)
-    assert caught.value.reason == "no-gain"
+    assert caught.value.reason == "16-bit"
 
 
 def test_a_photograph_as_png_takes_the_neural_lane(model: Model, make_photo: Callable[..., np.ndarray]) -> None:

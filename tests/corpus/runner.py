@@ -79,7 +79,7 @@ NEAR: dict[str, set[str]] = {
     "screenshot": {"graphic", "alpha"},
     "palette": {"palette", "low-bit-depth"},
     "alpha": {"alpha", "palette", "low-bit-depth"},
-    "16-bit": {"16-bit", "no-gain"},  # packed anew it would be larger, and has no other lane
+    "16-bit": {"16-bit"},
     "low-bit-depth": {"low-bit-depth", "palette"},
     "hdr-png": {"hdr-png"},
     "signed": {"signed"},
