@@ -108,7 +108,7 @@ class Copies:
     at_least: float | None
     _trials: _Trials | None = None
     _room: float = 0.0
-    _finest: int = 0
+    _finest: int | None = None  # the finest that fits; None while nobody needed to know
     _off: float = 0.0  # points that the whole photo loses more than the sample
     _last: tuple[bytes, Copy | None] = b"", None  # the stream that was checked last, and its copy where that was good
 
@@ -128,11 +128,11 @@ class Copies:
 
     def check(self, found: Found) -> float:
         """What the archive must score by what a copy of the whole photo shows; 0 where `needs` found that clear, or has not looked."""
-        if self._trials is None or self.at_least is None or self._finest == 0:
+        if self._trials is None or self.at_least is None or self._finest is None:
             return 0.0
         copy = self._coarsest(found, self._trials, tries=1)
         self._last = found.stream, copy
-        return 0.0 if copy is not None else self.at_least + self._trials.at(self._finest).loss + self._off
+        return 0.0 if copy is not None else self._needed(self._trials)
 
     def fit(self, found: Found, model: Model) -> tuple[Found, Structure, float]:
         """What was found, the structure with the coarsest fineness whose copy does, and that copy's score.
@@ -147,15 +147,13 @@ class Copies:
             return found, structure, self._whole(container.write(found.decoded, structure))
         trials = self._trials or self._begin(sample_of(self.picture.pixels), sample_of(found.decoded), structure)
         for _ in range(_RAISES):
-            if trials.at(0).loss > found.score.whole - self.at_least:
-                self._finest = trials.finest(self._room)
             copy = self._last[1] if self._last[0] == found.stream else None
             copy = copy or self._coarsest(found, trials, tries=_TRIES)
             if copy is not None and found.passed:
                 return found, copy.structure, copy.whole
-            if found.quality == TOP_QUALITY or self._finest < 0:
+            if found.quality == TOP_QUALITY or self._finest == -1:
                 break
-            needed = max(self.at_least + trials.at(self._finest).loss + self._off, found.score.whole + _LEAST_RAISE)
+            needed = max(self._needed(trials), found.score.whole + _LEAST_RAISE)
             better = math.ceil(Curve().after(found.quality, found.score.whole).crossing(needed))
             found = Found.at(
                 min(better, TOP_QUALITY),
@@ -178,14 +176,24 @@ class Copies:
         self._trials = _Trials(sample, decoded, structure, self.profile)
         return self._trials
 
+    def _needed(self, trials: _Trials) -> float:
+        """What the archive must score for a copy at the finest that fits."""
+        assert self.at_least is not None
+        return self.at_least + trials.at(max(self._finest or 0, 0)).loss + self._off
+
     def _coarsest(self, found: Found, trials: _Trials, tries: int) -> Copy | None:
         """The coarsest copy of the whole photo that does, beginning where the sample says so. Learns how far the sample is off."""
         assert self.at_least is not None
         untried = 0
         for _ in range(tries):
-            which = max(min(trials.coarsest(found.score.whole - self.at_least - self._off, self._finest), self._finest), untried)
-            if not untried <= which <= self._finest:
-                break
+            allowed = found.score.whole - self.at_least - self._off
+            which = 0
+            if untried > 0 or trials.at(0).loss > allowed:
+                if self._finest is None:
+                    self._finest = trials.finest(self._room)
+                which = max(trials.coarsest(allowed, self._finest), untried)
+                if which > self._finest:
+                    break
             fitted = replace(trials.structure, fineness=FINENESSES[which])
             try:
                 data = container.write(found.decoded, fitted)
@@ -199,6 +207,8 @@ class Copies:
                 return Copy(fitted, copy_whole)
             self._off = found.score.whole - copy_whole - trials.at(which).loss
             untried = which + 1
+        if self._finest is None:
+            self._finest = trials.finest(self._room)
         return None
 
     def _whole(self, data: bytes) -> float:

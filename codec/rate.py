@@ -24,7 +24,7 @@ from codec.search import Plan, fewest_bytes
 MARGIN: Final = 0.3
 """Points to spare: another processor's floats move the decoded pixels by a hair, and the score with them."""
 
-_AHEAD: Final = 1.0
+_AHEAD: Final = 2.0
 """Points within which a place counts as near its limit: once one is cured, the next worst of the kind would be found."""
 
 _CLEARLY: Final = 1.2
@@ -176,7 +176,7 @@ def guess_from(sample: Pixels, model: Model, whole: float, profile: Profile | No
     needed = needs.needs(sample, decoded) if needs is not None else 0.0
     if needed > whole:
         crossing = _within(curve.crossing(needed))
-    return Guess(crossing, curve.slope, _size_at(crossing, sizes))
+    return Guess(crossing, math.sqrt(curve.slope * SLOPE), _size_at(crossing, sizes))  # a sample is not the photo: half of its slope
 
 
 def _within(quality: float) -> float:

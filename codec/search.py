@@ -34,7 +34,9 @@ _SAFETY: Final = 0.3
 _LEAST_CURE, _MOST_CURE = 10, 2 * STEPS
 """Quality steps by which a place is raised where the guard found a distortion that scores do not see."""
 _CURE: Final = 2.5
-"""Times what a score would need: a place is small, and a try more costs more than some bytes in it."""
+"""Times what a score would need: a place is small, and a try more costs more than some bytes in it. Each round cures harder."""
+_LOCAL_ROUNDS: Final = 2
+"""Rounds in which places alone are cured; then the photo is raised with them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,6 +124,7 @@ class _Aims:
         self._tiles: dict[Area, Curve] = {}
         self._cures: dict[Area, float] = {}
         self._floor = 0.0
+        self._rounds = 0
 
     def learn(self, plan: Plan, outcome: Outcome) -> None:
         score = outcome.score
@@ -140,10 +143,12 @@ class _Aims:
         if not troubles and score.whole >= self._wanted and score.worst_tile >= self._level.worst_tile:
             troubles = (None,)
         steps_a_point = 1 / (self._whole.slope * max(100 - score.whole, 1))
-        cure = min(max(math.ceil(-_CURE * outcome.lead * steps_a_point), _LEAST_CURE), _MOST_CURE)
-        for place in troubles:
+        needed = -outcome.lead * steps_a_point
+        self._rounds += bool(troubles)
+        cure = min(max(math.ceil(_CURE * needed), _LEAST_CURE) * self._rounds, _MOST_CURE)
+        for place in (*troubles, None) if self._rounds > _LOCAL_ROUNDS else troubles:
             if place is None:
-                self._floor = max(self._floor, plan.quality + cure)
+                self._floor = max(self._floor, plan.quality + min(max(math.ceil(needed), 1), _MOST_CURE))
             else:
                 self._cures[place] = least_quality(plan.quality, plan.offsets, place) + cure
 
