@@ -5,9 +5,7 @@ The corpus (../shared/corpus; its README says what "preserved" means for each cl
 or take endless memory, and must not lose a byte where it is left alone.
 """
 
-import csv
 import hashlib
-import importlib.util
 import io
 import math
 import os
@@ -21,7 +19,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -41,6 +38,7 @@ from daemon.worker import Workers
 from storage.attributes import Attributes
 from storage.records import PhotoRow
 from storage.states import State
+from tests.corpus.manifest import Entry, load_facts
 
 MAY_DIFFER = re.compile(
     r"sha256|size|pixels|mpf|jpeg_(sof|scans|sampling|subsampling|r.*|ids|junk|dac)|png_idat_bytes"
@@ -58,60 +56,6 @@ NEVER = frozenset({"unforeseen", "timed-out", "worker-died", "out-of-memory", "p
                    "not-permitted", "model-missing", "unknown-version", "changed", "gone", "archive-in-use"})  # fmt: skip
 """Reasons that tell of a trouble of ours, never of a file."""
 
-_DAMAGED = {"corrupt", "not-a-picture", "empty"}
-_ODD = {"components", "sampling", "hierarchical", "arithmetic", "lossless-jpeg", "12-bit", "dnl", "cmyk", "rgb-jpeg"}
-NEAR: dict[str, set[str]] = {
-    "corrupt": _DAMAGED | _ODD,
-    "unsupported": _DAMAGED | _ODD,
-    "truncated": _DAMAGED,
-    "empty": _DAMAGED,
-    "not-an-image": {"not-a-picture", "unfinished"},
-    "decode-warning": {"corrupt"},
-    "bad-icc": {"bad-icc", "cmyk"},
-    "unsupported-format": {"unsupported-format", "other-name"},
-    "unsupported-jpeg": {"12-bit", "lossless-jpeg"},
-    "unsupported-colourspace": {"cmyk", "rgb-jpeg", "components"},
-    "arithmetic-jpeg": {"arithmetic"},
-    "too-large": {"too-large", "corrupt"},
-    "bomb": {"too-large", "too-small"},
-    "too-small": {"too-small", "arithmetic"},
-    "animated": {"animated"},
-    "screenshot": {"graphic", "alpha"},
-    "palette": {"palette", "low-bit-depth"},
-    "alpha": {"alpha", "palette", "low-bit-depth"},
-    "16-bit": {"16-bit"},
-    "low-bit-depth": {"low-bit-depth", "palette"},
-    "hdr-png": {"hdr-png"},
-    "signed": {"signed"},
-    "dnl": {"dnl"},
-    "no-gain": {"no-gain", "stand-in-too-large", "quality-not-reached"},
-    "hidden": {"hidden", "in-the-bin"},
-    "trashed": {"hidden", "in-the-bin"},
-    "no-image-extension": {"other-name"},
-    "extension-mismatch": {"extension-mismatch"},
-    "not-only-an-image": {"not-only-an-image"},
-}
-"""What a manifest calls a reason -> our slugs that say the same."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of the manifest."""
-
-    name: str
-    category: str
-    expected: str
-    size: int
-    source: Path
-
-    def may_be_archived(self) -> bool:
-        return "archive+restore" in self.expected
-
-    def may_be_left(self, reason: str) -> bool:
-        told = re.findall(r"skip:([a-z0-9/-]+)", self.expected)
-        return any(reason in NEAR.get(word, {word}) for words in told for word in words.split("/"))
-
-
 @dataclass(slots=True)
 class Result:
     """What became of one file; `problems` is empty where all is right."""
@@ -122,21 +66,6 @@ class Result:
     detail: str = ""
     problems: list[str] = field(default_factory=list)
     seconds: float = 0.0
-
-
-def entries(corpus: Path) -> list[Entry]:
-    with (corpus / "manifest.tsv").open(encoding="utf-8", newline="") as manifest:
-        rows = csv.DictReader(manifest, delimiter="\t", quoting=csv.QUOTE_NONE)
-        return [Entry(row["file"], row["category"], row["expected"], int(row["size"]), corpus / row["file"]) for row in rows]
-
-
-def load_facts(corpus: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("corpus_facts", corpus / "facts.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 class Counting:

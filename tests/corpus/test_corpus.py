@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.corpus.runner import Entry, Run, entries, table
+from tests.corpus.manifest import Entry, entries
+from tests.corpus.runner import Run, table
 
 pytestmark = [pytest.mark.corpus, pytest.mark.filterwarnings("ignore")]
 
