@@ -132,7 +132,8 @@ class Copies:
             return 0.0
         copy = self._coarsest(found, self._trials, tries=1)
         self._last = found.stream, copy
-        return 0.0 if copy is not None else self._needed(self._trials)
+        needed = self._needed(self._trials)
+        return needed if copy is None else min(needed, found.score.whole)
 
     def fit(self, found: Found, model: Model) -> tuple[Found, Structure, float]:
         """What was found, the structure with the coarsest fineness whose copy does, and that copy's score.
@@ -203,9 +204,9 @@ class Copies:
                 self._finest = which - 1
                 continue
             copy_whole = self._whole(data)
+            self._off = found.score.whole - copy_whole - trials.at(which).loss
             if copy_whole >= self.at_least:
                 return Copy(fitted, copy_whole)
-            self._off = found.score.whole - copy_whole - trials.at(which).loss
             untried = which + 1
         if self._finest is None:
             self._finest = trials.finest(self._room)
