@@ -58,6 +58,9 @@ def explain(gallery: Gallery, row: PhotoRow | None, path: Path, catalog: Catalog
             "The file that has its name now is not its stand-in: it was edited or replaced. It stays; "
             'the next "optimize" puts the full photo beside it.'
         )
+    if row.missed_at is not None:
+        until = row.missed_at + int(gallery.settings.trash.total_seconds())
+        lines.append(f"It was deleted (noticed on {day(row.missed_at)}): its archive goes after {day(until)}, unless you restore it.")
     if row.came_from is not None:
         lines.append(f"It was put here because its stand-in, {shown(row.came_from)}, had been edited or renamed.")
     lines += related
@@ -92,7 +95,7 @@ def explain(gallery: Gallery, row: PhotoRow | None, path: Path, catalog: Catalog
         "findings": findings(row),
         "choice": row.choice,
         "choice_why": row.choice_why,
-        **{key: getattr(row, key) for key in ("encoded_at", "retired_at", "purged_at", "restored_at", "pinned_until_at")},
+        **{key: getattr(row, key) for key in ("encoded_at", "retired_at", "purged_at", "restored_at", "pinned_until_at", "missed_at")},
         "purge_after_at": _due(gallery, row),
     }
     return Explanation(tuple(lines), facts)

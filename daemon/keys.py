@@ -128,13 +128,14 @@ KEYS: tuple[Key, ...] = (
     Key("gallery", "exclude", "[]", "patterns", 'never looked at, such as ["**/Screenshots/**"]', globs),
     Key("gallery", "keep", "[]", "patterns", 'left alone as they are, such as ["Best of/**", "*_edited.jpg"]', globs),
     Key("gallery", "grace", '"7 days"', "duration", "originals stay this long in the vault before their space is given back", duration),
+    Key("gallery", "trash", '"30 days"', "duration", "how long the archive of a photo whose stand-in you deleted is kept", duration),
     Key("limits", "min_saving", '"20%"', "share", 'photos that save less, stand-in counted, are left alone; "off": no such rule', share),
     Key("limits", "min_saving_lossless", '"5%"', "share", 'the same for what comes back bit for bit or pixel for pixel', share),
     Key("limits", "workers", "1", "processes", "how many photos are worked on at once; this version knows 1", one),
     Key("limits", "memory", '"2 GB"', "size", "what each of the two worker processes may use", memory),
 )
 LATER: dict[str, frozenset[str]] = {
-    "gallery": frozenset({"backup_check", "two_way_sync", "one_copy", "trash", "prefetch", "quiet"}),
+    "gallery": frozenset({"backup_check", "two_way_sync", "one_copy", "prefetch", "quiet"}),
     "limits": frozenset(),
     "schedule": frozenset(),
     "safety": frozenset(),

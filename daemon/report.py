@@ -60,6 +60,8 @@ class Status:
                 by_count = sorted(totals.by_reason.items(), key=lambda item: -item[1])
                 parts += [f"        {count:>6}  {sentence(reason)}" for reason, count in by_count]
         parts += ["", *_savings(totals)]
+        if totals.trash:
+            parts.append(f"In the trash: {photos(totals.trash)} whose stand-in was deleted")
         if totals.by_lane:
             parts.append("By lane: " + ", ".join(f"{lane} {count}" for lane, count in totals.by_lane.items()))
         if totals.scores.by_points:
@@ -154,6 +156,7 @@ def _totals_as_json(totals: Totals) -> dict[str, Any]:
             "latest": _iso(totals.retired.latest_at),
         },
         "restored": _share_as_json(totals.restored),
+        "trash": totals.trash,
         "scores": scores_as_json(totals.scores),
     }
 

@@ -19,6 +19,7 @@ from daemon.purging import purge_due
 from daemon.reasons import sentence
 from daemon.recovery import recover
 from daemon.surprise import Look, check_stop, look_around
+from daemon.trash import empty
 from storage.errors import Locked, StorageError, shown
 
 _log = logging.getLogger(__name__)
@@ -41,6 +42,9 @@ class Summary:
     again: int = 0
     purged: int = 0
     freed_bytes: int = 0
+    missed: int = 0
+    """Photos whose stand-in was deleted: into the trash."""
+    thrown_away: int = 0
     original_bytes: int = 0
     archive_bytes: int = 0
     stand_in_bytes: int = 0
@@ -58,7 +62,8 @@ class Summary:
 
     @property
     def nothing_done(self) -> bool:
-        return not (self.gone or self.recovered or self.beside or self.archived or self.left or self.failed or self.again or self.purged)
+        moved = self.recovered or self.beside or self.archived or self.purged or self.missed or self.thrown_away
+        return not (self.gone or moved or self.left or self.failed or self.again)
 
     def add(self, name: str, outcome: Outcome) -> str:
         """Count one photo; what to say about it."""
@@ -181,6 +186,12 @@ def _one_gallery(
         total.purged += purged.photos
         total.freed_bytes += purged.freed_bytes
         total.failed += purged.kept
+        if not starts:
+            emptied = empty(shop, gallery)
+            total.missed += emptied.missed
+            total.thrown_away += emptied.photos
+            total.freed_bytes += emptied.freed_bytes
+            total.failed += emptied.kept
 
 
 def _lay_beside(shop: Workshop, gallery: Gallery, found: Found, total: Summary) -> None:

@@ -25,6 +25,7 @@ class GallerySettings:
     exclude: tuple[str, ...]
     keep: tuple[str, ...]
     grace: timedelta
+    trash: timedelta
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ _NO_ARCHIVE: Mapping[str, None] = dict.fromkeys(
         *("encoded_at", "copy_sha256"),
         *("score_whole", "score_worst_tile", "score_copy", "checks", "whole_at_least", "worst_tile_at_least"),
         *("checked_at", "verifier_pid", "asker_pid", "retired_at", "purge_after_at", "purged_at", "restored_at", "pinned_until_at"),
-        *("stand_in_sha256", *to_columns(None, "stand_in_")),
+        *("missed_at", "stand_in_sha256", *to_columns(None, "stand_in_")),
     )
 )
 
@@ -269,6 +269,7 @@ class Catalog(Ledger):
             "restored_at": self._now(),
             "pinned_until_at": pinned_until_at,
             "copy_sha256": copy_sha256,
+            "missed_at": None,
         }
         with self._transaction():
             row = self._row(photo_id)
@@ -325,6 +326,19 @@ class Catalog(Ledger):
                 (gallery, grace_s),
             )
             return cursor.rowcount
+
+    def missed(self, photo_id: int, *, there: bool = False) -> None:
+        """No move: what stood in its place is not there now (or, `there`, is again). The first time counts."""
+        with self._transaction():
+            self._update(photo_id, {"missed_at": None if there else self._row(photo_id).missed_at or self._now()})
+
+    def thrown_away(self, photo_id: int, detail: str) -> PhotoRow:
+        """PURGED or RESTORED -> LEFT: the user deleted it, and the catalogue forgets its archive. Refused where it was never missed."""
+        with self._transaction():
+            row = self._row(photo_id)
+            if row.missed_at is None or row.state not in (State.PURGED, State.RESTORED):
+                raise Refused(f"photo {photo_id} is not in the trash")
+            return self._move(photo_id, State.LEFT, {**_NO_ARCHIVE, "reason": "gone", "detail": detail})
 
     def left(self, photo_id: int, reason: str, detail: str = "") -> PhotoRow:
         """-> LEFT: untouched. `reason` is a slug of the documented list, `detail` the same for people."""

@@ -110,6 +110,19 @@ class Ledger:
             for path, size_bytes, stands_in in cursor:
                 yield os.path.join(gallery, path), size_bytes, bool(stands_in)
 
+    def trashable(self, gallery: bytes) -> Iterator[tuple[int, bytes, str, int, int | None]]:
+        """(id, absolute path, digest of the original, size of the file in place, missed_at) of every RETIRED, PURGED or RESTORED photo with
+        an archive that has a file in its place. No moves while iterating."""
+        with translated_sqlite(self.path):
+            cursor = self._connection.execute(
+                "SELECT id, path, sha256, CASE state WHEN 'restored' THEN seen_bytes ELSE stand_in_bytes END, missed_at FROM photos "
+                "WHERE gallery = ? AND superseded_at IS NULL AND archive_sha256 IS NOT NULL AND bound_for IS NULL "
+                "AND (state = 'restored' OR (state IN ('retired', 'purged') AND stand_in_sha256 IS NOT NULL))",
+                (gallery,),
+            )
+            for photo_id, path, sha256, size_bytes, missed_at in cursor:
+                yield photo_id, os.path.join(gallery, path), sha256, size_bytes, missed_at
+
     def unfinished(self) -> list[PhotoRow]:
         """What a crash left behind: ENCODING and COMMITTED rows, and RETIRED or PURGED ones with an intent to restore."""
         working = "SELECT id FROM photos WHERE state IN ('encoding', 'committed')"

@@ -183,3 +183,10 @@ def m007_when_archives_were_read_again(db: Database) -> None:
         """
     )
     db.execute("PRAGMA user_version = 7")
+
+
+@migrations()
+def m008_stand_ins_that_were_deleted(db: Database) -> None:
+    db.execute("ALTER TABLE photos ADD COLUMN missed_at INTEGER")
+    db.execute("CREATE INDEX photos_missed ON photos (gallery, missed_at) WHERE missed_at IS NOT NULL AND superseded_at IS NULL")
+    db.execute("PRAGMA user_version = 8")

@@ -79,6 +79,8 @@ class PhotoRow:
     purged_at: int | None
     restored_at: int | None
     pinned_until_at: int | None
+    missed_at: int | None
+    """When the stand-in, or what was restored, was first not found in its place; its archive is in the trash since then."""
     superseded_at: int | None
     """When other bytes took over this path; such a row stays for the sake of its archive, and is no longer the path's current one."""
 
@@ -191,6 +193,8 @@ class Totals:
     purged: Share
     """Saved."""
     restored: Share
+    trash: int
+    """Photos whose stand-in, or restored file, is gone: their archives are about to be thrown away."""
     scores: Scores
     """Of COMMITTED, RETIRED, PURGED and RESTORED photos."""
 

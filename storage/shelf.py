@@ -1,7 +1,7 @@
 """What a vault keeps for good: archives, and the weight files that they need. Vault adds the originals."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -79,6 +79,25 @@ class Shelf:
         if sha256_or_none(original) != sha256:
             raise Refused(f"the archive of {shown(original)} stays: the original is not in place")
         durable.remove(self.archive_path(sha256))
+
+    def throw_away_archive(self, sha256: str, places: Iterable[Path]) -> int:
+        """Remove the archive of a photo that its user deleted; bytes freed, 0 where a stopped run has done it already.
+
+        Refused while anything lies at one of `places` (all paths that the archive serves), or an original of it is set aside.
+        """
+        for place in places:
+            layout.relative_to_gallery(self.root, place)
+            if os.path.lexists(place):
+                raise Refused(f"the archive of {shown(place)} stays: there is a file again")
+        if any((self.folder / "originals").glob(f"{layout.checked_digest(sha256)}-*")):
+            raise Refused("the archive stays: an original of it is still set aside")
+        path = self.archive_path(sha256)
+        with translated(path):
+            if not path.exists():
+                return 0
+            size_bytes = path.stat().st_size
+        durable.remove(path)
+        return size_bytes
 
     def clear_staging(self) -> int:
         """Remove what a crash left in ``staging/``; how many. Only while this vault is locked by us."""

@@ -32,6 +32,11 @@ WHERE superseded_at IS NULL AND lane = 'neural' AND (?1 IS NULL OR gallery = ?1)
 AND state IN ('committed', 'retired', 'purged', 'restored') GROUP BY 1 ORDER BY 1
 """
 
+_TRASH = """
+SELECT COUNT(*) FROM photos INDEXED BY photos_missed
+WHERE missed_at IS NOT NULL AND superseded_at IS NULL AND (?1 IS NULL OR gallery = ?1)
+"""
+
 _ARCHIVED = frozenset({State.COMMITTED, State.RETIRED, State.PURGED, State.RESTORED})
 _TOLD_WHY = frozenset({State.LEFT, State.FAILED})
 
@@ -44,6 +49,7 @@ def totals(connection: sqlite3.Connection, gallery: bytes | None, graces_s: Mapp
         archives = {State(state): int(total or 0) for state, total in connection.execute(_ARCHIVES, (gallery,))}
         dates = [_due(graces_s.get(key), *found) for key, *found in connection.execute(_DATES, (gallery,))]
         scores = connection.execute(_SCORES, (gallery,)).fetchall()
+        trash = connection.execute(_TRASH, (gallery,)).fetchone()[0]
     finally:
         connection.execute("ROLLBACK")
     by_state = dict.fromkeys(State, 0)
@@ -80,6 +86,7 @@ def totals(connection: sqlite3.Connection, gallery: bytes | None, graces_s: Mapp
         retired=share(State.RETIRED),
         purged=share(State.PURGED),
         restored=share(State.RESTORED),
+        trash=trash,
         scores=Scores(
             MappingProxyType({points: count for points, count, *_ in scores}),
             min((whole for _, _, whole, _ in scores), default=None),

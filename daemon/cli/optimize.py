@@ -60,6 +60,8 @@ def optimize(
             ],
             changed_meanwhile=done.again,
             purged=done.purged,
+            missed=done.missed,
+            thrown_away=done.thrown_away,
             freed_bytes=done.freed_bytes,
             original_bytes=done.original_bytes,
             archive_bytes=done.archive_bytes,
@@ -79,6 +81,10 @@ def optimize(
             )
         if done.purged:
             say(f"Purged: {photos(done.purged)}, {amount(done.freed_bytes)} of originals given back.")
+        if done.missed:
+            say(f"Into the trash: {photos(done.missed)} whose stand-in was deleted; `restore` still gives them back.")
+        if done.thrown_away:
+            say(f"Thrown away: {photos(done.thrown_away)} that were deleted, after their time in the trash.")
         for reason, count in done.left.most_common():
             say(f"Left alone: {photos(count)}: {sentence(reason)}.")
         if done.again:

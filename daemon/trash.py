@@ -1,0 +1,125 @@
+"""The trash: who deletes a stand-in deletes the photo, but its archive waits some time before it goes, too.
+
+Nothing moves: the archive stays where it is, `restore` gives the photo back, and the catalogue says since when it is missed. A stand-in
+that was only renamed or moved says itself which archive it needs. Where the same bytes had several paths, their archive goes with the
+last.
+"""
+
+import logging
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from daemon.composition import Workshop
+from daemon.eligibility import walk
+from daemon.galleries import Gallery
+from daemon.marking import original_of
+from storage.digest import read_once
+from storage.errors import Locked, Missing, StorageError
+from storage.records import PhotoRow
+from storage.states import State
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Emptied:
+    """What became of the photos that are missed in one gallery."""
+
+    missed: int = 0
+    """Not found for the first time."""
+    photos: int = 0
+    """Thrown away."""
+    freed_bytes: int = 0
+    kept: list[tuple[str, str]] = field(default_factory=list)
+    """Photos that could not be thrown away, and why."""
+
+
+def empty(shop: Workshop, gallery: Gallery) -> Emptied:
+    """Note what is missed, and throw away what has been missed for as long as the configuration says. The vault is locked by us."""
+    catalog, done = shop.catalog, Emptied()
+    now = int(shop.clock.now().timestamp())
+    back: list[int] = []
+    fresh: list[tuple[int, str, int]] = []
+    due: list[int] = []
+    for photo_id, path, sha256, size_bytes, missed_at in catalog.trashable(gallery.key):
+        if not _is_gone(path):
+            back += [photo_id] if missed_at is not None else []
+        elif missed_at is None:
+            fresh.append((photo_id, sha256, size_bytes))
+        elif missed_at + gallery.settings.trash.total_seconds() <= now:
+            due.append(photo_id)
+    for photo_id in back:
+        catalog.missed(photo_id, there=True)
+    if fresh:  # a stand-in that only has another name now is as large as it was
+        elsewhere = _named_by_stand_ins(shop, sizes={size_bytes for *_, size_bytes in fresh})
+        for photo_id, sha256, _ in fresh:
+            if sha256 not in elsewhere:
+                catalog.missed(photo_id)
+                done.missed += 1
+    rows = [row for row in map(catalog.get, due) if row.state in (State.PURGED, State.RESTORED)]
+    if rows:
+        try:
+            elsewhere = _named_by_stand_ins(shop)
+        except StorageError as error:
+            done.kept.append((gallery.shown(rows[0].location), f"the trash is not emptied, since not every file can be read: {error}"))
+            return done
+        for row in rows:
+            if row.sha256 in elsewhere:
+                catalog.missed(row.id, there=True)
+        _throw_away(shop, gallery, [row for row in rows if row.sha256 not in elsewhere], done)
+    return done
+
+
+def _throw_away(shop: Workshop, gallery: Gallery, rows: list[PhotoRow], done: Emptied) -> None:
+    going = {row.id for row in rows}
+    digests = {row.sha256 for row in rows if row.sha256 is not None}
+    for sha256 in sorted(digests):
+        sharing = [row for row in shop.catalog.by_digest(sha256, gallery.key) if row.has_archive]
+        mine = [row for row in sharing if row.id in going]
+        try:
+            if len(mine) == len(sharing):
+                # A stop between the two leaves rows that are due without an archive, which the next run finishes.
+                done.freed_bytes += gallery.vault.throw_away_archive(sha256, [row.location for row in mine])
+        except Locked:
+            raise
+        except StorageError as error:
+            done.kept.append((gallery.shown(mine[0].location), str(error)))
+            continue
+        for row in mine:
+            shop.catalog.thrown_away(row.id, "it was deleted, and so was its archive after its time in the trash")
+            done.photos += 1
+            _log.info("%s: thrown away", gallery.shown(row.location))
+
+
+def _named_by_stand_ins(shop: Workshop, sizes: Iterable[int] | None = None) -> set[str]:
+    """Digests of the originals that files without an archive of their own stand for, in every gallery; of those `sizes` only.
+
+    Raises StorageError where a file can't be read: it may be a stand-in.
+    """
+    found: set[str] = set()
+    for gallery in shop.galleries:
+        for sighting in walk(gallery.root, ()):
+            row = shop.catalog.find(gallery.key, gallery.relative(sighting.path))
+            if row is not None and row.has_archive and row.is_current(sighting.fingerprint):
+                continue  # in its own place
+            if sizes is not None and sighting.fingerprint.size_bytes not in sizes:
+                continue
+            try:
+                digest = original_of(read_once(sighting.path).data)
+            except Missing:
+                continue
+            if digest is not None:
+                found.add(digest)
+    return found
+
+
+def _is_gone(path: bytes) -> bool:
+    """Whether nothing lies there; what can't be looked at is not called gone."""
+    try:
+        os.lstat(path)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return False

@@ -1,0 +1,130 @@
+"""A deleted stand-in's archive waits in the trash; it goes with the last path that needs it, and never for a move."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from daemon.ports import Silence
+from daemon.restorer import restore
+from storage.catalog import Catalog
+from storage.records import PhotoRow
+from storage.states import State
+
+if TYPE_CHECKING:
+    from conftest import Home
+
+Photo = Callable[..., bytes]
+
+
+@pytest.fixture
+def archived(home: Home, photo: Photo) -> Home:
+    """One purged photo, its twin of the same bytes, and a file that is left alone: an empty gallery would be refused."""
+    home.configure('grace = "0 days"')
+    (home.root / "stays.jpg").write_bytes(b"no picture")
+    for name in ("a.jpg", "twin.jpg"):
+        (home.root / name).write_bytes(photo())
+    assert home.optimize().purged == 2
+    return home
+
+
+def archives(home: Home) -> list[Path]:
+    return sorted((home.root / ".gallery-optimizer/archives").rglob("*.nphoto"))
+
+
+def row(home: Home, name: str) -> PhotoRow:
+    with Catalog(home.places.catalog_file, read_only=True) as catalog:
+        found = catalog.find(str(home.root).encode(), name.encode())
+    assert found is not None
+    return found
+
+
+def test_an_archive_goes_with_the_last_of_its_photos(archived: Home) -> None:
+    (archived.root / "a.jpg").unlink()
+    assert archived.optimize().missed == 1
+    archived.clock.forward(days=31)
+    done = archived.optimize()
+    assert (done.thrown_away, done.freed_bytes) == (1, 0)
+    assert len(archives(archived)) == 1
+    assert (row(archived, "a.jpg").state, row(archived, "a.jpg").reason) == (State.LEFT, "gone")
+    (archived.root / "twin.jpg").unlink()
+    archived.optimize()
+    archived.clock.forward(days=29)
+    assert archived.optimize().nothing_done
+    assert len(archives(archived)) == 1
+    archived.clock.forward(days=2)
+    assert archived.optimize().freed_bytes > 0
+    assert archives(archived) == []
+    assert archived.optimize().nothing_done
+
+
+def test_a_restored_photo_leaves_the_trash(archived: Home) -> None:
+    for name in ("a.jpg", "twin.jpg"):
+        (archived.root / name).unlink()
+    assert archived.optimize().missed == 2
+    with archived.shop() as shop:
+        restore(shop, [archived.root / "a.jpg"], None, None, Silence())
+    assert row(archived, "a.jpg").missed_at is None
+    archived.clock.forward(days=29)
+    archived.optimize()
+    (archived.root / "a.jpg").unlink()
+    archived.clock.forward(days=2)
+    done = archived.optimize()  # the twin's time is over, the other's begins
+    assert (done.missed, done.thrown_away) == (1, 1)
+    assert len(archives(archived)) == 1
+    archived.clock.forward(days=30)
+    assert archived.optimize().thrown_away == 1
+    assert archives(archived) == []
+
+
+def test_a_moved_stand_in_keeps_its_archive(archived: Home) -> None:
+    (archived.root / "twin.jpg").unlink()
+    (archived.root / "album").mkdir()
+    (archived.root / "a.jpg").rename(archived.root / "album" / "b.jpg")
+    for _ in range(3):
+        archived.optimize()
+        archived.clock.forward(days=31)
+    assert len(archives(archived)) == 1
+    with archived.shop() as shop:
+        (given,) = restore(shop, [archived.root / "album" / "b.jpg"], None, None, Silence())
+    assert given.trouble == ""
+
+
+def test_the_stand_in_comes_back_out_of_the_bin(archived: Home) -> None:
+    stand_in = (archived.root / "a.jpg").read_bytes()
+    for name in ("a.jpg", "twin.jpg"):
+        (archived.root / name).unlink()
+    archived.optimize()
+    (archived.root / "a.jpg").write_bytes(stand_in)
+    archived.clock.forward(days=31)
+    assert archived.optimize().thrown_away == 1
+    assert row(archived, "a.jpg").missed_at is None
+    assert len(archives(archived)) == 1
+
+
+def test_a_stop_between_archive_and_row_is_finished(archived: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a.jpg", "twin.jpg"):
+        (archived.root / name).unlink()
+    archived.optimize()
+    archived.clock.forward(days=31)
+    with monkeypatch.context() as patch:
+        patch.setattr(Catalog, "thrown_away", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            archived.optimize()
+    assert archives(archived) == []
+    assert archived.optimize().thrown_away == 2
+
+
+def test_originals_in_grace_are_not_thrown_away(home: Home, photo: Photo) -> None:
+    home.configure('grace = "90 days"')
+    (home.root / "stays.jpg").write_bytes(b"no picture")
+    (home.root / "a.jpg").write_bytes(photo())
+    home.optimize()
+    (home.root / "a.jpg").unlink()
+    home.optimize()
+    home.clock.forward(days=60)
+    assert home.optimize().thrown_away == 0
+    assert len(archives(home)) == 1
