@@ -168,6 +168,13 @@ class Ledger:
             cursor = self._connection.execute("SELECT sha256, inspected_at, damage FROM inspections WHERE gallery = ?", (gallery,))
             return {sha256: (at, damage) for sha256, at, damage in cursor}
 
+    def damage(self, gallery: bytes, sha256: str) -> str:
+        """What was wrong with the archive of this original when it was last read; empty where nothing was, or it was never read."""
+        with translated_sqlite(self.path):
+            query = "SELECT damage FROM inspections WHERE gallery = ? AND sha256 = ?"
+            found = self._connection.execute(query, (gallery, sha256)).fetchone()
+        return "" if found is None else str(found[0])
+
     # Runs, for the history.
 
     def started_run(self, command: str, prediction: Mapping[str, Any] | None = None) -> int:

@@ -78,6 +78,7 @@ def test_without_an_original_it_is_noted_and_told(home: Home, photo: Photo, run:
     with Catalog(home.places.catalog_file, read_only=True) as catalog:
         ((_, damage),) = catalog.inspections(str(home.root).encode()).values()
     assert "not the ones that were proven" in damage
+    assert "Its archive is damaged" in run("explain", str(home.root / "a.jpg")).stdout
 
 
 def test_a_subset_takes_those_that_waited_longest(home: Home, photo: Photo, run: Callable[..., Result]) -> None:
