@@ -39,8 +39,8 @@ def accumulate(x: Any, more: Any, bias: Any) -> None:
 
 @compiled(types.void(_IN, _IN, _IN, _IN, _VECTOR, _VECTOR, types.int64, _OUT))
 def depthwise(above: Any, here: Any, below: Any, weight: Any, bias: Any, beyond: Any, fold: int, out: Any) -> None:
-    """out = leaky(3 x 3 convolution of `here`, each channel by itself); weight (9, channels), `beyond` (channels) stands beyond both ends of
-    the row."""
+    """out = leaky(3 x 3 convolution of `here`, each channel by itself); weight (9, channels), `beyond` (channels) stands beyond both
+    ends of the row."""
     columns, channels = here.shape[0] // fold, here.shape[1]
     for f in range(fold):
         upper = above if f == 0 else here

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFont
 
-from codec import container, packing
+from codec import container
 from codec.errors import CodecError, Corrupt, NotAPicture, Unsupported
 from codec.graphic import is_graphic
 from codec.picture import JpegStructure, PngStructure, check_size
