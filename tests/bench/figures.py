@@ -58,6 +58,8 @@ def _ratio(curves: Curves, name: str, picture: str, metric: str, score: float) -
     rate = rate_at(*_axes(theirs, SCORE), score)
     if not math.isfinite(rate):
         return math.nan
+    if name == REFERENCE:
+        return 1.0
     rates, values = _axes(theirs, metric)
     return rate_at(*_axes(curves[name][picture], metric), float(PchipInterpolator(np.log(rates), values)(math.log(rate)))) / rate
 

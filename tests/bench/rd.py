@@ -69,7 +69,7 @@ def main() -> None:
     parser.add_argument("--kodak", type=Path, help="folder of the Kodak pictures")
     parser.add_argument("--phone", type=Path, help="folder of phone photos")
     parser.add_argument("--limit", type=int, help="only the first so many of each folder")
-    parser.add_argument("--crop", type=int, default=1024, help="side of the centre crops, pixels; 0: whole photos (default %(default)s)")
+    parser.add_argument("--crop", type=int, default=1024, help="side of the centre crops of phone photos; 0: whole (default %(default)s)")
     parser.add_argument("--peers", default=",".join(PEERS), help="what to compare with (default %(default)s)")
     parser.add_argument("--model", help="a shipped model's name, or a weight file (default: the default model)")
     parser.add_argument("--jobs", type=int, default=1, help="processes (default %(default)s)")
@@ -89,14 +89,15 @@ def main() -> None:
         folder = getattr(options, collection)
         if folder is None:
             continue
-        todo = sources(collection, folder, options.crop, options.limit)
+        crop = options.crop if collection == "phone" else 0
+        todo = sources(collection, folder, crop, options.limit)
         if options.cache and stale(todo[0], options.cache):
             parser.error(f"{options.cache} holds what other measures gave: raise REVISION in measures.py, or remove the folder")
         points: list[Point] = []
         for number, found in enumerate(measured(todo, names, options.model, options.cache, options.jobs), 1):
             points += found
             print(f"{collection} {number} of {len(todo)}", file=sys.stderr, flush=True)
-        size = f"{options.crop} x {options.crop} around the centre" if options.crop else "whole"
+        size = f"{crop} x {crop} around the centre" if crop else "whole"
         print(f"\n## {title}: {len(todo)} pictures, {size}\n\n" + "\n\n".join(report(by_codec(points))), flush=True)
         if options.figures:
             from figures import draw
