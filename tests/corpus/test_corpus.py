@@ -1,7 +1,6 @@
 """The shared corpus, file by file: archived and back again, or left alone for a documented reason."""
 
 import os
-from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,11 +21,11 @@ def check(shared: Path, tmp_path: Path, choose: Callable[[list[Entry]], list[Ent
 
 
 def tenth(files: list[Entry]) -> list[Entry]:
-    """Of each category the smallest tenth, at least one: always the same files, and every kind of them."""
-    by_category: dict[str, list[Entry]] = defaultdict(list)
-    for entry in files:
-        by_category[entry.category].append(entry)
-    return [entry for found in by_category.values() for entry in sorted(found, key=lambda each: each.size)[: -(-len(found) // 10)]]
+    """Always the same: the smallest file of each category, and of these as many of the smallest as make a tenth of all."""
+    smallest: dict[str, Entry] = {}
+    for entry in sorted(files, key=lambda each: (each.size, each.name)):
+        smallest.setdefault(entry.category, entry)
+    return list(smallest.values())[: -(-len(files) // 10)]
 
 
 def test_a_tenth_of_the_files(shared: Path, tmp_path: Path) -> None:
