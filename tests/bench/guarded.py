@@ -3,9 +3,10 @@
     python tests/bench/guarded.py --phone DIR [--level high] [--limit N] [--size SIDE] [--cache FOLDER] [--json FILE]
 
 Ours is what the program does with a photo: it chooses the lane, searches the rate, packs the archive, examines it against the original, and
-makes the stand-in. A peer gets the smallest integer quality whose decoded picture passes the same guard, and around it the same archive:
-all metadata, facts and the stand-in are counted alike; its search begins, as ours does, on a sample of the photo. Seconds are the
-processor's, with as many threads as OMP_NUM_THREADS says; a peer's are those of its search.
+makes the stand-in. It has to pass all that the guard looks at. A peer gets the smallest integer quality whose decoded picture reaches the
+level's two scores, and around it the same archive: all metadata, facts and the stand-in are counted alike; its search begins, as ours does,
+on a sample of the photo. What else the guard would have refused of the peer is named beside it. Seconds are the processor's, with as many
+threads as OMP_NUM_THREADS says; a peer's are those of its search.
 """
 
 import argparse
@@ -32,9 +33,10 @@ from codec import container, lanes
 from codec.bitstream import Archive, pack
 from codec.errors import CodecError
 from codec.facts import Facts
-from codec.guard import CHECKS, Verdict, judge
+from codec.guard import CHECKS, judge
 from codec.levels import LEVELS, Level
 from codec.profile import profile_of
+from codec.quality import Score, score
 from codec.sample import sample_of
 from daemon import standin
 
@@ -59,6 +61,8 @@ class Kept:
     whole: float
     worst_tile: float
     seconds: float
+    refused: str = ""
+    """Checks of the guard that a peer's picture fails besides."""
 
     @property
     def saved(self) -> float:
@@ -95,12 +99,12 @@ def theirs(name: str, original: bytes, stand_in: bytes, codec: Codec, level: Lev
     pixels, profile = picture.pixels, profile_of(picture.structure)
     began = time.process_time()
     start, _ = with_score(codec, sample_of(pixels), level.whole)
-    encode, files, found = codec.prepare(pixels), dict[int, bytes](), dict[int, Verdict]()
+    encode, files, found = codec.prepare(pixels), dict[int, bytes](), dict[int, Score]()
 
     def lead(setting: int) -> float:
         files[setting] = encode(setting)
-        found[setting] = judge(pixels, codec.decode(files[setting]), level, profile=profile)
-        return found[setting].lead
+        found[setting] = score(pixels, codec.decode(files[setting]), profile=profile)
+        return min(found[setting].whole - level.whole, found[setting].worst_tile - level.worst_tile)
 
     setting = smallest(lead, codec.reach, start)
     seconds = time.process_time() - began
@@ -110,8 +114,10 @@ def theirs(name: str, original: bytes, stand_in: bytes, codec: Codec, level: Lev
     after = len(pack(Archive("neural", hashlib.sha256(codec.name.encode()).digest(), sections))) + len(stand_in)
     if after >= len(original):
         return left(name, codec.name, original, "no-gain", seconds)
-    passed = found[setting].score
-    return Kept(name, codec.name, len(original), after, str(setting), passed.whole, passed.worst_tile, seconds)
+    verdict = judge(pixels, codec.decode(files[setting]), level, profile=profile)
+    refused = ", ".join(finding.name for finding in verdict.findings)
+    scored = found[setting]
+    return Kept(name, codec.name, len(original), after, str(setting), scored.whole, scored.worst_tile, seconds, refused)
 
 
 def left(name: str, codec: str, original: bytes, reason: str, seconds: float) -> Kept:
@@ -150,12 +156,12 @@ def photos(folder: Path, limit: int | None, size: int) -> list[tuple[str, bytes]
 
 
 def table(rows: list[Kept]) -> str:
-    head = ["", "lane or setting", "score", "worst tile", "kB before", "kB after", "saved", "seconds"]
+    head = ["", "lane or setting", "score", "worst tile", "kB before", "kB after", "saved", "seconds", "refused besides"]
     lines = []
     for row in rows:
         scores = ["-" if math.isnan(value) else f"{value:.1f}" for value in (row.whole, row.worst_tile)]
         sizes = [f"{row.before / 1000:.0f}", f"{row.after / 1000:.0f}", f"{100 * row.saved:.1f} %"]
-        lines.append([row.photo, row.lane, *scores, *sizes, f"{row.seconds:.1f}"])
+        lines.append([row.photo, row.lane, *scores, *sizes, f"{row.seconds:.1f}", row.refused or "-"])
     return markdown(head, lines)
 
 
