@@ -37,10 +37,10 @@ run: $(VENV)/ready-to-run  ## try it on copies of your photos: make run PHOTOS=~
 	@$(BIN)/python scripts/try_it.py --photos "$(PHOTOS)" --quality "$(QUALITY)" --grace "$(GRACE)" --limit "$(LIMIT)" $(if $(KEEP),--keep)
 
 test: lint  ## set up, check the style, the types and the import rules, run the tests
-	@$(BIN)/pytest -q -m "not slow and not bench"
+	@$(BIN)/pytest -q -n auto --dist loadfile -m "not slow and not bench"
 
 test-all: lint  ## the same with the slow tests
-	@$(BIN)/pytest -q -m "not bench"
+	@$(BIN)/pytest -q -n auto --dist loadfile -m "not bench"
 
 corpus: $(VENV)/ready-to-test  ## every file of ../shared/corpus through optimize and restore, twice: [ONLY=icc,motion]
 	@CORPUS_ONLY="$(ONLY)" $(BIN)/pytest -q -s -m corpus tests/corpus -k every
