@@ -174,8 +174,12 @@ def to_sections(png: Png) -> dict[str, bytes]:
 
 
 def from_sections(sections: Mapping[str, bytes]) -> bytes:
-    """A PNG with the samples and chunks of the original, its image data packed well. Raises Corrupt."""
-    return _packed_anew(_opened(sections), 2)
+    """A PNG with the samples and chunks of the original, its image data packed well, and checked as at the proof. Raises Corrupt."""
+    png = _opened(sections)
+    try:
+        return repacked(png, 2)
+    except (Corrupt, Unsupported):  # a later packer may do what the one at the proof did not; packed plainly it is right all the same
+        return _around(png, _bare(png))
 
 
 def preview(data: bytes, side: int) -> tuple[Image.Image, tuple[bytes, ...]]:
@@ -242,10 +246,13 @@ def _packed_anew(png: Png, level: int) -> bytes:
         packed = call(_oxipng, plain, level)
     except Refusal:
         packed = plain
-    found = [(packed[start:end], kind) for kind, start, end in chunks(packed)]
-    if [chunk for chunk, kind in found if kind == b"IHDR"] != [png.before[0]]:
-        found = [(plain[start:end], kind) for kind, start, end in chunks(plain)]
-    image_data = [chunk for chunk, kind in found if kind == b"IDAT"]
+    headers = [packed[start:end] for kind, start, end in chunks(packed) if kind == b"IHDR"]
+    return _around(png, packed if headers == [png.before[0]] else plain)
+
+
+def _around(png: Png, packed: bytes) -> bytes:
+    """The chunks of `png` around the image data of `packed`."""
+    image_data = [packed[start:end] for kind, start, end in chunks(packed) if kind == b"IDAT"]
     return b"".join((SIGNATURE, *png.before, *image_data, *png.after, png.trailer))
 
 

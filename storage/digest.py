@@ -4,7 +4,7 @@ import errno
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from storage.errors import Changed, Missing, Refused, shown, translated
@@ -43,9 +43,12 @@ def opened(path: os.PathLike[str] | str | bytes) -> Iterator[int]:
         os.close(descriptor)
 
 
-def sha256_of(path: os.PathLike[str] | str | bytes) -> str:
-    """Hex digest of a plain file's bytes. Raises as `opened`."""
+def sha256_of(path: os.PathLike[str] | str | bytes, *, from_disk: bool = False) -> str:
+    """Hex digest of a plain file's bytes; `from_disk`: as far as the kernel lets go of the copy it keeps. Raises as `opened`."""
     with opened(path) as descriptor, translated(path):
+        if from_disk:
+            with suppress(OSError):
+                os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
         return sha256_of_open(descriptor)
 
 

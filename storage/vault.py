@@ -176,7 +176,7 @@ class Vault(Shelf):
         to the set-aside original, or has it open for writing: it is a new version of the photo, and is kept), Missing (archive, or none set
         aside, or no re-packed photo in place).
         """
-        if replaced and self._digest_at(path) != proof.archive_sha256:
+        if replaced and self._digest_at(path, from_disk=True) != proof.archive_sha256:
             raise Missing(f"the re-packed {shown(path)} is not in its place, so its original is kept in the vault")
         if not replaced:
             self._check_archive(proof)
@@ -254,11 +254,11 @@ class Vault(Shelf):
         if sha256_of(path) != proof.archive_sha256 or os.path.getsize(path) != proof.archive_bytes:
             raise Damaged(f"{shown(path)} is not the archive that was proven")
 
-    def _digest_at(self, path: Path) -> str | None:
+    def _digest_at(self, path: Path, *, from_disk: bool = False) -> str | None:
         """Of the file under a photo's name; None where there is none, or something that is no plain file."""
         layout.relative_to_gallery(self.root, path)
         try:
-            return sha256_of(path)
+            return sha256_of(path, from_disk=from_disk)
         except (Missing, Refused):
             return None
 

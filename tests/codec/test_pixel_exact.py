@@ -107,6 +107,16 @@ def test_a_packer_that_changes_something_is_found_out(monkeypatch: pytest.Monkey
         repacked(png, 2)
 
 
+def test_a_later_packer_that_changes_something_spoils_no_restored_png(monkeypatch: pytest.MonkeyPatch) -> None:
+    png = read(png_of(2, 8, False))
+    sections = to_sections(png)
+    turned = Png(png.layout, png.before, png.after, png.trailer, png.rows.copy(), 0)
+    turned.rows[-1] ^= 1
+    for packed in (pixel_exact._bare(turned), b"no PNG at all"):
+        monkeypatch.setattr(pixel_exact.oxipng, "optimize_from_memory", lambda *_, packed=packed, **__: packed)
+        assert difference(png, read(from_sections(sections))) == ""
+
+
 class Panic(BaseException):
     """As PyO3's, which is no Exception."""
 

@@ -51,6 +51,18 @@ def test_a_person_who_finds_the_folder(scene: Scene) -> None:
     assert sorted(folder.rglob("*")) == before
 
 
+def test_a_re_packed_photo_is_read_from_the_disk_before_its_original_goes(scene: Scene, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = b"the photo, packed anew"
+    proof = a_proof(archive=packed)
+    scene.vault.retire(scene.photo, proof, packed)
+    let_go: list[tuple[int, int]] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "posix_fadvise", lambda file, _at, _size, advice: let_go.append((os.fstat(file).st_ino, advice)))
+        scene.vault.purge(scene.photo, proof, replaced=True)
+    assert let_go == [(scene.photo.stat().st_ino, os.POSIX_FADV_DONTNEED)]
+    assert not scene.aside.exists()
+
+
 def test_no_gallery_no_vault(tmp_path: Path) -> None:
     with pytest.raises(Missing):
         Vault(tmp_path / "gone").prepare()
