@@ -321,8 +321,14 @@ class Vault(Shelf):
 
 
 def _check_worn(ours: int, attributes: Attributes, path: Path, replaces: bool) -> None:
-    """Before anything is exchanged: what takes a photo's place for good has to have its date, mode, owner and attributes."""
-    missing = attributes.differences(Attributes.of(ours)) if replaces else ()
+    """Before anything is exchanged: what takes a photo's place for good has to have its date, mode, owner and attributes.
+
+    Given once more where something is missing: an error that passes is no reason to leave a photo alone for good.
+    """
+    if not replaces or not attributes.differences(Attributes.of(ours)):
+        return
+    missing = attributes.apply(ours)
+    os.fsync(ours)
     if missing:
         raise Refused(f"the re-packed {shown(path)} could not be given its {', '.join(missing)}")
 
