@@ -261,6 +261,7 @@ def _oxipng(plain: bytes, level: int) -> bytes:
         plain,
         level=level,
         strip=oxipng.StripChunks.none(),
+        interlace=None,  # as it is: the default would take it away
         bit_depth_reduction=False,
         color_type_reduction=False,
         palette_reduction=False,

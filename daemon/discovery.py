@@ -142,9 +142,10 @@ def _should_be_there(row: PhotoRow) -> bool:
 def _leave_the_gone(gallery: Gallery, catalog: Catalog) -> None:
     """Photos that were waiting, left or failed, and that the user has taken away since: no reason to count them any longer."""
     for row in list(catalog.rows(gallery=gallery.key)):
-        if row.state not in (State.QUEUED, State.LEFT, State.FAILED) or row.reason == "gone" or _is_there(row):
+        ended = row.state is State.PURGED and row.replaced  # a re-packed photo is its user's again: no archive waits for it
+        if not (ended or row.state in (State.QUEUED, State.LEFT, State.FAILED)) or row.reason == "gone" or _is_there(row):
             continue
-        if row.state is not State.QUEUED:
+        if row.state in (State.LEFT, State.FAILED):
             catalog.requeue(row.id)
         catalog.left(row.id, "gone")
 

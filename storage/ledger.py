@@ -103,7 +103,8 @@ class Ledger:
         with translated_sqlite(self.path):
             cursor = self._connection.execute(
                 "SELECT path, CASE WHEN state IN ('retired', 'purged') THEN stand_in_bytes ELSE seen_bytes END, "
-                "state IN ('retired', 'purged') FROM photos WHERE gallery = ? AND superseded_at IS NULL AND reason IS NOT 'gone' "
+                "state IN ('retired', 'purged') AND archive_sha256 IS NOT NULL FROM photos "
+                "WHERE gallery = ? AND superseded_at IS NULL AND reason IS NOT 'gone' "
                 "AND (state NOT IN ('retired', 'purged') OR stand_in_sha256 IS NOT NULL)",
                 (gallery,),
             )

@@ -215,3 +215,13 @@ def test_damaged_sections_give_a_png_or_a_named_error(name: str, at: int, value:
         from_sections(damaged)
     except CodecError:
         pass
+
+
+def test_interlaced_pictures_stay_small() -> None:
+    """A packer that takes the interlacing away gives nothing that can be used."""
+    ramp = np.linspace(0, 255, 200, dtype=np.uint8)
+    rows = rows_of(np.stack([ramp[None] + ramp[:, None]] * 3, 2).astype(np.uint8), Layout(200, 200, 8, 2, True))
+    ihdr = struct.pack(">IIBBBBB", 200, 200, 8, 2, 0, 0, 1)
+    data = pixel_exact.SIGNATURE + chunk(b"IHDR", ihdr) + chunk(b"IDAT", zlib.compress(rows, 9)) + chunk(b"IEND", b"")
+    assert len(repacked(read(data), 2)) < len(data)
+    assert len(from_sections(to_sections(read(data)))) < 1.1 * len(data)

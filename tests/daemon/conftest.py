@@ -130,9 +130,9 @@ class Home:
     def shop(self, *, reading: bool = False) -> Workshop:
         return Workshop(self.places, settings.read(self.places.config_file), self.clock, lambda _: self.codec, reading=reading)
 
-    def optimize(self, *paths: Path) -> Summary:
+    def optimize(self, *paths: Path, as_it_is: bool = False) -> Summary:
         with self.shop() as shop:
-            return optimize(shop, list(paths), Silence())
+            return optimize(shop, list(paths), Silence(), as_it_is=as_it_is)
 
     def files(self) -> dict[str, str]:
         """Every file of the gallery outside the vault's lock, with its digest."""

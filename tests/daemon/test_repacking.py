@@ -193,6 +193,21 @@ def test_an_edit_after_the_purge_is_a_new_photo(real: Home) -> None:
     assert sorted(path.name for path in real.root.glob("*.png")) == ["a.png"]
 
 
+def test_a_re_packed_photo_that_its_user_deletes_is_gone_for_good(real: Home) -> None:
+    for number in range(12):
+        (real.root / f"{number}.png").write_bytes(sixteen_bits(20 + number))
+    assert real.optimize().archived == 13
+    real.clock.forward(days=8)
+    assert real.optimize().purged == 13
+    for number in range(12):
+        (real.root / f"{number}.png").unlink()
+    done = real.optimize(as_it_is=True)
+    assert not done.failed
+    rows = [row_of(real, b"%d.png" % number) for number in range(12)]
+    assert {(row.state, row.reason) for row in rows} == {(State.LEFT, "gone")}
+    assert real.optimize().nothing_done  # nobody misses them any longer
+
+
 def test_a_re_packed_photo_that_is_not_in_its_place_keeps_its_original(real: Home) -> None:
     real.optimize()
     (real.root / "a.png").rename(real.root / "b.txt")
