@@ -300,7 +300,7 @@ def _because(wanted: Wanted, neural: Chosen | Unsupported | None, lossless: str)
         return "smallest", f'{lossless}, and the neural lane would not be smaller at "{wanted.level.name}"'
     if neural.reason == "no-gain":
         return "smallest", f'the neural lane does not reach "{wanted.level.name}" in few enough bytes; {lossless}'
-    if neural.reason in ("quality-not-reached", "copy-quality"):
+    if neural.reason in ("quality-not-reached", "copy-quality", "distortion"):
         return neural.reason, f'the neural lane did not reach "{wanted.level.name}" ({neural}); {lossless}'
     return neural.reason, f"the neural lane was not taken ({neural}); {lossless}"
 
