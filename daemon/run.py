@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from daemon.budget import Budget
 from daemon.composition import Workshop
 from daemon.discovery import Found, admit, check_presence, look
 from daemon.energy import EnergyMeter, processor_s
@@ -40,6 +41,8 @@ class Summary:
     beside: list[Beside] = field(default_factory=list)
     """Full photos that were put beside an edit of their stand-in."""
     again: int = 0
+    postponed: int = 0
+    """Photos that wait for the next night, since the budget is spent."""
     purged: int = 0
     freed_bytes: int = 0
     missed: int = 0
@@ -89,15 +92,18 @@ class Summary:
                 return "changed meanwhile; next time"
 
 
-def optimize(shop: Workshop, paths: list[Path], progress: Progress, *, as_it_is: bool = False) -> Summary:
+def optimize(
+    shop: Workshop, paths: list[Path], progress: Progress, *, as_it_is: bool = False, budget: Budget | None = None
+) -> Summary:
     """Work at once on everything that `paths` name (none: on every gallery). A photo that fails does not stop the next.
 
-    `as_it_is`: the user knows that much of a gallery is missing or changed.
+    `as_it_is`: the user knows that much of a gallery is missing or changed. `budget`: how many bytes may be changed; none: any number.
 
     Raises WrongPath for a path outside every gallery, Locked for a vault that somebody else works on.
     """
     chosen = chosen_galleries(shop.galleries, paths)
     total = Summary()
+    budget = budget or Budget()
     prediction = fitting(shop.places, scope_of(chosen), shop.catalog.runs(limit=1000), int(shop.clock.now().timestamp()))
     number = shop.catalog.started_run("optimize", prediction)
     outcome = "stopped"
@@ -105,7 +111,7 @@ def optimize(shop: Workshop, paths: list[Path], progress: Progress, *, as_it_is:
     try:
         for gallery, starts in chosen.items():
             try:
-                _one_gallery(shop, gallery, starts, progress, total, meter, as_it_is)
+                _one_gallery(shop, gallery, starts, progress, total, meter, budget, as_it_is)
             except Locked:
                 raise
             except Stopped as error:
@@ -143,7 +149,14 @@ def optimize(shop: Workshop, paths: list[Path], progress: Progress, *, as_it_is:
 
 
 def _one_gallery(
-    shop: Workshop, gallery: Gallery, starts: list[Path], progress: Progress, total: Summary, meter: EnergyMeter, as_it_is: bool
+    shop: Workshop,
+    gallery: Gallery,
+    starts: list[Path],
+    progress: Progress,
+    total: Summary,
+    meter: EnergyMeter,
+    budget: Budget,
+    as_it_is: bool,
 ) -> None:
     check_stop(shop.places, gallery)
     check_presence(gallery, shop.catalog)
@@ -162,8 +175,11 @@ def _one_gallery(
         shop.lock_vault(gallery)
     optimizer = Optimizer(gallery, shop.catalog, shop.codec, shop.clock) if found.queue else None
     progress.start(len(found.queue), shown(gallery.root))
-    for photo_id in found.queue if optimizer else []:
+    for number, photo_id in enumerate(found.queue if optimizer else []):
         assert optimizer is not None
+        if budget.is_spent:
+            total.postponed += len(found.queue) - number
+            break
         row = shop.catalog.get(photo_id)
         name = gallery.shown(row.location)
         check_stop(shop.places, gallery)
@@ -174,6 +190,7 @@ def _one_gallery(
             continue
         total.worked += 1
         total.worked_bytes += row.size_bytes
+        budget.spend(done.archive_bytes + done.stand_in_bytes)
         if done.kind is Kind.ARCHIVED:
             total.by_lane[shop.catalog.get(photo_id).lane or ""] += 1
         progress.done(name, total.add(name, done))

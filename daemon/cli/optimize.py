@@ -59,6 +59,7 @@ def optimize(
                 {"photo": each.name, "beside": shown(each.place), "from": "original" if each.original else "copy"} for each in done.beside
             ],
             changed_meanwhile=done.again,
+            postponed=done.postponed,
             purged=done.purged,
             missed=done.missed,
             thrown_away=done.thrown_away,
@@ -89,6 +90,8 @@ def optimize(
             say(f"Left alone: {photos(count)}: {sentence(reason)}.")
         if done.again:
             say(f"Changed meanwhile, next time: {photos(done.again)}.")
+        if done.postponed:
+            say(f"The budget is spent; next time: {photos(done.postponed)}.")
     for name, why in done.failed:
         remark(f"Failed: {name}: {why}")
     if done.gone:
