@@ -15,6 +15,7 @@ from typing import Any
 
 from codec.levels import EXACT, LEVELS
 from daemon.ignoring import compiled
+from daemon.window import Window
 
 STAND_INS = ("preview", "none")
 
@@ -94,6 +95,54 @@ def share(value: object) -> float:
     return float(match[1]) / 100
 
 
+def yes_or_no(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("must be true or false")
+    return value
+
+
+def part(value: object) -> float:
+    """A number from 0 to 1, or a share: 0.7 or '70%'."""
+    if isinstance(value, str):
+        return _share(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise ValueError('must be a number from 0 to 1, such as 0.7, or a share, such as "70%"')
+    return float(value)
+
+
+def _share(text: str) -> float:
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*%\s*", text)
+    if match is None or float(match[1]) > 100:
+        raise ValueError('must be a share, such as "70%"')
+    return float(match[1]) / 100
+
+
+def window(value: object) -> Window:
+    return Window.parse(_text(value))
+
+
+def size_or_off(value: object) -> int | None:
+    """Bytes; None for "off"."""
+    return None if value == "off" else size(value)
+
+
+def files_or_off(value: object) -> int | None:
+    """A count; None for "off"."""
+    if value == "off":
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError('must be a whole number, at least 1, or "off"')
+    return value
+
+
+def room(value: object) -> int | float | None:
+    """Free space of a disk: bytes (int), a share of the disk (float), or None for "off"."""
+    text = _text(value)
+    if text == "off":
+        return None
+    return _share(text) if text.endswith("%") else size(text)
+
+
 def choice(*names: str) -> Callable[[object], str]:
     def parse(value: object) -> str:
         text = _text(value)
@@ -124,20 +173,31 @@ KEYS: tuple[Key, ...] = (
     Key("gallery", "path", "", "path", "the folder tree that holds the photos", folder, example='"~/Sync/DCIM"'),
     Key("gallery", "quality", '"high"', "level", "exact | visually-lossless | high | compact", choice(EXACT.name, *LEVELS)),
     Key("gallery", "stand_in", '"preview"', "-", "preview (long side 1280, at most 8 % of the original) | none", choice(*STAND_INS)),
-    Key("gallery", "idle_for", '"30 days"', "duration", "how long a restored photo is left alone", duration),
+    Key("gallery", "idle_for", '"30 days"', "duration", "how long nobody touched or restored a photo that is taken by night", duration),
+    Key("gallery", "quiet", '"2 minutes"', "duration", "how long a file that is taken by night has not changed at all", duration),
     Key("gallery", "exclude", "[]", "patterns", 'never looked at, such as ["**/Screenshots/**"]', globs),
     Key("gallery", "keep", "[]", "patterns", 'left alone as they are, such as ["Best of/**", "*_edited.jpg"]', globs),
     Key("gallery", "grace", '"7 days"', "duration", "originals stay this long in the vault before their space is given back", duration),
     Key("gallery", "trash", '"30 days"', "duration", "how long the archive of a photo whose stand-in you deleted is kept", duration),
+    Key("schedule", "window", '"01:00-06:00"', "hours", 'when the service and `optimize --scheduled` work; or "always"', window),
+    Key("schedule", "only_on_ac_power", "true", "yes or no", "wait while the computer runs on its battery", yes_or_no),
+    Key("schedule", "min_battery", '"30%"', "share", "where it may run on its battery: wait while that holds less", part),
+    Key("schedule", "max_load", "0.7", "share", "wait while others use more of the processor's cores; 1: never wait", part),
+    Key("schedule", "only_when_idle_session", "false", "yes or no", "wait while somebody is at the screen, where logind tells", yes_or_no),
+    Key("schedule", "nightly_budget", '"2 GB"', "size", 'written in one night, so that sync and backup stay small; or "off"', size_or_off),
+    Key("schedule", "nightly_files", '"off"', "photos", 'archived in one night; or "off"', files_or_off),
+    Key("schedule", "start_when_free_below", '"off"', "size", 'work by day too while a disk has less free, such as "5%" or "9 GB"', room),
+    Key("schedule", "grace_minimum", '"1 day"', "duration", "for want of room originals are purged early, but not before this", duration),
     Key("limits", "min_saving", '"20%"', "share", 'photos that save less, stand-in counted, are left alone; "off": no such rule', share),
     Key("limits", "min_saving_lossless", '"5%"', "share", 'the same for what comes back bit for bit or pixel for pixel', share),
     Key("limits", "workers", "1", "processes", "how many photos are worked on at once; this version knows 1", one),
     Key("limits", "memory", '"2 GB"', "size", "what each of the two worker processes may use", memory),
 )
+TABLES: tuple[str, ...] = tuple(dict.fromkeys(key.table for key in KEYS))
+"""In the order in which they are written; the first may stand several times."""
 LATER: dict[str, frozenset[str]] = {
-    "gallery": frozenset({"backup_check", "two_way_sync", "one_copy", "prefetch", "quiet"}),
+    "gallery": frozenset({"backup_check", "two_way_sync", "one_copy", "prefetch"}),
     "limits": frozenset(),
-    "schedule": frozenset(),
     "safety": frozenset(),
 }
 """Known keys that this version does not act on. To accept them in silence would promise what is not kept."""

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from daemon.errors import Misconfigured, NoGallery
-from daemon.keys import KEYS, LATER, of_table
+from daemon.keys import KEYS, LATER, TABLES, of_table
+from daemon.window import Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class GallerySettings:
     quality: str
     stand_in: str
     idle_for: timedelta
+    quiet: timedelta
     exclude: tuple[str, ...]
     keep: tuple[str, ...]
     grace: timedelta
@@ -39,9 +41,26 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Schedule:
+    """When the service may work; None where a rule is off. `min_battery` and `max_load` are shares."""
+
+    window: Window
+    only_on_ac_power: bool
+    min_battery: float
+    max_load: float
+    only_when_idle_session: bool
+    nightly_budget: int | None
+    nightly_files: int | None
+    start_when_free_below: int | float | None
+    """Bytes, or a share of the disk."""
+    grace_minimum: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     galleries: tuple[GallerySettings, ...]
     limits: Limits
+    schedule: Schedule
 
 
 def read(path: Path) -> Settings:
@@ -69,33 +88,37 @@ def parse(text: str, source: str) -> Settings:
         raise Misconfigured(f"{source}: not valid TOML: {error}") from error
     reader = _Reader(text, source)
     for name in document:
-        if name not in ("gallery", "limits"):
+        if name not in TABLES:
             reader.complain(name, 0, name, reader.strangeness(name, None))
     galleries = document.get("gallery", [])
     if not isinstance(galleries, list) or not all(isinstance(item, dict) for item in galleries):
         reader.complain("gallery", 0, "gallery", "write [[gallery]], with two brackets")
     if not galleries:
         raise NoGallery(f"{source}: no [[gallery]] in it; each folder with photos needs one.")
-    limits = document.get("limits", {})
-    if not isinstance(limits, dict):
-        reader.complain("limits", 0, "limits", "write [limits] as a table")
+    single: dict[str, dict[str, object]] = {}
+    for name in TABLES[1:]:
+        given = document.get(name, {})
+        if not isinstance(given, dict):
+            reader.complain(name, 0, name, f"write [{name}] as a table")
+        single[name] = given
     found = tuple(_gallery(reader.table("gallery", index, item)) for index, item in enumerate(galleries))
     _refuse_overlap(reader, found)
-    values = reader.table("limits", 0, limits)
+    values = reader.table("limits", 0, single["limits"])
     limits_found = Limits(
         cast(float, values["min_saving"]),
         cast(float, values["min_saving_lossless"]),
         cast(int, values["workers"]),
         cast(int, values["memory"]),
     )
-    return Settings(found, limits_found)
+    schedule = Schedule(**reader.table("schedule", 0, single["schedule"]))  # type: ignore[arg-type]  # as in _gallery
+    return Settings(found, limits_found, schedule)
 
 
 def template(folder: Path | None = None) -> str:
     """What `config init` writes: every key with its meaning; those that have a default are commented out."""
     lines = ["# gallery-optimizer: what it may touch, and how. Each commented line shows a key's default."]
-    for table, header in (("gallery", "[[gallery]]"), ("limits", "[limits]")):
-        lines += ["", header]
+    for table in TABLES:
+        lines += ["", "[[gallery]]" if table == "gallery" else f"[{table}]"]
         for key in of_table(table).values():
             value = key.example or key.default
             if key.name == "path" and folder is not None:
@@ -147,7 +170,7 @@ class _Reader:
         known = [key.name for key in KEYS if key.table == table]
         import difflib
 
-        near = difflib.get_close_matches(name or table, known or ["gallery", "limits"], n=1)
+        near = difflib.get_close_matches(name or table, known or TABLES, n=1)
         return f"unknown {'key' if name else 'table or key'} {name or table}" + (f"; did you mean {near[0]}?" if near else "")
 
     def complain(self, table: str, index: int, key: str, message: str) -> None:

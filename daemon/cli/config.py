@@ -79,7 +79,8 @@ def show(places: Places, as_json: bool) -> None:
 
     document = tomllib.loads(places.config_file.read_text(encoding="utf-8"))
     say(f"# {places.config_file}")
-    tables = [("[[gallery]]", "gallery", given) for given in document["gallery"]] + [("[limits]", "limits", document.get("limits", {}))]
+    tables = [("[[gallery]]", "gallery", given) for given in document["gallery"]]
+    tables += [(f"[{table}]", table, document.get(table, {})) for table in keys.TABLES[1:]]
     for header, table, given in tables:
         say(f"\n{header}")
         for key in keys.of_table(table).values():
