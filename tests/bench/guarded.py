@@ -1,12 +1,15 @@
 """What a gallery of phone photos comes to: ours, lane by lane, beside other codecs tuned to the same guard.
 
-    python tests/bench/guarded.py --phone DIR [--level high] [--limit N] [--size SIDE] [--cache FOLDER] [--json FILE]
+    python tests/bench/guarded.py --phone DIR [--level high] [--limit N] [--size SIDE] [--peers-only] [--cache FOLDER] [--json FILE]
 
 Ours is what the program does with a photo: it chooses the lane, searches the rate, packs the archive, examines it against the original, and
 makes the stand-in. It has to pass all that the guard looks at. A peer gets the smallest integer quality whose decoded picture reaches the
 level's two scores, and around it the same archive: all metadata, facts and the stand-in are counted alike; its search begins, as ours does,
 on a sample of the photo. What else the guard would have refused of the peer is named beside it. Seconds are the processor's, with as many
 threads as OMP_NUM_THREADS says; a peer's are those of its search.
+
+With --cache a run that was stopped goes on where it was: each photo of each codec is kept as soon as it is known. A peer's is measured anew
+when its version or the guard's limits change, ours when the model or any line of the codec does.
 """
 
 import argparse
@@ -29,6 +32,7 @@ from PIL import Image
 from points import centre
 from tables import markdown
 
+import codec
 from codec import container, lanes
 from codec.bitstream import Archive, pack
 from codec.errors import CodecError
@@ -93,31 +97,31 @@ def ours(name: str, original: bytes, stand_in: bytes, model: "Model", level: Lev
     return Kept(name, OURS, len(original), after, chosen.lane, found.whole, found.worst_tile, seconds)
 
 
-def theirs(name: str, original: bytes, stand_in: bytes, codec: Codec, level: Level) -> Kept:
+def theirs(name: str, original: bytes, stand_in: bytes, peer: Codec, level: Level) -> Kept:
     """The smallest file of a peer that passes, in the archive that ours would have."""
     picture = container.read(original)
     pixels, profile = picture.pixels, profile_of(picture.structure)
     began = time.process_time()
-    start, _ = with_score(codec, sample_of(pixels), level.whole)
-    encode, files, found = codec.prepare(pixels), dict[int, bytes](), dict[int, Score]()
+    start, _ = with_score(peer, sample_of(pixels), level.whole)
+    encode, files, found = peer.prepare(pixels), dict[int, bytes](), dict[int, Score]()
 
     def lead(setting: int) -> float:
         files[setting] = encode(setting)
-        found[setting] = score(pixels, codec.decode(files[setting]), profile=profile)
+        found[setting] = score(pixels, peer.decode(files[setting]), profile=profile)
         return min(found[setting].whole - level.whole, found[setting].worst_tile - level.worst_tile)
 
-    setting = smallest(lead, codec.reach, start)
+    setting = smallest(lead, peer.reach, start)
     seconds = time.process_time() - began
     if setting is None:
-        return left(name, codec.name, original, "quality-not-reached", seconds)
+        return left(name, peer.name, original, "quality-not-reached", seconds)
     sections = {"FACT": facts_of(name, original).to_bytes(), "PIXL": files[setting], **container.to_sections(picture.structure)}
-    after = len(pack(Archive("neural", hashlib.sha256(codec.name.encode()).digest(), sections))) + len(stand_in)
+    after = len(pack(Archive("neural", hashlib.sha256(peer.name.encode()).digest(), sections))) + len(stand_in)
     if after >= len(original):
-        return left(name, codec.name, original, "no-gain", seconds)
-    verdict = judge(pixels, codec.decode(files[setting]), level, profile=profile)
+        return left(name, peer.name, original, "no-gain", seconds)
+    verdict = judge(pixels, peer.decode(files[setting]), level, profile=profile)
     refused = ", ".join(finding.name for finding in verdict.findings)
     scored = found[setting]
-    return Kept(name, codec.name, len(original), after, str(setting), scored.whole, scored.worst_tile, seconds, refused)
+    return Kept(name, peer.name, len(original), after, str(setting), scored.whole, scored.worst_tile, seconds, refused)
 
 
 def left(name: str, codec: str, original: bytes, reason: str, seconds: float) -> Kept:
@@ -137,8 +141,16 @@ def remembered(folder: Path | None, key: str, make: Callable[[], Kept]) -> Kept:
         return Kept(**json.loads(path.read_text()))
     made = make()
     folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(asdict(made)))
+    half = path.with_suffix(".half")
+    half.write_text(json.dumps(asdict(made)))
+    half.replace(path)
     return made
+
+
+def sources() -> str:
+    """A digest of the code that ours depends on."""
+    files = [*sorted(Path(codec.__file__).parent.glob("**/*.py")), Path(standin.__file__)]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
 
 
 def photos(folder: Path, limit: int | None, size: int) -> list[tuple[str, bytes]]:
@@ -189,20 +201,24 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="only the first so many")
     parser.add_argument("--size", type=int, default=0, help="only the middle of each photo, a square of this side; 0: all of it")
     parser.add_argument("--model", help="a shipped model's name, or a weight file")
-    parser.add_argument("--cache", type=Path, help="folder in which the peers' results are kept")
+    parser.add_argument("--peers-only", action="store_true", help="leave ours out")
+    parser.add_argument("--cache", type=Path, help="folder in which results are kept")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    level, model = LEVELS[options.level], candidate(options.model)
+    level, model, code = LEVELS[options.level], None if options.peers_only else candidate(options.model), sources()
     peers = [named(name) for name in dict.fromkeys(options.peers.split(",")) if name]
     limits = {name: check.limits[level.name] for name, check in CHECKS.items()}
     rows: list[Kept] = []
     for name, original in photos(options.phone, options.limit, options.size):
         digest = hashlib.sha256(original).hexdigest()
         stand_in = standin.make(original, digest)
-        mine = [ours(name, original, stand_in, model, level)]
-        for codec in peers:
-            key = f"{digest} {codec.name} {codec.version} {level} {limits} {len(stand_in)} {REVISION}"
-            mine.append(remembered(options.cache, key, partial(theirs, name, original, stand_in, codec, level)))
+        mine = list[Kept]()
+        if model is not None:
+            key = f"{digest} {OURS} {model.digest.hex()} {level} {limits} {len(stand_in)} {code}"
+            mine.append(remembered(options.cache, key, partial(ours, name, original, stand_in, model, level)))
+        for peer in peers:
+            key = f"{digest} {peer.name} {peer.version} {level} {limits} {len(stand_in)} {REVISION}"
+            mine.append(remembered(options.cache, key, partial(theirs, name, original, stand_in, peer, level)))
         rows += mine
         print(f"{name}: " + ", ".join(f"{TITLES[row.codec]} {100 * row.saved:.1f} %" for row in mine), flush=True)
     for name in dict.fromkeys(row.codec for row in rows):
