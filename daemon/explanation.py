@@ -12,7 +12,7 @@ from daemon.in_place import is_edited
 from daemon.marking import original_of
 from daemon.measured import findings, quality_lines
 from daemon.reasons import sentence
-from daemon.report import STATE_WORDS, amount, day
+from daemon.report import STATE_WORDS, amount, change, day
 from storage.catalog import Catalog
 from storage.digest import read_once
 from storage.errors import StorageError, shown
@@ -129,7 +129,7 @@ def _archive_lines(gallery: Gallery, row: PhotoRow) -> list[str]:
     share = 1 - (archive + stand_in) / row.size_bytes if row.size_bytes else 0.0
     lines = [
         f"Archive: {amount(archive)} in the {row.lane} lane{f', model {row.model}' if row.model else ''}: {shown(_place(gallery, row))}.",
-        f"Stand-in: {amount(stand_in)}. Together {share:.0%} smaller than the original.",
+        f"Stand-in: {amount(stand_in)}. Archive and stand-in together: {change(share)}.",
         *([f"Lane: {row.lane}. {row.choice_why[:1].upper()}{row.choice_why[1:]}."] if row.choice_why else []),
         *quality_lines(row),
     ]

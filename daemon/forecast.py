@@ -8,6 +8,7 @@ from typing import Any
 from daemon.energy import Energy
 from daemon.estimate import CONFIDENCE, Interval, Plan, Unit
 from daemon.reasons import sentence
+from daemon.report import change
 
 NOTHING = Energy(0.0, "")
 
@@ -34,7 +35,7 @@ class Trial:
     def words(self) -> str:
         if self.reason:
             return f"would be left alone: {sentence(self.reason)}"
-        return f"{self.saving_bytes / self.original_bytes:.0%} smaller"
+        return change(self.saving_bytes / self.original_bytes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from daemon.reasons import sentence
-from daemon.report import amount, photos, span
+from daemon.report import amount, change, photos, span
 from storage.records import RunRow
 
 if TYPE_CHECKING:
@@ -65,21 +65,16 @@ def as_lines(runs: Sequence[RunRow], last: int) -> Iterator["str | Table"]:
     """The `last` latest of `runs`, which have the latest first; for a rich console."""
     from rich.table import Table
 
-    table = Table(box=None, padding=(0, 2, 0, 0))
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column("When")
-    for name in ("archived", "before", "after", "saved", "took", "processor", "watt-hours", "left", "failed", "purged"):
+    for name in ("archived", "before", "saved", "left", "failed", "purged"):  # no more has room in 80 columns
         table.add_column(name, justify="right")
     for run in runs[:last]:
-        took = _took_s(run)
         table.add_row(
             _moment(run.started_at),
             str(run.archived),
             amount(run.original_bytes),
-            amount(run.original_bytes - run.saving_bytes),
             f"{amount(run.saving_bytes)} ({run.saving_bytes / run.original_bytes:.0%})" if run.original_bytes else "-",
-            "?" if took is None else span(took),
-            span(run.cpu_s) if run.energy_source else "?",
-            f"{run.watt_hours:.2g}" if run.energy_source else "?",
             str(run.left),
             str(run.failed),
             str(run.purged) if run.purged else "-",
@@ -98,14 +93,23 @@ def _remarks(run: RunRow, runs: Sequence[RunRow]) -> Iterator[str]:
         yield "It is still at work, or it was killed."
     elif run.outcome:
         yield "It was stopped."
+    took = _took_s(run)
+    if took is not None and run.worked:
+        cost = f"; processor: {span(run.cpu_s)}, about {run.watt_hours:.2g} watt-hours ({run.energy_source})" if run.energy_source else ""
+        yield f"Took {span(took)}{cost}."
+    if run.archived:
+        lanes = ", ".join(f"{lane} {count}" for lane, count in sorted(run.by_lane.items()))
+        yield f"{amount(run.original_bytes)} -> {amount(run.archive_bytes)} archives + {amount(run.stand_in_bytes)} stand-ins" + (
+            f"; by lane: {lanes}" if lanes else ""
+        )
     for reason, count in sorted(run.by_reason.items(), key=lambda item: -item[1]):
-        yield f"Left alone: {photos(count)}: {sentence(reason)}."
+        yield f"{'Left alone or failed' if run.failed else 'Left alone'}: {photos(count)}: {sentence(reason)}."
     found = compare(run, runs)
     if found is not None:
         between = "" if found.low is None or found.high is None else f" ({found.low:.0%} to {min(found.high, 1.0):.0%})"
         part = "" if found.worked >= found.photos else f", after {found.worked} of {photos(found.photos)}"
-        yield f"Predicted: {found.share:.0%} smaller{between} in {span(found.seconds)}."
-        yield f"Came out:  {found.came_out:.0%} smaller in {span(found.took_s)}{part}: {found.verdict}."
+        yield f"Predicted: {change(found.share)}{between} in {span(found.seconds)}."
+        yield f"Came out:  {change(found.came_out)} in {span(found.took_s)}{part}: {found.verdict}."
 
 
 def as_json(runs: Sequence[RunRow]) -> list[dict[str, Any]]:

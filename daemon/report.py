@@ -79,6 +79,13 @@ def amount(size_bytes: int) -> str:
     return sign + str(humanfriendly.format_size(abs(size_bytes)))
 
 
+def change(share: float) -> str:
+    """What became of a size, by the share that is saved: 0.68 -> '68% smaller', -0.34 -> '34% larger'."""
+    if abs(share) < 0.005:
+        return "as large as before"
+    return f"{share:.0%} smaller" if share > 0 else f"{-share:.0%} larger"
+
+
 def span(seconds: float) -> str:
     """A duration for people: 3725 -> '1 h 02 min'."""
     whole = round(seconds)

@@ -19,6 +19,7 @@ from daemon.predictions import fitting
 from daemon.purging import purge_due
 from daemon.reasons import sentence
 from daemon.recovery import recover
+from daemon.report import change
 from daemon.surprise import Look, check_stop, look_around
 from daemon.trash import empty
 from storage.errors import Locked, StorageError, shown
@@ -77,7 +78,7 @@ class Summary:
                 self.archive_bytes += outcome.archive_bytes
                 self.stand_in_bytes += outcome.stand_in_bytes
                 share = 1 - (outcome.archive_bytes + outcome.stand_in_bytes) / outcome.original_bytes
-                return f"archived, {share:.0%} smaller"
+                return f"archived, {change(share)}"
             case Kind.LEFT:
                 self.left[outcome.reason] += 1
                 self.by_reason[outcome.reason] += 1

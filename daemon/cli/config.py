@@ -58,7 +58,10 @@ def check(places: Places, as_json: bool) -> None:
             + (f"; never looked at: {', '.join(gallery.exclude)}" if gallery.exclude else "")
         )
     saving = found.limits.min_saving
-    say("  a photo is left alone unless " + ("it gets smaller" if math.isinf(saving) else f"at least {saving:.0%} of it is saved"))
+    if math.isinf(saving):
+        say("  a photo is archived whatever it saves, also where archive and stand-in are larger than it")
+    else:
+        say(f"  a photo is left alone unless at least {saving:.0%} of it is saved")
     for folder in missing:
         remark(f"Warning: {folder} is not there (yet); is its disk mounted?")
 

@@ -35,7 +35,7 @@ def optimize(
     from daemon.eligibility import carried_by_syncthing
     from daemon.errors import CommandFailed, GalleryGone, NothingToDo
     from daemon.reasons import sentence
-    from daemon.report import amount, photos
+    from daemon.report import amount, change, photos
     from daemon.run import optimize as work
     from storage.errors import shown
 
@@ -78,7 +78,7 @@ def optimize(
             share = done.saving_bytes / done.original_bytes
             say(
                 f"Archived: {photos(done.archived)}, {amount(done.original_bytes)} -> {amount(done.archive_bytes + done.stand_in_bytes)}"
-                f" with stand-ins ({share:.0%} smaller)."
+                f" with stand-ins ({change(share)})."
             )
         if done.purged:
             say(f"Purged: {photos(done.purged)}, {amount(done.freed_bytes)} of originals given back.")

@@ -28,7 +28,7 @@ def encode(source: Path, goal: Path, rate: float | None, quality: str | None, fo
 
     from daemon.composition import start_workers
     from daemon.messages import EncodeJob, Refused
-    from daemon.report import amount
+    from daemon.report import amount, change
     from storage.digest import read_once
 
     if rate is not None and quality is not None:
@@ -71,7 +71,7 @@ def encode(source: Path, goal: Path, rate: float | None, quality: str | None, fo
         )
         return
     say(
-        f"{amount(len(snapshot.data))} -> {amount(len(made.archive))} ({1 - len(made.archive) / len(snapshot.data):.0%} smaller),"
+        f"{amount(len(snapshot.data))} -> {amount(len(made.archive))} ({change(1 - len(made.archive) / len(snapshot.data))}),"
         f" {8 * len(made.archive) / pixels:.3f} bits a pixel at rate {made.rate:.3f};"
         f" SSIMULACRA2 {made.whole:.1f}, worst tile {made.worst_tile:.1f}"
     )

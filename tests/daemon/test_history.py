@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 
 from daemon import predictions
 from daemon.cli.main import cli
-from daemon.history import compare
+from daemon.history import as_lines, compare
 from storage.catalog import Catalog
 from storage.records import RunRow
 
@@ -65,6 +67,21 @@ def test_verdicts(changes: dict[str, Any], verdict: str) -> None:
     found = compare(run, [run])
     assert found is not None
     assert found.verdict == verdict
+
+
+def test_every_column_has_room_on_a_small_terminal() -> None:
+    large = replace(RUN, archived=123_456, left=12_345, failed=999, purged=123_456, original_bytes=987_650_000_000, energy_source="model")
+    grown = replace(RUN, id=2, archive_bytes=790, prediction={**PREDICTION, "made_at": 101})
+    screen = Console(width=80, record=True, file=io.StringIO())
+    for line in as_lines([grown, large], 2):
+        screen.print(line, soft_wrap=True)
+    said = screen.export_text()
+    for name in ("When", "archived", "before", "saved", "left", "failed", "purged"):
+        assert name in said.splitlines()[0].split()
+    assert "\u2026" not in said
+    assert "987.65 GB (100%)" in said
+    assert "-400 bytes (-100%)" in said
+    assert "Came out:  80% larger" in said
 
 
 def test_runs_with_one_prediction_are_taken_together() -> None:
