@@ -3,9 +3,9 @@
 import logging
 import os
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from daemon.child import Bounds
 from daemon.errors import CommandFailed
@@ -16,10 +16,16 @@ from daemon.settings import Settings
 from daemon.worker import DEFAULT_BACKEND, Workers, threads
 from storage.catalog import Catalog
 from storage.digest import sha256_of_bytes
-from storage.errors import Damaged, Missing, StorageError, shown
+from storage.errors import Damaged, Missing, NoSpace, StorageError, shown
 from storage.lock import InstanceLock
+from storage.reserve import Reserve
 
 _log = logging.getLogger(__name__)
+
+STATE_RESERVE_BYTES = 4_000_000
+"""Of the state folder's reserve: so long the log of the catalogue grows before SQLite begins it anew."""
+
+Result = TypeVar("Result")
 
 BACKEND_VARIABLE = "GALLERY_OPTIMIZER_BACKEND"
 """Import path of another codec for the worker processes; for tests."""
@@ -57,6 +63,7 @@ class Workshop:
         self._codec: Codec | None = None
         self._stack = ExitStack()
         self._locked: set[bytes] = set()
+        self._reserves: list[Reserve] = []
 
     def __enter__(self) -> Self:
         """Raises Locked where another instance is at work, CommandFailed where the state folder can't be used."""
@@ -68,13 +75,24 @@ class Workshop:
                 return self
             self._make_state_folder()
             stack.enter_context(InstanceLock(self.places.lock_file))
-            self.catalog = stack.enter_context(Catalog(self.places.catalog_file, lambda: self.clock.now().timestamp()))
+            self.catalog = stack.enter_context(self._catalog_to_write())
             stack.callback(self._close_codec)
             self._stack = stack.pop_all()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._stack.close()
+
+    def _catalog_to_write(self) -> Catalog:
+        """With its reserve in hand; given up at once where the disk is so full that SQLite could not even open its log."""
+        size_bytes = min(STATE_RESERVE_BYTES, self.settings.safety.reserve_bytes)
+        reserve = Reserve(self.places.reserve_file, size_bytes)
+        if reserve.is_short:
+            reserve.give_up()
+        catalog = Catalog(self.places.catalog_file, lambda: self.clock.now().timestamp(), reserve=reserve)
+        self._reserves.append(reserve)
+        reserve.make()
+        return catalog
 
     def _rehearsed(self) -> Catalog:
         return Catalog(self.places.catalog_file, lambda: self.clock.now().timestamp(), rehearsal=True)
@@ -126,9 +144,28 @@ class Workshop:
     def lock_vault(self, gallery: Gallery) -> None:
         """Make the vault where it is missing, and lock it until the end: two set-ups may name the same gallery."""
         if gallery.key not in self._locked:
-            gallery.vault.prepare()
+            reserve = gallery.vault.reserve(self.settings.safety.reserve_bytes)
+            self._reserves.append(reserve)
+            self.with_relief(gallery.vault.prepare)
             self._stack.enter_context(gallery.vault.lock())
             self._locked.add(gallery.key)
+            reserve.make()
+            self._stack.callback(reserve.make)  # again, if it had to be given up and there is room now
+
+    def give_up_reserves(self) -> None:
+        """The disk is full: give up what was kept for that."""
+        for reserve in self._reserves:
+            with suppress(StorageError):
+                if reserve.give_up():
+                    _log.warning("the disk is full: %s, kept for that, is given up", shown(reserve.path))
+
+    def with_relief(self, act: Callable[[], Result]) -> Result:
+        """Do `act`, and once more with the reserves given up where it met a full disk. `act` must be one that can be repeated."""
+        try:
+            return act()
+        except NoSpace:
+            self.give_up_reserves()  # or the catalogue has given its own up already
+            return act()
 
     def _close_codec(self) -> None:
         if self._codec is not None:

@@ -68,7 +68,7 @@ def _gallery(shop: Workshop, gallery: Gallery) -> list[Finding]:
         return [Finding(Grade.FINE, f"{where}: nothing was archived yet")]
     shop.lock_vault(gallery)
     found: list[Finding] = []
-    recovered = recover(gallery, shop.catalog, shop.clock)
+    recovered = recover(gallery, shop.catalog, shop.clock, shop.with_relief)
     if recovered:
         found.append(Finding(Grade.MENDED, f"{where}: {recovered} photos that an interrupted run left half done"))
     rows = [row for row in shop.catalog.rows(gallery=gallery.key) if row.has_archive]
@@ -77,6 +77,10 @@ def _gallery(shop: Workshop, gallery: Gallery) -> list[Finding]:
     found += _unknown(shop, gallery)
     if not durable.can_exchange(gallery.vault.folder):
         found.append(Finding(Grade.NOTE, f"{where}: this file system can't exchange two names; retiring copies instead, and is slower"))
+    reserve = gallery.vault.reserve(shop.settings.safety.reserve_bytes)
+    if not reserve.make() and reserve.size_bytes:
+        text = f"{where}: the disk has no room for the reserve ({reserve.size_bytes} bytes) that helps when it is full"
+        found.append(Finding(Grade.NOTE, text))
     usage = shutil.disk_usage(gallery.root)
     reclaimable = sum(row.size_bytes for row in rows if row.state is State.RETIRED)
     if reclaimable and usage.free < usage.total * _LOW_SPACE:

@@ -54,7 +54,7 @@ def eject(shop: Workshop, gallery: Gallery, progress: Progress) -> Ejected:
     if not is_folder(gallery.vault.folder):
         return done
     shop.lock_vault(gallery)
-    recover(gallery, shop.catalog, shop.clock)
+    recover(gallery, shop.catalog, shop.clock, shop.with_relief)
     away = [row for row in shop.catalog.rows(gallery=gallery.key) if row.state in (State.RETIRED, State.PURGED)]
     _check_room(gallery, away)
     results: list[Restoration] = []

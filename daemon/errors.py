@@ -8,6 +8,7 @@ DaemonError
 ├── WrongPath          a path given by the user that the command can't use
 ├── NothingToDo        there is nothing that the command would change
 ├── AlreadyRunning     another instance works on the same state
+├── DiskFull           archiving stopped, since the disk is full or nearly so
 ├── DamageFound        at least one archive is damaged
 ├── CommandFailed      the command went to its end, but some photos failed
 └── WorkerError        a worker process did not give an answer
@@ -53,6 +54,10 @@ class NothingToDo(DaemonError):
 
 class AlreadyRunning(DaemonError):
     exit_code = ExitCode.LOCKED
+
+
+class DiskFull(DaemonError):
+    exit_code = ExitCode.NO_SPACE
 
 
 class DamageFound(DaemonError):

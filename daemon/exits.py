@@ -12,6 +12,7 @@ class ExitCode(IntEnum):
     NOTHING_TO_DO = 3
     NO_GALLERY = 10
     LOCKED = 11
+    NO_SPACE = 12
     DAMAGE = 20
 
 
@@ -22,5 +23,6 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.NOTHING_TO_DO: "nothing to do",
     ExitCode.NO_GALLERY: "no gallery configured",
     ExitCode.LOCKED: "another instance holds the lock",
+    ExitCode.NO_SPACE: "the disk is full, or nearly: archiving stopped",
     ExitCode.DAMAGE: "verification found damage",
 }

@@ -84,6 +84,16 @@ def memory(value: object) -> int:
     return found
 
 
+def reserve(value: object) -> int:
+    """'16 MB' -> 16000000; 'off' -> 0."""
+    if _text(value) == "off":
+        return 0
+    found = size(value)
+    if not 100_000 <= found <= 1_000_000_000:
+        raise ValueError('must be from "100 KB" to "1 GB", or "off"')
+    return found
+
+
 def share(value: object) -> float:
     """'20%' -> 0.2; 'off' -> minus infinity, which every archive saves."""
     text = _text(value)
@@ -192,6 +202,7 @@ KEYS: tuple[Key, ...] = (
     Key("limits", "min_saving_lossless", '"5%"', "share", 'the same for what comes back bit for bit or pixel for pixel', share),
     Key("limits", "workers", "1", "processes", "how many photos are worked on at once; this version knows 1", one),
     Key("limits", "memory", '"2 GB"', "size", "what each of the two worker processes may use", memory),
+    Key("safety", "reserve", '"16 MB"', "size", 'kept in each vault, and given up when the disk is full; "off": none', reserve),
 )
 TABLES: tuple[str, ...] = tuple(dict.fromkeys(key.table for key in KEYS))
 """In the order in which they are written; the first may stand several times."""

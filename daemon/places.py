@@ -28,6 +28,11 @@ class Places:
         return self.state_folder / "estimates.json"
 
     @property
+    def reserve_file(self) -> Path:
+        """Space for the catalogue's last words on a full disk."""
+        return self.state_folder / "reserve"
+
+    @property
     def lock_file(self) -> Path:
         """Held while anything is changed."""
         return self.state_folder / "lock"

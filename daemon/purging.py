@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass, field
+from functools import partial
 
 from daemon.composition import Workshop
 from daemon.galleries import Gallery
@@ -39,7 +40,7 @@ def purge_due(shop: Workshop, gallery: Gallery) -> Purged:
             if is_edited(row):
                 done.beside.append(lay_beside(shop, gallery, row))
                 continue
-            freed = gallery.vault.purge(row.location, row.proof(), replaced=row.replaced)
+            freed = shop.with_relief(partial(gallery.vault.purge, row.location, row.proof(), replaced=row.replaced))
         except Locked:
             raise
         except Missing as error:
@@ -53,7 +54,7 @@ def purge_due(shop: Workshop, gallery: Gallery) -> Purged:
         except StorageError as error:
             done.kept.append((gallery.shown(row.location), f"the original is kept: {error}"))
             continue
-        catalog.purged(row.id)
+        shop.with_relief(partial(catalog.purged, row.id))
         done.photos += 1
         done.freed_bytes += freed
         _log.info("%s: original purged, %d bytes freed", gallery.shown(row.location), freed)

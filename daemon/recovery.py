@@ -4,6 +4,7 @@
 """
 
 import logging
+from collections.abc import Callable
 from enum import Enum, auto
 
 from daemon.galleries import Gallery
@@ -81,13 +82,22 @@ def _committed(row: PhotoRow, survey: Survey) -> Act:
     return Act.REQUEUE
 
 
-def recover(gallery: Gallery, catalog: Catalog, clock: Clock) -> int:
-    """Finish or undo everything that was begun in a gallery; how many photos that were. Only while its vault is locked by us."""
+def _once(act: Callable[[], bool]) -> bool:
+    return act()
+
+
+def recover(
+    gallery: Gallery, catalog: Catalog, clock: Clock, relief: Callable[[Callable[[], bool]], bool] = _once
+) -> int:
+    """Finish or undo everything that was begun in a gallery; how many photos that were. Only while its vault is locked by us.
+
+    `relief` does what it is given, and once more where the disk was full and something could be done about that.
+    """
     gallery.vault.clear_staging()
     touched = 0
     for row in _suspects(gallery, catalog):
         try:
-            touched += settle(row, gallery, catalog, clock)
+            touched += relief(lambda row=row: settle(catalog.get(row.id), gallery, catalog, clock))  # type: ignore[misc]
         except StorageError as error:
             _log.warning("%s could not be brought in order: %s", gallery.shown(row.location), error)
     return touched

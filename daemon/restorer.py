@@ -27,7 +27,7 @@ from daemon.recovery import recover
 from storage import durable
 from storage.attributes import Attributes
 from storage.digest import read_once, sha256_of
-from storage.errors import Locked, Missing, StorageError, shown
+from storage.errors import Locked, Missing, NoSpace, StorageError, shown
 from storage.records import PhotoRow
 from storage.states import State
 
@@ -60,6 +60,8 @@ class Restoration:
     trouble: str = ""
     note: str = ""
     """Something that the user should know."""
+    full: bool = False
+    """The trouble is a full disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ def restore(shop: Workshop, paths: list[Path], folder: Path | None, format: Form
         for gallery in shop.galleries:
             if is_folder(gallery.vault.folder):
                 shop.lock_vault(gallery)
-                recover(gallery, shop.catalog, shop.clock)
+                recover(gallery, shop.catalog, shop.clock, shop.with_relief)
     targets = [target for path in paths for target in _targets(shop, path)]
     done: list[Restoration] = []
     progress.start(len(targets), "restoring")
@@ -96,6 +98,9 @@ def restore(shop: Workshop, paths: list[Path], folder: Path | None, format: Form
         for target in targets:
             progress.step(target.name)
             result = _one(shop, target, folder, format)
+            if result.full:
+                shop.give_up_reserves()
+                result = _one(shop, _as_it_is_now(shop, target), folder, format)
             progress.done(target.name, result.trouble or ("nothing to restore" if result.came is Came.NOT else f"{result.came} restored"))
             done.append(result)
     finally:
@@ -184,7 +189,12 @@ def _one(shop: Workshop, target: _Target, folder: Path | None, format: Format | 
     except Locked:
         raise
     except (StorageError, CodecError, WorkerError, WrongPath, GalleryGone) as error:
-        return Restoration(target.name, Came.NOT, None, str(error))
+        return Restoration(target.name, Came.NOT, None, str(error), full=isinstance(error, NoSpace))
+
+
+def _as_it_is_now(shop: Workshop, target: _Target) -> _Target:
+    """For another try: the first may have come so far that the row says something else now."""
+    return target if target.row is None else replace(target, row=shop.catalog.get(target.row.id))
 
 
 def _in_place(shop: Workshop, gallery: Gallery, row: PhotoRow, target: _Target) -> Restoration:

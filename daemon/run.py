@@ -3,6 +3,7 @@
 import logging
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from daemon.budget import Budget
@@ -20,9 +21,11 @@ from daemon.purging import purge_due
 from daemon.reasons import sentence
 from daemon.recovery import recover
 from daemon.report import change
+from daemon.room import want_of_room
 from daemon.surprise import Look, check_stop, look_around
 from daemon.trash import empty
-from storage.errors import Locked, StorageError, shown
+from storage.errors import Locked, NoSpace, StorageError, shown
+from storage.records import PhotoRow
 
 _log = logging.getLogger(__name__)
 
@@ -39,6 +42,8 @@ class Summary:
     """Photo and what went wrong."""
     gone: list[str] = field(default_factory=list)
     """What is wrong with galleries that were passed by."""
+    full: list[str] = field(default_factory=list)
+    """What is to be said of disks that are too full to go on."""
     beside: list[Beside] = field(default_factory=list)
     """Full photos that were put beside an edit of their stand-in."""
     again: int = 0
@@ -67,7 +72,7 @@ class Summary:
     @property
     def nothing_done(self) -> bool:
         moved = self.recovered or self.beside or self.archived or self.purged or self.missed or self.thrown_away
-        return not (self.gone or moved or self.left or self.failed or self.again)
+        return not (self.gone or self.full or moved or self.left or self.failed or self.again)
 
     def add(self, name: str, outcome: Outcome) -> str:
         """Count one photo; what to say about it."""
@@ -106,7 +111,7 @@ def optimize(
     total = Summary()
     budget = budget or Budget()
     prediction = fitting(shop.places, scope_of(chosen), shop.catalog.runs(limit=1000), int(shop.clock.now().timestamp()))
-    number = shop.catalog.started_run("optimize", prediction)
+    number = shop.with_relief(lambda: shop.catalog.started_run("optimize", prediction))
     outcome = "stopped"
     meter, first_cpu_s = EnergyMeter(), processor_s(shop.started_codec)
     try:
@@ -120,6 +125,8 @@ def optimize(
                 break
             except GalleryGone as error:
                 total.gone.append(str(error))
+            except NoSpace as error:
+                total.full.append(str(error))
             except StorageError as error:
                 total.gone.append(f"the gallery {shown(gallery.root)} can't be worked on: {error}")
         outcome = ""
@@ -127,7 +134,8 @@ def optimize(
         progress.close()
         cpu_s = processor_s(shop.started_codec) - first_cpu_s
         energy = meter.energy(cpu_s)
-        shop.catalog.ended_run(
+        ended = partial(
+            shop.catalog.ended_run,
             number,
             archived=total.archived,
             left=total.left.total(),
@@ -146,6 +154,7 @@ def optimize(
             watt_hours=energy.watt_hours,
             energy_source=energy.source,
         )
+        shop.with_relief(ended)
     return total
 
 
@@ -164,7 +173,7 @@ def _one_gallery(
     around = Look() if as_it_is else look_around(gallery, shop.catalog)
     if is_folder(gallery.vault.folder):
         shop.lock_vault(gallery)
-        total.recovered += recover(gallery, shop.catalog, shop.clock)
+        total.recovered += recover(gallery, shop.catalog, shop.clock, shop.with_relief)
         shop.catalog.regrace(gallery.key, gallery.grace_s)
     found = look(gallery, shop.catalog, shop.clock, starts)
     _lay_beside(shop, gallery, found, total)
@@ -184,6 +193,9 @@ def _one_gallery(
         row = shop.catalog.get(photo_id)
         name = gallery.shown(row.location)
         check_stop(shop.places, gallery)
+        if want := _room(shop, gallery, row, around, total):
+            total.full.append(f"{want}; {len(found.queue) - number} photos wait.")
+            break
         progress.step(name)
         done = optimizer.step(photo_id)
         meter.tick()
@@ -195,21 +207,37 @@ def _one_gallery(
         if done.kind is Kind.ARCHIVED:
             total.by_lane[shop.catalog.get(photo_id).lane or ""] += 1
         progress.done(name, total.add(name, done))
+        if done.reason == "no-space":
+            total.full.append(f"{done.detail}; {len(found.queue) - number - 1} photos wait.")
+            break
     if around.deleted_in_mass():
         total.gone.append(around.no_purge(gallery))
     elif is_folder(gallery.vault.folder):
-        check_stop(shop.places, gallery)
-        purged = purge_due(shop, gallery)
-        total.beside += purged.beside
-        total.purged += purged.photos
-        total.freed_bytes += purged.freed_bytes
-        total.failed += purged.kept
+        _purge(shop, gallery, total)
         if not starts:
             emptied = empty(shop, gallery)
             total.missed += emptied.missed
             total.thrown_away += emptied.photos
             total.freed_bytes += emptied.freed_bytes
             total.failed += emptied.kept
+
+
+def _purge(shop: Workshop, gallery: Gallery, total: Summary) -> None:
+    check_stop(shop.places, gallery)
+    purged = purge_due(shop, gallery)
+    total.beside += purged.beside
+    total.purged += purged.photos
+    total.freed_bytes += purged.freed_bytes
+    total.failed += purged.kept
+
+
+def _room(shop: Workshop, gallery: Gallery, row: PhotoRow, around: Look, total: Summary) -> str:
+    """Why there is no room for another photo, empty where there is. What is out of grace goes first where room is short."""
+    want = want_of_room(shop, gallery, row.size_bytes)
+    if want and not around.deleted_in_mass():
+        _purge(shop, gallery, total)
+        want = want_of_room(shop, gallery, row.size_bytes)
+    return want
 
 
 def _lay_beside(shop: Workshop, gallery: Gallery, found: Found, total: Summary) -> None:

@@ -57,10 +57,18 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
+class Safety:
+    """`reserve_bytes` of each vault's reserve; 0: none is kept."""
+
+    reserve_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     galleries: tuple[GallerySettings, ...]
     limits: Limits
     schedule: Schedule
+    safety: Safety
 
 
 def read(path: Path) -> Settings:
@@ -111,7 +119,8 @@ def parse(text: str, source: str) -> Settings:
         cast(int, values["memory"]),
     )
     schedule = Schedule(**reader.table("schedule", 0, single["schedule"]))  # type: ignore[arg-type]  # as in _gallery
-    return Settings(found, limits_found, schedule)
+    safety = reader.table("safety", 0, single["safety"])
+    return Settings(found, limits_found, schedule, Safety(cast(int, safety["reserve"])))
 
 
 def template(folder: Path | None = None) -> str:

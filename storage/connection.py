@@ -25,6 +25,10 @@ _KINDS: dict[int, type[StorageError]] = {
     sqlite3.SQLITE_CANTOPEN: Missing,
 }
 
+_EXTENDED: dict[int, type[StorageError]] = {
+    sqlite3.SQLITE_IOERR_SHMSIZE: NoSpace,  # the index of its log could not grow
+}
+
 
 @contextmanager
 def translated_sqlite(path: os.PathLike[str] | str) -> Iterator[None]:
@@ -35,9 +39,10 @@ def translated_sqlite(path: os.PathLike[str] | str) -> Iterator[None]:
         raise
     except sqlite3.DatabaseError as error:
         code = getattr(error, "sqlite_errorcode", None)
-        kind = StorageError if code is None else _KINDS.get(code & 0xFF, StorageError)
+        kind = StorageError if code is None else _EXTENDED.get(code) or _KINDS.get(code & 0xFF, StorageError)
         hint = "; it is damaged: move it away, no photo and no archive depends on it" if kind is Damaged else ""
-        raise kind(f"the catalogue {shown(path)}: {error}{hint}") from error
+        what = "the disk is full" if kind is NoSpace else error
+        raise kind(f"the catalogue {shown(path)}: {what}{hint}") from error
 
 
 def open_for_writing(path: Path | str) -> sqlite3.Connection:
@@ -74,8 +79,8 @@ def open_for_reading(path: Path | str) -> sqlite3.Connection:
             try:
                 version = _version(connection, path)
             except sqlite3.OperationalError:
-                # On a read-only mount SQLite can't make the index of its log; with no log there, nothing is missed without it.
-                if os.path.exists(f"{path}-wal"):
+                # On a read-only mount, or a full disk, SQLite can't make the index of its log; with nothing in it, nothing is missed.
+                if os.path.exists(f"{path}-wal") and os.path.getsize(f"{path}-wal"):
                     raise
                 connection.close()
                 connection = sqlite3.connect(f"{where}?mode=ro&immutable=1", uri=True, isolation_level=None)

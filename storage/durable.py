@@ -162,6 +162,17 @@ def remove(path: Path) -> None:
     sync_folder(path.parent)
 
 
+def empty(path: Path) -> None:
+    """Make a file 0 bytes long: some full file systems need space to remove a file, but none for this. Raises Missing, ReadOnly."""
+    with translated(path):
+        checkpoint("empty.truncate")
+        descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 def remove_staged(folder: Path) -> int:
     """Delete every temp file of ours directly in `folder`; how many. Only while no other instance stages there."""
     with translated(folder):

@@ -10,6 +10,7 @@ from storage.errors import Refused, shown
 VAULT_NAME = ".gallery-optimizer"
 FOLDERS = ("archives", "originals", "models", "staging")
 FORMAT_NAME = "bitstream.md"
+RESERVE_NAME = "reserve"
 ARCHIVE_SUFFIX = ".nphoto"
 ORIGINAL_SUFFIX = ".original"
 SWAP_SUFFIX = ".swap"
@@ -28,6 +29,7 @@ The photos around it that look ordinary but small are stand-ins: previews under 
               camera wrote; only its name is different. Rename it to get it back.
   models/     the weight files that the archives need; keep them with the archives.
   bitstream.md   how the archives are written, byte by byte: enough to write another decoder.
+  reserve     takes space and nothing else; it is given up when the disk is full, so that photos can still be given back.
   staging/    temp files of work in progress.
 
 To get a photo back:          gallery-optimizer restore PHOTO --to FOLDER

@@ -7,14 +7,15 @@ must not pay for importing more than sqlite3.
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self, Unpack
 
 from storage import states, summary
 from storage.connection import open_for_reading, open_for_writing, open_in_memory, translated_sqlite
-from storage.errors import Missing
+from storage.errors import Missing, NoSpace, StorageError
 from storage.records import PhotoRow, RunFigures, RunRow, Totals
+from storage.reserve import Reserve
 from storage.rows import COLUMNS, from_row, run_from_row, run_to_columns
 from storage.states import State
 
@@ -28,15 +29,23 @@ class Ledger:
     """
 
     def __init__(
-        self, path: Path | str, clock: Callable[[], float] = time.time, *, read_only: bool = False, rehearsal: bool = False
+        self,
+        path: Path | str,
+        clock: Callable[[], float] = time.time,
+        *,
+        read_only: bool = False,
+        rehearsal: bool = False,
+        reserve: Reserve | None = None,
     ) -> None:
         """`path` ':memory:' for one in RAM; `clock` gives seconds since the epoch, UTC.
 
         A missing catalogue is made, an older one is migrated. `read_only` never makes one (Missing) and never imports
-        sqlite-utils, which keeps `status` fast. `rehearsal` works on a copy in memory: all moves can be made, none is kept.
+        sqlite-utils, which keeps `status` fast. `rehearsal` works on a copy in memory: all moves can be made, none is kept. `reserve`
+        is given up by the first transaction that meets a full disk; that one fails all the same, and leaves everything as it was.
         """
         self.path = path
         self._clock = clock
+        self._reserve = reserve
         if rehearsal:
             self._connection = open_in_memory(path)
         else:
@@ -229,6 +238,17 @@ class Ledger:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
+        try:
+            with self._translated_transaction():
+                yield
+        except NoSpace:
+            if self._reserve is not None:
+                with suppress(StorageError):
+                    self._reserve.give_up()
+            raise
+
+    @contextmanager
+    def _translated_transaction(self) -> Iterator[None]:
         with translated_sqlite(self.path):
             # IMMEDIATE: a deferred transaction that first reads and then writes gets SQLITE_BUSY without waiting.
             self._connection.execute("BEGIN IMMEDIATE")

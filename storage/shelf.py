@@ -9,6 +9,7 @@ from storage import durable, layout
 from storage.digest import opened, sha256_of_bytes, sha256_or_none
 from storage.errors import AlreadyThere, Damaged, Refused, shown, translated
 from storage.lock import InstanceLock
+from storage.reserve import Reserve
 
 
 class Shelf:
@@ -35,6 +36,10 @@ class Shelf:
     def lock(self) -> InstanceLock:
         """Held while anything changes in this vault; a gallery reached by two set-ups or machines is still changed by one."""
         return InstanceLock(self.folder / "lock")
+
+    def reserve(self, size_bytes: int) -> Reserve:
+        """Space that is kept for a full disk; 0: none."""
+        return Reserve(self.folder / layout.RESERVE_NAME, size_bytes)
 
     def stage_archive(self, data: bytes) -> Path:
         """Write and fsync a temp file in ``staging/``; the verifier reads it back from there."""

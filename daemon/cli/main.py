@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from daemon.errors import AlreadyRunning, DaemonError
+from daemon.errors import AlreadyRunning, DaemonError, DiskFull
 from daemon.exits import ExitCode
 from daemon.places import CONFIG_VARIABLE, STATE_VARIABLE, Places
 
@@ -43,7 +43,7 @@ class Commands(click.Group):
         return found
 
     def invoke(self, ctx: click.Context) -> Any:
-        from storage.errors import Locked, StorageError
+        from storage.errors import Locked, NoSpace, StorageError
 
         try:
             return super().invoke(ctx)
@@ -51,6 +51,8 @@ class Commands(click.Group):
             _fail(str(error), AlreadyRunning.exit_code)
         except DaemonError as error:
             _fail(str(error), error.exit_code)
+        except NoSpace as error:
+            _fail(str(error), DiskFull.exit_code)
         except StorageError as error:
             _fail(str(error), ExitCode.FAILED)
         except OSError as error:  # such as stdout on a full disk

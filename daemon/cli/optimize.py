@@ -33,9 +33,10 @@ def optimize(
     from daemon import settings
     from daemon.composition import Workshop
     from daemon.eligibility import carried_by_syncthing
-    from daemon.errors import CommandFailed, GalleryGone, NothingToDo
+    from daemon.errors import CommandFailed, DiskFull, GalleryGone, NothingToDo
     from daemon.reasons import sentence
     from daemon.report import amount, change, photos
+    from daemon.room import FULL_ADVICE
     from daemon.run import optimize as work
     from storage.errors import shown
 
@@ -55,6 +56,7 @@ def optimize(
             left=dict(sorted(done.left.items())),
             failed=[{"photo": name, "why": why} for name, why in done.failed],
             galleries_passed_by=done.gone,
+            disks_full=done.full,
             beside_edits=[
                 {"photo": each.name, "beside": shown(each.place), "from": "original" if each.original else "copy"} for each in done.beside
             ],
@@ -94,6 +96,10 @@ def optimize(
             say(f"The budget is spent; next time: {photos(done.postponed)}.")
     for name, why in done.failed:
         remark(f"Failed: {name}: {why}")
+    if done.full:
+        for trouble in done.gone:
+            remark(trouble)
+        raise DiskFull("\n".join((*done.full, FULL_ADVICE)))
     if done.gone:
         raise GalleryGone("\n".join(done.gone))
     if done.failed:

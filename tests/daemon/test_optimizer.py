@@ -145,8 +145,9 @@ def test_a_full_disk_fails_the_photo_and_keeps_the_original(home: Home, photo: P
             from daemon.run import optimize
 
             done = optimize(shop, [], Silence())
-    assert len(done.failed) == 2
-    assert all("disk is full" in why for _, why in done.failed)
+    assert len(done.failed) == 1, "the next photo would meet the same disk"
+    assert "disk is full" in done.failed[0][1]
+    assert "1 photos wait" in done.full[0]
     assert (home.root / "a.jpg").read_bytes() == photo()
     assert state_of(home, "a.jpg") == (State.FAILED, "no-space")
     assert home.optimize().archived == 2

@@ -1,0 +1,40 @@
+"""Small real disks for the tests that are marked `root`."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+
+@contextmanager
+def tmpfs(place: Path, size_bytes: int) -> Iterator[Path]:
+    """A file system of that size; without the right to mount one the test is skipped, saying so."""
+    place.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size_bytes}", "tmpfs", place], capture_output=True, text=True)
+    if made.returncode:
+        pytest.skip(f"a small disk can't be mounted: {made.stderr.strip()}")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", place], capture_output=True)
+
+
+def fill(folder: Path, leave_bytes: int = 0) -> Path:
+    """Take every byte of a disk, but for about `leave_bytes`."""
+    ballast = folder / "ballast"
+    with ballast.open("ab", buffering=0) as file:
+        size = 1 << 20
+        while size:
+            try:
+                file.write(b"x" * size)
+            except OSError:
+                size //= 2
+            if ballast.stat().st_size % 4096:
+                size = min(size, 4096 - ballast.stat().st_size % 4096)
+        if leave_bytes:
+            with suppress(OSError):
+                os.truncate(ballast, ballast.stat().st_size - leave_bytes)
+    return ballast
