@@ -64,7 +64,7 @@ def test_what_people_write_is_understood(sealed_home: Path) -> None:
         (MINIMAL + 'quality = "best"\n', 3, "visually-lossless"),
         (MINIMAL + 'exclude = "*.png"\n', 3, "list of patterns"),
         (MINIMAL + 'backup_check = ""\n', 3, "not supported in this version"),
-        (MINIMAL + "[safety]\n", 3, "not supported in this version"),
+        (MINIMAL + '[safety]\nreserve = "2 GB"\n', 4, "from"),
         (MINIMAL + '[schedule]\nwindow = "1-6"\n', 4, "two times of day"),
         (MINIMAL + '[schedule]\nwindow = "25:00-06:00"\n', 4, "no such time"),
         (MINIMAL + '[schedule]\nwindow = "01:00-01:00"\n', 4, "always"),
