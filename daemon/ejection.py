@@ -7,6 +7,7 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from codec.png import SIGNATURE
 from daemon.composition import Workshop
 from daemon.discovery import check_presence
 from daemon.errors import CommandFailed, WrongPath
@@ -14,8 +15,8 @@ from daemon.galleries import Gallery
 from daemon.places import is_folder
 from daemon.ports import Progress
 from daemon.recovery import recover
-from daemon.restorer import Restoration, from_aside, restore
-from storage.digest import sha256_of
+from daemon.restorer import Came, Restoration, from_aside, restore
+from storage.digest import read_once, sha256_of
 from storage.errors import StorageError, shown
 from storage.records import PhotoRow
 from storage.states import State
@@ -38,6 +39,8 @@ class Ejected:
     """By the digest of what the archive gives, whose score was measured when it was proven."""
     lowest_score: float | None = None
     """Of the copies."""
+    packed: int = 0
+    """Photos that were packed anew without loss and whose originals are gone: in their places, by digest."""
     found: int = 0
     """In the folder FOUND_FOLDER."""
     troubles: list[tuple[str, str]] = field(default_factory=list)
@@ -63,14 +66,26 @@ def eject(shop: Workshop, gallery: Gallery, progress: Progress) -> Ejected:
     results += _without_place(shop, gallery, progress, done)
     done.troubles += [(each.name, each.trouble) for each in results if each.trouble]
     for row in shop.catalog.rows(gallery=gallery.key):
-        if row.has_archive:
+        if row.has_archive or row.state is State.RETIRED:
             _prove(gallery, row, done)
+        elif row.state is State.RESTORED and _holds(row, row.sha256):  # it had been packed anew: there is no archive
+            done.photos += 1
+            done.originals += 1
+        elif row.replaced:
+            done.packed += _holds(row, row.stand_in_sha256)
     return done
+
+
+def _holds(row: PhotoRow, sha256: str | None) -> bool:
+    try:
+        return sha256_of(row.location) == sha256
+    except StorageError:
+        return False  # moved or edited since: its user's file
 
 
 def _check_room(gallery: Gallery, away: list[PhotoRow]) -> None:
     """Originals in grace take no room: they are only renamed."""
-    needed = sum(row.size_bytes - (row.stand_in_bytes or 0) for row in away if row.state is State.PURGED)
+    needed = sum(row.size_bytes - (row.stand_in_bytes or 0) for row in away if row.state is State.PURGED and not row.replaced)
     largest = max((row.size_bytes for row in away), default=0)  # beside its stand-in for a moment
     needed, free = int((needed + largest) * _HEADROOM), shutil.disk_usage(gallery.root).free
     if away and needed > free:
@@ -81,8 +96,16 @@ def _check_room(gallery: Gallery, away: list[PhotoRow]) -> None:
 
 
 def _without_place(shop: Workshop, gallery: Gallery, progress: Progress, done: Ejected) -> list[Restoration]:
-    """Archives that no current photo has, each into a folder of its digest; those that are there already stay."""
+    """Archives that no current photo has, and originals of which nothing else is known, each into a folder of its digest; those that are
+    there already stay."""
     results: list[Restoration] = []
+    for digest, aside in gallery.vault.all_asides():
+        if shop.catalog.by_digest(digest, gallery.key) or gallery.vault.archive_path(digest).exists():
+            continue
+        folder = gallery.root / FOUND_FOLDER / digest[:12]
+        done.found += 1
+        if not (folder.is_dir() and any(folder.iterdir())):
+            results.append(_found_original(aside, digest, folder))
     for digest, archive in gallery.vault.archives():
         if any(row.superseded_at is None for row in shop.catalog.by_digest(digest, gallery.key)):
             continue
@@ -91,6 +114,18 @@ def _without_place(shop: Workshop, gallery: Gallery, progress: Progress, done: E
         if not (folder.is_dir() and any(folder.iterdir())):
             results += restore(shop, [archive], folder, None, progress)
     return results
+
+
+def _found_original(aside: Path, digest: str, folder: Path) -> Restoration:
+    """Its name is lost; its bytes tell what it is."""
+    try:
+        data = read_once(aside)
+        goal = folder / (digest[:12] + (".png" if data.data.startswith(SIGNATURE) else ".jpg"))
+        if not from_aside(aside, digest, goal):
+            return Restoration(aside.name, Came.NOT, None, "it was written to since it was set aside; it stays in the vault")
+    except (StorageError, WrongPath) as error:
+        return Restoration(aside.name, Came.NOT, None, str(error))
+    return Restoration(aside.name, Came.ORIGINAL, goal)
 
 
 def _prove(gallery: Gallery, row: PhotoRow, done: Ejected) -> None:

@@ -60,7 +60,8 @@ def explain(gallery: Gallery, row: PhotoRow | None, path: Path, catalog: Catalog
         )
     if row.missed_at is not None:
         until = row.missed_at + int(gallery.settings.trash.total_seconds())
-        lines.append(f"It was deleted (noticed on {day(row.missed_at)}): its archive goes after {day(until)}, unless you restore it.")
+        what = "its original" if row.replaced else "its archive"
+        lines.append(f"It was deleted (noticed on {day(row.missed_at)}): {what} goes after {day(until)}, unless you restore it.")
     if row.came_from is not None:
         lines.append(f"It was put here because its stand-in, {shown(row.came_from)}, had been edited or renamed.")
     lines += related

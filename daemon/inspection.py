@@ -18,6 +18,7 @@ from storage import durable
 from storage.catalog import Catalog
 from storage.digest import sha256_of
 from storage.errors import Missing, StorageError, shown
+from storage.fingerprint import Fingerprint
 from storage.records import PhotoRow
 from storage.states import State
 
@@ -62,7 +63,8 @@ def verify(shop: Workshop, progress: Progress, subset: float = 1.0) -> Inspectio
         except GalleryGone as error:
             passed_by.append(str(error))
             continue
-        rows = [row for row in shop.catalog.rows(gallery=gallery.key) if row.has_archive]
+        every = list(shop.catalog.rows(gallery=gallery.key))
+        rows = [row for row in every if row.has_archive]
         chosen = _chosen(shop, gallery, rows, subset)
         progress.start(len(chosen), shown(gallery.root))
         for digest, path in chosen:
@@ -78,13 +80,15 @@ def verify(shop: Workshop, progress: Progress, subset: float = 1.0) -> Inspectio
                 safe = [row for row in mine if _original_is_there(gallery, row)]
                 damages.append(_damage(gallery, path, mine, trouble, bool(safe)))
                 mendable += [(gallery, row) for row in safe if row.state is State.RETIRED][:1]
-        for row in rows:
+        for row in every:
             if row.state is State.RETIRED:
                 originals += 1
                 aside = gallery.vault.aside_path(row.location, row.sha256 or "")
                 trouble = _original_trouble(aside, row.sha256)
                 if trouble and _is_still(shop, row):
                     damages.append(_damage(gallery, aside, [row], trouble, False))
+                elif not trouble and row.replaced and _has_decayed(row):
+                    damages.append(_damage(gallery, row.location, [row], "its bytes are not the ones that were proven", True))
     progress.close()
     return Inspection(archives, originals, tuple(damages), tuple(passed_by), tuple(mendable))
 
@@ -162,6 +166,14 @@ def _original_trouble(aside: Path, sha256: str | None) -> str:
         return "" if sha256_of(aside) == sha256 else "the set-aside original was written to"
     except StorageError as error:
         return str(error)
+
+
+def _has_decayed(row: PhotoRow) -> bool:
+    """Whether a re-packed photo that nobody wrote to has other bytes; one that its user changed or moved is the user's."""
+    try:
+        return row.is_current(Fingerprint.of(row.location)) and sha256_of(row.location, from_disk=True) != row.stand_in_sha256
+    except StorageError:
+        return False
 
 
 def _original_is_there(gallery: Gallery, row: PhotoRow) -> bool:

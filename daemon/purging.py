@@ -1,14 +1,19 @@
 """Giving the space back: set-aside originals whose grace is over are removed, each with its proof in hand."""
 
 import logging
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 from daemon.composition import Workshop
 from daemon.galleries import Gallery
 from daemon.in_place import Beside, is_edited, lay_beside
+from daemon.packed import whereabouts
 from daemon.recovery import settle
 from storage.errors import Changed, Locked, Missing, StorageError
+from storage.records import PhotoRow
 from storage.states import State
 
 _log = logging.getLogger(__name__)
@@ -29,18 +34,22 @@ class Purged:
 def purge_due(shop: Workshop, gallery: Gallery) -> Purged:
     """Purge what is out of grace. An archive that is damaged, or an original that somebody wrote to, stays, and is told.
 
-    Where somebody edited a stand-in, the original goes beside the edit; a run over a part of a gallery may not have looked there.
+    Where somebody edited a stand-in, the original goes beside the edit; a run over a part of a gallery may not have looked there. A photo
+    that was packed anew may have been moved within its gallery since.
     """
     done = Purged()
     catalog, clock = shop.catalog, shop.clock
-    for row in catalog.due_for_purge(clock.now().timestamp()):
-        if row.gallery != gallery.key:
-            continue
+    rows = [row for row in catalog.due_for_purge(clock.now().timestamp()) if row.gallery == gallery.key]
+    moved = _moved(gallery, rows)
+    for row in rows:
         try:
             if is_edited(row):
                 done.beside.append(lay_beside(shop, gallery, row))
                 continue
-            freed = shop.with_relief(partial(gallery.vault.purge, row.location, row.proof(), replaced=row.replaced))
+            packed_at = moved.get(row.stand_in_sha256 or "", row.location) if row.replaced else None
+            if packed_at is not None and not os.path.lexists(packed_at):
+                continue  # its user deleted it; the trash sees to that
+            freed = shop.with_relief(partial(gallery.vault.purge, row.location, row.proof(), packed_at=packed_at))
         except Locked:
             raise
         except Missing as error:
@@ -55,7 +64,19 @@ def purge_due(shop: Workshop, gallery: Gallery) -> Purged:
             done.kept.append((gallery.shown(row.location), f"the original is kept: {error}"))
             continue
         shop.with_relief(partial(catalog.purged, row.id))
+        if row.replaced and row.missed_at is not None:
+            catalog.missed(row.id, there=True)  # found under another name, and nothing of it is left in the vault
         done.photos += 1
         done.freed_bytes += freed
         _log.info("%s: original purged, %d bytes freed", gallery.shown(row.location), freed)
     return done
+
+
+def _moved(gallery: Gallery, rows: Iterable[PhotoRow]) -> dict[str, Path]:
+    """Where those re-packed photos are that have left their places, by their digests."""
+    away = {row.stand_in_sha256 or "": row.stand_in_bytes or 0 for row in rows if row.replaced and not os.path.lexists(row.location)}
+    try:
+        return whereabouts(gallery, away)
+    except StorageError as error:
+        _log.warning("%d re-packed photos are looked for in the next run again: %s", len(away), error)
+        return {}

@@ -1,11 +1,12 @@
 """`doctor --rebuild`: the catalogue made anew, from what lies in the galleries and their vaults.
 
 An archive tells its original's digest, size, dates and mode; a stand-in tells, in its comment, which archive it stands for, and its path is
-the photo's; a set-aside original's name holds a mark of its path. What was left alone or waits is found by the next run anyway.
+the photo's; a set-aside original's name holds a mark of its path. An original without an archive is of a photo that was packed anew: what
+has its name is compared with it. What was left alone or waits is found by the next run anyway.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 from codec import bitstream
 from codec.errors import CodecError
 from codec.facts import Facts
-from codec.levels import level_of
+from codec.levels import DEFAULT_LEVEL, EXACT, level_of
 from daemon.composition import Workshop
 from daemon.discovery import check_presence
 from daemon.eligibility import walk
@@ -43,6 +44,8 @@ class Rebuilt:
     """Stand-ins that somebody changed: the full photo will be put beside the edit."""
     without_place: int = 0
     """Archives of which no stand-in and no set-aside original tells the path."""
+    originals_without_place: int = 0
+    """Set-aside originals without an archive, of which no file in the gallery has the name."""
     troubles: list[tuple[str, str]] = field(default_factory=list)
     """Files that could not be taken in, and why."""
 
@@ -86,6 +89,7 @@ def rebuild(shop: Workshop, gallery: Gallery, progress: Progress) -> Rebuilt:
         except (StorageError, CodecError, WorkerError) as error:
             done.troubles.append((name, str(error)))
     done.without_place = len(archives.keys() - placed)
+    _without_archive(shop, gallery, archives, done)
     progress.close()
     return done
 
@@ -111,6 +115,50 @@ def _places(gallery: Gallery, archives: dict[str, Path], done: Rebuilt) -> Itera
                 for folder in sorted(folders):
                     if folder / name not in known and gallery.vault.aside_path(folder / name, digest) == aside:
                         yield folder / name, digest
+
+
+def _without_archive(shop: Workshop, gallery: Gallery, archives: Mapping[str, Path], done: Rebuilt) -> None:
+    """Originals of photos that were packed anew."""
+    asides = [(digest, aside) for digest, aside in gallery.vault.all_asides() if digest not in archives]
+    places = {gallery.vault.mark_of(sighting.path): sighting.path for sighting in walk(gallery.root, ())} if asides else {}
+    for digest, aside in asides:
+        path = places.get(aside.stem.removeprefix(f"{digest}-"))
+        if path is None:
+            done.originals_without_place += 1
+        elif shop.catalog.find(gallery.key, gallery.relative(path)) is None:
+            try:
+                if _adopt_packed(shop, gallery, path, digest, aside, done):
+                    done.photos += 1
+                    done.in_grace += 1
+            except (StorageError, WorkerError) as error:
+                done.troubles.append((gallery.shown(path), str(error)))
+
+
+def _adopt_packed(shop: Workshop, gallery: Gallery, path: Path, digest: str, aside: Path, done: Rebuilt) -> bool:
+    """One row, whose proof is made now; without one its original is never purged, and is put beside what has its name."""
+    original, placed = read_once(aside), Fingerprint.of(path)
+    if original.sha256 != digest:
+        raise Damaged(f"{shown(aside)} was written to since it was set aside; it stays in the vault")
+    packed = sha256_of(path)
+    if packed == digest:
+        return False  # the photo itself is in place, and a killed run left a second copy
+    level = gallery.level if gallery.level.name != EXACT.name else DEFAULT_LEVEL  # which allows nothing but a JPEG's own bytes
+    proven = prove(shop.codec, shop.clock, path, original, level)
+    ours = not isinstance(proven, NotDone)
+    done.edited += not ours
+    shop.catalog.adopt(
+        gallery.key,
+        gallery.relative(path),
+        sha256=digest,
+        size_bytes=len(original.data),
+        fingerprint=original.fingerprint,
+        archive={"lane": "pixel-exact", "quality": level.name},
+        stand_in_sha256=packed if ours else None,
+        stand_in_fingerprint=placed if ours else None,
+        proof=None if isinstance(proven, NotDone) else proven.proof,
+        purge_after_at=int(shop.clock.now().timestamp()) + gallery.grace_s,
+    )
+    return True
 
 
 def _adopt(shop: Workshop, gallery: Gallery, path: Path, digest: str, archive: Path, done: Rebuilt) -> bool:

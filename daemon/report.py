@@ -61,7 +61,7 @@ class Status:
                 parts += [f"        {count:>6}  {sentence(reason)}" for reason, count in by_count]
         parts += ["", *_savings(totals)]
         if totals.trash:
-            parts.append(f"In the trash: {photos(totals.trash)} whose stand-in was deleted")
+            parts.append(f"In the trash: {photos(totals.trash)} that were deleted")
         if totals.by_lane:
             parts.append("By lane: " + ", ".join(f"{lane} {count}" for lane, count in totals.by_lane.items()))
         if totals.scores.by_points:

@@ -52,7 +52,7 @@ class Summary:
     purged: int = 0
     freed_bytes: int = 0
     missed: int = 0
-    """Photos whose stand-in was deleted: into the trash."""
+    """Photos that were deleted by their user: into the trash."""
     thrown_away: int = 0
     original_bytes: int = 0
     archive_bytes: int = 0

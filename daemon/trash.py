@@ -1,4 +1,5 @@
-"""The trash: who deletes a stand-in deletes the photo, but its archive waits some time before it goes, too.
+"""The trash: who deletes a stand-in deletes the photo, but its archive waits some time before it goes, too. The same holds for a photo that
+was packed anew, as long as its original is in the vault.
 
 Nothing moves: the archive stays where it is, `restore` gives the photo back, and the catalogue says since when it is missed. A stand-in
 that was only renamed or moved says itself which archive it needs. Where the same bytes had several paths, their archive goes with the
@@ -14,6 +15,7 @@ from daemon.composition import Workshop
 from daemon.eligibility import walk
 from daemon.galleries import Gallery
 from daemon.marking import original_of
+from daemon.packed import whereabouts
 from storage.digest import read_once
 from storage.errors import Locked, Missing, StorageError
 from storage.records import PhotoRow
@@ -41,12 +43,13 @@ def empty(shop: Workshop, gallery: Gallery) -> Emptied:
     now = int(shop.clock.now().timestamp())
     back: list[int] = []
     fresh: list[tuple[int, str, int]] = []
+    packed: list[tuple[int, str, int]] = []
     due: list[int] = []
-    for photo_id, path, sha256, size_bytes, missed_at in catalog.trashable(gallery.key):
+    for photo_id, path, sha256, size_bytes, missed_at, was_packed in catalog.trashable(gallery.key):
         if not _is_gone(path):
             back += [photo_id] if missed_at is not None else []
         elif missed_at is None:
-            fresh.append((photo_id, sha256, size_bytes))
+            (packed if was_packed else fresh).append((photo_id, sha256, size_bytes))
         elif missed_at + gallery.settings.trash.total_seconds() <= now:
             due.append(photo_id)
     for photo_id in back:
@@ -57,17 +60,26 @@ def empty(shop: Workshop, gallery: Gallery) -> Emptied:
             if sha256 not in elsewhere:
                 catalog.missed(photo_id)
                 done.missed += 1
-    rows = [row for row in map(catalog.get, due) if row.state in (State.PURGED, State.RESTORED)]
-    if rows:
-        try:
-            elsewhere = _named_by_stand_ins(shop)
-        except StorageError as error:
-            done.kept.append((gallery.shown(rows[0].location), f"the trash is not emptied, since not every file can be read: {error}"))
-            return done
-        for row in rows:
-            if row.sha256 in elsewhere:
-                catalog.missed(row.id, there=True)
-        _throw_away(shop, gallery, [row for row in rows if row.sha256 not in elsewhere], done)
+    if packed:
+        moved = whereabouts(gallery, {sha256: size_bytes for _, sha256, size_bytes in packed})
+        for photo_id, sha256, _ in packed:
+            if sha256 not in moved:
+                catalog.missed(photo_id)
+                done.missed += 1
+    old = [catalog.get(photo_id) for photo_id in due]
+    rows = [row for row in old if row.state in (State.PURGED, State.RESTORED)]
+    originals = [row for row in old if row.state is State.RETIRED and row.replaced and (row.purge_after_at or 0) <= now]
+    try:
+        elsewhere = _named_by_stand_ins(shop) if rows else set()
+        moved = whereabouts(gallery, {row.stand_in_sha256 or "": row.stand_in_bytes or 0 for row in originals})
+    except StorageError as error:
+        done.kept.append((gallery.shown(old[0].location), f"the trash is not emptied, since not every file can be read: {error}"))
+        return done
+    for row in rows + originals:
+        if row.sha256 in elsewhere or row.stand_in_sha256 in moved:
+            catalog.missed(row.id, there=True)
+    _throw_away(shop, gallery, [row for row in rows if row.sha256 not in elsewhere], done)
+    _throw_away_originals(shop, gallery, [row for row in originals if row.stand_in_sha256 not in moved], done)
     return done
 
 
@@ -90,6 +102,20 @@ def _throw_away(shop: Workshop, gallery: Gallery, rows: list[PhotoRow], done: Em
             shop.catalog.thrown_away(row.id, "it was deleted, and so was its archive after its time in the trash")
             done.photos += 1
             _log.info("%s: thrown away", gallery.shown(row.location))
+
+
+def _throw_away_originals(shop: Workshop, gallery: Gallery, rows: list[PhotoRow], done: Emptied) -> None:
+    for row in rows:
+        try:
+            done.freed_bytes += gallery.vault.throw_away_original(row.location, row.sha256 or "")
+        except Locked:
+            raise
+        except StorageError as error:
+            done.kept.append((gallery.shown(row.location), str(error)))
+            continue
+        shop.catalog.thrown_away(row.id, "it was deleted, and so was its original after its time in the trash")
+        done.photos += 1
+        _log.info("%s: thrown away", gallery.shown(row.location))
 
 
 def _named_by_stand_ins(shop: Workshop, sizes: Iterable[int] | None = None) -> set[str]:

@@ -63,14 +63,14 @@ def judge(
     if row.state in (State.QUEUED, State.ENCODING, State.COMMITTED):
         return Standing.WAITING
     same = row.is_current(fingerprint)
-    if not same and sha256 is None and (row.has_archive or row.replaced or row.state is State.RESTORED):
+    if not same and sha256 is None and (row.has_archive or row.replaced or row.state in (State.RETIRED, State.RESTORED)):
         raise Refused("the file differs from what the catalogue knows: its digest is needed to tell an edit from a touch")
     if not same and sha256 is not None:
         same = sha256 in _digests_in_place(row)
     if not same:
         if row.state in (State.RETIRED, State.PURGED) and sha256 == row.sha256:
             return Standing.RETURNED
-        waiting = row.replaced and row.state is State.RETIRED  # its original is still in the vault, and has to be laid beside the edit
+        waiting = row.state is State.RETIRED  # its original is still in the vault, and has to be laid beside the edit
         return Standing.SUPERSEDES if row.has_archive or waiting else Standing.CHANGED
     match row.state:
         case State.RESTORED:

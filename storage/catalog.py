@@ -333,10 +333,12 @@ class Catalog(Ledger):
             self._update(photo_id, {"missed_at": None if there else self._row(photo_id).missed_at or self._now()})
 
     def thrown_away(self, photo_id: int, detail: str) -> PhotoRow:
-        """PURGED or RESTORED -> LEFT: the user deleted it, and the catalogue forgets its archive. Refused where it was never missed."""
+        """PURGED or RESTORED -> LEFT: the user deleted it, and the catalogue forgets its archive. RETIRED likewise, where it was packed
+        anew. Refused where it was never missed."""
         with self._transaction():
             row = self._row(photo_id)
-            if row.missed_at is None or row.state not in (State.PURGED, State.RESTORED):
+            ended = row.state in (State.PURGED, State.RESTORED) or (row.state is State.RETIRED and row.replaced)
+            if row.missed_at is None or not ended:
                 raise Refused(f"photo {photo_id} is not in the trash")
             return self._move(photo_id, State.LEFT, {**_NO_ARCHIVE, "reason": "gone", "detail": detail})
 

@@ -78,13 +78,14 @@ def archive_name(sha256: str) -> str:
 
 def aside_name(relative: bytes, sha256: str) -> str:
     """Relative to the vault: where a path's set-aside original waits."""
-    return f"originals/{checked_digest(sha256)}-{_mark(relative)}{ORIGINAL_SUFFIX}"
+    return f"originals/{checked_digest(sha256)}-{mark(relative)}{ORIGINAL_SUFFIX}"
 
 
 def swap_name(relative: bytes) -> str:
     """Relative to the vault: where a rebuilt copy and the stand-in change places."""
-    return f"originals/{_mark(relative)}{SWAP_SUFFIX}"
+    return f"originals/{mark(relative)}{SWAP_SUFFIX}"
 
 
-def _mark(relative: bytes) -> str:
+def mark(relative: bytes) -> str:
+    """16 hex digits that tell one path of a gallery from the others."""
     return hashlib.sha256(relative).hexdigest()[:16]

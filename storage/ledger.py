@@ -112,7 +112,7 @@ class Ledger:
         with translated_sqlite(self.path):
             cursor = self._connection.execute(
                 "SELECT path, CASE WHEN state IN ('retired', 'purged') THEN stand_in_bytes ELSE seen_bytes END, "
-                "state IN ('retired', 'purged') AND archive_sha256 IS NOT NULL FROM photos "
+                "state = 'retired' OR (state = 'purged' AND archive_sha256 IS NOT NULL) FROM photos "
                 "WHERE gallery = ? AND superseded_at IS NULL AND reason IS NOT 'gone' "
                 "AND (state NOT IN ('retired', 'purged') OR stand_in_sha256 IS NOT NULL)",
                 (gallery,),
@@ -120,18 +120,21 @@ class Ledger:
             for path, size_bytes, stands_in in cursor:
                 yield os.path.join(gallery, path), size_bytes, bool(stands_in)
 
-    def trashable(self, gallery: bytes) -> Iterator[tuple[int, bytes, str, int, int | None]]:
-        """(id, absolute path, digest of the original, size of the file in place, missed_at) of every RETIRED, PURGED or RESTORED photo with
-        an archive that has a file in its place. No moves while iterating."""
+    def trashable(self, gallery: bytes) -> Iterator[tuple[int, bytes, str, int, int | None, bool]]:
+        """(id, absolute path, digest, size of the file in place, missed_at, whether it was packed anew) of every RETIRED, PURGED or
+        RESTORED photo with a file in its place and something in the vault. The digest is the original's, or the re-packed photo's. No
+        moves while iterating."""
+        packed = "state = 'retired' AND archive_sha256 IS NULL AND lane IS NOT NULL"
         with translated_sqlite(self.path):
             cursor = self._connection.execute(
-                "SELECT id, path, sha256, CASE state WHEN 'restored' THEN seen_bytes ELSE stand_in_bytes END, missed_at FROM photos "
-                "WHERE gallery = ? AND superseded_at IS NULL AND archive_sha256 IS NOT NULL AND bound_for IS NULL "
+                f"SELECT id, path, CASE WHEN {packed} THEN stand_in_sha256 ELSE sha256 END, "
+                f"CASE state WHEN 'restored' THEN seen_bytes ELSE stand_in_bytes END, missed_at, {packed} FROM photos "
+                f"WHERE gallery = ? AND superseded_at IS NULL AND bound_for IS NULL AND (archive_sha256 IS NOT NULL OR ({packed})) "
                 "AND (state = 'restored' OR (state IN ('retired', 'purged') AND stand_in_sha256 IS NOT NULL))",
                 (gallery,),
             )
-            for photo_id, path, sha256, size_bytes, missed_at in cursor:
-                yield photo_id, os.path.join(gallery, path), sha256, size_bytes, missed_at
+            for photo_id, path, sha256, size_bytes, missed_at, was_packed in cursor:
+                yield photo_id, os.path.join(gallery, path), sha256, size_bytes, missed_at, bool(was_packed)
 
     def unfinished(self) -> list[PhotoRow]:
         """What a crash left behind: ENCODING and COMMITTED rows, and RETIRED or PURGED ones with an intent to restore."""

@@ -55,6 +55,7 @@ MOVES: Mapping[tuple[State | None, State], str] = MappingProxyType(
         (State.RETIRED, State.PURGED): "The grace is over, archive and set-aside original were checked, the original is removed.",
         (State.RETIRED, State.RESTORED): "The original itself goes back in place.",
         (State.RETIRED, State.QUEUED): "Somebody's bytes stand where the stand-in was: the original came back, or a late writer was found.",
+        (State.RETIRED, State.LEFT): "A photo that was packed anew was deleted, and its time in the trash is over: its original goes.",
         (State.PURGED, State.RESTORED): "A copy is rebuilt from the archive and put in place.",
         (State.PURGED, State.QUEUED): "The original came back over the stand-in; its archive is used again.",
         (State.PURGED, State.LEFT): "Its stand-in was deleted, and its time in the trash is over: the archive is thrown away.",

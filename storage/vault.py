@@ -56,6 +56,10 @@ class Vault(Shelf):
         """Where the set-aside original of `path` is or would be."""
         return self.folder / layout.aside_name(layout.relative_to_gallery(self.root, path), sha256)
 
+    def mark_of(self, path: Path) -> str:
+        """What the name of a set-aside original says of its path."""
+        return layout.mark(layout.relative_to_gallery(self.root, path))
+
     def asides(self, sha256: str) -> list[Path]:
         """Set-aside originals of these bytes by their names, whatever paths they had: for one who has lost the catalogue."""
         return sorted((self.folder / "originals").glob(f"{layout.checked_digest(sha256)}-*{layout.ORIGINAL_SUFFIX}"))
@@ -169,17 +173,17 @@ class Vault(Shelf):
             raise
         return Fingerprint.of(path)
 
-    def purge(self, path: Path, proof: Proof, *, replaced: bool = False) -> int:
+    def purge(self, path: Path, proof: Proof, *, packed_at: Path | None = None) -> int:
         """Remove the set-aside original of `path`; bytes freed. Reads and checks archive and original first.
 
-        `replaced`: there is no archive; the photo packed anew has to be in place, whole. Raises Damaged (archive), Changed (somebody wrote
-        to the set-aside original, or has it open for writing: it is a new version of the photo, and is kept), Missing (archive, or none set
-        aside, or no re-packed photo in place).
+        `packed_at`: there is no archive; the photo packed anew has to lie there, whole: in its place, or where its user moved it within
+        the gallery. Raises Damaged (archive), Changed (somebody wrote to the set-aside original, or has it open for writing: it is a new
+        version of the photo, and is kept), Missing (archive, or none set aside, or no re-packed photo there).
         """
-        if replaced and self._digest_at(path, from_disk=True) != proof.archive_sha256:
-            raise Missing(f"the re-packed {shown(path)} is not in its place, so its original is kept in the vault")
-        if not replaced:
+        if packed_at is None:
             self._check_archive(proof)
+        elif self._digest_at(packed_at, from_disk=True) != proof.archive_sha256:
+            raise Missing(f"the re-packed {shown(path)} is not in its place, so its original is kept in the vault")
         aside = self.aside_path(path, proof.original_sha256)
         with opened(aside) as original, lease_on(original, shown(aside)) as lease, translated(aside):
             if sha256_of_open(original) != proof.original_sha256:
@@ -188,6 +192,24 @@ class Vault(Shelf):
                 raise Changed(f"somebody is about to write to {shown(aside)}")
             size_bytes = os.fstat(original).st_size
             durable.remove(aside)
+        return size_bytes
+
+    def throw_away_original(self, path: Path, sha256: str) -> int:
+        """Remove the set-aside original of a re-packed photo that its user deleted; bytes freed.
+
+        Raises Refused where there is a file under its name again, Changed where it is another version than the one that was set aside.
+        """
+        aside = self.aside_path(path, sha256)
+        if os.path.lexists(path):
+            raise Refused(f"the original of {shown(path)} stays: there is a file again")
+        held = sha256_or_none(aside)
+        if held is None:
+            return 0
+        if held != sha256:
+            raise Changed(f"{shown(aside)} is not the original of {shown(path)} any more: a new version of it, kept")
+        with translated(aside):
+            size_bytes = aside.stat().st_size
+        durable.remove(aside)
         return size_bytes
 
     # Recovery.

@@ -37,6 +37,8 @@ def doctor(places: Places, anew: bool, as_json: bool) -> None:
                 say(f"{name}: {photos(each.photos)} found again, {each.in_grace} with the original still in grace.")
                 if each.without_place:
                     say(f"  {each.without_place} archives have no stand-in: restore ARCHIVE.nphoto --to DIR gives them back.")
+                if each.originals_without_place:
+                    say(f"  {each.originals_without_place} set-aside originals have no file of their names: eject lays them out.")
         troubles = [(name, why) for each in done.values() for name, why in each.troubles]
         for name, why in troubles:
             remark(f"Failed: {name}: {why}")

@@ -37,18 +37,20 @@ def eject(places: Places, paths: tuple[Path, ...], as_json: bool) -> None:
     for gallery, each in done.items():
         for name, why in each.troubles:
             remark(f"Failed: {name}: {why}")
-        if as_json or not (each.photos or each.found):
+        if as_json or not (each.photos or each.found or each.packed):
             continue
         say(f"{shown(gallery.root)}: {photos(each.photos)}: {each.originals} originals bit for bit, {each.copies} copies from archives.")
         if each.lowest_score is not None:
             say(f"  The copy that lost most scores {each.lowest_score:.1f} (SSIMULACRA2).")
+        if each.packed:
+            say(f"  {photos(each.packed)} more had been packed anew without loss, and simply are in their places.")
         if each.found:
             say(f"  {photos(each.found)} of which nothing tells the place: {shown(gallery.root / ejection.FOUND_FOLDER)}")
         if each.complete:
             say(f"  Complete. The vault is no longer needed for them: {shown(gallery.vault.folder)}")
     if not all(each.complete for each in done.values()):
         raise CommandFailed("not everything is back; call it again when the cause is mended.")
-    if not any(each.photos or each.found for each in done.values()):
+    if not any(each.photos or each.found or each.packed for each in done.values()):
         raise NothingToDo("there are no archived photos.")
 
 

@@ -85,7 +85,7 @@ def optimize(
         if done.purged:
             say(f"Purged: {photos(done.purged)}, {amount(done.freed_bytes)} of originals given back.")
         if done.missed:
-            say(f"Into the trash: {photos(done.missed)} whose stand-in was deleted; `restore` still gives them back.")
+            say(f"Into the trash: {photos(done.missed)} that were deleted; `restore` still gives them back.")
         if done.thrown_away:
             say(f"Thrown away: {photos(done.thrown_away)} that were deleted, after their time in the trash.")
         for reason, count in done.left.most_common():

@@ -45,7 +45,7 @@ def verify(places: Places, subset: str, no_repair: bool, as_json: bool) -> None:
         damages = [asdict(each) | {"mended": each.file in mended} for each in found.damages]
         emit("verify", archives=found.archives, originals=found.originals, damages=damages, galleries_passed_by=found.passed_by)
     else:
-        if found.archives:
+        if found.archives or found.originals:
             state = "All good" if not found.damages else f"{len(found.damages)} damaged"
             say(f"{state}: {found.archives} archives read and decoded, {found.originals} set-aside originals compared.")
         for each in found.damages:
@@ -63,5 +63,5 @@ def verify(places: Places, subset: str, no_repair: bool, as_json: bool) -> None:
         remark(f"{photos(len(mended))} mended; ask the disk how it is (smartctl).")
     if found.passed_by:
         raise GalleryGone("\n".join(found.passed_by))
-    if not found.archives:
+    if not (found.archives or found.originals):
         raise NothingToDo("there are no archives yet.")

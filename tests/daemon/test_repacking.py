@@ -14,12 +14,17 @@ from PIL import Image
 from codec import pixel_exact
 from daemon import restorer
 from daemon.backend import load
+from daemon.ejection import FOUND_FOLDER, eject
+from daemon.inspection import Inspection, verify
 from daemon.messages import Encoded, EncodeJob
 from daemon.ports import Silence
+from daemon.rebuilding import Rebuilt, rebuild, set_catalogue_aside
 from daemon.restorer import Came, Restoration
 from storage.catalog import Catalog
-from storage.errors import Refused
+from storage.errors import Changed, Refused
+from storage.fingerprint import Fingerprint
 from storage.records import PhotoRow
+from storage.rows import to_columns
 from storage.states import State
 from tests.daemon.conftest import Home, InProcess
 from tests.daemon.sweep import ALL_FAULTS, EDIT, Sweep
@@ -215,8 +220,167 @@ def test_a_re_packed_photo_that_is_not_in_its_place_keeps_its_original(real: Hom
     with real.shop() as shop:
         row = row_of(real)
         with pytest.raises(Exception, match="not in its place"):
-            shop.galleries[0].vault.purge(row.location, row.proof(), replaced=True)
+            shop.galleries[0].vault.purge(row.location, row.proof(), packed_at=row.location)
     assert len(list((real.root / ".gallery-optimizer/originals").iterdir())) == 1
+
+
+def originals(home: Home) -> list[Path]:
+    return list((home.root / ".gallery-optimizer/originals").iterdir())
+
+
+def test_a_re_packed_photo_may_be_moved_while_its_original_is_in_grace(real: Home) -> None:
+    real.optimize()
+    (real.root / "album").mkdir()
+    moved = (real.root / "a.png").rename(real.root / "album/b.png")
+    again = moved.read_bytes()
+    done = real.optimize()
+    assert (done.missed, done.failed) == (0, [])
+    real.clock.forward(days=8)
+    done = real.optimize()
+    assert (done.purged, done.failed, done.missed, done.thrown_away) == (1, [], 0, 0)
+    assert not originals(real)
+    assert real.optimize().nothing_done
+    assert moved.read_bytes() == again
+    assert (row_of(real).state, row_of(real).reason) == (State.LEFT, "gone")
+    with Catalog(real.places.catalog_file, read_only=True) as catalog:
+        assert catalog.totals().trash == 0
+
+
+def test_a_re_packed_photo_that_is_deleted_in_grace_goes_through_the_trash(real: Home) -> None:
+    (real.root / "other.png").write_bytes(sixteen_bits(7))
+    real.optimize()
+    (real.root / "a.png").unlink()
+    assert real.optimize().missed == 1
+    real.clock.forward(days=8)
+    done = real.optimize()  # its grace is over, but nobody has its picture elsewhere
+    assert (done.purged, done.failed) == (1, [])
+    assert len(originals(real)) == 1
+    with Catalog(real.places.catalog_file, read_only=True) as catalog:
+        assert catalog.totals().trash == 1
+    (back,) = restore(real, "a.png")
+    assert back.came is Came.ORIGINAL
+    assert (real.root / "a.png").read_bytes() == sixteen_bits()
+
+
+def test_its_original_is_thrown_away_with_the_trash(real: Home) -> None:
+    (real.root / "other.png").write_bytes(sixteen_bits(7))
+    real.optimize()
+    again = (real.root / "a.png").read_bytes()
+    (real.root / "a.png").unlink()
+    real.optimize()
+    real.clock.forward(days=31)
+    (real.root / "b.png").write_bytes(again)  # it was only elsewhere for a while
+    done = real.optimize()
+    assert (done.purged, done.thrown_away, done.failed) == (2, 0, [])
+    assert not originals(real)
+    (real.root / "c.png").write_bytes(sixteen_bits(11))
+    real.optimize()
+    (real.root / "c.png").unlink()
+    assert real.optimize().missed == 1
+    real.clock.forward(days=31)
+    done = real.optimize()
+    assert (done.thrown_away, done.failed) == (1, [])
+    assert not originals(real)
+    row = row_of(real, b"c.png")
+    assert (row.state, row.reason) == (State.LEFT, "gone")
+    assert real.optimize().nothing_done
+
+
+def test_no_edit_under_a_deleted_name_costs_the_original(real: Home) -> None:
+    """The vault itself refuses, whatever it is told."""
+    real.optimize()
+    row = row_of(real)
+    with real.shop() as shop, pytest.raises(Refused, match="there is a file again"):
+        shop.galleries[0].vault.throw_away_original(row.location, row.sha256 or "")
+    originals(real)[0].write_bytes(b"a late writer's version")
+    row.location.unlink()
+    with real.shop() as shop, pytest.raises(Changed):
+        shop.galleries[0].vault.throw_away_original(row.location, row.sha256 or "")
+    assert len(originals(real)) == 1
+
+
+def look_again(home: Home) -> Inspection:
+    with home.shop(reading=True) as shop:
+        return verify(shop, Silence())
+
+
+def test_verify_reads_the_originals_of_re_packed_photos(real: Home) -> None:
+    real.optimize()
+    found = look_again(real)
+    assert (found.archives, found.originals, found.damages) == (0, 1, ())
+    (aside,) = originals(real)
+    data = bytearray(aside.read_bytes())
+    data[100] ^= 1
+    aside.write_bytes(data)
+    (damage,) = look_again(real).damages
+    assert (damage.photos, damage.original_safe) == (("a.png",), False)
+    aside.write_bytes(sixteen_bits())
+    photo = real.root / "a.png"
+    before, rotten = photo.stat(), bytearray(photo.read_bytes())
+    rotten[-20] ^= 1
+    with Catalog(real.places.catalog_file) as catalog:
+        row = row_of(real)
+        photo.write_bytes(rotten)
+        os.utime(photo, ns=(before.st_atime_ns, before.st_mtime_ns))
+        catalog._update(row.id, to_columns(Fingerprint.of(photo), "stand_in_"))  # as if the disk had done it
+    (damage,) = look_again(real).damages
+    assert (damage.file, damage.original_safe) == (str(photo), True)
+    photo.write_bytes(sixteen_bits(9))  # an edit is no damage
+    assert not look_again(real).damages
+
+
+def test_eject_gives_the_originals_of_re_packed_photos_back(real: Home) -> None:
+    (real.root / "old.png").write_bytes(sixteen_bits(5))
+    real.optimize(real.root / "old.png")
+    real.clock.forward(days=8)
+    assert real.optimize().purged == 1
+    assert row_of(real).state is State.RETIRED
+    with real.shop() as shop:
+        done = eject(shop, shop.galleries[0], Silence())
+    assert (done.photos, done.originals, done.copies, done.packed, done.troubles) == (1, 1, 0, 1, [])
+    assert done.complete
+    assert (real.root / "a.png").read_bytes() == sixteen_bits()
+    assert same_picture((real.root / "old.png").read_bytes(), sixteen_bits(5))
+    with real.shop() as shop:
+        assert eject(shop, shop.galleries[0], Silence()).complete
+
+
+def lose_the_catalogue(home: Home) -> Rebuilt:
+    set_catalogue_aside(home.places)
+    with home.shop() as shop:
+        return rebuild(shop, shop.galleries[0], Silence())
+
+
+def test_re_packed_photos_survive_the_loss_of_the_catalogue(real: Home) -> None:
+    for name in ("edited.png", "moved.png"):
+        (real.root / name).write_bytes(sixteen_bits(ord(name[0])))
+    real.optimize()
+    again, edit = (real.root / "a.png").read_bytes(), sixteen_bits(12)
+    (real.root / "edited.png").write_bytes(edit)
+    (real.root / "moved.png").rename(real.root / "elsewhere.png")
+    done = lose_the_catalogue(real)
+    assert (done.photos, done.in_grace, done.edited, done.originals_without_place, done.troubles) == (2, 2, 1, 1, [])
+    row = row_of(real)
+    assert (row.state, row.replaced, row.lane) == (State.RETIRED, True, "pixel-exact")
+    assert row.proof().archive_sha256 == hashlib.sha256(again).hexdigest()
+    real.optimize()
+    assert (real.root / "edited (original).png").read_bytes() == sixteen_bits(ord("e"))
+    with real.shop() as shop:
+        out = eject(shop, shop.galleries[0], Silence())
+    assert (out.found, out.troubles) == (1, [])
+    (found,) = (real.root / FOUND_FOLDER).rglob("*.png")
+    assert found.read_bytes() == sixteen_bits(ord("m"))
+    assert (real.root / "a.png").read_bytes() == sixteen_bits()
+
+
+def test_a_rebuilt_re_packed_photo_is_purged_by_its_new_proof(real: Home) -> None:
+    real.optimize()
+    assert lose_the_catalogue(real).in_grace == 1
+    real.clock.forward(days=8)
+    done = real.optimize()
+    assert (done.purged, done.failed) == (1, [])
+    assert not originals(real)
+    assert real.optimize().nothing_done
 
 
 def test_an_attribute_that_can_not_be_given_leaves_the_photo(real: Home, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,7 +58,7 @@ def test_a_re_packed_photo_is_read_from_the_disk_before_its_original_goes(scene:
     let_go: list[tuple[int, int]] = []
     with monkeypatch.context() as patch:
         patch.setattr(os, "posix_fadvise", lambda file, _at, _size, advice: let_go.append((os.fstat(file).st_ino, advice)))
-        scene.vault.purge(scene.photo, proof, replaced=True)
+        scene.vault.purge(scene.photo, proof, packed_at=scene.photo)
     assert let_go == [(scene.photo.stat().st_ino, os.POSIX_FADV_DONTNEED)]
     assert not scene.aside.exists()
 
