@@ -17,6 +17,7 @@ from codec.errors import Corrupt, NotAPicture, Unsupported
 from codec.picture import MAX_KEPT_BYTES, JpegStructure, Picture, PngStructure, Structure
 
 MAX_TRAILER_BYTES = 2**31  # a motion photo's video; bytes that the file itself had
+MOST_COPY_BYTES = 2**33
 MAX_META_BYTES = 2 * MAX_KEPT_BYTES  # with a length of four bytes before segments that may have four themselves
 
 _FORMATS = (
@@ -83,6 +84,7 @@ def to_sections(structure: Structure) -> dict[str, bytes]:
             "ahead": structure.ahead,
             "fineness": structure.fineness,
         }
+        fields |= {} if structure.copy_bytes is None else {"copy_bytes": structure.copy_bytes}
     else:
         kept = structure.before + structure.after
         fields = {"kind": "png", "grey": structure.grey, "interlaced": structure.interlaced, "before": len(structure.before)}
@@ -124,7 +126,7 @@ def _jpeg_structure(fields: dict[str, Any], kept: tuple[bytes, ...], trailer: by
     tables = tuple(tuple(_integer(step, 1, 65535) for step in table) for table in fields["quantisation"])
     if len(components) not in (1, 3) or len(sampling) != len(components) or [len(t) for t in tables] != [64] * len(components):
         raise Corrupt("the structure's components and tables do not belong together")
-    transform, index_at = fields["adobe_transform"], fields["index_at"]
+    transform, index_at, copy_bytes = fields["adobe_transform"], fields["index_at"], fields.get("copy_bytes")
     return JpegStructure(
         width=_integer(fields["width"], 1, 65535),
         height=_integer(fields["height"], 1, 65535),
@@ -140,6 +142,7 @@ def _jpeg_structure(fields: dict[str, Any], kept: tuple[bytes, ...], trailer: by
         ahead=_integer(fields["ahead"], 0, len(kept)),
         trailer=trailer,
         fineness=_integer(fields["fineness"], 1, 100),
+        copy_bytes=None if copy_bytes is None else _integer(copy_bytes, 4, MOST_COPY_BYTES),
     )
 
 

@@ -21,3 +21,5 @@ class Examination:
     """The checks of the guard beside the score, on the decoded pixels; none for a lossless lane."""
     copy_sha256: str = ""
     """Of the copy that a restore gives, as long as the encoder writes the same bytes."""
+    copy_bytes: int = 0
+    """Of that copy; 0: nobody looked."""

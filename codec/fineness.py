@@ -28,6 +28,10 @@ FINENESSES: Final = tuple(range(100, 19, -5))
 COPY_GROWTH: Final = 1.15
 """How much larger than the original a restored JPEG may be."""
 
+_SPARE: Final = 1024
+"""Of so many bytes of a copy one is spare."""
+_LEAST_SPARE: Final = 64
+
 _RAISES: Final = 5
 _TRIES: Final = 3
 """JPEGs of the whole photo for one archive."""
@@ -145,7 +149,8 @@ class Copies:
         if not isinstance(structure, JpegStructure):
             return found, structure, found.score.whole
         if self.at_least is None:
-            return found, structure, self._whole(container.write(found.decoded, structure))
+            data = container.write(found.decoded, structure)
+            return found, _reserving(structure, data), self._whole(data)
         trials = self._trials or self._begin(sample_of(self.picture.pixels), sample_of(found.decoded), structure)
         for _ in range(_RAISES):
             copy = self._last[1] if self._last[0] == found.stream else None
@@ -200,13 +205,13 @@ class Copies:
                 data = container.write(found.decoded, fitted)
             except Unsupported:  # too long for the offsets in the file; finer is longer
                 data = None
-            if data is None or len(data) > COPY_GROWTH * self.size_bytes:
+            if data is None or reserved(len(data)) > COPY_GROWTH * self.size_bytes:
                 self._finest = which - 1
                 continue
             copy_whole = self._whole(data)
             self._off = found.score.whole - copy_whole - trials.at(which).loss
             if copy_whole >= self.at_least:
-                return Copy(fitted, copy_whole)
+                return Copy(_reserving(fitted, data), copy_whole)
             untried = which + 1
         if self._finest is None:
             self._finest = trials.finest(self._room)
@@ -215,3 +220,16 @@ class Copies:
     def _whole(self, data: bytes) -> float:
         return ssimulacra2(self.picture.pixels, container.read(data).pixels, profile=self.profile)
 
+
+def reserved(size_bytes: int) -> int:
+    """The size that a copy of `size_bytes` is filled up to.
+
+    A decoder computes in floats, so another processor may round a few pixels the other way, and their JPEG may be some bytes longer. With
+    a thousandth to spare every computer gives a copy of the same size, and whoever lists it knows that size without decoding.
+    """
+    return size_bytes + size_bytes // _SPARE + _LEAST_SPARE
+
+
+def _reserving(structure: JpegStructure, data: bytes) -> JpegStructure:
+    """The structure, with the size of its copy, `data` by now, reserved; where offsets decide on the size it is fixed anyway."""
+    return structure if places_matter(structure) else replace(structure, copy_bytes=reserved(len(data)))

@@ -11,7 +11,7 @@ from PIL import Image
 from codec.errors import Corrupt, Unsupported
 from codec.health import check_end
 from codec.jpeg_segments import APP11, APP14, SOFS, Frame, Segment, frame, walk
-from codec.multi_picture import fill, is_index, move_places, places_matter
+from codec.multi_picture import fill, filler, is_index, move_places, places_matter
 from codec.picture import MAX_KEPT_BYTES, JpegStructure, Picture, check_area, check_pixels
 from codec.requantise import Tables, requantised
 
@@ -63,7 +63,8 @@ def write(pixels: NDArray[np.uint8], structure: JpegStructure, *, fineness: int 
     """A JPEG of `pixels` with the segments and the trailer of `structure`, verbatim and in order.
 
     `fineness` is the percentage of the original's quantisation steps to use (50 halves them); by default what the structure
-    says. Sampling is the original's, or the next finer one that the encoder has (4:4:0 becomes 4:4:4, 4:1:1 becomes 4:2:2).
+    says. Where it names a size, fill bytes make the file as long, unless it is longer already. Sampling is the original's, or the
+    next finer one that the encoder has (4:4:0 becomes 4:4:4, 4:1:1 becomes 4:2:2).
     Raises Unsupported('multi-picture') where other pictures in the file are found by offsets that would no longer fit; unless
     `verbatim` is False: then the index alone is changed to fit.
     """
@@ -86,6 +87,9 @@ def write(pixels: NDArray[np.uint8], structure: JpegStructure, *, fineness: int 
             if verbatim:
                 raise
             parts = move_places(parts, structure)
+    elif structure.copy_bytes is not None:
+        missing = structure.copy_bytes - sum(map(len, parts)) - len(structure.trailer)
+        parts.insert(-1, filler(max(0, missing)))
     return b"".join((*parts, structure.trailer))
 
 

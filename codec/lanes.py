@@ -135,7 +135,7 @@ def examine(archive: bytes, original: bytes, model: Loader) -> Examination:
         alike = copy == original
     known = repacked or Facts.from_bytes(peek(archive).small["FACT"]).sha256 == digest
     score = 100.0 if alike else 0.0
-    return Examination(score, score, score, alike and known, digest, hashlib.sha256(archive).hexdigest())
+    return Examination(score, score, score, alike and known, digest, hashlib.sha256(archive).hexdigest(), copy_bytes=len(copy))
 
 
 def reason_of(archive: bytes) -> tuple[str, str]:

@@ -49,14 +49,14 @@ def fill(parts: list[bytes], structure: JpegStructure) -> list[bytes]:
     for part in parts[:-1]:
         if index_at is not None and is_index(part):
             # Other tables, of another length, may have stood before the index.
-            filled.append(_filler(index_at - at))
+            filled.append(filler(index_at - at))
             at, index_at = index_at, None
         filled.append(part)
         at += len(part)
     missing = structure.primary_bytes - at - len(parts[-1])
     if missing < 0 and structure.index_at is None and not _says_its_length(structure):
         return parts
-    return [*filled, _filler(missing), parts[-1]]
+    return [*filled, filler(missing), parts[-1]]
 
 
 def move_places(parts: list[bytes], structure: JpegStructure) -> list[bytes]:
@@ -131,7 +131,8 @@ def _says_its_length(structure: JpegStructure) -> bool:
     return False
 
 
-def _filler(count: int) -> bytes:
+def filler(count: int) -> bytes:
+    """So many bytes that a reader skips in front of a marker. Raises Unsupported for a negative number."""
     if count < 0:
         raise Unsupported("multi-picture", f"the rebuilt picture is {-count} bytes too long for the offsets in the file")
     return b"\xff" * count

@@ -145,6 +145,7 @@ def examine(archive: bytes, original: bytes, model: Model) -> Examination:
         archive_sha256=hashlib.sha256(archive).hexdigest(),
         measured=measured,
         copy_sha256=hashlib.sha256(rebuilt).hexdigest(),
+        copy_bytes=len(rebuilt),
     )
 
 

@@ -40,6 +40,7 @@ class JpegStructure:
     ahead: int
     trailer: bytes
     fineness: int = 100  # percent of the original's quantisation steps that a rebuilt file uses
+    copy_bytes: int | None = None  # that a rebuilt file is filled up to; None where offsets decide, and in archives of earlier versions
 
     @property
     def grey(self) -> bool:

@@ -89,6 +89,7 @@ class CodecBackend:
             why=why,
             measured=found.measured,
             copy_sha256=found.copy_sha256,
+            copy_bytes=found.copy_bytes,
         )
 
     def _model_of(self, digest: bytes | None) -> str:

@@ -147,6 +147,8 @@ class Examined:
     """The checks of the guard beside the score; none for a lossless lane."""
     copy_sha256: str = ""
     """Of the copy that a restore will give."""
+    copy_bytes: int = 0
+    """Of that copy; 0: nobody looked."""
 
 
 @dataclass(frozen=True, slots=True)

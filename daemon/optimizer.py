@@ -153,6 +153,7 @@ class Optimizer:
             lane=proven.lane,
             choice=(proven.choice, proven.why) if proven.choice else None,
             importance=goal.why or None,
+            copy_bytes=proven.copy_bytes,
         )
         if proven.copy_sha256:
             self._catalog.noted_copy(proven.copy_sha256, snapshot.sha256)

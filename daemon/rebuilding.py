@@ -211,7 +211,7 @@ def _found(gallery: Gallery, digest: str, archive: Path) -> Found:
     facts = Facts.from_bytes(header.small["FACT"])
     if facts.sha256 != digest:
         raise Damaged("it is the archive of another photo than its name says")
-    measured = _measured(header.small.get("QUAL", b""))
+    measured = _told(header.small.get("QUAL", b""))
     columns = {
         "archive_name": gallery.vault.archive_name(digest),
         "archive_sha256": sha256_of_bytes(data),
@@ -222,11 +222,12 @@ def _found(gallery: Gallery, digest: str, archive: Path) -> Found:
         "score_whole": measured.get("whole"),
         "score_worst_tile": measured.get("worst_tile"),
         "score_copy": measured.get("copy_whole"),
+        "copy_bytes": facts.size_bytes if header.lane == "exact" else _told(header.small.get("STRC", b"")).get("copy_bytes"),
     }
     return Found(facts, columns)
 
 
-def _measured(section: bytes) -> dict[str, object]:
+def _told(section: bytes) -> dict[str, object]:
     import json
 
     try:

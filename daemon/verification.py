@@ -24,6 +24,8 @@ class Proven:
     why: str = ""
     copy_sha256: str = ""
     """Of the copy that a restore will give, where that is not the original."""
+    copy_bytes: int | None = None
+    """Of that copy, in any lane; None where the verifying process did not say."""
 
 
 def prove(codec: Codec, clock: Clock, archive: Path, snapshot: Snapshot, level: Level) -> Proven | Refused:
@@ -75,4 +77,4 @@ def _judged(seen: Examined | Refused, archive_bytes: int, clock: Clock, snapshot
         )
     except NotProven as error:
         return Refused("proof-failed", str(error))
-    return Proven(proof, seen.lane, seen.choice, seen.why, seen.copy_sha256)
+    return Proven(proof, seen.lane, seen.choice, seen.why, seen.copy_sha256, seen.copy_bytes or None)

@@ -19,7 +19,7 @@ from storage.states import State
 _NO_ARCHIVE: Mapping[str, None] = dict.fromkeys(
     (
         *("archive_name", "archive_sha256", "archive_bytes", "lane", "choice", "choice_why", "quality", "importance", "model"),
-        *("encoded_at", "copy_sha256"),
+        *("encoded_at", "copy_sha256", "copy_bytes"),
         *("score_whole", "score_worst_tile", "score_copy", "checks", "whole_at_least", "worst_tile_at_least"),
         *("checked_at", "verifier_pid", "asker_pid", "retired_at", "purge_after_at", "purged_at", "restored_at", "pinned_until_at"),
         *("missed_at", "stand_in_sha256", *to_columns(None, "stand_in_")),
@@ -29,7 +29,7 @@ _NO_ARCHIVE: Mapping[str, None] = dict.fromkeys(
 _OF_AN_ARCHIVE = (
     *("sha256", "size_bytes", "archive_name", "archive_sha256", "archive_bytes", "lane", "choice", "choice_why", "quality", "importance"),
     *("model", "encoded_at", "score_whole", "score_worst_tile", "score_copy", "checks", "whole_at_least", "worst_tile_at_least"),
-    *("checked_at", "verifier_pid", "asker_pid"),
+    *("checked_at", "verifier_pid", "asker_pid", "copy_bytes"),
 )
 
 
@@ -169,11 +169,13 @@ class Catalog(Ledger):
         lane: str,
         choice: tuple[str, str] | None = None,
         importance: str | None = None,
+        copy_bytes: int | None = None,
     ) -> PhotoRow:
         """ENCODING -> COMMITTED: the archive `archive_name` (relative to the vault) is there, and `proof` holds for it.
 
         `archive_name` None: there is none, the proof is about the photo packed anew, which is about to take the original's place.
-        `choice`: slug and sentence, why this lane. `importance`: for people, why its level is better than its gallery's.
+        `choice`: slug and sentence, why this lane. `importance`: for people, why its level is better than its gallery's. `copy_bytes`: size
+        of the copy that a restore will give.
         Refused if the proof is not about the bytes that ``digested`` recorded.
         """
         with self._transaction():
@@ -189,6 +191,7 @@ class Catalog(Ledger):
                 "choice": choice[0] if choice else None,
                 "choice_why": choice[1] if choice else None,
                 "importance": importance,
+                "copy_bytes": None if archive_name is None else copy_bytes,
                 **proof_columns(proof),
                 "encoded_at": self._now(),
                 "reason": None,
@@ -293,6 +296,13 @@ class Catalog(Ledger):
     def _note_copy(self, sha256: str, original_sha256: str) -> None:
         if sha256 != original_sha256:  # a lossless lane gives the original itself
             self._connection.execute("INSERT OR IGNORE INTO copies VALUES (?, ?, ?)", (sha256, original_sha256, self._now()))
+
+    def measured_copy(self, gallery: bytes, archive_sha256: str, copy_bytes: int) -> None:
+        """No move: a copy rebuilt from this archive has so many bytes."""
+        with self._transaction():
+            self._connection.execute(
+                "UPDATE photos SET copy_bytes = ?3 WHERE gallery = ?1 AND archive_sha256 = ?2", (gallery, archive_sha256, copy_bytes)
+            )
 
     def shared_archive(self, photo_id: int, source_id: int, copy_sha256: str) -> PhotoRow:
         """No move: the ENCODING photo is a copy of ours under another name, and the archive of photo `source_id` is its archive, too.

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from storage.errors import Damaged, Locked, Missing, NoSpace, ReadOnly, Refused, StorageError, shown, translated
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 """Number of the last migration; a catalogue with a higher one was written by a later version."""
 
 BUSY_TIMEOUT_MS = 10_000
@@ -68,13 +68,16 @@ def open_for_writing(path: Path | str) -> sqlite3.Connection:
     return connection
 
 
-def open_for_reading(path: Path | str) -> sqlite3.Connection:
-    """Never writes a row. Raises Missing where there is no catalogue yet, Refused for one that a later version wrote."""
+def open_for_reading(path: Path | str, *, any_thread: bool = False) -> sqlite3.Connection:
+    """Never writes a row; `any_thread`: its user sees to it that one thread at a time uses it.
+
+    Raises Missing where there is no catalogue yet, Refused for one that a later version wrote.
+    """
     if not os.path.exists(path):
         raise Missing(f"the catalogue {shown(path)} is not there yet")
     where = f"file:{quote(os.fsencode(os.path.abspath(path)))}"
     with translated_sqlite(path):
-        connection = sqlite3.connect(f"{where}?mode=ro", uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000)
+        connection = _connected(f"{where}?mode=ro", any_thread)
         try:
             try:
                 version = _version(connection, path)
@@ -83,16 +86,22 @@ def open_for_reading(path: Path | str) -> sqlite3.Connection:
                 if os.path.exists(f"{path}-wal") and os.path.getsize(f"{path}-wal"):
                     raise
                 connection.close()
-                connection = sqlite3.connect(f"{where}?mode=ro&immutable=1", uri=True, isolation_level=None)
+                connection = _connected(f"{where}?mode=ro&immutable=1", any_thread)
                 version = _version(connection, path)
             if version < SCHEMA_VERSION:
                 connection.close()
                 open_for_writing(path).close()
-                connection = sqlite3.connect(f"{where}?mode=ro", uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000)
+                connection = _connected(f"{where}?mode=ro", any_thread)
         except BaseException:
             connection.close()
             raise
     return connection
+
+
+def _connected(address: str, any_thread: bool) -> sqlite3.Connection:
+    return sqlite3.connect(
+        address, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000, check_same_thread=not any_thread
+    )
 
 
 def open_in_memory(path: Path | str) -> sqlite3.Connection:

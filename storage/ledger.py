@@ -36,12 +36,14 @@ class Ledger:
         read_only: bool = False,
         rehearsal: bool = False,
         reserve: Reserve | None = None,
+        any_thread: bool = False,
     ) -> None:
         """`path` ':memory:' for one in RAM; `clock` gives seconds since the epoch, UTC.
 
         A missing catalogue is made, an older one is migrated. `read_only` never makes one (Missing) and never imports
-        sqlite-utils, which keeps `status` fast. `rehearsal` works on a copy in memory: all moves can be made, none is kept. `reserve`
-        is given up by the first transaction that meets a full disk; that one fails all the same, and leaves everything as it was.
+        sqlite-utils, which keeps `status` fast; `any_thread` then lets one thread after the other use it. `rehearsal` works on a copy in
+        memory: all moves can be made, none is kept. `reserve` is given up by the first transaction that meets a full disk; that one fails
+        all the same, and leaves everything as it was.
         """
         self.path = path
         self._clock = clock
@@ -49,7 +51,7 @@ class Ledger:
         if rehearsal:
             self._connection = open_in_memory(path)
         else:
-            self._connection = open_for_reading(path) if read_only else open_for_writing(path)
+            self._connection = open_for_reading(path, any_thread=any_thread) if read_only else open_for_writing(path)
 
     def close(self) -> None:
         self._connection.close()
@@ -87,6 +89,14 @@ class Ledger:
     def moved_from(self, gallery: bytes, path: bytes) -> list[PhotoRow]:
         """Current rows of photos that were archived under this path and have another one now."""
         return self._rows("superseded_at IS NULL AND gallery = ? AND came_from = ? ORDER BY id", (gallery, path))
+
+    def without_stand_in(self, gallery: bytes) -> list[PhotoRow]:
+        """Archived photos of which nothing stands in their place, since their gallery wanted no stand-ins."""
+        return self._rows(
+            "superseded_at IS NULL AND gallery = ? AND state IN ('retired', 'purged') AND stand_in_sha256 IS NULL "
+            "AND archive_sha256 IS NOT NULL ORDER BY id",
+            (gallery,),
+        )
 
     def superseded(self, gallery: bytes, path: bytes) -> list[PhotoRow]:
         """Earlier photos of this path whose archives are kept, the latest first."""

@@ -190,3 +190,9 @@ def m008_stand_ins_that_were_deleted(db: Database) -> None:
     db.execute("ALTER TABLE photos ADD COLUMN missed_at INTEGER")
     db.execute("CREATE INDEX photos_missed ON photos (gallery, missed_at) WHERE missed_at IS NOT NULL AND superseded_at IS NULL")
     db.execute("PRAGMA user_version = 8")
+
+
+@migrations()
+def m009_how_large_a_copy_will_be(db: Database) -> None:
+    db.execute("ALTER TABLE photos ADD COLUMN copy_bytes INTEGER")
+    db.execute("PRAGMA user_version = 9")

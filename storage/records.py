@@ -41,6 +41,8 @@ class PhotoRow:
     """Path that the photo is about to be restored to, where that is not its own; an intent, only with `copy_sha256`."""
     came_from: bytes | None
     """Path that the photo had before it was restored to this one: its stand-in had been edited or renamed."""
+    copy_bytes: int | None
+    """Size of the copy that a restore gives; None where nobody has measured it, and for re-packed photos."""
     lane: str | None
     quality: str | None
     """Quality level by name."""

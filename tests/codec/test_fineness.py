@@ -65,6 +65,22 @@ def test_a_copy_that_no_fineness_makes_good_enough_raises_the_archive(original: 
     assert caught.value.reason == "copy-quality"
 
 
+def test_the_size_of_a_copy_is_reserved_and_filled_up(original: bytes, model: Model) -> None:
+    picture, found = found_at(original, model, 100)
+    _, structure, _ = Copies(picture, len(original), 0.0).fit(found, model)
+    assert isinstance(structure, JpegStructure)
+    copy, bare = container.write(found.decoded, structure), container.write(found.decoded, dataclasses.replace(structure, copy_bytes=None))
+    assert len(copy) == structure.copy_bytes == fineness.reserved(len(bare))
+    assert copy == bare[:-2] + b"\xff" * (len(copy) - len(bare)) + bare[-2:]
+    assert (container.read(copy).pixels == container.read(bare).pixels).all()
+    other = found.decoded.copy()
+    other[::16, ::16] ^= 1  # as another processor rounds
+    assert len(container.write(other, structure)) == len(copy)
+    sections = container.to_sections(structure)
+    assert container.from_sections(sections) == structure
+    assert len(container.write(found.decoded, dataclasses.replace(structure, copy_bytes=100))) == len(bare), "longer than was reserved"
+
+
 def test_a_copy_stays_near_the_size_of_its_original(model: Model, make_jpeg: Callable[..., bytes]) -> None:
     data = make_jpeg(256, 320, 5, quality=70)
     picture, found = found_at(data, model, 120)

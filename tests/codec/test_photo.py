@@ -97,6 +97,7 @@ def test_a_restored_jpeg_keeps_everything_around_the_pixels(made: Archived, orig
 def test_examining_compares_everything(made: Archived, original: bytes, model: Model) -> None:
     found = examine(made.archive, original, model)
     assert found.whole == pytest.approx(made.whole, abs=0.05)
+    assert found.copy_bytes == len(restore_photo(made.archive, model))
     assert found.worst_tile == pytest.approx(made.worst_tile, abs=0.05)
     assert found.copy_whole == pytest.approx(made.copy_whole, abs=0.05)
     assert found.metadata_equal

@@ -109,7 +109,7 @@ class FakeBackend:
         checks = tuple(Measured(name, value, (16, 32)) for name, value in found.items())
         copy_sha256 = hashlib.sha256(body).hexdigest() if facts["format"] == "JPEG" else ""
         measured = (score, 75.0, 84.0, True, sha256, hashlib.sha256(archive).hexdigest(), "neural", "fake", os.getpid())
-        return Examined(*measured, measured=checks, copy_sha256=copy_sha256)
+        return Examined(*measured, measured=checks, copy_sha256=copy_sha256, copy_bytes=len(self.restore(archive, None)))
 
     def restore(self, archive: bytes, format: str | None) -> bytes:
         facts, body = unpack(archive)
