@@ -33,6 +33,13 @@ class Places:
         return self.state_folder / "reserve"
 
     @property
+    def cache_folder(self) -> Path:
+        """Decoded photos, which may be deleted at any time."""
+        import platformdirs
+
+        return platformdirs.user_cache_path(APPLICATION) / "copies"
+
+    @property
     def lock_file(self) -> Path:
         """Held while anything is changed."""
         return self.state_folder / "lock"

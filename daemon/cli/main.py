@@ -25,6 +25,7 @@ COMMANDS = {
     "eject": "daemon.cli.eject",
     "export": "daemon.cli.eject",
     "doctor": "daemon.cli.doctor",
+    "mount": "daemon.cli.mount",
     "config": "daemon.cli.config",
 }
 

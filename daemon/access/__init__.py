@@ -1,0 +1,1 @@
+"""Ways to archived photos that need no `restore`."""

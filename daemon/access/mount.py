@@ -1,0 +1,198 @@
+"""The view as a read-only file system (FUSE): `gallery-optimizer mount`. Needs libfuse 3 (or 2) and the package `mfusepy`.
+
+Nothing is decoded before somebody reads. A reader gets the right bytes or an error, never others: a copy whose size is not the one that was
+told is an input/output error, and the next look tells the right size.
+"""
+
+import errno
+import itertools
+import logging
+import os
+import signal
+import stat
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import mfusepy
+
+from daemon.access.copying import Copies, Wanted
+from daemon.access.view import Node, Source, View
+from daemon.errors import CommandFailed
+from storage.errors import StorageError, shown
+
+_log = logging.getLogger(__name__)
+
+READERS = 64
+"""Threads that may wait for a decoder at the same time, while others still list folders."""
+_LOOP_ENDED = 8
+"""What libfuse's main function gives for a mount that worked and was ended by a signal."""
+SECONDS = 1.0
+"""How long the kernel believes what it was told of a name."""
+
+
+@dataclass(slots=True)
+class _Open:
+    """One open file. `descriptor` None: nobody has read yet, or only the memory has the copy."""
+
+    node: Node
+    told_bytes: int
+    """Its size when it was opened: whoever holds it open is given a copy of that size or none."""
+    descriptor: int | None = None
+    in_memory: bool = False
+    guard: Lock = field(default_factory=Lock)
+
+
+class FileSystem(mfusepy.Operations):  # type: ignore[misc]  # the package has no types
+    """What FUSE asks, answered from a view. Paths come with a slash in front."""
+
+    use_ns = True
+
+    def __init__(self, view: View, copies: Copies, ahead: Callable[[Node, str], None] | None = None) -> None:
+        """`ahead` is told of every photo of which a copy was just read, by its node and path."""
+        self._view = view
+        self._copies = copies
+        self._ahead = ahead
+        self._files: dict[int, _Open] = {}
+        self._numbers = itertools.count(1)
+        self._sizes: dict[str, int] = {}  # of copies that turned out to have another size than was told, by archive
+
+    def getattr(self, path: str, fh: int | None = None) -> dict[str, Any]:
+        node = self._files[fh].node if fh in self._files else self._node(path)
+        return {**node.status, "st_size": self._size(node)}
+
+    def readdir(self, path: str, fh: int) -> Iterator[str]:
+        yield from (".", "..")
+        yield from self._view.names(path.strip("/"))
+
+    def readlink(self, path: str) -> str:
+        return os.readlink(self._node(path).path)  # noqa: PTH115  # a Path would tidy up what the link says
+
+    def statfs(self, path: str) -> dict[str, int]:
+        found = os.statvfs(self._view.gallery.root)
+        return {name: getattr(found, name) for name in dir(found) if name.startswith("f_") and name != "f_fsid"}
+
+    def listxattr(self, path: str) -> list[str]:
+        return list(self._view.xattrs(self._node(path)))
+
+    def getxattr(self, path: str, name: str, position: int = 0) -> bytes:
+        try:
+            return self._view.xattrs(self._node(path))[name]
+        except KeyError:
+            raise OSError(errno.ENODATA, os.strerror(errno.ENODATA)) from None
+
+    def open(self, path: str, flags: int) -> int:
+        if flags & (os.O_WRONLY | os.O_RDWR | os.O_TRUNC):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        node = self._node(path)
+        opened = _Open(node, self._size(node))
+        if node.source is not Source.COPY:
+            opened.descriptor = os.open(node.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        number = next(self._numbers)
+        self._files[number] = opened
+        return number
+
+    def read(self, path: str, size: int, offset: int, fh: int) -> bytes:
+        opened = self._files[fh]
+        if opened.node.source is Source.COPY and opened.descriptor is None:
+            with opened.guard:  # the kernel asks for several parts of one file at a time
+                self._fetch(opened, path)
+        if opened.descriptor is not None:
+            return os.pread(opened.descriptor, size, offset)
+        return self._copies.from_memory(_wanted(self._view, opened.node), size, offset)
+
+    def release(self, path: str, fh: int) -> int:
+        opened = self._files.pop(fh, None)
+        if opened is not None and opened.descriptor is not None:
+            os.close(opened.descriptor)
+        return 0
+
+    def _size(self, node: Node) -> int:
+        known = self._sizes.get(_wanted(self._view, node).name) if node.source is Source.COPY else None
+        return node.size_bytes if known is None else known
+
+    def _node(self, path: str) -> Node:
+        try:
+            return self._view.node(path.strip("/"))
+        except StorageError as error:
+            _log.warning("%s: %s", path, error)
+            raise OSError(errno.EIO, str(error)) from error
+
+    def _fetch(self, opened: _Open, path: str) -> None:
+        if opened.descriptor is not None or opened.in_memory:
+            return
+        wanted = _wanted(self._view, opened.node)
+        descriptor = self._copies.descriptor(wanted)
+        size = self._copies.size(wanted) if descriptor is None else os.fstat(descriptor).st_size
+        if size != opened.told_bytes:
+            self._sizes[wanted.name] = size
+            if descriptor is not None:
+                os.close(descriptor)
+            _log.warning("%s has %d bytes, not %d; whoever opens it again gets it", shown(path), size, opened.told_bytes)
+            raise OSError(errno.EIO, "the copy has another size than was told")
+        opened.descriptor, opened.in_memory = descriptor, descriptor is None
+        if self._ahead is not None:
+            self._ahead(opened.node, path)
+
+
+def _wanted(view: View, node: Node) -> Wanted:
+    assert node.row is not None
+    return Wanted(view.archive(node), node.row.archive_sha256 or "")
+
+
+def prepare(mountpoint: Path) -> None:
+    """Raise CommandFailed where nothing can be mounted; what a killed mount left there is taken away first."""
+    try:
+        status = mountpoint.stat()
+    except FileNotFoundError:
+        raise CommandFailed(f"{shown(mountpoint)} is not there; make that folder first.") from None
+    except OSError as error:
+        if error.errno != errno.ENOTCONN:
+            raise CommandFailed(f"{shown(mountpoint)} can't be used: {error.strerror}.") from error
+        _unmount(mountpoint)
+        _log.warning("%s was still mounted by a program that is gone; taken away", shown(mountpoint))
+        status = mountpoint.stat()
+    if not stat.S_ISDIR(status.st_mode):
+        raise CommandFailed(f"{shown(mountpoint)} is not a folder.")
+    if os.path.ismount(mountpoint):
+        raise CommandFailed(f"something is mounted on {shown(mountpoint)} already; unmount it (fusermount3 -u), or choose another folder.")
+    with os.scandir(mountpoint) as listing:
+        if next(listing, None) is not None:
+            raise CommandFailed(f"{shown(mountpoint)} is not empty; choose an empty folder: what is in it would be hidden.")
+    if not Path("/dev/fuse").exists():
+        raise CommandFailed("this computer has no FUSE: /dev/fuse is not there.")
+
+
+def _unmount(mountpoint: Path) -> None:
+    for command in (["fusermount3", "-u", "-z"], ["fusermount", "-u", "-z"], ["umount", "-l"]):
+        try:
+            subprocess.run([*command, mountpoint], check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError):
+            continue
+        return
+    raise CommandFailed(f"{shown(mountpoint)} is still mounted by a program that is gone; unmount it with: fusermount3 -u -z MOUNTPOINT")
+
+
+def options(root: Path, *, allow_other: bool = False) -> Mapping[str, Any]:
+    """For libfuse."""
+    chosen: dict[str, Any] = {"foreground": True, "ro": True, "default_permissions": True, "auto_unmount": True, "auto_cache": True}
+    chosen |= {"fsname": f"gallery-optimizer:{root}".replace(",", "_"), "subtype": "gallery-optimizer"}
+    chosen |= {"attr_timeout": SECONDS, "entry_timeout": SECONDS, "allow_other": allow_other}
+    if mfusepy.fuse_version_major == 3 and mfusepy.fuse_version_minor >= 12:
+        chosen["max_threads"] = READERS
+    return chosen
+
+
+def serve(system: FileSystem, mountpoint: Path, chosen: Mapping[str, Any]) -> None:
+    """Until somebody unmounts it or the process is told to end (SIGINT, SIGTERM, SIGHUP). Raises CommandFailed."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)  # libfuse ends its loop and unmounts, unless somebody else has a handler
+    try:
+        mfusepy.FUSE(system, os.fspath(mountpoint), **chosen)
+    except RuntimeError as error:
+        if error.args == (_LOOP_ENDED,):
+            return
+        raise CommandFailed(f"{shown(mountpoint)} can't be mounted; libfuse says why above.") from error

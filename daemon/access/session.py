@@ -1,0 +1,114 @@
+"""All that shows one gallery, put together and taken apart: catalogue, view, decoders, cache."""
+
+import logging
+import os
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from daemon.access.copying import Copies, Wanted
+from daemon.access.view import Node, Source, View
+from daemon.child import Bounds
+from daemon.composition import BACKEND_VARIABLE
+from daemon.discovery import check_presence
+from daemon.errors import CommandFailed
+from daemon.galleries import Gallery, all_of
+from daemon.places import Places
+from daemon.settings import Settings
+from daemon.worker import DEFAULT_BACKEND, Workers
+from storage.cache import Cache
+from storage.catalog import Catalog
+from storage.errors import Missing, StorageError, shown
+from storage.records import PhotoRow
+from storage.states import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from daemon.ports import Codec
+
+_log = logging.getLogger(__name__)
+
+
+class Session:
+    """Open it as a context manager. It changes nothing in the gallery, needs no lock, and sees what other instances do meanwhile."""
+
+    def __init__(self, places: Places, gallery: Gallery, cache: Cache, codec: "Callable[[], Codec]", processes: int) -> None:
+        """Raises CommandFailed where the catalogue is missing, GalleryGone where the gallery or its vault is."""
+        self._places = places
+        self._processes = processes
+        self._cache = cache
+        try:
+            self._catalog = Catalog(places.catalog_file, read_only=True, any_thread=True)
+        except Missing as error:
+            raise CommandFailed(
+                f"{error}: nothing was archived yet, or it was lost; gallery-optimizer doctor --rebuild makes it anew."
+            ) from error
+        self.copies = Copies(codec, processes, cache)
+        self.view = View(gallery, self._catalog, self._measured)
+        check_presence(gallery, self._catalog)
+
+    @classmethod
+    def of(cls, places: Places, settings: Settings, folder: Path, cache_folder: Path, cache_bytes: int) -> Self:
+        """For the gallery whose root is `folder`. Raises CommandFailed, GalleryGone, StorageError."""
+        galleries = all_of(settings)
+        gallery = next((each for each in galleries if each.root == folder.resolve()), None)
+        if gallery is None:
+            known = ", ".join(shown(each.root) for each in galleries)
+            raise CommandFailed(f"{shown(folder)} is no configured gallery; there is {known}.")
+        cores = len(os.sched_getaffinity(0))
+        processes = 1 if cores < 4 else 2
+        # Somebody waits for these photos: no low priority.
+        bounds = Bounds(threads=max(1, min(4, cores // processes)), memory_bytes=settings.limits.memory_bytes, niceness=0)
+        backend = os.environ.get(BACKEND_VARIABLE) or DEFAULT_BACKEND
+        return cls(places, gallery, Cache(cache_folder, cache_bytes), lambda: Workers(backend, bounds), processes)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        with ExitStack() as stack:
+            stack.callback(self._catalog.close)
+            stack.callback(self._cache.close)
+            stack.callback(self.copies.close)
+
+    def warm_up(self) -> None:
+        """Let the decoders load what they need, by the smallest archive there is, so that the first reader need not wait for it."""
+        rows = (row for row in self._catalog.rows(State.PURGED, self.view.gallery.key) if row.has_archive)
+        smallest = min(rows, key=lambda row: row.archive_bytes or 0, default=None)
+        if smallest is not None:
+            with suppress(OSError):
+                self._cache.forget(smallest.archive_sha256 or "")
+                self.copies.ahead(self._wanted(smallest))
+
+    def ahead(self, count: int) -> "Callable[[Node, str], None] | None":
+        """For the file system: decodes up to `count` photos behind the one that was read, one at a time, while nobody waits."""
+        if not count:
+            return None
+
+        def begin(node: Node, path: str) -> None:
+            folder, _, name = path.strip("/").rpartition("/")
+            try:
+                names = self.view.names(folder)
+                for following in names[names.index(name) + 1 :][:count]:
+                    near = self.view.node(f"{folder}/{following}".lstrip("/"))
+                    if near.source is Source.COPY and near.row is not None:
+                        self.copies.ahead(self._wanted(near.row))
+            except (OSError, StorageError, ValueError):
+                return
+
+        return begin
+
+    def _wanted(self, row: PhotoRow) -> Wanted:
+        return Wanted(self.view.gallery.vault.archive_path(row.sha256 or ""), row.archive_sha256 or "")
+
+    def _measured(self, row: PhotoRow) -> int:
+        """The size of a copy that nobody has measured yet, noted for ever."""
+        size_bytes = self.copies.size(self._wanted(row))
+        try:
+            with Catalog(self._places.catalog_file) as catalog:
+                catalog.measured_copy(row.gallery, row.archive_sha256 or "", size_bytes)
+        except StorageError as error:
+            _log.info("the size of a copy can't be noted: %s", error)
+        return size_bytes

@@ -1,0 +1,60 @@
+"""`mount`: a gallery as it was, every photo in full, as a read-only folder."""
+
+import contextlib
+from pathlib import Path
+
+import click
+
+from daemon.cli.output import remark
+from daemon.places import Places
+
+
+def _size(_: click.Context, option: click.Parameter, text: str) -> int:
+    from daemon.keys import size
+
+    try:
+        return size(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param=option) from None
+
+
+@click.command()
+@click.argument("gallery", type=click.Path(path_type=Path))
+@click.argument("mountpoint", type=click.Path(path_type=Path))
+@click.option("--cache", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Where decoded photos are kept.")
+@click.option("--cache-size", default="2 GB", show_default=True, callback=_size, help="How much they may take there.")
+@click.option("--prefetch", default=1, show_default=True, type=click.IntRange(0, 20), metavar="N", help="Decode N photos ahead.")
+@click.option("--allow-other", is_flag=True, help="Other users of this computer may look, too, as far as modes allow.")
+@click.pass_obj
+def mount(
+    places: Places, gallery: Path, mountpoint: Path, cache: Path | None, cache_size: int, prefetch: int, allow_other: bool
+) -> None:
+    """Show GALLERY at MOUNTPOINT as it was: every photo in full under its own name. Read-only.
+
+    GALLERY is a configured gallery, MOUNTPOINT an empty folder. It stays mounted until this command ends (Ctrl-C), or until somebody
+    unmounts it (fusermount3 -u MOUNTPOINT). Photos are decoded when somebody reads them, and kept for the next time.
+    """
+    from daemon import settings
+    from daemon.errors import CommandFailed
+
+    try:
+        from daemon.access import mount as fuse
+    except ImportError as error:
+        raise CommandFailed(f"the package mfusepy is missing ({error}); install gallery-optimizer[mount].") from error
+    except OSError as error:
+        raise CommandFailed(f"libfuse is missing ({error}); install your system's package fuse3.") from error
+    from daemon.access.session import Session
+
+    mountpoint = mountpoint.absolute()
+    fuse.prepare(mountpoint)
+    with Session.of(places, settings.read(places.config_file), gallery, cache or places.cache_folder, cache_size) as session:
+        if mountpoint.is_relative_to(session.view.gallery.root):
+            raise CommandFailed(f"{mountpoint} lies in the gallery itself; choose a folder outside.")
+        session.warm_up()
+        remark(f"{session.view.gallery.root} is shown at {mountpoint}; Ctrl-C ends it.")
+        with contextlib.suppress(KeyboardInterrupt):
+            fuse.serve(
+                fuse.FileSystem(session.view, session.copies, session.ahead(prefetch)),
+                mountpoint,
+                fuse.options(session.view.gallery.root, allow_other=allow_other),
+            )

@@ -1,0 +1,227 @@
+"""A real mount, by the real command. Skipped, and said so, where the computer has no FUSE."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from PIL import Image
+
+from daemon import restorer
+from daemon.ports import Silence
+from storage.catalog import Catalog
+
+if TYPE_CHECKING:
+    from conftest import Home
+
+try:
+    from daemon.access import mount
+except (ImportError, OSError) as missing:
+    pytest.skip(f"no FUSE here: {missing}", allow_module_level=True)
+if not os.access("/dev/fuse", os.W_OK) or not (shutil.which("fusermount3") or shutil.which("fusermount")):
+    pytest.skip("no FUSE here: /dev/fuse can't be used, or there is no fusermount", allow_module_level=True)
+
+Photo = Callable[..., bytes]
+TESTS = Path(__file__).parent.parent
+WHEN = 1_500_000_000_987_654_321
+
+
+class Mounted:
+    """The command `mount`, in a process of its own, ready when its folder is."""
+
+    def __init__(self, home: Home, point: Path, *options: str) -> None:
+        self.point = point
+        point.mkdir(exist_ok=True)
+        variables = {**os.environ, "GALLERY_OPTIMIZER_BACKEND": "fake_backend"}
+        variables["PYTHONPATH"] = os.pathsep.join((str(TESTS.parent.parent), str(TESTS)))
+        command = [sys.executable, "-m", "daemon.cli.main", "--config", str(home.places.config_file)]
+        command += ["--state", str(home.places.state_folder), "mount", str(home.root), str(point)]
+        command += ["--cache", str(home.places.state_folder / "copies"), *options]
+        self.process = subprocess.Popen(command, env=variables, stderr=subprocess.PIPE, text=True)
+        for _ in range(400):
+            if os.path.ismount(point) or self.process.poll() is not None:
+                break
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(0.05)
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        code = self.process.wait(30)
+        if self.process.stderr is not None and not self.process.stderr.closed:
+            self.said = self.process.stderr.read()
+            self.process.stderr.close()
+        return code
+
+
+Mount = Callable[..., Mounted]
+
+
+@pytest.fixture
+def mounted(home: Home, tmp_path: Path) -> Iterator[Callable[..., Mounted]]:
+    made: list[Mounted] = []
+
+    def begin(*options: str) -> Mounted:
+        made.append(Mounted(home, tmp_path / "view", *options))
+        return made[-1]
+
+    yield begin
+    for each in made:
+        each.end(signal.SIGKILL)
+    subprocess.run(["fusermount3", "-u", "-q", "-z", str(tmp_path / "view")], check=False)
+
+
+@pytest.fixture
+def photos(home: Home, photo: Photo) -> list[Path]:
+    """Three photos out of grace, one of them in a folder, one that is in grace, and a file of somebody else."""
+    (home.root / "Italy").mkdir()
+    paths = [home.root / name for name in ("a.jpg", "b.jpg", "Italy/c.jpg")]
+    for seed, path in enumerate(paths):
+        path.write_bytes(photo(seed))
+        path.chmod(0o640)
+        os.utime(path, ns=(WHEN, WHEN))
+    home.optimize()
+    home.clock.forward(days=8)
+    (home.root / "late.jpg").write_bytes(photo(7))
+    done = home.optimize()
+    assert (done.purged, done.archived) == (3, 1)
+    (home.root / "notes.txt").write_text("mine")
+    return [*paths, home.root / "late.jpg"]
+
+
+def digests(folder: Path) -> dict[str, tuple[str, int, int, int]]:
+    """Of every file: digest, size, date and mode."""
+    found = {}
+    for path in sorted(each for each in folder.rglob("*") if each.is_file() and ".gallery-optimizer" not in each.parts):
+        data, status = path.read_bytes(), path.stat()
+        assert len(data) == status.st_size
+        digest = hashlib.sha256(data).hexdigest()
+        found[str(path.relative_to(folder))] = (digest, status.st_size, status.st_mtime_ns, status.st_mode & 0o777)
+    return found
+
+
+def test_the_view_is_what_restore_gives(home: Home, mounted: Mount, photos: list[Path], photo: Photo) -> None:
+    view = mounted()
+    listed = {path: (view.point / path.relative_to(home.root)).stat().st_size for path in photos}
+    seen = digests(view.point)
+    assert (view.point / "late.jpg").read_bytes() == photo(7), "in grace, bit for bit"
+    assert (view.point / "notes.txt").read_text() == "mine"
+    with Image.open(view.point / "a.jpg") as picture:
+        assert picture.size == (320, 240)
+        picture.load()
+    assert view.end() == 0
+    assert not os.path.ismount(view.point)
+    before = home.files()
+    with home.shop() as shop:
+        assert not [each.trouble for each in restorer.restore(shop, [home.root], None, None, Silence()) if each.trouble]
+    assert before != home.files()
+    restored = digests(home.root)
+    assert seen == restored
+    assert {path: path.stat().st_size for path in photos} == listed, "the sizes were known before anything was read"
+
+
+def test_many_readers_parts_and_a_copy_of_the_whole_tree(home: Home, mounted: Mount, photos: list[Path], tmp_path: Path) -> None:
+    view = mounted("--prefetch", "0")
+    whole: dict[int, bytes] = {}
+
+    def read(number: int) -> None:
+        with open(view.point / ("a.jpg" if number % 2 else "b.jpg"), "rb") as file:
+            whole[number] = file.read()
+
+    threads = [threading.Thread(target=read, args=(number,)) for number in range(30)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({whole[number] for number in range(30)}) == 2
+    with open(view.point / "a.jpg", "rb") as file:
+        file.seek(-100, os.SEEK_END)
+        assert file.read() == whole[1][-100:]
+        file.seek(1000)
+        assert file.read(17) == whole[1][1000:1017]
+    subprocess.run(["cp", "-a", str(view.point), str(tmp_path / "copy")], check=True)
+    assert digests(tmp_path / "copy") == digests(view.point)
+    for forbidden in (lambda: (view.point / "a.jpg").write_bytes(b""), (view.point / "a.jpg").unlink, (view.point / "new").mkdir):
+        with pytest.raises(OSError, match="Read-only") as error:
+            forbidden()
+        assert error.value.errno == errno.EROFS
+
+
+def test_a_mount_that_was_killed_leaves_nothing_behind(home: Home, mounted: Mount, photos: list[Path]) -> None:
+    view = mounted()
+    view.end(signal.SIGKILL)
+    again = mounted()
+    assert digests(again.point)
+    assert again.end(signal.SIGINT) == 0
+
+
+def test_an_archive_that_is_missing_or_damaged_is_an_error_for_that_photo(home: Home, mounted: Mount, photos: list[Path]) -> None:
+    with Catalog(home.places.catalog_file, read_only=True) as catalog:
+        archives = {os.fsdecode(row.path): home.root / ".gallery-optimizer" / (row.archive_name or "") for row in catalog.rows()}
+    archives["a.jpg"].unlink()
+    archives["b.jpg"].write_bytes(archives["b.jpg"].read_bytes()[:-1] + b"?")
+    view = mounted()
+    for name in ("a.jpg", "b.jpg"):
+        with pytest.raises(OSError, match="error") as error:
+            (view.point / name).read_bytes()
+        assert error.value.errno == errno.EIO
+    assert (view.point / "Italy" / "c.jpg").read_bytes()
+    view.end()
+    assert "is not there" in view.said
+    assert "damaged" in view.said
+
+
+def test_a_copy_of_another_size_than_was_told_is_an_error_and_then_right(home: Home, mounted: Mount, photos: list[Path]) -> None:
+    with Catalog(home.places.catalog_file) as catalog:
+        row = next(row for row in catalog.rows() if row.path == b"a.jpg")
+        right = row.copy_bytes
+        assert right is not None
+        catalog.measured_copy(row.gallery, row.archive_sha256 or "", right + 10)
+    view = mounted()
+    assert (view.point / "a.jpg").stat().st_size == right + 10
+    with pytest.raises(OSError, match="error"):
+        (view.point / "a.jpg").read_bytes()
+    os.stat(view.point)
+    for _ in range(60):  # until the kernel asks again
+        if (view.point / "a.jpg").stat().st_size == right:
+            break
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            view.process.wait(0.05)
+    assert len((view.point / "a.jpg").read_bytes()) == right
+
+
+def test_an_archive_of_an_earlier_version_is_measured_once(home: Home, mounted: Mount, photos: list[Path]) -> None:
+    with Catalog(home.places.catalog_file) as catalog:
+        row = next(row for row in catalog.rows() if row.path == b"a.jpg")
+        catalog.measured_copy(row.gallery, row.archive_sha256 or "", 0)
+    view = mounted()
+    size = (view.point / "a.jpg").stat().st_size
+    assert size == len((view.point / "a.jpg").read_bytes()) == row.copy_bytes
+    with Catalog(home.places.catalog_file, read_only=True) as catalog:
+        assert catalog.get(row.id).copy_bytes == size
+
+
+@pytest.mark.parametrize(
+    ("prepare", "words"),
+    [
+        (lambda point: (point / "mine").write_text("mine"), "is not empty"),
+        (lambda point: point.rmdir(), "is not there"),
+        (lambda point: (point.rmdir(), point.write_text("mine")), "is not a folder"),
+    ],
+)
+def test_where_nothing_can_be_mounted(tmp_path: Path, prepare: Callable[[Path], object], words: str) -> None:
+    (tmp_path / "point").mkdir()
+    prepare(tmp_path / "point")
+    with pytest.raises(mount.CommandFailed, match=words):
+        mount.prepare(tmp_path / "point")
