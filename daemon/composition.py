@@ -73,7 +73,7 @@ class Workshop:
                 stack.callback(self._close_codec)
                 self._stack = stack.pop_all()
                 return self
-            self._make_state_folder()
+            make_state_folder(self.places)
             stack.enter_context(InstanceLock(self.places.lock_file))
             self.catalog = stack.enter_context(self._catalog_to_write())
             stack.callback(self._close_codec)
@@ -109,16 +109,6 @@ class Workshop:
         except (Missing, Damaged) as error:
             _log.warning("%s; going on without it", error)
             return Catalog(":memory:")
-
-    def _make_state_folder(self) -> None:
-        folder = self.places.state_folder
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            why = "it is a file" if isinstance(error, FileExistsError) else error.strerror
-            raise CommandFailed(f"the state folder {shown(folder)} can't be made: {why}; choose another with --state.") from error
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise CommandFailed(f"the state folder {shown(folder)} can't be written to; choose another with --state.")
 
     @property
     def codec(self) -> Codec:
@@ -170,3 +160,15 @@ class Workshop:
     def _close_codec(self) -> None:
         if self._codec is not None:
             self._codec.close()
+
+
+def make_state_folder(places: Places) -> None:
+    """Raises CommandFailed where it can't be made or used."""
+    folder = places.state_folder
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        why = "it is a file" if isinstance(error, FileExistsError) else error.strerror
+        raise CommandFailed(f"the state folder {shown(folder)} can't be made: {why}; choose another with --state.") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise CommandFailed(f"the state folder {shown(folder)} can't be written to; choose another with --state.")

@@ -5,7 +5,7 @@ digests that the rule asks for, and the refusal to take a gallery that is sudden
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -51,18 +51,30 @@ def check_presence(gallery: Gallery, catalog: Catalog) -> None:
         )
 
 
-def look(gallery: Gallery, catalog: Catalog, clock: Clock, starts: list[Path]) -> Found:
+def look(
+    gallery: Gallery,
+    catalog: Catalog,
+    clock: Clock,
+    starts: list[Path],
+    *,
+    ready: Callable[[Sighting], bool] = lambda _: True,
+    by_name: bool = True,
+) -> Found:
     """Queue what needs work. `starts`: photos or folders (of `place`) that the user named; none means the whole gallery.
+
+    `ready`: whether a file may be looked at now; others are passed by this time. `by_name` False: it was no user who named `starts`.
 
     Raises GalleryGone for a gallery that suddenly looks empty.
     """
     found = Found()
     seen = 0
-    for each, by_name in _sightings(gallery, starts):
+    for each, named in _sightings(gallery, starts):
         seen += 1
+        if not ready(each):
+            continue
         sighting = _kept_together(gallery, each)
         try:
-            admit(gallery, catalog, clock, sighting, by_name, found)
+            admit(gallery, catalog, clock, sighting, named and by_name, found)
         except Missing:
             continue  # gone between the listing and the look
         except StorageError as error:

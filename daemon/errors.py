@@ -5,6 +5,8 @@ DaemonError
 ├── NoGallery          nothing is configured that the command could work on
 ├── GalleryGone        a gallery's folder is missing or suddenly empty: nothing is touched, nothing forgotten
 ├── Stopped            a person asked for a stop, by a file
+├── Held               the hour or the machine says that no further photo is begun now
+├── Interrupted        the codec was told to drop what it has in hand, since we have to end
 ├── WrongPath          a path given by the user that the command can't use
 ├── NothingToDo        there is nothing that the command would change
 ├── AlreadyRunning     another instance works on the same state
@@ -20,6 +22,7 @@ DaemonError
 from typing import ClassVar
 
 from daemon.exits import ExitCode
+from daemon.waits import Hold
 
 
 class DaemonError(Exception):
@@ -42,6 +45,18 @@ class GalleryGone(DaemonError):
 
 class Stopped(DaemonError):
     exit_code = ExitCode.FAILED
+
+
+class Held(DaemonError):
+    """`hold` says why."""
+
+    def __init__(self, hold: Hold) -> None:
+        super().__init__(str(hold))
+        self.hold = hold
+
+
+class Interrupted(DaemonError):
+    pass
 
 
 class WrongPath(DaemonError):

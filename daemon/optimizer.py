@@ -13,7 +13,7 @@ from pathlib import Path
 
 from codec.levels import Level
 from daemon.copies import wear_of
-from daemon.errors import WorkerError
+from daemon.errors import Interrupted, WorkerError
 from daemon.galleries import Gallery
 from daemon.importance import wanted
 from daemon.marking import original_of
@@ -85,7 +85,8 @@ class Optimizer:
     def step(self, photo_id: int) -> Outcome | None:
         """Take one photo of the queue all the way; None where it is no longer queued.
 
-        A storage error or a worker's death is this photo's alone, and becomes FAILED or LEFT; only Locked and Damaged catalogues pass.
+        A storage error or a worker's death is this photo's alone, and becomes FAILED or LEFT; only Locked and Damaged catalogues pass,
+        and Interrupted: then the photo is back in the queue, as if nobody had tried it.
         """
         row = self._catalog.claim(photo_id)
         if row is None:
@@ -93,6 +94,9 @@ class Optimizer:
         try:
             return self._work(row)
         except storage_errors.Locked:
+            raise
+        except (Interrupted, KeyboardInterrupt):
+            self._catalog.released(photo_id)
             raise
         except (storage_errors.StorageError, WorkerError) as error:
             return self._give_up(photo_id, error)

@@ -40,6 +40,16 @@ class Places:
         return platformdirs.user_cache_path(APPLICATION) / "copies"
 
     @property
+    def service_lock_file(self) -> Path:
+        """Held by the service as long as it runs; `lock_file` only while it works."""
+        return self.state_folder / "service.lock"
+
+    @property
+    def pause_file(self) -> Path:
+        """Says until when the schedule rests."""
+        return self.state_folder / "paused"
+
+    @property
     def lock_file(self) -> Path:
         """Held while anything is changed."""
         return self.state_folder / "lock"

@@ -52,6 +52,10 @@ class Codec(Protocol):
         """Seconds of processor time that its processes have used so far."""
         ...
 
+    def interrupt(self) -> None:
+        """Drop what is in hand: whoever waits for an answer, and asks from now on, gets Interrupted. From any thread."""
+        ...
+
     def close(self) -> None: ...
 
 

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -31,8 +31,10 @@ class Purged:
     """Originals that were put beside an edit of their stand-in."""
 
 
-def purge_due(shop: Workshop, gallery: Gallery) -> Purged:
-    """Purge what is out of grace. An archive that is damaged, or an original that somebody wrote to, stays, and is told.
+def purge_due(shop: Workshop, gallery: Gallery, check: Callable[[], None] = lambda: None) -> Purged:
+    """Purge what is out of grace; `check` is called before each, and may raise.
+
+    An archive that is damaged, or an original that somebody wrote to, stays, and is told.
 
     Where somebody edited a stand-in, the original goes beside the edit; a run over a part of a gallery may not have looked there. A photo
     that was packed anew may have been moved within its gallery since.
@@ -42,6 +44,7 @@ def purge_due(shop: Workshop, gallery: Gallery) -> Purged:
     rows = [row for row in catalog.due_for_purge(clock.now().timestamp()) if row.gallery == gallery.key]
     moved = _moved(gallery, rows)
     for row in rows:
+        check()
         try:
             if is_edited(row):
                 done.beside.append(lay_beside(shop, gallery, row))

@@ -10,10 +10,11 @@ from daemon.budget import Budget
 from daemon.composition import Workshop
 from daemon.discovery import Found, admit, check_presence, look
 from daemon.energy import EnergyMeter, processor_s
-from daemon.errors import GalleryGone, Stopped, WorkerError, WrongPath
+from daemon.errors import GalleryGone, Held, Interrupted, Stopped, WorkerError, WrongPath
 from daemon.galleries import Gallery, holding, place
 from daemon.in_place import Beside, lay_beside
 from daemon.optimizer import Kind, Optimizer, Outcome
+from daemon.pace import Pace
 from daemon.places import is_folder
 from daemon.ports import Progress
 from daemon.predictions import fitting
@@ -24,6 +25,7 @@ from daemon.report import change
 from daemon.room import want_of_room
 from daemon.surprise import Look, check_stop, look_around
 from daemon.trash import empty
+from daemon.waits import Hold
 from storage.errors import Locked, NoSpace, StorageError, shown
 from storage.records import PhotoRow
 
@@ -46,6 +48,8 @@ class Summary:
     """What is to be said of disks that are too full to go on."""
     beside: list[Beside] = field(default_factory=list)
     """Full photos that were put beside an edit of their stand-in."""
+    held: Hold | None = None
+    """Why the run was broken off before its end."""
     again: int = 0
     postponed: int = 0
     """Photos that wait for the next night, since the budget is spent."""
@@ -99,27 +103,41 @@ class Summary:
 
 
 def optimize(
-    shop: Workshop, paths: list[Path], progress: Progress, *, as_it_is: bool = False, budget: Budget | None = None
+    shop: Workshop,
+    paths: list[Path],
+    progress: Progress,
+    *,
+    as_it_is: bool = False,
+    budget: Budget | None = None,
+    pace: Pace | None = None,
+    command: str = "optimize",
 ) -> Summary:
     """Work at once on everything that `paths` name (none: on every gallery). A photo that fails does not stop the next.
 
     `as_it_is`: the user knows that much of a gallery is missing or changed. `budget`: how many bytes may be changed; none: any number.
+    `pace`: what else holds it back; none: nothing. `command`: its name in the history.
 
     Raises WrongPath for a path outside every gallery, Locked for a vault that somebody else works on.
     """
     chosen = chosen_galleries(shop.galleries, paths)
     total = Summary()
-    budget = budget or Budget()
+    budget, pace = budget or Budget(), pace or Pace()
     prediction = fitting(shop.places, scope_of(chosen), shop.catalog.runs(limit=1000), int(shop.clock.now().timestamp()))
-    number = shop.with_relief(lambda: shop.catalog.started_run("optimize", prediction))
+    number = shop.with_relief(lambda: shop.catalog.started_run(command, prediction))
     outcome = "stopped"
     meter, first_cpu_s = EnergyMeter(), processor_s(shop.started_codec)
     try:
         for gallery, starts in chosen.items():
             try:
-                _one_gallery(shop, gallery, starts, progress, total, meter, budget, as_it_is)
+                _one_gallery(shop, gallery, starts, progress, total, meter, budget, pace, as_it_is)
             except Locked:
                 raise
+            except Held as error:
+                total.held = error.hold
+                break
+            except Interrupted:
+                total.held = Hold("stopping")
+                break
             except Stopped as error:
                 total.gone.append(str(error))
                 break
@@ -129,7 +147,7 @@ def optimize(
                 total.full.append(str(error))
             except StorageError as error:
                 total.gone.append(f"the gallery {shown(gallery.root)} can't be worked on: {error}")
-        outcome = ""
+        outcome = total.held.reason if total.held else ""
     finally:
         progress.close()
         cpu_s = processor_s(shop.started_codec) - first_cpu_s
@@ -166,8 +184,10 @@ def _one_gallery(
     total: Summary,
     meter: EnergyMeter,
     budget: Budget,
+    pace: Pace,
     as_it_is: bool,
 ) -> None:
+    pace.check()
     check_stop(shop.places, gallery)
     check_presence(gallery, shop.catalog)
     around = Look() if as_it_is else look_around(gallery, shop.catalog)
@@ -175,29 +195,33 @@ def _one_gallery(
         shop.lock_vault(gallery)
         total.recovered += recover(gallery, shop.catalog, shop.clock, shop.with_relief)
         shop.catalog.regrace(gallery.key, gallery.grace_s)
-    found = look(gallery, shop.catalog, shop.clock, starts)
+    if pace.purges_first:
+        _give_space_back(shop, gallery, around, pace, total)
+    found = look(gallery, shop.catalog, shop.clock, starts, ready=pace.ready)
     _lay_beside(shop, gallery, found, total)
     for path, reason in found.left:
         total.add(gallery.shown(path), Outcome(Kind.LEFT, reason))
     for path, trouble in found.unreadable:
         total.add(gallery.shown(path), Outcome(Kind.FAILED, "disk-error", trouble))
-    if found.queue:
+    queue = pace.choose(gallery, [shop.catalog.get(photo_id) for photo_id in found.queue])
+    if queue:
         shop.lock_vault(gallery)
-    optimizer = Optimizer(gallery, shop.catalog, shop.codec, shop.clock) if found.queue else None
-    progress.start(len(found.queue), shown(gallery.root))
-    for number, photo_id in enumerate(found.queue if optimizer else []):
+    optimizer = Optimizer(gallery, shop.catalog, shop.codec, shop.clock) if queue else None
+    progress.start(len(queue), shown(gallery.root))
+    for number, row in enumerate(queue if optimizer else []):
         assert optimizer is not None
         if budget.is_spent:
-            total.postponed += len(found.queue) - number
+            total.postponed += len(queue) - number
             break
-        row = shop.catalog.get(photo_id)
         name = gallery.shown(row.location)
         check_stop(shop.places, gallery)
-        if want := _room(shop, gallery, row, around, total):
-            total.full.append(f"{want}; {len(found.queue) - number} photos wait.")
+        pace.check()
+        if want := _room(shop, gallery, row, around, pace, total):
+            total.full.append(f"{want}; {len(queue) - number} photos wait.")
             break
+        pace.before(gallery, row)
         progress.step(name)
-        done = optimizer.step(photo_id)
+        done = optimizer.step(row.id)
         meter.tick()
         if done is None:
             continue
@@ -205,37 +229,41 @@ def _one_gallery(
         total.worked_bytes += row.size_bytes
         budget.spend(done.archive_bytes + done.stand_in_bytes)
         if done.kind is Kind.ARCHIVED:
-            total.by_lane[shop.catalog.get(photo_id).lane or ""] += 1
+            total.by_lane[shop.catalog.get(row.id).lane or ""] += 1
         progress.done(name, total.add(name, done))
+        pace.after(total)
         if done.reason == "no-space":
-            total.full.append(f"{done.detail}; {len(found.queue) - number - 1} photos wait.")
+            total.full.append(f"{done.detail}; {len(queue) - number - 1} photos wait.")
             break
     if around.deleted_in_mass():
         total.gone.append(around.no_purge(gallery))
-    elif is_folder(gallery.vault.folder):
-        _purge(shop, gallery, total)
-        if not starts:
-            emptied = empty(shop, gallery)
-            total.missed += emptied.missed
-            total.thrown_away += emptied.photos
-            total.freed_bytes += emptied.freed_bytes
-            total.failed += emptied.kept
+        return
+    _give_space_back(shop, gallery, around, pace, total)
+    if not starts and is_folder(gallery.vault.folder):
+        emptied = empty(shop, gallery)
+        total.missed += emptied.missed
+        total.thrown_away += emptied.photos
+        total.freed_bytes += emptied.freed_bytes
+        total.failed += emptied.kept
 
 
-def _purge(shop: Workshop, gallery: Gallery, total: Summary) -> None:
+def _give_space_back(shop: Workshop, gallery: Gallery, around: Look, pace: Pace, total: Summary) -> None:
+    """Purge what is out of grace."""
+    if around.deleted_in_mass() or not is_folder(gallery.vault.folder):
+        return
     check_stop(shop.places, gallery)
-    purged = purge_due(shop, gallery)
+    purged = purge_due(shop, gallery, pace.check)
     total.beside += purged.beside
     total.purged += purged.photos
     total.freed_bytes += purged.freed_bytes
     total.failed += purged.kept
 
 
-def _room(shop: Workshop, gallery: Gallery, row: PhotoRow, around: Look, total: Summary) -> str:
+def _room(shop: Workshop, gallery: Gallery, row: PhotoRow, around: Look, pace: Pace, total: Summary) -> str:
     """Why there is no room for another photo, empty where there is. What is out of grace goes first where room is short."""
     want = want_of_room(shop, gallery, row.size_bytes)
-    if want and not around.deleted_in_mass():
-        _purge(shop, gallery, total)
+    if want:
+        _give_space_back(shop, gallery, around, pace, total)
         want = want_of_room(shop, gallery, row.size_bytes)
     return want
 

@@ -5,7 +5,7 @@
 
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -121,6 +121,21 @@ def parse(text: str, source: str) -> Settings:
     schedule = Schedule(**reader.table("schedule", 0, single["schedule"]))  # type: ignore[arg-type]  # as in _gallery
     safety = reader.table("safety", 0, single["safety"])
     return Settings(found, limits_found, schedule, Safety(cast(int, safety["reserve"])))
+
+
+def changes(before: Settings, after: Settings) -> list[str]:
+    """What differs, a line for each key: "schedule.window: 01:00-06:00 -> always"."""
+    told: list[str] = []
+    old, new = ({each.path: each for each in settings.galleries} for settings in (before, after))
+    told += [f"no longer a gallery: {path}" for path in old if path not in new]
+    told += [f"a new gallery: {path}" for path in new if path not in old]
+    pairs: list[tuple[str, object, object]] = [(f"gallery {path}", old[path], new[path]) for path in new if path in old]
+    pairs += [(table, getattr(before, table), getattr(after, table)) for table in TABLES[1:]]
+    for name, one, other in pairs:
+        for key in (each.name for each in fields(one)):  # type: ignore[arg-type]  # all of them are dataclasses
+            if getattr(one, key) != getattr(other, key):
+                told.append(f"{name}.{key}: {getattr(one, key)} -> {getattr(other, key)}")
+    return told
 
 
 def template(folder: Path | None = None) -> str:

@@ -3,6 +3,7 @@
 A worker that dies, or takes far too long, costs the photo it had and nothing more: the next job starts a fresh one.
 """
 
+import contextlib
 import logging
 import multiprocessing
 import os
@@ -17,7 +18,7 @@ from typing import TypeVar, cast
 
 from daemon import child
 from daemon.child import Bounds
-from daemon.errors import WorkerBroke, WorkerDied, WorkerTimedOut
+from daemon.errors import Interrupted, WorkerBroke, WorkerDied, WorkerTimedOut
 from daemon.messages import (
     Answer,
     Begun,
@@ -36,6 +37,7 @@ from daemon.messages import (
     StoodIn,
 )
 
+_PULSE_S = 5.0
 _STARVED = 0.02
 """A worker that had more of a processor than this share is at work, and only others have most of it."""
 DEFAULT_BACKEND = "daemon.backend"
@@ -71,6 +73,9 @@ class Worker:
         self._connection: Connection | None = None
         self._answered = 0  # jobs that this very process has done
         self._spent_s = 0.0  # processor time of those before it
+        self._interrupted = False
+        self.pulse: Callable[[], None] = lambda: None
+        """Called every few seconds while we wait for an answer."""
 
     @property
     def pid(self) -> int | None:
@@ -79,7 +84,7 @@ class Worker:
 
     def cpu_s(self) -> float:
         """Seconds of processor time since the first job, over all processes that this worker has had."""
-        return self._spent_s + (0.0 if self.pid is None else _cpu_s(self.pid))
+        return self._spent_s + (0.0 if self.pid is None else cpu_s_of(self.pid))
 
     def start(self) -> None:
         """Start the process if there is none; it imports while the daemon goes on."""
@@ -96,7 +101,8 @@ class Worker:
         theirs.close()
 
     def ask(self, job: Job) -> Answer:
-        """Send a job and wait for its answer. Raises WorkerDied, WorkerTimedOut, or WorkerBroke after an error that nobody foresaw.
+        """Send a job and wait for its answer. Raises WorkerDied, WorkerTimedOut, or WorkerBroke after an error that nobody foresaw;
+        Interrupted after `interrupt`.
 
         Where the memory did not do, a process that has worked before is started anew and asked once more: what earlier photos left in
         its heap must not decide about this one.
@@ -108,6 +114,8 @@ class Worker:
         return answer
 
     def _ask_once(self, job: Job) -> Answer:
+        if self._interrupted:
+            raise Interrupted(f"the {self._name} process is not to work any more")
         self.start()
         process, connection = cast(SpawnProcess, self._process), cast(Connection, self._connection)
         patience = self._patience.start
@@ -122,6 +130,8 @@ class Worker:
             process.join(10)
             code = process.exitcode
             self.close()
+            if self._interrupted:
+                raise Interrupted(f"the {self._name} process was stopped") from error
             raise WorkerDied(f"the {self._name} process ended unexpectedly ({_describe(code)})") from error
         except BaseException:
             self.close()  # whoever interrupted us: an answer to this job must never be taken for the next one's
@@ -135,21 +145,30 @@ class Worker:
         return answer
 
     def _receive(self, process: SpawnProcess, connection: Connection, patience: float) -> Answer | Begun:
-        until, worked_s = time.monotonic() + patience, _cpu_s(process.pid)
+        until, worked_s = time.monotonic() + patience, cpu_s_of(process.pid)
         began_s = worked_s
         while not connection.poll(0):
             left = until - time.monotonic()
             if left <= 0:
-                now_s = _cpu_s(process.pid)
+                now_s = cpu_s_of(process.pid)
                 if now_s - worked_s > _STARVED * patience and now_s - began_s < patience:
                     until, worked_s = time.monotonic() + patience, now_s
                     continue
                 self.close()
                 raise WorkerTimedOut(f"the {self._name} process gave no answer within {patience:.0f} seconds and was stopped")
-            ready = wait([connection, process.sentinel], left)
+            ready = wait([connection, process.sentinel], min(left, _PULSE_S))
+            self.pulse()
             if process.sentinel in ready and not connection.poll(0):
                 raise EOFError
         return cast(Answer | Begun, connection.recv())
+
+    def interrupt(self) -> None:
+        """Kill the process in the midst of its job, for good; from any thread. `close` clears away what is left."""
+        self._interrupted = True
+        process = self._process
+        if process is not None:
+            with contextlib.suppress(OSError, ValueError):  # it ended, or was cleared away, in this very moment
+                process.kill()
 
     def close(self) -> None:
         """Kill the process: it holds nothing that would have to be finished."""
@@ -157,7 +176,7 @@ class Worker:
             self._connection.close()
             self._connection = None
         if self._process is not None:
-            self._spent_s += _cpu_s(self._process.pid)
+            self._spent_s += cpu_s_of(self._process.pid)
             if self._process.is_alive():
                 self._process.kill()
             self._process.join(10)
@@ -198,6 +217,14 @@ class Workers:
         """Seconds of processor time of both processes, and of those that ended before them."""
         return self.encoder.cpu_s() + self.verifier.cpu_s()
 
+    def interrupt(self) -> None:
+        self.encoder.interrupt()
+        self.verifier.interrupt()
+
+    def pulse_with(self, pulse: Callable[[], None]) -> None:
+        """Have `pulse` called every few seconds while somebody waits for an answer."""
+        self.encoder.pulse = self.verifier.pulse = pulse
+
     def close(self) -> None:
         self.encoder.close()
         self.verifier.close()
@@ -215,7 +242,7 @@ def threads() -> int:
     return int(told) if told.isdigit() and int(told) > 0 else min(4, len(os.sched_getaffinity(0)))
 
 
-def _cpu_s(pid: int | None) -> float:
+def cpu_s_of(pid: int | None) -> float:
     """User and system time of a process that was not yet waited for; 0 where the kernel does not tell."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()

@@ -370,6 +370,14 @@ class Catalog(Ledger):
                 return self._move(photo_id, State.LEFT, {})
             return self._row(photo_id)
 
+    def released(self, photo_id: int) -> PhotoRow:
+        """ENCODING -> QUEUED: we were told to stop in the midst of it. It keeps its turn, and this try does not count; else nothing."""
+        with self._transaction():
+            row = self._row(photo_id)
+            if row.state is not State.ENCODING:
+                return row
+            return self._move(photo_id, State.QUEUED, {"attempts": max(0, row.attempts - 1)})
+
     def requeue(self, photo_id: int) -> PhotoRow:
         """-> QUEUED, at the end of the queue: a crash, a stop, or a photo that changed under our hands."""
         with self._transaction():

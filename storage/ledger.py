@@ -161,6 +161,15 @@ class Ledger:
         due = "SELECT id FROM photos INDEXED BY photos_due WHERE state = 'retired' AND purge_after_at <= ?"
         return self._rows(f"superseded_at IS NULL AND id IN ({due}) ORDER BY purge_after_at, id", (moment,))
 
+    def archived_since(self, since_at: int) -> tuple[int, int]:
+        """(photos, bytes) archived at `since_at` or later: archives and what stands in place of the photos, also of killed runs."""
+        with translated_sqlite(self.path):
+            photos, size_bytes = self._connection.execute(
+                "SELECT COUNT(*), IFNULL(SUM(IFNULL(archive_bytes, 0) + IFNULL(stand_in_bytes, 0)), 0) FROM photos WHERE encoded_at >= ?",
+                (since_at,),
+            ).fetchone()
+        return int(photos), int(size_bytes)
+
     def complaints(self) -> list[str]:
         """What SQLite's own check of the whole file finds; empty where it is sound. Reads every page."""
         with translated_sqlite(self.path):

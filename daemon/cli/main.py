@@ -15,6 +15,7 @@ from daemon.places import CONFIG_VARIABLE, STATE_VARIABLE, Places
 
 COMMANDS = {
     "optimize": "daemon.cli.optimize",
+    "run": "daemon.cli.run",
     "status": "daemon.cli.status",
     "history": "daemon.cli.history",
     "restore": "daemon.cli.restore",

@@ -113,6 +113,9 @@ class Counting:
         """Whatever else the workers can be asked."""
         return partial(self._timed, getattr(self._workers, name))
 
+    def interrupt(self) -> None:
+        pass
+
     def close(self) -> None:
         """Not between two commands: the processes are long-lived."""
 

@@ -92,6 +92,9 @@ class InProcess:
     def restore(self, job: RestoreJob) -> Restored | Refused:
         return self._ask(job)  # type: ignore[return-value]
 
+    def interrupt(self) -> None:
+        pass
+
     def close(self) -> None:
         pass
 

@@ -79,6 +79,9 @@ class Kept:
     def cpu_s(self) -> float:
         return self.codec.cpu_s()
 
+    def interrupt(self) -> None:
+        pass
+
     def close(self) -> None:
         """The processes behind it live on."""
 

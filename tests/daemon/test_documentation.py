@@ -9,6 +9,7 @@ from daemon.exits import MEANINGS
 from daemon.keys import KEYS
 from daemon.reasons import REASONS, sentence
 from daemon.report import STATE_WORDS
+from daemon.waits import WAITS
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,6 +41,10 @@ def test_states() -> None:
 
 def test_reasons() -> None:
     assert table("reason | meaning") == [[reason, meaning] for reason, meaning in REASONS.items()]
+
+
+def test_waits() -> None:
+    assert table("waits | meaning") == [[reason, meaning] for reason, meaning in WAITS.items()]
 
 
 def test_commands() -> None:

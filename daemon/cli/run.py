@@ -1,0 +1,21 @@
+"""`run`: the service, in the foreground."""
+
+import click
+
+from daemon.places import Places
+
+
+@click.command()
+@click.pass_obj
+def run(places: Places) -> None:
+    """Watch the galleries and archive by night: the service, in the foreground. `service install` has systemd do this.
+
+    SIGTERM or Ctrl-C ends it within seconds, in the midst of a photo too, and nothing is lost. SIGHUP reads the configuration again.
+    """
+    import logging
+
+    from daemon import logs
+    from daemon.service import Service
+
+    logs.at_least(logging.INFO)
+    Service(places).run()

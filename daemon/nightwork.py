@@ -1,0 +1,291 @@
+"""What the service does at each look at the clock: work that was asked for, new arrivals, the night. No threads: `step` is called.
+
+Everything that other threads may call is in the first part; the rest belongs to the thread that calls `step`.
+"""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, tzinfo
+from pathlib import Path
+
+from daemon import pausing
+from daemon.composition import Workshop
+from daemon.doing import Board, Doing
+from daemon.errors import DaemonError
+from daemon.idleness import Idleness
+from daemon.intake import Intake
+from daemon.machine import Machine, Room
+from daemon.nights import SLEPT, missed, tonight
+from daemon.places import Places
+from daemon.ports import Clock
+from daemon.run import Summary, optimize
+from daemon.scheduled import Scheduled, budget_of, machine_hold
+from daemon.settings import Settings
+from daemon.settling import Settling
+from daemon.waits import Hold
+from daemon.window import Night
+from storage.errors import Locked, StorageError
+
+_log = logging.getLogger(__name__)
+
+COMMAND = "run"
+"""Name of the service's runs in the history."""
+_COOL = timedelta(minutes=5)
+"""After work was held up by the machine: a look at the whole gallery costs too much to begin with every gust."""
+_REST = timedelta(hours=3)
+"""After everything was done: a night is looked over again, for what no event told of."""
+
+
+@dataclass(slots=True)
+class Asked:
+    """Work that somebody asked the running service for. `finished` is set when `summary` or `error` is there."""
+
+    paths: list[Path]
+    as_it_is: bool = False
+    finished: threading.Event = field(default_factory=threading.Event)
+    summary: Summary | None = None
+    error: Exception | None = None
+
+
+class Nightwork:
+    """One set-up's service, without its threads."""
+
+    def __init__(
+        self,
+        places: Places,
+        settings: Settings,
+        clock: Clock,
+        zone: tzinfo,
+        *,
+        machine: Machine | None = None,
+        shop: Callable[[Places, Settings], Workshop] | None = None,
+        room: Callable[[Path], Room | None] = Room.of,
+        beat: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.places = places
+        self.settings = settings
+        self.clock = clock
+        self.zone = zone
+        self.machine = machine or Machine()
+        self.settling = Settling(lambda: clock.now().timestamp())
+        self.board = Board()
+        self.intake = Intake(self.settling, self._beat)
+        self.about_to_change: Callable[[Path], None] = lambda _: None
+        """Called with every photo before it is worked on: what follows there is our own doing."""
+        self.night_over: list[Callable[[Night], None]] = []
+        """Called after every night, whether there was work in it or not."""
+        self._shop = shop or (lambda places, settings: Workshop(places, settings, clock))
+        self._room = room
+        self._beat_once = beat
+        self._asked: deque[Asked] = deque()
+        self._stopping = threading.Event()
+        self._new_settings: Settings | None = None
+        self._at_work: Workshop | None = None
+        self._hold: Hold | None = None
+        self._night: Night | None = None
+        self._worked = False
+        self._rest_until: datetime | None = None
+        self._made_up: Night | None = None
+        self._last_look: datetime | None = None
+
+    # From any thread.
+
+    def stop(self) -> None:
+        """End soon, in the midst of a photo if need be: it goes back into the queue."""
+        self._stopping.set()
+        shop = self._at_work
+        codec = None if shop is None else shop.started_codec
+        if codec is not None:
+            codec.interrupt()
+
+    def pause(self, until: datetime | None = None) -> None:
+        """Begin no further photo until then, or until `resume`; also after a restart. Raises StorageError."""
+        pausing.pause(self.places, until)
+
+    def resume(self) -> None:
+        pausing.resume(self.places)
+
+    def work_now(self, paths: Iterable[Path], *, as_it_is: bool = False) -> Asked:
+        """Have these worked on next, as `optimize PATH...` would: before anything else, whatever the hour and the pause."""
+        asked = Asked(list(paths), as_it_is)
+        self._asked.append(asked)
+        return asked
+
+    def reload(self, settings: Settings) -> None:
+        """Use these from the next photo on."""
+        self._new_settings = settings
+
+    def progress(self) -> Doing:
+        return self.board.now
+
+    def arrived(self, paths: Iterable[Path]) -> None:
+        """Something was written under these names, or came there; or anything may have, below a folder."""
+        self.intake.add(paths)
+
+    # In the thread that works.
+
+    def step(self) -> None:
+        """Look at the clock, and do what is due. Returns when that is done, or was broken off."""
+        self._beat()
+        if self._new_settings is not None:
+            self.settings, self._new_settings = self._new_settings, None
+            self._rest_until = None
+        while self._asked and not self._stopping.is_set():
+            self._serve(self._asked.popleft())
+        if self._stopping.is_set():
+            return
+        try:
+            if self.intake.take_in(self._open):
+                self._rest_until = None if self._hold is None else self._rest_until
+            self._tonight()
+        except Locked as error:
+            self._wait(Hold("locked", f"process {error.pid}" if error.pid else ""))
+        except (DaemonError, StorageError) as error:
+            _log.error("%s", error)
+            self._rest_until = self.clock.now() + _COOL
+
+    def _open(self) -> Workshop:
+        return self._shop(self.places, self.settings)
+
+    @property
+    def stopping(self) -> bool:
+        return self._stopping.is_set()
+
+    def _beat(self) -> None:
+        self._beat_once()
+        now = self.clock.now()
+        slept = self._last_look is None or now - self._last_look > SLEPT
+        self._last_look = now
+        if slept:
+            self._made_up = missed(self.settings.schedule.window, self.zone, now, self._last_run_at())
+
+    def _last_run_at(self) -> datetime | None:
+        from daemon.reading import reading_room
+
+        with reading_room(self.places) as catalog:
+            runs = [] if catalog is None else catalog.runs(limit=1)
+        return datetime.fromtimestamp(runs[0].started_at, UTC) if runs else None
+
+    def _interrupted(self) -> Hold | None:
+        """What else stops a stretch of work, besides hours and machine."""
+        if self._stopping.is_set():
+            return Hold("stopping")
+        if self._asked:
+            return Hold("asked")
+        if self._new_settings is not None:
+            return Hold("reload")
+        return Hold("paused") if pausing.paused_until(self.places, self.clock.now()) else None
+
+    def _tonight(self) -> None:
+        now, window = self.clock.now(), self.settings.schedule.window
+        night = tonight(window, self.zone, now, made_up=self._made_up, pressed=self._pressed())
+        self._turn_over(night)
+        following = window.next_night(now, self.zone)
+        until = pausing.paused_until(self.places, now)
+        if until is not None:
+            self._hold = Hold("paused")
+            self.board.now = Doing("paused", night=night, next_night=following, paused_until=until)
+            return
+        if night is None:
+            self.board.now = Doing(next_night=following)
+            return
+        if self._rest_until is not None and now < self._rest_until:
+            self.board.now = Doing(hold=self._hold, night=night, next_night=following)
+            return
+        held = machine_hold(self.machine, self.settings.schedule, before=self._hold, made_up=night.made_up)
+        if held is not None:
+            self._wait(held)
+            return
+        self._stretch(night)
+
+    def _turn_over(self, night: Night | None) -> None:
+        """One night is over, or another has begun."""
+        if night == self._night:
+            return
+        over, self._night, self._rest_until = self._night, night, None
+        if over is None:
+            self._worked = False
+            return
+        if not self._worked and self._hold is not None:
+            with self._open() as shop:  # so that the history tells of a night in which nothing could be done
+                shop.catalog.ended_run(shop.catalog.started_run(COMMAND), outcome=self._hold.reason)
+        self._worked, self._hold = False, None
+        for call in self.night_over:
+            call(over)
+
+    def _wait(self, held: Hold) -> None:
+        if held != self._hold:
+            _log.info("waiting: %s", held)
+        self._hold = held
+        now = self.clock.now()
+        self.board.now = Doing(hold=held, night=self._night, next_night=self.settings.schedule.window.next_night(now, self.zone))
+
+    def _stretch(self, night: Night) -> None:
+        """Work until everything is done or something is in the way."""
+        self.board.now = Doing("working", night=night)
+        with self._open() as shop:
+            self._at_work = shop
+            try:
+                pace = self._pace(shop, night)
+                budget = budget_of(self.settings.schedule, shop.catalog, night)
+                self._worked = True
+                done = optimize(shop, [], self.board.show("working"), budget=budget, pace=pace, command=COMMAND)
+            finally:
+                self._at_work = None
+        now = self.clock.now()
+        self._hold = done.held
+        for trouble in done.gone:
+            _log.warning("%s", trouble)
+        for trouble in done.full:
+            _log.warning("%s", trouble)
+        for name, why in done.failed:
+            _log.warning("failed: %s: %s", name, why)
+        if done.held is None:
+            self._rest_until = now + _REST
+            if done.full:
+                self._hold = Hold("no-room")
+            if done.postponed:
+                self._hold, self._rest_until = Hold("budget"), night.ends_at
+        elif done.held.reason not in ("stopping", "asked", "reload", "paused"):
+            self._rest_until = now + _COOL
+        self.board.now = Doing(hold=self._hold, night=night)
+        _log.info("%d archived, %d purged%s", done.archived, done.purged, f"; {self._hold}" if self._hold else "")
+
+    def _pace(self, shop: Workshop, night: Night) -> Scheduled:
+        return Scheduled(
+            schedule=self.settings.schedule,
+            clock=self.clock,
+            machine=self.machine,
+            settling=self.settling,
+            galleries=shop.galleries,
+            night=night,
+            asked=self._interrupted,
+            beat=self._beat,
+            told=self.board.told,
+            idle=Idleness(self.clock).choose,
+            next_is=self.about_to_change,
+        )
+
+    def _serve(self, asked: Asked) -> None:
+        try:
+            with self._open() as shop:
+                self._at_work = shop
+                try:
+                    asked.summary = optimize(shop, asked.paths, self.board.show("asked"), as_it_is=asked.as_it_is)
+                finally:
+                    self._at_work = None
+        except (DaemonError, StorageError) as error:
+            asked.error = error
+        finally:
+            asked.finished.set()
+            self.board.now = Doing()
+
+    def _pressed(self) -> bool:
+        bound = self.settings.schedule.start_when_free_below
+        if bound is None:
+            return False
+        rooms = [self._room(gallery.path) for gallery in self.settings.galleries]
+        return any(room is not None and room.is_below(bound) for room in rooms)

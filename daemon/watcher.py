@@ -1,0 +1,298 @@
+"""Hints of what changes in the galleries: one inotify watch for each folder that is not excluded, through watchdog's reader.
+
+Events are hints, the walk is the truth: whatever is lost here (a queue that overflows, a limit that is reached, a reader that dies, a file
+server that tells nothing) is found by walking. Only the tree of folders is held in memory, never the photos.
+"""
+
+import errno
+import logging
+import os
+import stat
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from watchdog.observers.inotify_c import CallbackId, InotifyConstants, InotifyEvent, InotifyFD, Mask, WatchDescriptor
+
+from daemon.eligibility import FOREIGN_FOLDERS, SUFFIXES
+from daemon.galleries import Gallery
+from daemon.ignoring import Rules
+from daemon.mounts import mount_of, mounts
+from storage.errors import shown
+
+_MASK = Mask(
+    InotifyConstants.IN_CLOSE_WRITE
+    | InotifyConstants.IN_MOVED_TO
+    | InotifyConstants.IN_MOVED_FROM
+    | InotifyConstants.IN_CREATE
+    | InotifyConstants.IN_DELETE_SELF
+    | InotifyConstants.IN_MOVE_SELF
+    | InotifyConstants.IN_ONLYDIR
+    | InotifyConstants.IN_DONT_FOLLOW
+)
+SHARE = 0.5
+"""Of the watches that a user may have, those that we take at most: other programs need some, too."""
+OURS_S = 30.0
+"""So long after we worked on a photo, news of it are taken for our own doing."""
+
+_log = logging.getLogger(__name__)
+
+
+class Watcher:
+    """Watches the folders of galleries. `news` is called with photos and folders to look at, from the reader's thread too."""
+
+    def __init__(
+        self,
+        news: Callable[[Iterable[Path]], None],
+        *,
+        reader: Callable[[], InotifyFD] = InotifyFD,
+        most: Callable[[], int] | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._news = news
+        self._new_reader = reader
+        self._most = most or most_watches
+        self._monotonic = monotonic
+        self._reader: InotifyFD | None = None
+        self._trees: list[_Tree] = []
+        self._lock = threading.RLock()
+        self._ours: dict[Path, float] = {}
+        self.polled: frozenset[Path] = frozenset()
+        """Roots of galleries of which no event, or not every one, can be expected."""
+        self.restarts = 0
+
+    def follow(self, galleries: Sequence[Gallery]) -> None:
+        """Watch these from now on. Everything in them is news."""
+        self.stop()
+        with self._lock:
+            self._trees = [_Tree(self, each.root, each.settings.exclude) for each in galleries]
+            self._start()
+        self._news(tree.root for tree in self._trees)
+
+    def keep_up(self) -> None:
+        """To be called now and then: a reader that died is replaced, and folders that were not there are watched once they are."""
+        with self._lock:
+            if self._reader is not None and not self._reader.is_alive():
+                _log.error("the thread that reads inotify's events died; it is started again, and all galleries are walked")
+                self.restarts += 1
+                self._start()
+                self._news(tree.root for tree in self._trees)
+            for tree in self._trees:
+                if self._reader is not None and not tree.remote and not tree.watched and tree.root.is_dir():
+                    _log.info("%s is there again", shown(tree.root))
+                    self._watch(tree)
+                    self._news([tree.root])
+
+    def ours(self, path: Path) -> None:
+        """We ourselves are about to change this photo."""
+        now = self._monotonic()
+        with self._lock:
+            if len(self._ours) > 1000:
+                self._ours = {each: until for each, until in self._ours.items() if until > now}
+            self._ours[path] = now + OURS_S
+
+    @property
+    def alive(self) -> bool:
+        """Whether events arrive, as far as any can be expected."""
+        return self._reader is None or self._reader.is_alive()
+
+    @property
+    def watches(self) -> int:
+        return sum(len(tree.folders) for tree in self._trees)
+
+    def stop(self) -> None:
+        with self._lock:
+            reader, self._reader = self._reader, None
+            for tree in self._trees:
+                tree.forget()
+        if reader is not None:  # without the lock: the reader may be waiting for it
+            reader.stop()
+            reader.join(5)
+
+    # Below: with the lock held.
+
+    def _start(self) -> None:
+        self._reader = None
+        for tree in self._trees:
+            tree.forget()
+        table = mounts()
+        for tree in self._trees:
+            mount = mount_of(table, tree.root)
+            tree.remote = mount is not None and mount.is_remote
+            if tree.remote and mount is not None:
+                _log.info("%s is on %s, which tells of no changes; it is walked now and then", shown(tree.root), mount.kind)
+        try:
+            self._reader = self._new_reader()
+            self._reader.start()
+        except OSError as error:  # as many readers as this user may have
+            self._reader = None
+            _log.warning("changes can't be watched (%s); galleries are walked now and then instead", error.strerror)
+        for tree in self._trees:
+            if self._reader is not None and not tree.remote:
+                self._watch(tree)
+        self._note_polled()
+
+    def _watch(self, tree: "_Tree", start: bytes | None = None) -> None:
+        """Watch a tree, or the part of it from `start` on."""
+        reader = self._reader
+        if reader is None:
+            return
+        for folder in tree.below(start):
+            if self.watches >= self._most():
+                self._too_many(tree, "so many that other programs would get none")
+                break
+            try:
+                tree.add(folder, reader.add_callback(folder, _MASK, tree, tree.id))
+            except OSError as error:
+                if error.errno in (errno.ENOSPC, errno.ENOMEM):
+                    self._too_many(tree, "as many as this user may have")
+                    break
+                _log.debug("%s can't be watched: %s", shown(folder), error)  # gone, or not ours to read
+        self._note_polled()
+
+    def _too_many(self, tree: "_Tree", why: str) -> None:
+        if not tree.short:
+            _log.warning(
+                "%d folders are watched, %s; all of %s is walked now and then instead. More: sysctl fs.inotify.max_user_watches",
+                self.watches,
+                why,
+                shown(tree.root),
+            )
+        tree.short = True
+
+    def _note_polled(self) -> None:
+        self.polled = frozenset(tree.root for tree in self._trees if self._reader is None or tree.remote or tree.short)
+
+    # From the reader's thread, by way of a tree.
+
+    def changed(self, tree: "_Tree", event: InotifyEvent) -> None:
+        with self._lock:
+            folder = tree.folders.get(event.wd)
+            if folder is None:
+                return
+            path = folder + b"/" + event.name if event.name else folder
+            if not event.name:
+                if folder == tree.top:
+                    self._lost(tree)
+                return
+            if event.is_directory:
+                if event.is_moved_from:
+                    self._unwatch(tree, path)
+                elif not tree.excludes(path):
+                    self._watch(tree, path)
+                    self._news([Path(os.fsdecode(path))])
+                return
+            if event.name.startswith(b".") or not event.name.lower().endswith(SUFFIXES) or event.is_moved_from:
+                return
+            place = Path(os.fsdecode(path))
+            if self._ours.get(place, 0.0) > self._monotonic():
+                return
+        self._news([place])
+
+    def gone(self, tree: "_Tree", descriptor: WatchDescriptor) -> None:
+        with self._lock:
+            if tree.folders.pop(descriptor, None) == tree.top:
+                self._lost(tree)
+
+    def overflowed(self, tree: "_Tree") -> None:
+        """Events were lost: what was written, and folders that were made."""
+        with self._lock:
+            _log.warning("more changed than inotify could tell of; %s is walked", shown(tree.root))
+            self._unwatch(tree, tree.top)  # whose names may be out of date
+            self._watch(tree)
+        self._news([tree.root])
+
+    def _lost(self, tree: "_Tree") -> None:
+        if tree.watched:
+            _log.warning("%s is no longer there; is its disk mounted?", shown(tree.root))
+            self._unwatch(tree, tree.top)
+
+    def _unwatch(self, tree: "_Tree", path: bytes) -> None:
+        going = [each for each, folder in tree.folders.items() if folder == path or folder.startswith(path + b"/")]
+        for descriptor in going:
+            tree.folders.pop(descriptor)
+        if self._reader is not None:
+            self._reader.remove_callbacks([(each, tree.id) for each in going])
+
+
+@dataclass(eq=False, slots=True)
+class _Tree:
+    """The watched folders of one gallery; what watchdog calls back."""
+
+    watcher: Watcher
+    root: Path
+    exclude: tuple[str, ...]
+    remote: bool = False
+    short: bool = False
+    """Whether some of its folders could not be watched."""
+    folders: dict[WatchDescriptor, bytes] = field(default_factory=dict)
+    _rules: Rules = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._rules = Rules(self.exclude)
+
+    @property
+    def id(self) -> CallbackId:
+        return CallbackId(id(self))
+
+    @property
+    def top(self) -> bytes:
+        return os.fsencode(self.root)
+
+    @property
+    def watched(self) -> bool:
+        return bool(self.folders)
+
+    def forget(self) -> None:
+        self.folders.clear()
+        self.short = False
+
+    def add(self, folder: bytes, descriptor: WatchDescriptor) -> None:
+        self.folders[descriptor] = folder
+
+    def excludes(self, folder: bytes) -> bool:
+        """As the walk does: hidden folders, bins, and what the configuration excludes."""
+        name = os.path.basename(folder)
+        return name.startswith(b".") or name in FOREIGN_FOLDERS or self._rules.excludes(folder[len(self.top) + 1 :], folder=True)
+
+    def below(self, start: bytes | None) -> Iterator[bytes]:
+        """A folder and every folder below it that is not excluded, on the same file system."""
+        known = set(self.folders.values())
+        try:
+            device = os.stat(self.top).st_dev
+        except OSError:
+            return
+        waiting = [self.top if start is None else start]
+        while waiting:
+            folder = waiting.pop()
+            try:
+                found = os.lstat(folder)
+                if not stat.S_ISDIR(found.st_mode) or found.st_dev != device:
+                    continue
+                if folder not in known:
+                    yield folder
+                with os.scandir(folder) as listing:
+                    waiting += [each.path for each in listing if each.is_dir(follow_symlinks=False) and not self.excludes(each.path)]
+            except OSError:
+                continue
+
+    # watchdog's WatchCallback.
+
+    def on_event(self, event: InotifyEvent) -> None:
+        self.watcher.changed(self, event)
+
+    def on_watch_deleted(self, wd: WatchDescriptor) -> None:
+        self.watcher.gone(self, wd)
+
+    def on_queue_overflow(self) -> None:
+        self.watcher.overflowed(self)
+
+
+def most_watches() -> int:
+    """Our share of what the kernel allows a user."""
+    try:
+        return int(int(Path("/proc/sys/fs/inotify/max_user_watches").read_text(encoding="ascii")) * SHARE)
+    except (OSError, ValueError):
+        return 4096
