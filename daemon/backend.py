@@ -64,8 +64,8 @@ class CodecBackend:
             repacked=made.repacked,
         )
 
-    def stand_in(self, original: bytes, sha256: str, share: float) -> bytes:
-        return standin.make(original, sha256, share)
+    def stand_in(self, original: bytes, sha256: str, share: float, vault: str = "") -> bytes:
+        return standin.make(original, sha256, share, vault)
 
     def rating(self, original: bytes, sidecars: tuple[bytes, ...]) -> Rating:
         return read_rating(original, sidecars)

@@ -13,8 +13,10 @@ from daemon.eligibility import Sighting, walk
 from daemon.errors import GalleryGone
 from daemon.galleries import Gallery
 from daemon.ignoring import WISHES
+from daemon.in_place import is_of_another_vault
 from daemon.places import is_folder
 from daemon.ports import Clock
+from daemon.reasons import STAND_INS
 from storage.admission import QUEUES, Standing, judge
 from storage.catalog import Catalog
 from storage.digest import sha256_of
@@ -112,6 +114,8 @@ def admit(gallery: Gallery, catalog: Catalog, clock: Clock, sighting: Sighting, 
         catalog.restored(row.id, pinned_until_at=pinned_until_at, fingerprint=sighting.fingerprint, copy_sha256=sha256)
         return
     if row is not None and row.state in (State.RETIRED, State.PURGED) and standing is Standing.SUPERSEDES:
+        if is_of_another_vault(row, gallery):
+            return
         found.edited.append((sighting, by_name, row))
         return
     known = row is not None and row.is_current(sighting.fingerprint)
@@ -140,7 +144,7 @@ def _kept_together(gallery: Gallery, sighting: Sighting) -> Sighting:
 
 def _wish_changed(row: PhotoRow | None, sighting: Sighting) -> bool:
     """Whether a photo that is left alone has come under the user's own word since, or lost its companions: then it is judged anew."""
-    if row is None or row.state is not State.LEFT or row.reason == "stand-in":
+    if row is None or row.state is not State.LEFT or row.reason in STAND_INS:
         return False
     passing = {*WISHES, "has-companions"}
     return row.reason != sighting.reason and (row.reason in passing or sighting.reason in passing)

@@ -17,7 +17,9 @@ from daemon.marking import original_of
 from daemon.models import keep_model
 from daemon.places import is_folder
 from daemon.ports import Progress
+from daemon.reasons import STAND_INS
 from daemon.recovery import recover
+from daemon.sync_guard import guard
 from storage import durable
 from storage.digest import read_once
 from storage.errors import Locked, StorageError, shown
@@ -64,10 +66,10 @@ def examine(shop: Workshop, progress: Progress) -> list[Finding]:
 
 def _gallery(shop: Workshop, gallery: Gallery) -> list[Finding]:
     where = shown(gallery.root)
+    found = _synced(gallery)
     if not is_folder(gallery.vault.folder):
-        return [Finding(Grade.FINE, f"{where}: nothing was archived yet")]
+        return [*found, Finding(Grade.FINE, f"{where}: nothing was archived yet")]
     shop.lock_vault(gallery)
-    found: list[Finding] = []
     recovered = recover(gallery, shop.catalog, shop.clock, shop.with_relief)
     if recovered:
         found.append(Finding(Grade.MENDED, f"{where}: {recovered} photos that an interrupted run left half done"))
@@ -86,7 +88,16 @@ def _gallery(shop: Workshop, gallery: Gallery) -> list[Finding]:
     if reclaimable and usage.free < usage.total * _LOW_SPACE:
         text = f"{where}: the disk is nearly full; originals in grace take {reclaimable} bytes (a shorter `grace` helps)"
         found.append(Finding(Grade.NOTE, text))
-    return found or [Finding(Grade.FINE, f"{where}: {len(rows)} archived photos, everything is in its place")]
+    if all(each.grade is Grade.FINE for each in found):
+        found.append(Finding(Grade.FINE, f"{where}: {len(rows)} archived photos, everything is in its place"))
+    return found
+
+
+def _synced(gallery: Gallery) -> list[Finding]:
+    """What sync tools and photo managers around it mean for a gallery."""
+    seen = guard(gallery.root, gallery.settings)
+    found = [Finding(Grade.NOTE, text) for text in seen.refusals] + [Finding(Grade.FINE, text) for text in seen.notes]
+    return found + [Finding(Grade.FINE, f"the vault does not travel: {line.proposal}") for line in seen.lines if line.in_effect]
 
 
 def _beside_the_archives(gallery: Gallery, rows: list[PhotoRow]) -> list[Finding]:
@@ -122,7 +133,7 @@ def _unknown(shop: Workshop, gallery: Gallery) -> list[Finding]:
     catalog, known = shop.catalog, 0
     for sighting in walk(gallery.root, ()):
         row = catalog.find(gallery.key, gallery.relative(sighting.path))
-        if row is not None and row.reason != "stand-in":
+        if row is not None and row.reason not in STAND_INS:
             continue
         digest = original_of(read_once(sighting.path).data)
         known += digest is not None and gallery.vault.archive_path(digest).exists() and not catalog.by_digest(digest, gallery.key)

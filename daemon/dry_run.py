@@ -15,7 +15,7 @@ from daemon.estimate import Plan, Unit
 from daemon.forecast import Forecast, Trial
 from daemon.galleries import Gallery
 from daemon.importance import wanted
-from daemon.marking import original_of
+from daemon.marking import original_of, vault_of
 from daemon.messages import ExamineJob, RatingJob, Refused
 from daemon.optimizer import encode_job
 from daemon.ports import Progress
@@ -128,7 +128,7 @@ def _try(shop: Workshop, gallery: Gallery, row: PhotoRow) -> Trial:
     try:
         snapshot = read_once(row.location)
         if original_of(snapshot.data) is not None:
-            reason = "stand-in"
+            reason = "stand-in" if vault_of(snapshot.data) in ("", gallery.vault.id) else "stand-in-elsewhere"
         else:
             goal = wanted(shop.codec, row.location, snapshot, gallery.level)
             made = shop.codec.encode(encode_job(gallery, row.location, snapshot, goal.level))

@@ -125,6 +125,14 @@ def arriving(name: bytes, beside: Iterable[bytes]) -> bool:
     )
 
 
+def is_arriving(path: Path) -> bool:
+    """The same for one photo, asked of the disk just before it is worked on: the walk may have been hours ago."""
+    try:
+        return arriving(os.fsencode(path.name), os.listdir(os.fsencode(path.parent)))
+    except OSError:
+        return False
+
+
 def passed_by(relative: bytes, rules: Rules) -> str | None:
     """Why the walk does not even look at a name (relative to the gallery's root; a slug of `reasons`), or None."""
     *folders, name = relative.split(b"/")
@@ -140,13 +148,3 @@ def passed_by(relative: bytes, rules: Rules) -> str | None:
     if rules.excludes(relative) or any(rules.excludes(folder, folder=True) for folder in above):
         return "excluded"
     return None
-
-
-def carried_by_syncthing(root: Path) -> bool:
-    """Whether Syncthing carries this folder, vault included; a user who has excluded the vault has understood."""
-    if not os.path.exists(root / ".stfolder"):
-        return False
-    try:
-        return ".gallery-optimizer" not in (root / ".stignore").read_text(errors="replace")
-    except OSError:
-        return True

@@ -4,6 +4,7 @@ DaemonError
 ├── Misconfigured      the configuration can't be understood; names the file, the key and the line
 ├── NoGallery          nothing is configured that the command could work on
 ├── GalleryGone        a gallery's folder is missing or suddenly empty: nothing is touched, nothing forgotten
+│   └── SyncRefused    a sync tool carries it, or it belongs to another program, and nobody has said that this is meant so
 ├── Stopped            a person asked for a stop, by a file
 ├── Held               the hour or the machine says that no further photo is begun now
 ├── Interrupted        the codec was told to drop what it has in hand, since we have to end
@@ -41,6 +42,10 @@ class NoGallery(DaemonError):
 
 class GalleryGone(DaemonError):
     exit_code = ExitCode.FAILED
+
+
+class SyncRefused(GalleryGone):
+    pass
 
 
 class Stopped(DaemonError):

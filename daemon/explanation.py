@@ -5,14 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from daemon.backup_check import PurgeGate
 from daemon.eligibility import SUFFIXES, arriving, obstacle, passed_by
 from daemon.galleries import Gallery
 from daemon.ignoring import WISHES, Rules, Wishes
-from daemon.in_place import is_edited
+from daemon.in_place import is_edited, is_of_another_vault
 from daemon.marking import original_of
 from daemon.measured import findings, quality_lines
-from daemon.reasons import sentence
+from daemon.reasons import STAND_INS, sentence
 from daemon.report import STATE_WORDS, amount, change, day
+from daemon.sync_guard import guard
+from daemon.sync_roots import QUICK
 from storage.catalog import Catalog
 from storage.digest import read_once
 from storage.errors import StorageError, shown
@@ -35,7 +38,10 @@ def explain(gallery: Gallery, row: PhotoRow | None, path: Path, catalog: Catalog
     related = [f"{what} {gallery.shown(other.location)}: {STATE_WORDS[other.state]}." for what, other in others]
     earlier = [] if catalog is None else catalog.superseded(gallery.key, gallery.relative(path))
     related += [f"An earlier version was archived on {day(old.encoded_at or 0)}: {shown(_place(gallery, old))}." for old in earlier]
+    refused = guard(gallery.root, gallery.settings, QUICK).refusals
+    related += [f"Nothing is archived in this gallery yet: {text}" for text in refused]
     beside = {
+        "refused": list(refused),
         "related": [{"photo": gallery.shown(other.location), "state": other.state.value} for _, other in others],
         "earlier_archives": [old.archive_name for old in earlier],
     }
@@ -48,12 +54,14 @@ def explain(gallery: Gallery, row: PhotoRow | None, path: Path, catalog: Catalog
         lines.append(f"Why: {sentence(row.reason or '')}" + (f" ({row.detail})." if row.detail else "."))
         if row.reason in WISHES:
             lines.append("It is left alone as long as that stands there.")
-        elif row.reason not in ("gone", "stand-in", "restored-copy"):
+        elif row.reason not in ("gone", "restored-copy", *STAND_INS):
             lines.append('It is tried again when it changes, when the settings change, or with "optimize" and its name.')
     wish = _wish(gallery, path)
     if wish and row.has_archive and row.state is not State.LEFT:
         lines.append(f"Were it new, it would be left alone: {sentence(wish)}. It stays archived until you restore it.")
-    if edited:
+    if edited and is_of_another_vault(row, gallery):
+        lines.append("The file that has its name now is its stand-in too, but of another vault, most likely another computer's. It stays.")
+    elif edited:
         lines.append(
             "The file that has its name now is not its stand-in: it was edited or replaced. It stays; "
             'the next "optimize" puts the full photo beside it.'
@@ -139,6 +147,8 @@ def _archive_lines(gallery: Gallery, row: PhotoRow) -> list[str]:
     due = _due(gallery, row)
     if row.state is State.RETIRED and due is not None:
         lines.append(f"Retired on {day(row.retired_at or 0)}; the original itself can be restored until {day(due)}.")
+        condition = PurgeGate(gallery, guard(gallery.root, gallery.settings, QUICK)).condition(row)
+        lines += [f"It is not purged before this holds: {condition}."] if condition else []
     if row.state is State.PURGED:
         lines.append(f"The original was purged on {day(row.purged_at or 0)}; a copy can be restored from the archive.")
     if row.state is State.RESTORED:
@@ -176,7 +186,7 @@ def _others(gallery: Gallery, row: PhotoRow | None, path: Path, catalog: Catalog
         return []
     name = gallery.relative(path)
     found = [("The photo that was archived under this name before is", other) for other in catalog.moved_from(gallery.key, name)]
-    if not found and (row is None or row.reason == "stand-in"):
+    if not found and (row is None or row.reason in STAND_INS):
         try:
             digest = original_of(read_once(path).data) if name.lower().endswith(SUFFIXES) else None
         except StorageError:

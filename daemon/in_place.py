@@ -17,9 +17,10 @@ from pathlib import Path
 from daemon.composition import Workshop
 from daemon.copies import attributes, rebuilt
 from daemon.galleries import Gallery
+from daemon.marking import original_of, vault_of
 from daemon.recovery import settle
 from storage.catalog import Catalog
-from storage.digest import sha256_of, sha256_of_bytes
+from storage.digest import read_once, sha256_of, sha256_of_bytes
 from storage.errors import Damaged, Missing, Refused, StorageError
 from storage.fingerprint import Fingerprint
 from storage.records import PhotoRow
@@ -54,6 +55,18 @@ def is_edited(row: PhotoRow) -> bool:
         return sha256_of(row.location) not in (row.stand_in_sha256, row.copy_sha256, row.sha256)
     except (Missing, Refused):  # nothing there, or a folder or a link: no picture that anybody edited
         return False
+
+
+def is_of_another_vault(row: PhotoRow, gallery: Gallery) -> bool:
+    """Whether the file under an archived photo's name is another vault's stand-in of the same photo: a second computer archived it too.
+
+    It is nobody's edit, so nothing is laid beside it unasked.
+    """
+    try:
+        data = read_once(row.location).data
+    except StorageError:
+        return False
+    return original_of(data) == row.sha256 and vault_of(data) not in ("", gallery.vault.id)
 
 
 def lay_beside(shop: Workshop, gallery: Gallery, row: PhotoRow, edit: Path | None = None) -> Beside:

@@ -7,6 +7,7 @@ people ("30 days", "2 GB", "20%").
 import math
 import os
 import re
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,6 +19,8 @@ from daemon.ignoring import compiled
 from daemon.window import Window
 
 STAND_INS = ("preview", "none")
+TWO_WAY = "stand-ins travel"
+"""What a user writes to say that he knows what syncing both ways means."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +174,26 @@ def globs(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
+def two_way(value: object) -> bool:
+    """Whether the user has said in so many words that stand-ins may travel."""
+    if value not in ("", TWO_WAY):
+        raise ValueError(f'must be "{TWO_WAY}", or left out')
+    return value == TWO_WAY
+
+
+def command(value: object) -> tuple[str, ...]:
+    """Words of a command line, quoted as for a shell, which is not used; () for an empty text."""
+    if not isinstance(value, str):
+        raise ValueError("must be a text in quotes")
+    try:
+        words = tuple(shlex.split(value))
+    except ValueError as error:
+        raise ValueError(f"can't be split into words ({str(error).lower()})") from error
+    if words and not words[0].startswith(("/", "~/")):
+        raise ValueError("must begin with a program's whole path, starting with / or ~/")
+    return (str(Path(words[0]).expanduser()), *words[1:]) if words else ()
+
+
 def one(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError("must be a whole number, at least 1")
@@ -189,6 +212,9 @@ KEYS: tuple[Key, ...] = (
     Key("gallery", "keep", "[]", "patterns", 'left alone as they are, such as ["Best of/**", "*_edited.jpg"]', globs),
     Key("gallery", "grace", '"7 days"', "duration", "originals stay this long in the vault before their space is given back", duration),
     Key("gallery", "trash", '"30 days"', "duration", "how long the archive of a photo whose stand-in you deleted is kept", duration),
+    Key("gallery", "two_way_sync", '""', "-", '"stand-ins travel": yes, a sync tool carries this gallery to other devices', two_way),
+    Key("gallery", "one_copy", "false", "yes or no", "yes, where stand-ins travel the archives may become the only full copies", yes_or_no),
+    Key("gallery", "backup_check", '""', "command", "asked before an original goes: 0 says that its archive is in a backup", command),
     Key("schedule", "window", '"01:00-06:00"', "hours", 'when the service and `optimize --scheduled` work; or "always"', window),
     Key("schedule", "only_on_ac_power", "true", "yes or no", "wait while the computer runs on its battery", yes_or_no),
     Key("schedule", "min_battery", '"30%"', "share", "where it may run on its battery: wait while that holds less", part),
@@ -207,7 +233,7 @@ KEYS: tuple[Key, ...] = (
 TABLES: tuple[str, ...] = tuple(dict.fromkeys(key.table for key in KEYS))
 """In the order in which they are written; the first may stand several times."""
 LATER: dict[str, frozenset[str]] = {
-    "gallery": frozenset({"backup_check", "two_way_sync", "one_copy", "prefetch"}),
+    "gallery": frozenset({"prefetch"}),
     "limits": frozenset(),
     "safety": frozenset(),
 }

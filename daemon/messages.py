@@ -28,7 +28,8 @@ class EncodeJob:
 
     `level` names a quality level, `exact` among them; where `rate` (0..1) is given there is neither a search nor a choice of lanes.
     `stand_in` asks for a stand-in too, whose bytes then count against `min_saving` (neural lane) and `min_saving_lossless`, shares of the
-    original; minus infinity: any archive will do. `repack`: whether a PNG may be packed anew to take the original's place.
+    original; minus infinity: any archive will do. `repack`: whether a PNG may be packed anew to take the original's place. `vault`: the
+    vault's id, which the stand-in names.
     """
 
     original: bytes
@@ -43,6 +44,7 @@ class EncodeJob:
     rate: float | None = None
     worn: Worn | None = None
     repack: bool = False
+    vault: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class StandInJob:
     original: bytes
     sha256: str
     share: float = STAND_IN_SHARE
+    vault: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from daemon.copies import wear_of
 from daemon.errors import Interrupted, WorkerError
 from daemon.galleries import Gallery
 from daemon.importance import wanted
-from daemon.marking import original_of
+from daemon.marking import original_of, vault_of
 from daemon.messages import STAND_IN_SHARE, EncodeJob, Refused, RestoreJob, StandInJob
 from daemon.models import keep_model
 from daemon.ports import Clock, Codec
@@ -135,7 +135,7 @@ class Optimizer:
             shared = self._shared(row, snapshot, copied)
             return shared if isinstance(shared, Outcome) else self._put_away(shared, snapshot)
         if original_of(snapshot.data) is not None:
-            return self._leave(row.id, "stand-in")
+            return self._leave(row.id, "stand-in" if vault_of(snapshot.data) in ("", self._vault.id) else "stand-in-elsewhere")
         if not snapshot.data:
             return self._leave(row.id, "empty")
         if row.returns >= MAX_RETURNS and row.sha256 == snapshot.sha256:
@@ -197,7 +197,7 @@ class Optimizer:
         answer = self._codec.restore(RestoreJob(self._vault.archive_path(row.sha256 or "")))
         if isinstance(answer, Refused) or answer.archive_sha256 != row.archive_sha256:
             return self._leave(row.id, "restored-copy", "its archive is damaged, so the copy stays")
-        stand_in = self._codec.stand_in(StandInJob(copy.data, row.sha256 or "", self._share))
+        stand_in = self._codec.stand_in(StandInJob(copy.data, row.sha256 or "", self._share, self._vault.id))
         if isinstance(stand_in, Refused):
             return self._leave(row.id, stand_in.reason, stand_in.detail)
         self._catalog.digested(row.id, copy.sha256, copy.fingerprint)
@@ -227,7 +227,7 @@ class Optimizer:
             return None
         stand_in = None
         if self._gallery.wants_stand_ins:
-            made = self._codec.stand_in(StandInJob(snapshot.data, snapshot.sha256, self._share))
+            made = self._codec.stand_in(StandInJob(snapshot.data, snapshot.sha256, self._share, self._vault.id))
             if isinstance(made, Refused):
                 return made
             stand_in = made.data
@@ -287,6 +287,7 @@ def encode_job(gallery: Gallery, path: Path, snapshot: Snapshot, level: Level) -
         stand_in=gallery.wants_stand_ins,
         worn=wear_of(path),
         repack=True,
+        vault=gallery.vault.id,
     )
 
 

@@ -73,8 +73,8 @@ class Backend(Protocol):
         """
         ...
 
-    def stand_in(self, original: bytes, sha256: str, share: float) -> bytes:
-        """At most `share` of the original's bytes."""
+    def stand_in(self, original: bytes, sha256: str, share: float, vault: str = "") -> bytes:
+        """At most `share` of the original's bytes; it names the vault."""
         ...
 
     def rating(self, original: bytes, sidecars: tuple[bytes, ...]) -> Rating:

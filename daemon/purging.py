@@ -2,14 +2,16 @@
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from daemon.backup_check import PurgeGate
 from daemon.composition import Workshop
 from daemon.galleries import Gallery
-from daemon.in_place import Beside, is_edited, lay_beside
+from daemon.in_place import Beside, is_edited, is_of_another_vault, lay_beside
 from daemon.packed import whereabouts
 from daemon.recovery import settle
 from storage.errors import Changed, Locked, Missing, StorageError
@@ -29,10 +31,12 @@ class Purged:
     """Originals that were not removed, with the reason."""
     beside: list[Beside] = field(default_factory=list)
     """Originals that were put beside an edit of their stand-in."""
+    waiting: Counter[str] = field(default_factory=Counter)
+    """Originals whose grace is over and that wait for something else, by what that is."""
 
 
-def purge_due(shop: Workshop, gallery: Gallery, check: Callable[[], None] = lambda: None) -> Purged:
-    """Purge what is out of grace; `check` is called before each, and may raise.
+def purge_due(shop: Workshop, gallery: Gallery, gate: PurgeGate, check: Callable[[], None] = lambda: None) -> Purged:
+    """Purge what is out of grace and may go; `check` is called before each, and may raise.
 
     An archive that is damaged, or an original that somebody wrote to, stays, and is told.
 
@@ -46,8 +50,12 @@ def purge_due(shop: Workshop, gallery: Gallery, check: Callable[[], None] = lamb
     for row in rows:
         check()
         try:
-            if is_edited(row):
+            if is_edited(row) and not is_of_another_vault(row, gallery):
                 done.beside.append(lay_beside(shop, gallery, row))
+                continue
+            closed = gate.closed(row)
+            if closed:
+                done.waiting[closed] += 1
                 continue
             packed_at = moved.get(row.stand_in_sha256 or "", row.location) if row.replaced else None
             if packed_at is not None and not os.path.lexists(packed_at):

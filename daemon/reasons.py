@@ -23,6 +23,7 @@ REASONS: MappingProxyType[str, str] = MappingProxyType(
         "other-device": "it lies on another disk than its gallery; make that folder a gallery of its own",
         "other-owner": "it belongs to another user, to whom its stand-in and a restored copy could not be given",
         "stand-in": "it is a stand-in of this program, or was made from one; archiving it would only make it worse",
+        "stand-in-elsewhere": "it is the stand-in of a photo in another vault, most likely another computer's, which gives it back",
         "gone": "the file is no longer there",
         "in-sync": "a sync tool is still writing it",
         "not-a-picture": "the file is neither a JPEG nor a PNG, whatever its name says",
@@ -80,6 +81,8 @@ REASONS: MappingProxyType[str, str] = MappingProxyType(
     }
 )
 
+STAND_INS = frozenset({"stand-in", "stand-in-elsewhere"})
+"""Reasons of files that are no photos, but stand for some."""
 
 CHOICES: MappingProxyType[str, str] = MappingProxyType(
     {

@@ -23,6 +23,7 @@ from daemon.marking import original_of
 from daemon.messages import Format
 from daemon.places import is_folder
 from daemon.ports import Progress
+from daemon.reasons import STAND_INS
 from daemon.recovery import recover
 from storage import durable
 from storage.attributes import Attributes
@@ -108,7 +109,7 @@ def restore(shop: Workshop, paths: list[Path], folder: Path | None, format: Form
     return done
 
 
-UNREAD = WISHES | {"stand-in"}
+UNREAD = WISHES | STAND_INS
 """Files that are left for these reasons may be stand-ins that were moved: the first two are never looked into."""
 
 
@@ -149,7 +150,7 @@ def _by_name(shop: Workshop, gallery: Gallery, where: Path) -> Iterator[_Target]
     known = shop.catalog.find(gallery.key, gallery.relative(where))
     moved = shop.catalog.moved_from(gallery.key, gallery.relative(where))
     gone = moved and known is not None and not known.has_archive and not os.path.lexists(where)
-    if known is not None and known.reason != "stand-in" and not gone:
+    if known is not None and known.reason not in STAND_INS and not gone:
         yield _Target(gallery.shown(where), Path(where.name), gallery, known, later=bool(moved))
     for row in moved:
         yield _Target(gallery.shown(row.location), Path(row.location.name), gallery, row, place=where)

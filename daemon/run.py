@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from daemon.backup_check import PurgeGate
 from daemon.budget import Budget
 from daemon.composition import Workshop
 from daemon.discovery import Found, admit, check_presence, look
+from daemon.eligibility import is_arriving
 from daemon.energy import EnergyMeter, processor_s
 from daemon.errors import GalleryGone, Held, Interrupted, Stopped, WorkerError, WrongPath
 from daemon.galleries import Gallery, holding, place
@@ -24,6 +26,7 @@ from daemon.recovery import recover
 from daemon.report import change
 from daemon.room import want_of_room
 from daemon.surprise import Look, check_stop, look_around
+from daemon.sync_guard import check_sync
 from daemon.trash import empty
 from daemon.waits import Hold
 from storage.errors import Locked, NoSpace, StorageError, shown
@@ -55,6 +58,8 @@ class Summary:
     """Photos that wait for the next night, since the budget is spent."""
     purged: int = 0
     freed_bytes: int = 0
+    waiting: Counter[str] = field(default_factory=Counter)
+    """Originals whose grace is over and that wait for something else, by what that is."""
     missed: int = 0
     """Photos that were deleted by their user: into the trash."""
     thrown_away: int = 0
@@ -190,13 +195,14 @@ def _one_gallery(
     pace.check()
     check_stop(shop.places, gallery)
     check_presence(gallery, shop.catalog)
+    gate = PurgeGate(gallery, check_sync(gallery))
     around = Look() if as_it_is else look_around(gallery, shop.catalog)
     if is_folder(gallery.vault.folder):
         shop.lock_vault(gallery)
         total.recovered += recover(gallery, shop.catalog, shop.clock, shop.with_relief)
         shop.catalog.regrace(gallery.key, gallery.grace_s)
     if pace.purges_first:
-        _give_space_back(shop, gallery, around, pace, total)
+        _give_space_back(shop, gallery, around, gate, pace, total)
     found = look(gallery, shop.catalog, shop.clock, starts, ready=pace.ready)
     _lay_beside(shop, gallery, found, total)
     for path, reason in found.left:
@@ -216,11 +222,15 @@ def _one_gallery(
         name = gallery.shown(row.location)
         check_stop(shop.places, gallery)
         pace.check()
-        if want := _room(shop, gallery, row, around, pace, total):
+        if want := _room(shop, gallery, row, around, gate, pace, total):
             total.full.append(f"{want}; {len(queue) - number} photos wait.")
             break
         pace.before(gallery, row)
         progress.step(name)
+        if is_arriving(row.location):
+            total.again += 1
+            progress.done(name, "a sync tool is writing it; next time")
+            continue
         done = optimizer.step(row.id)
         meter.tick()
         if done is None:
@@ -238,7 +248,7 @@ def _one_gallery(
     if around.deleted_in_mass():
         total.gone.append(around.no_purge(gallery))
         return
-    _give_space_back(shop, gallery, around, pace, total)
+    total.waiting += _give_space_back(shop, gallery, around, gate, pace, total)
     if not starts and is_folder(gallery.vault.folder):
         emptied = empty(shop, gallery)
         total.missed += emptied.missed
@@ -247,23 +257,24 @@ def _one_gallery(
         total.failed += emptied.kept
 
 
-def _give_space_back(shop: Workshop, gallery: Gallery, around: Look, pace: Pace, total: Summary) -> None:
-    """Purge what is out of grace."""
+def _give_space_back(shop: Workshop, gallery: Gallery, around: Look, gate: PurgeGate, pace: Pace, total: Summary) -> Counter[str]:
+    """Purge what is out of grace; what else originals wait for."""
     if around.deleted_in_mass() or not is_folder(gallery.vault.folder):
-        return
+        return Counter()
     check_stop(shop.places, gallery)
-    purged = purge_due(shop, gallery, pace.check)
+    purged = purge_due(shop, gallery, gate, pace.check)
     total.beside += purged.beside
     total.purged += purged.photos
     total.freed_bytes += purged.freed_bytes
     total.failed += purged.kept
+    return purged.waiting
 
 
-def _room(shop: Workshop, gallery: Gallery, row: PhotoRow, around: Look, pace: Pace, total: Summary) -> str:
+def _room(shop: Workshop, gallery: Gallery, row: PhotoRow, around: Look, gate: PurgeGate, pace: Pace, total: Summary) -> str:
     """Why there is no room for another photo, empty where there is. What is out of grace goes first where room is short."""
     want = want_of_room(shop, gallery, row.size_bytes)
     if want:
-        _give_space_back(shop, gallery, around, pace, total)
+        _give_space_back(shop, gallery, around, gate, pace, total)
         want = want_of_room(shop, gallery, row.size_bytes)
     return want
 

@@ -28,6 +28,12 @@ class GallerySettings:
     keep: tuple[str, ...]
     grace: timedelta
     trash: timedelta
+    two_way_sync: bool
+    """The user knows that stand-ins travel."""
+    one_copy: bool
+    """The user knows that archives become the only full copies."""
+    backup_check: tuple[str, ...]
+    """Words of a command; empty where there is none."""
 
 
 @dataclass(frozen=True, slots=True)

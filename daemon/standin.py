@@ -17,7 +17,7 @@ from PIL import Image
 from codec import container, exact, jpeg_segments, pixel_exact
 from codec.errors import Unsupported
 from codec.png import SIGNATURE
-from daemon.marking import MARK
+from daemon.marking import comment
 from daemon.messages import STAND_IN_SHARE
 
 JPEG_SIDES = (1280, 960, 640, 480, 320, 240, 160, 96)
@@ -34,14 +34,14 @@ _PACKET = (
 _COLOUR_CHUNKS = (b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"cICP", b"eXIf")
 
 
-def make(original: bytes, sha256: str, share: float = STAND_IN_SHARE) -> bytes:
-    """The stand-in of an original whose digest (hex) is `sha256`: the best one of at most `share` of its size.
+def make(original: bytes, sha256: str, share: float = STAND_IN_SHARE, vault: str = "") -> bytes:
+    """The stand-in of an original whose digest (hex) is `sha256`: the best one of at most `share` of its size. `vault`: the vault's id.
 
     A small photo's EXIF and profile may be above that alone; then the share is the picture's, and they come on top (the saving, from
     which the whole stand-in is taken off, decides whether that is still worth it). Raises what reading the original raises
     (NotAPicture, Unsupported, Corrupt), and Unsupported('stand-in-too-large') where even the smallest picture is above the share.
     """
-    mark = MARK + sha256.encode("ascii")
+    mark = comment(sha256, vault)
     if original[:2] == b"\xff\xd8":
         pixels, segments = exact.preview(original, 2 * JPEG_SIDES[0])
         tries = _jpegs(Image.fromarray(pixels), segments, mark)
@@ -69,7 +69,7 @@ def _jpegs(image: Image.Image, segments: tuple[bytes, ...], mark: bytes) -> Iter
     profile = [segment for segment in segments if _holds(segment, 0xE2, b"ICC_PROFILE\0")]
     burst = _burst(segments)
     kept_bytes = sum(map(len, (*exif, *burst, *profile)))
-    comment = b"\xff\xfe" + (len(mark) + 2).to_bytes(2, "big") + mark
+    said = b"\xff\xfe" + (len(mark) + 2).to_bytes(2, "big") + mark
     for side in _sides(image, JPEG_SIDES):
         small = _shrunk(image, side)
         for quality in JPEG_QUALITIES:
@@ -80,7 +80,7 @@ def _jpegs(image: Image.Image, segments: tuple[bytes, ...], mark: bytes) -> Iter
             # EXIF has to come first, in JFIF's place; a photo without it keeps the JFIF segment that every reader knows.
             front = exif or [data[s.start : s.end] for s in own if s.marker == 0xE0]
             coded = [data[s.start : s.end] for s in own if not s.kept]
-            yield b"".join((b"\xff\xd8", *front, *burst, *profile, comment, *coded, b"\xff\xd9")), kept_bytes
+            yield b"".join((b"\xff\xd8", *front, *burst, *profile, said, *coded, b"\xff\xd9")), kept_bytes
 
 
 def _burst(segments: tuple[bytes, ...]) -> list[bytes]:

@@ -15,6 +15,8 @@ ARCHIVE_SUFFIX = ".nphoto"
 ORIGINAL_SUFFIX = ".original"
 SWAP_SUFFIX = ".swap"
 
+VAULT_ID = re.compile(r"[0-9a-f]{16}")
+
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 

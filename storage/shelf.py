@@ -1,6 +1,7 @@
 """What a vault keeps for good: archives, and the weight files that they need. Vault adds the originals."""
 
 import os
+import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -24,14 +25,23 @@ class Shelf:
         self._staging = self.folder / "staging"
 
     def prepare(self) -> None:
-        """Make the folders, ``.nomedia`` and ``README`` where missing. Raises Missing (no gallery there)."""
+        """Make the folders, ``.nomedia``, ``README`` and ``id`` where missing. Raises Missing (no gallery there)."""
         durable.make_folder(self.folder)
         for name in layout.FOLDERS:
             durable.make_folder(self.folder / name)
-        for name, text in ((".nomedia", ""), ("README", layout.README)):
+        for name, text in ((".nomedia", ""), ("README", layout.README), ("id", secrets.token_hex(8) + "\n")):
             with suppress(AlreadyThere):
                 if not (self.folder / name).exists():
                     durable.write_new(self.folder / name, text.encode())
+
+    @property
+    def id(self) -> str:
+        """What tells this vault from others, 16 hex digits; empty where it has none (yet)."""
+        try:
+            text = (self.folder / "id").read_text("ascii").strip()
+        except (OSError, UnicodeDecodeError):
+            return ""
+        return text if layout.VAULT_ID.fullmatch(text) else ""
 
     def lock(self) -> InstanceLock:
         """Held while anything changes in this vault; a gallery reached by two set-ups or machines is still changed by one."""

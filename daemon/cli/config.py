@@ -1,6 +1,7 @@
 """`config init`, `config check`, `config show`."""
 
 import math
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -43,6 +44,8 @@ def init(places: Places, folder: Path | None) -> None:
 def check(places: Places, as_json: bool) -> None:
     """Say whether the configuration can be understood, and what is understood; where not, file, line and reason."""
     from daemon import settings
+    from daemon.sync_guard import guard
+    from daemon.sync_roots import QUICK
 
     found = settings.read(places.config_file)
     missing = [str(gallery.path) for gallery in found.galleries if not is_folder(gallery.path)]
@@ -62,6 +65,14 @@ def check(places: Places, as_json: bool) -> None:
         say("  a photo is archived whatever it saves, also where archive and stand-in are larger than it")
     else:
         say(f"  a photo is left alone unless at least {saving:.0%} of it is saved")
+    for gallery in found.galleries:
+        seen = guard(gallery.path.resolve(), gallery, QUICK)
+        for text in seen.refusals:
+            remark(f"Nothing is archived there yet: {text}")
+        for text in seen.notes:
+            remark(f"Note: {text}")
+        if gallery.backup_check and not os.access(gallery.backup_check[0], os.X_OK):
+            remark(f"Warning: backup_check: {gallery.backup_check[0]} can't be run (not there, or not executable).")
     for folder in missing:
         remark(f"Warning: {folder} is not there (yet); is its disk mounted?")
 

@@ -27,6 +27,7 @@ COMMANDS = {
     "export": "daemon.cli.eject",
     "doctor": "daemon.cli.doctor",
     "mount": "daemon.cli.mount",
+    "sync-guard": "daemon.cli.sync_guard",
     "config": "daemon.cli.config",
 }
 
@@ -40,7 +41,7 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        found = getattr(importlib.import_module(COMMANDS[cmd_name]), cmd_name)
+        found = getattr(importlib.import_module(COMMANDS[cmd_name]), cmd_name.replace("-", "_"))
         assert isinstance(found, click.Command)
         return found
 

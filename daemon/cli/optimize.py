@@ -32,7 +32,6 @@ def optimize(
         raise click.UsageError("--sample and --seconds are for --dry-run.")
     from daemon import settings
     from daemon.composition import Workshop
-    from daemon.eligibility import carried_by_syncthing
     from daemon.errors import CommandFailed, DiskFull, GalleryGone, NothingToDo
     from daemon.reasons import sentence
     from daemon.report import amount, change, photos
@@ -41,12 +40,6 @@ def optimize(
     from storage.errors import shown
 
     with Workshop(places, settings.read(places.config_file)) as shop:
-        for gallery in shop.galleries:
-            if carried_by_syncthing(gallery.root):
-                remark(
-                    f"Warning: {gallery.root} is a Syncthing folder: stand-ins travel to the other devices, and the archive becomes the"
-                    " only full copy. Put .gallery-optimizer into its .stignore."
-                )
         done = work(shop, list(paths), watch(), as_it_is=as_it_is)
     if as_json:
         emit(
@@ -63,6 +56,7 @@ def optimize(
             changed_meanwhile=done.again,
             postponed=done.postponed,
             purged=done.purged,
+            purge_waits=dict(done.waiting),
             missed=done.missed,
             thrown_away=done.thrown_away,
             freed_bytes=done.freed_bytes,
@@ -84,6 +78,8 @@ def optimize(
             )
         if done.purged:
             say(f"Purged: {photos(done.purged)}, {amount(done.freed_bytes)} of originals given back.")
+        for why, count in done.waiting.most_common():
+            say(f"Not purged yet: {photos(count)} whose grace is over: {why}.")
         if done.missed:
             say(f"Into the trash: {photos(done.missed)} that were deleted; `restore` still gives them back.")
         if done.thrown_away:
@@ -121,12 +117,15 @@ def _dry_run(
     from daemon.reasons import sentence
     from daemon.report import photos
     from daemon.run import chosen_galleries, scope_of
+    from daemon.sync_guard import guard
 
     with Workshop(places, settings.read(places.config_file), rehearsal=True) as shop:
         budget = SECONDS if seconds is None else seconds
         most = SAMPLE if sample is None else sample
         found = rehearse(shop, list(paths), watch(), sample=most, seconds=budget, as_it_is=as_it_is)
-        scope, now = scope_of(chosen_galleries(shop.galleries, list(paths))), int(shop.clock.now().timestamp())
+        chosen = chosen_galleries(shop.galleries, list(paths))
+        refused = [text for gallery in chosen for text in guard(gallery.root, gallery.settings).refusals]
+        scope, now = scope_of(chosen), int(shop.clock.now().timestamp())
     if len(found.failed) < len(found.trials):
         predictions.note(places, found.prediction(scope, now))
     if as_json:
@@ -135,6 +134,8 @@ def _dry_run(
         screen = console()
         for line in as_lines(found):
             screen.print(line, soft_wrap=True)
+    for text in refused:
+        remark(f"A real run would change nothing: {text}")
     for name, why in found.unreadable:
         remark(f"Can't be read: {name}: {why}")
     if found.gone:

@@ -85,15 +85,15 @@ class FakeBackend:
         )
 
     def __init__(self) -> None:
-        self._stand_ins: dict[str, bytes] = {}
+        self._stand_ins: dict[tuple[str, str], bytes] = {}
         self.archived = 0
 
-    def stand_in(self, original: bytes, sha256: str, share: float) -> bytes:
+    def stand_in(self, original: bytes, sha256: str, share: float, vault: str = "") -> bytes:
         from daemon import standin
 
-        if sha256 not in self._stand_ins:
-            self._stand_ins[sha256] = standin.make(original, sha256, share)
-        return self._stand_ins[sha256]
+        if (sha256, vault) not in self._stand_ins:
+            self._stand_ins[sha256, vault] = standin.make(original, sha256, share, vault)
+        return self._stand_ins[sha256, vault]
 
     def rating(self, original: bytes, sidecars: tuple[bytes, ...]) -> Rating:
         return read_rating(original, sidecars)

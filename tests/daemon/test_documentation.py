@@ -101,3 +101,8 @@ def _texts(node: ast.expr) -> set[str]:
             return _texts(body) | _texts(orelse)
         case _:
             return set()
+
+
+def test_the_environment_of_a_backup_check() -> None:
+    code = (ROOT / "daemon" / "backup_check.py").read_text()
+    assert [row[0].strip("`") for row in table("variable | meaning")] == re.findall(r'"(GALLERY_OPTIMIZER_\w+)":', code)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon import eligibility
-from daemon.eligibility import arriving, carried_by_syncthing, obstacle, passed_by, walk
+from daemon.eligibility import arriving, obstacle, passed_by, walk
 from daemon.errors import GalleryGone
 from daemon.ignoring import Rules
 from daemon.reasons import REASONS
@@ -170,17 +170,3 @@ def test_only_what_was_named(tmp_path: Path) -> None:
     assert names(tmp_path / "b.jpg") == ["b.jpg"]
     assert names(tmp_path / "c") == ["d.jpg"]
     assert names(tmp_path / "link") == names(tmp_path / ".hidden") == []
-
-
-def test_a_syncthing_folder_is_told_until_the_vault_is_ignored(tmp_path: Path) -> None:
-    assert not carried_by_syncthing(tmp_path)
-    (tmp_path / ".stfolder").mkdir()
-    assert carried_by_syncthing(tmp_path)
-    (tmp_path / ".stignore").write_text("/.gallery-optimizer\n")
-    assert not carried_by_syncthing(tmp_path)
-
-
-def test_fingerprints_come_with_the_sighting(tmp_path: Path) -> None:
-    (tmp_path / "a.jpg").write_bytes(b"12345")
-    (sighting,) = walk(tmp_path)
-    assert sighting.fingerprint.size_bytes == 5

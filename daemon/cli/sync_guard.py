@@ -1,0 +1,69 @@
+"""`sync-guard`: which sync tools carry the galleries, and what is missing before anything may be archived there."""
+
+import click
+
+from daemon.cli.output import emit, json_option, say
+from daemon.places import Places, is_folder
+
+
+@click.command("sync-guard")
+@click.option("--write-ignore", is_flag=True, help="Write the lines that are missing, so that no vault travels.")
+@json_option
+@click.pass_obj
+def sync_guard(places: Places, write_ignore: bool, as_json: bool) -> None:
+    """Say which sync tools and photo managers the galleries belong to, and what that means.
+
+    Nothing is archived in a gallery that a sync tool carries both ways before its configuration says two_way_sync = "stand-ins travel",
+    and before the tool is told to leave the vault alone. With --write-ignore it is told so: in Syncthing's .stignore, in Nextcloud's
+    .sync-exclude.lst, or by Dropbox's mark on the vault.
+    """
+    from daemon import settings
+    from daemon.errors import SyncRefused
+    from daemon.galleries import all_of
+    from daemon.sync_guard import guard
+    from storage.errors import shown
+
+    galleries = [each for each in all_of(settings.read(places.config_file)) if is_folder(each.root)]
+    written: list[str] = []
+    if write_ignore:
+        for gallery in galleries:
+            for line in guard(gallery.root, gallery.settings).lines:
+                if not line.in_effect:
+                    line.write()
+                    written.append(line.proposal)
+    found = [(gallery, guard(gallery.root, gallery.settings)) for gallery in galleries]
+    if as_json:
+        emit(
+            "sync-guard",
+            written=written,
+            galleries=[
+                {
+                    "path": shown(gallery.root),
+                    "roots": [{"tool": root.tool.value, "folder": shown(root.folder), "marker": root.marker} for root in each.roots],
+                    "both_ways": [shown(root.folder) for root in each.both_ways],
+                    "ignore": [
+                        {"file": shown(line.file), "line": line.line, "in_effect": line.in_effect, "why_not": line.why_not or None}
+                        for line in each.lines
+                    ],
+                    "refused": list(each.refusals),
+                    "notes": list(each.notes),
+                }
+                for gallery, each in found
+            ],
+        )
+    else:
+        for proposal in written:
+            say(f"Written: {proposal}.")
+        for gallery, each in found:
+            say(f"{shown(gallery.root)}: " + ("may be worked on." if not each.refusals else "nothing is written here."))
+            if not each.roots:
+                say("  no sync tool and no photo manager was recognised around it or in it")
+            for root in each.roots:
+                say(f"  {root.tool.value}: {shown(root.folder / root.marker)}")
+            for line in each.lines:
+                if line.in_effect:
+                    say(f"  the vault stays here: {line.proposal}")
+            for text in (*each.refusals, *each.notes):
+                say(f"  - {text}")
+    if any(each.refusals for _, each in found):
+        raise SyncRefused("not everything is set up; see above.")

@@ -1,0 +1,124 @@
+"""What a sync tool or another program around a gallery means for it: refused, to be confirmed first, or only to be known.
+
+Where a gallery syncs both ways, its stand-ins travel to the other devices and take the photos' place there, so that the archive becomes the
+only full copy. Nothing is written before the user has said that he knows, and before the vault is kept from travelling; no original goes
+before its archive is in a backup, or the user has said that one copy is enough.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from daemon.errors import SyncRefused
+from daemon.galleries import Gallery
+from daemon.keys import TWO_WAY
+from daemon.settings import GallerySettings
+from daemon.sync_ignores import IgnoreLine, ignore_line
+from daemon.sync_roots import CARRIERS, MOST_FOLDERS, OWNERS, SyncRoot, Tool, sync_roots
+from daemon.syncthing import receives_only
+from storage.errors import shown
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What was found around one gallery, and what follows."""
+
+    roots: tuple[SyncRoot, ...]
+    both_ways: tuple[SyncRoot, ...]
+    """Those of `roots` that carry changes from here to other devices."""
+    lines: tuple[IgnoreLine, ...]
+    """By which the vault is kept from travelling; in effect or not."""
+    refusals: tuple[str, ...]
+    """Sentences that say why nothing may be written here, and what to do."""
+    notes: tuple[str, ...]
+    """What is good to know, and stops nothing."""
+
+    def carrier(self, path: Path) -> SyncRoot | None:
+        """Who carries what is written at a path to other devices."""
+        return next((each for each in self.both_ways if each.carries(path)), None)
+
+
+def guard(root: Path, settings: GallerySettings, most_folders: int = MOST_FOLDERS) -> Guard:
+    """Look at a gallery's folder, its links resolved, and at those around it and in it. Names only; nothing is written."""
+    roots = sync_roots(root, most_folders)
+    carriers = [each for each in roots if each.tool in CARRIERS]
+    both_ways = tuple(each for each in carriers if not (each.tool is Tool.SYNCTHING and receives_only(each.folder)))
+    lines = tuple(line for line in (ignore_line(each, root) for each in carriers) if line is not None)
+    refusals = [_not_ours(root, each) for each in roots if each.tool in OWNERS][:1]
+    if not refusals:
+        refusals += _unconfirmed(root, settings, both_ways)
+        refusals += [
+            f"{line.root.tool} would carry the vault of {shown(root)} away, too: {line.proposal} is missing ({line.why_not}). "
+            '"gallery-optimizer sync-guard --write-ignore" writes it.'
+            for line in lines
+            if not line.in_effect
+        ]
+    return Guard(roots, both_ways, lines, tuple(refusals), tuple(_notes(root, settings, roots, both_ways)))
+
+
+def check_sync(gallery: Gallery) -> Guard:
+    """The guard of a gallery that is about to be worked on. Raises SyncRefused where nothing may be written."""
+    found = guard(gallery.root, gallery.settings)
+    if found.refusals:
+        raise SyncRefused("\n".join(found.refusals) + "\nNothing was changed.")
+    return found
+
+
+def _not_ours(root: Path, owner: SyncRoot) -> str:
+    where = f"{shown(root)} " + ("contains" if owner.folder.is_relative_to(root) and owner.folder != root else "lies in")
+    if owner.tool is Tool.IMMICH:
+        return (
+            f"{where} a folder that Immich manages ({shown(owner.folder / owner.marker)}): its database knows every file's checksum, and "
+            "takes a changed one for damaged. Keep the photos in a folder of your own and give that to Immich as an external library."
+        )
+    return (
+        f"{where} the data directory of a Nextcloud server ({shown(owner.folder / owner.marker)}): its database knows every file's size "
+        "and checksum, and would hand out wrong ones. Keep the photos in a folder of your own and give that to Nextcloud as local external "
+        "storage."
+    )
+
+
+def _unconfirmed(root: Path, settings: GallerySettings, both_ways: tuple[SyncRoot, ...]) -> list[str]:
+    if not both_ways:
+        return []
+    tools = _names(both_ways)
+    found = []
+    if not settings.two_way_sync:
+        found.append(
+            f"{tools} carries {_what(root, both_ways)} to other devices: the stand-ins would travel there and take the photos' place, and "
+            f'the archive would be the only full copy. If that is meant so, write two_way_sync = "{TWO_WAY}" for this gallery.'
+        )
+    if settings.stand_in == "none":
+        found.append(
+            f"{tools} carries {_what(root, both_ways)} to other devices: every archived photo would be deleted there, too, with "
+            'stand_in = "none". Write stand_in = "preview".'
+        )
+    return found
+
+
+def _notes(root: Path, settings: GallerySettings, roots: tuple[SyncRoot, ...], both_ways: tuple[SyncRoot, ...]) -> list[str]:
+    found = []
+    if both_ways and settings.two_way_sync and not settings.backup_check and not settings.one_copy:
+        found.append(
+            f"{_names(both_ways)} carries {_what(root, both_ways)}, so no original is purged before its archive is in a backup: "
+            "name a backup_check, or write one_copy = true."
+        )
+    receiving = [each for each in roots if each.tool is Tool.SYNCTHING and each not in both_ways]
+    found += [f"{shown(each.folder)} is a receive-only folder of Syncthing: stand-ins stay here, photos there." for each in receiving]
+    found += [
+        f"digiKam keeps its database in {shown(each.folder)}: albums, tags and captions stay with a stand-in, which has the photo's name; "
+        "face regions, counted in pixels, fit again after a restore."
+        for each in roots
+        if each.tool is Tool.DIGIKAM
+    ]
+    return found
+
+
+def _what(root: Path, roots: tuple[SyncRoot, ...]) -> str:
+    """All of the gallery, or those parts of it that are carried."""
+    if any(each.carries(root) for each in roots):
+        return shown(root)
+    return " and ".join(shown(each.folder) for each in roots)
+
+
+def _names(roots: tuple[SyncRoot, ...]) -> str:
+    return " and ".join(dict.fromkeys(each.tool.value for each in roots))
