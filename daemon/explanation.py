@@ -74,9 +74,12 @@ def explain(gallery: Gallery, row: PhotoRow | None, path: Path, catalog: Catalog
         lines.append(f"It was put here because its stand-in, {shown(row.came_from)}, had been edited or renamed.")
     lines += related
     lines.append(f"Original: {amount(row.size_bytes)}" + (f", SHA-256 {row.sha256}." if row.sha256 else "."))
-    damage = "" if catalog is None or not row.has_archive else catalog.damage(gallery.key, row.sha256 or "")
+    damage, original_damage = ("", "") if catalog is None else catalog.damage(gallery.key, row.sha256 or "")
+    damage, original_damage = damage if row.has_archive else "", original_damage if row.state is State.RETIRED else ""
     if damage:
         lines.append(f"Its archive is damaged, by the last `verify`: {damage}. Take that one file out of your backup.")
+    if original_damage:
+        lines.append(f"Its set-aside original is damaged, by the last `verify`: {original_damage}.")
     if row.has_archive:
         lines += _archive_lines(gallery, row)
     elif row.replaced:
@@ -100,6 +103,7 @@ def explain(gallery: Gallery, row: PhotoRow | None, path: Path, catalog: Catalog
         "importance": row.importance,
         "wish": wish,
         "damage": damage or None,
+        "original_damage": original_damage or None,
         "model": row.model,
         "score_whole": row.score_whole,
         "score_worst_tile": row.score_worst_tile,

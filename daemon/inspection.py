@@ -2,6 +2,7 @@
 
 import logging
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,20 +76,28 @@ def verify(shop: Workshop, progress: Progress, subset: float = 1.0) -> Inspectio
                 trouble = ""  # a run that is at work has just changed it
             progress.done(path.name, trouble or "good")
             archives += 1
-            _note(shop, gallery, digest, trouble)
+            _note(shop, Catalog.inspected, gallery, digest, trouble)
             if trouble:
                 safe = [row for row in mine if _original_is_there(gallery, row)]
                 damages.append(_damage(gallery, path, mine, trouble, bool(safe)))
                 mendable += [(gallery, row) for row in safe if row.state is State.RETIRED][:1]
+        compared = dict[str, str]()
         for row in every:
             if row.state is State.RETIRED:
                 originals += 1
                 aside = gallery.vault.aside_path(row.location, row.sha256 or "")
                 trouble = _original_trouble(aside, row.sha256)
-                if trouble and _is_still(shop, row):
+                if trouble and not _is_still(shop, row):
+                    continue  # a run that is at work has just moved it
+                compared[row.sha256 or ""] = trouble or compared.get(row.sha256 or "", "")
+                if trouble:
                     damages.append(_damage(gallery, aside, [row], trouble, False))
-                elif not trouble and row.replaced and _has_decayed(row):
+                elif row.replaced and _has_decayed(row):
                     damages.append(_damage(gallery, row.location, [row], "its bytes are not the ones that were proven", True))
+        known = shop.catalog.inspections(gallery.key)
+        for digest, trouble in compared.items():
+            if trouble or digest in known:
+                _note(shop, Catalog.compared, gallery, digest, trouble)
     progress.close()
     return Inspection(archives, originals, tuple(damages), tuple(passed_by), tuple(mendable))
 
@@ -134,13 +143,13 @@ def _is_still(shop: Workshop, row: PhotoRow) -> bool:
     return (now.state, now.archive_sha256, now.superseded_at) == (row.state, row.archive_sha256, row.superseded_at)
 
 
-def _note(shop: Workshop, gallery: Gallery, digest: str, trouble: str) -> None:
-    """In the catalogue, where that can be written; a damaged archive is called damaged there until it was mended."""
+def _note(shop: Workshop, method: Callable[[Catalog, bytes, str, str], None], gallery: Gallery, digest: str, trouble: str) -> None:
+    """In the catalogue, where that can be written; what is damaged is called so there until it was mended."""
     if not shop.places.catalog_file.exists():
         return
     try:
         with Catalog(shop.places.catalog_file, lambda: shop.clock.now().timestamp()) as catalog:
-            catalog.inspected(gallery.key, digest, trouble)
+            method(catalog, gallery.key, digest, trouble)
     except StorageError as error:
         _log.warning("not noted: %s", error)
 

@@ -62,6 +62,10 @@ class Status:
         parts += ["", *_savings(totals)]
         if totals.trash:
             parts.append(f"In the trash: {photos(totals.trash)} that were deleted")
+        if totals.damaged_archives or totals.damaged_originals:
+            found = ((totals.damaged_archives, "archive", ""), (totals.damaged_originals, "original", " in grace"))
+            what = [f"{count} {name}{'s' * (count > 1)}{where}" for count, name, where in found if count]
+            parts.append(f"DAMAGED, by the last verify: {' and '.join(what)}; `verify` names them")
         if totals.by_lane:
             parts.append("By lane: " + ", ".join(f"{lane} {count}" for lane, count in totals.by_lane.items()))
         if totals.scores.by_points:
@@ -164,6 +168,7 @@ def _totals_as_json(totals: Totals) -> dict[str, Any]:
         },
         "restored": _share_as_json(totals.restored),
         "trash": totals.trash,
+        "damaged": {"archives": totals.damaged_archives, "originals": totals.damaged_originals},
         "scores": scores_as_json(totals.scores),
     }
 

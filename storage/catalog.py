@@ -199,6 +199,10 @@ class Catalog(Ledger):
             }
             if archive_name is None:
                 values |= {"stand_in_sha256": proof.archive_sha256, "stand_in_bytes": proof.archive_bytes}
+            self._connection.execute(
+                "UPDATE inspections SET damage = '', original_damage = '' WHERE gallery = ? AND sha256 = ?",
+                (row.gallery, proof.original_sha256),
+            )
             return self._move(photo_id, State.COMMITTED, values)
 
     def retiring(self, photo_id: int, stand_in_sha256: str | None, stand_in_bytes: int) -> PhotoRow:

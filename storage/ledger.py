@@ -190,9 +190,25 @@ class Ledger:
         """The archive of this original was read again just now; `damage` says what was wrong with it."""
         with self._transaction():
             self._connection.execute(
-                "INSERT OR REPLACE INTO inspections (gallery, sha256, inspected_at, damage) VALUES (?, ?, ?, ?)",
+                "INSERT INTO inspections (gallery, sha256, inspected_at, damage) VALUES (?, ?, ?, ?) "
+                "ON CONFLICT DO UPDATE SET inspected_at = excluded.inspected_at, damage = excluded.damage",
                 (gallery, sha256, self._now(), damage),
             )
+
+    def compared(self, gallery: bytes, sha256: str, damage: str = "") -> None:
+        """A set-aside original was read again just now; `damage` says what was wrong with it."""
+        with self._transaction():
+            if damage:
+                self._connection.execute(
+                    "INSERT INTO inspections (gallery, sha256, inspected_at, original_damage) VALUES (?, ?, 0, ?) "
+                    "ON CONFLICT DO UPDATE SET original_damage = excluded.original_damage",
+                    (gallery, sha256, damage),
+                )
+            else:
+                self._connection.execute(
+                    "UPDATE inspections SET original_damage = '' WHERE gallery = ? AND sha256 = ? AND original_damage <> ''",
+                    (gallery, sha256),
+                )
 
     def inspections(self, gallery: bytes) -> dict[str, tuple[int, str]]:
         """By the original's digest: when its archive was last read, and what was wrong with it then."""
@@ -200,12 +216,13 @@ class Ledger:
             cursor = self._connection.execute("SELECT sha256, inspected_at, damage FROM inspections WHERE gallery = ?", (gallery,))
             return {sha256: (at, damage) for sha256, at, damage in cursor}
 
-    def damage(self, gallery: bytes, sha256: str) -> str:
-        """What was wrong with the archive of this original when it was last read; empty where nothing was, or it was never read."""
+    def damage(self, gallery: bytes, sha256: str) -> tuple[str, str]:
+        """What was wrong with the archive of this original, and with the set-aside original, when they were last read; empty where nothing
+        was, or they were never read."""
         with translated_sqlite(self.path):
-            query = "SELECT damage FROM inspections WHERE gallery = ? AND sha256 = ?"
+            query = "SELECT damage, original_damage FROM inspections WHERE gallery = ? AND sha256 = ?"
             found = self._connection.execute(query, (gallery, sha256)).fetchone()
-        return "" if found is None else str(found[0])
+        return ("", "") if found is None else (str(found[0]), str(found[1]))
 
     # Runs, for the history.
 

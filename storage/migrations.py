@@ -196,3 +196,10 @@ def m008_stand_ins_that_were_deleted(db: Database) -> None:
 def m009_how_large_a_copy_will_be(db: Database) -> None:
     db.execute("ALTER TABLE photos ADD COLUMN copy_bytes INTEGER")
     db.execute("PRAGMA user_version = 9")
+
+
+@migrations()
+def m010_originals_that_were_compared(db: Database) -> None:
+    db.execute("ALTER TABLE inspections ADD COLUMN original_damage TEXT NOT NULL DEFAULT ''")
+    db.execute("CREATE INDEX inspections_damaged ON inspections (gallery) WHERE damage <> '' OR original_damage <> ''")
+    db.execute("PRAGMA user_version = 10")

@@ -37,6 +37,16 @@ SELECT COUNT(*) FROM photos INDEXED BY photos_missed
 WHERE missed_at IS NOT NULL AND superseded_at IS NULL AND (?1 IS NULL OR gallery = ?1)
 """
 
+# Of what is still there: an archive that was thrown away, or an original that was given back, is no damage any longer.
+_DAMAGE = """
+SELECT IFNULL(SUM(damage <> '' AND EXISTS (
+           SELECT 1 FROM photos WHERE gallery = each.gallery AND sha256 = each.sha256 AND archive_sha256 IS NOT NULL)), 0),
+       IFNULL(SUM(original_damage <> '' AND EXISTS (
+           SELECT 1 FROM photos WHERE gallery = each.gallery AND sha256 = each.sha256 AND state = 'retired')), 0)
+FROM inspections AS each INDEXED BY inspections_damaged
+WHERE (damage <> '' OR original_damage <> '') AND (?1 IS NULL OR gallery = ?1)
+"""
+
 _ARCHIVED = frozenset({State.COMMITTED, State.RETIRED, State.PURGED, State.RESTORED})
 _TOLD_WHY = frozenset({State.LEFT, State.FAILED})
 
@@ -50,6 +60,7 @@ def totals(connection: sqlite3.Connection, gallery: bytes | None, graces_s: Mapp
         dates = [_due(graces_s.get(key), *found) for key, *found in connection.execute(_DATES, (gallery,))]
         scores = connection.execute(_SCORES, (gallery,)).fetchall()
         trash = connection.execute(_TRASH, (gallery,)).fetchone()[0]
+        damaged_archives, damaged_originals = connection.execute(_DAMAGE, (gallery,)).fetchone()
     finally:
         connection.execute("ROLLBACK")
     by_state = dict.fromkeys(State, 0)
@@ -87,6 +98,8 @@ def totals(connection: sqlite3.Connection, gallery: bytes | None, graces_s: Mapp
         purged=share(State.PURGED),
         restored=share(State.RESTORED),
         trash=trash,
+        damaged_archives=damaged_archives,
+        damaged_originals=damaged_originals,
         scores=Scores(
             MappingProxyType({points: count for points, count, *_ in scores}),
             min((whole for _, _, whole, _ in scores), default=None),

@@ -81,6 +81,29 @@ def test_without_an_original_it_is_noted_and_told(home: Home, photo: Photo, run:
     assert "Its archive is damaged" in run("explain", str(home.root / "a.jpg")).stdout
 
 
+def test_status_and_explain_show_what_was_found(home: Home, photo: Photo, run: Callable[..., Result]) -> None:
+    home.configure()
+    (home.root / "a.jpg").write_bytes(photo())
+    (home.root / "b.jpg").write_bytes(photo(1))
+    home.optimize()
+    assert "DAMAGED" not in run("status").stdout
+    asides = sorted((home.root / ".gallery-optimizer/originals").iterdir())
+    good = asides[0].read_bytes()
+    flip(asides[0])
+    assert run("verify").exit_code == ExitCode.DAMAGE
+    assert "DAMAGED, by the last verify: 1 original in grace;" in run("status").stdout
+    assert json.loads(run("status", "--json").stdout)["damaged"] == {"archives": 0, "originals": 1}
+    name = "a.jpg" if good == photo() else "b.jpg"
+    assert "Its set-aside original is damaged" in run("explain", str(home.root / name)).stdout
+    asides[0].write_bytes(good)
+    for archive in archives(home):
+        flip(archive)
+    assert run("verify", "--no-repair").exit_code == ExitCode.DAMAGE
+    assert "DAMAGED, by the last verify: 2 archives;" in run("status").stdout
+    assert run("verify").exit_code == ExitCode.DONE  # both were archived anew from their originals
+    assert "DAMAGED" not in run("status").stdout
+
+
 def test_a_subset_takes_those_that_waited_longest(home: Home, photo: Photo, run: Callable[..., Result]) -> None:
     for seed in range(5):
         (home.root / f"{seed}.jpg").write_bytes(photo(seed))
