@@ -55,3 +55,10 @@ def zero(*layers: nn.Conv2d) -> None:
             layer.weight.zero_()
             if layer.bias is not None:
                 layer.bias.zero_()
+
+
+def exactly(layer: nn.Module, x: Tensor) -> Tensor:
+    """The layer in float32 also where a training multiplies in bfloat16: amplitudes pass through it, and eight bits of them are too few."""
+    with torch.autocast(x.device.type, enabled=False):
+        out: Tensor = layer(x.float())
+        return out

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from codec.network.blocks import Block, QualityTable, zero
+from codec.network.blocks import Block, QualityTable, exactly, zero
 from codec.network.constants import CELL, HYPER, LATENTS
 
 _HIDDEN = 128
@@ -24,7 +24,7 @@ class HyperEncoder(nn.Module):
 
     def forward(self, y: Tensor) -> Tensor:
         z: Tensor = self.net(torch.asinh(y))
-        return z
+        return z.float()
 
 
 class Means(nn.Module):
@@ -47,13 +47,12 @@ class Means(nn.Module):
     def hidden(self, z: Tensor, quality: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """z (B, HYPER, h, w) -> hidden (B, 128, 4h, 4w), steps in 0.5..2 and first means, both (B, LATENTS, 4h, 4w)."""
         hidden = self.up(z) * torch.exp(self.told_hidden(quality))
-        return hidden, torch.exp(0.7 * torch.tanh(self.step(hidden))), self.first(hidden)
+        return hidden, torch.exp(0.7 * torch.tanh(self.step(hidden).float())), exactly(self.first[1], self.first[0](hidden))
 
     def refine(self, hidden: Tensor, first_means: Tensor, first_part: Tensor, quality: Tensor) -> Tensor:
         """Means of the second part; `first_part` (B, LATENTS, h, w) holds the decoded first part in steps, 0 elsewhere."""
         joined = self.second_in(torch.cat([hidden, torch.asinh(first_part)], 1)) * torch.exp(self.told_second(quality))
-        means: Tensor = first_means + self.second(joined)
-        return means
+        return first_means + exactly(self.second[2], self.second[1](self.second[0](joined)))
 
 
 class Scales(nn.Module):
@@ -75,7 +74,7 @@ class Scales(nn.Module):
 
     def first(self, z: Tensor, quality: Tensor) -> Tensor:
         """(B, LATENTS, 4h, 4w) of every latent, before neighbours are known."""
-        scales: Tensor = F.pixel_shuffle(self.row(z), CELL) + self.base(quality)
+        scales: Tensor = F.pixel_shuffle(exactly(self.row, z), CELL) + self.base(quality)
         return scales
 
     def second(self, first: Tensor, first_symbols: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from codec.network.blocks import SLOPE, Block, QualityTable, zero
+from codec.network.blocks import SLOPE, Block, QualityTable, exactly, zero
 from codec.network.constants import LATENTS, PATCH
 
 SCALE = 30.0
@@ -55,12 +55,11 @@ class Analysis(nn.Module):
     def features(self, rgb: Tensor) -> tuple[Tensor, Tensor]:
         """What does not depend on the quality, nearly all of the work: (B, LATENTS, H/16, W/16) and (B, 256, H/16, W/16)."""
         patches = F.pixel_unshuffle(rgb - GREY, PATCH)  # (B, 768, H/16, W/16)
-        return self.linear(patches), self.trunk(self.embed(patches))
+        return exactly(self.linear, patches), self.trunk(self.embed(patches))
 
     def finish(self, linear: Tensor, trunk: Tensor, quality: Tensor) -> Tensor:
         """The latents at a quality, from `features`."""
-        y: Tensor = linear + self.head(trunk * torch.exp(self.told(quality)))
-        return y
+        return linear + exactly(self.head, trunk * torch.exp(self.told(quality)))
 
 
 class Synthesis(nn.Module):
@@ -95,9 +94,11 @@ class Synthesis(nn.Module):
                 self.content.weight.copy_(_components_back(components))
 
     def forward(self, y: Tensor, quality: Tensor) -> Tensor:
-        fine = F.pixel_shuffle(self.content(y), 4)  # (B, 48, H/4, W/4)
+        fine = F.pixel_shuffle(exactly(self.content, y), 4)  # (B, 48, H/4, W/4)
         body = self.body(y * 0.1) * torch.exp(self.told(quality))
-        scale, shift, gate = self.adapt(F.leaky_relu(F.pixel_shuffle(self.condition(body), 4), SLOPE)).chunk(3, 1)
-        fine = fine + gate * self.mix2(F.leaky_relu(self.mix_dw(self.mix1(fine * 8 * (1 + scale) + shift)), SLOPE))
+        told = F.leaky_relu(F.pixel_shuffle(self.condition(body), 4), SLOPE)
+        scale, shift, gate = exactly(self.adapt, told).chunk(3, 1)
+        mixed = exactly(self.mix1, fine * 8 * (1 + scale) + shift)
+        fine = fine + gate * exactly(self.mix2, F.leaky_relu(exactly(self.mix_dw, mixed), SLOPE))
         fine = fine + self.near2(F.leaky_relu(self.near_dw(self.near1(fine * 8)), SLOPE)) * 0.125
-        return F.pixel_shuffle(self.out(fine), 4) + GREY
+        return F.pixel_shuffle(exactly(self.out, fine), 4) + GREY

@@ -18,14 +18,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from codec.model import model_from
 from codec.network.constants import ANCHORS
 from codec.network.network import Network
 from codec.training import together
 from codec.training.data import Crop, batches, load_packs, patch_components
 from codec.training.loss import Loss
+from codec.training.thaw import thawed
 from codec.training.together import Alone
 
 log = logging.getLogger("codec.training")
@@ -33,10 +36,22 @@ log = logging.getLogger("codec.training")
 SAVE_EVERY_S = 300
 EMA = 0.999
 WARM_UP_STEPS = 200
-CLIP = 1.0
+SPIKE = 2.0
+"""A gradient this many times as long as they mostly are is cut to that length."""
+CONTENT_PACE = 0.1
+"""Of a latent of size 1, see `paces`."""
+PIXEL_PACES = {
+    "analysis.embed.weight": 0.3,
+    "synthesis.out.weight": 0.05,
+    "synthesis.out.bias": 0.2,
+    "synthesis.content.bias": 0.2,
+    "synthesis.mix1.weight": 0.25,
+}
+"""Layers that see all pixels of a patch with one sign: a brightness that is a little off moves all their weights together."""
 SHOWN = 24
 """Held-out crops that the log's figures are of."""
 _JITTERED_SHARE, _JITTER = 0.2, 1.0
+_CROPS_TO_THAW = 64
 
 
 @dataclass
@@ -84,13 +99,40 @@ def start(device: torch.device, rate: float, network: Network) -> Run:
 
 
 def first_network(crops: list[Crop], warm: Path | None) -> Network:
-    """What a run begins with: the transform codec of the crops' principal components, or weights (a state dict of the same shapes)."""
+    """What a run begins with: the transform codec of the crops' principal components, or a weight file."""
     if warm is None:
         log.info("taking the principal components of patches")
         return Network(*patch_components(crops))
-    network = Network()
-    network.load_state_dict(torch.load(warm, weights_only=True))
+    network, seen = Network(), np.random.default_rng(0).choice(len(crops), min(_CROPS_TO_THAW, len(crops)), replace=False)
+    network.load_state_dict(thawed(model_from(warm.read_bytes()), as_floats([crops[number] for number in seen])))
     return network
+
+
+def as_floats(crops: list[Crop], size: int = 192) -> Tensor:
+    """The middle of crops as (B, 3, size, size) in 0..1."""
+    low = (crops[0].shape[0] - size) // 2
+    return torch.stack([torch.from_numpy(c[low : low + size, low : low + size].copy()) for c in crops]).permute(0, 3, 1, 2).float().div(255)
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """Where the networks multiply: in bfloat16, but for what passes amplitudes on (`codec.network.blocks.exactly`), or as they are."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+
+
+def faster_precision(network: Network, crops: Tensor, device: torch.device) -> str:
+    """'bfloat16' where a probe finds a pass there and back faster in it; some processors emulate it and take ten times as long."""
+    seconds = {}
+    for precision in ("float32", "bfloat16"):
+        for _ in range(2):  # the first of each pays for its set-up
+            begun = time.monotonic()
+            with autocast(device, precision):
+                out = network(crops, torch.full((len(crops), 1, 1), 5.0, device=device))
+            (out.decoded.float().mean() + out.bits_y.mean()).backward()
+            if device.type == "cuda":
+                torch.cuda.synchronize()
+            seconds[precision] = time.monotonic() - begun
+    network.zero_grad()
+    return min(seconds, key=lambda precision: seconds[precision])
 
 
 def ahead(source: Iterator[Tensor], depth: int = 4) -> Iterator[Tensor]:
@@ -104,6 +146,29 @@ def ahead(source: Iterator[Tensor], depth: int = 4) -> Iterator[Tensor]:
     threading.Thread(target=fill, daemon=True).start()
     while True:
         yield made.get()
+
+
+@torch.no_grad()
+def paces(network: Network, crops: Tensor) -> dict[str, Tensor]:
+    """Parameter name -> what its moves are multiplied with, where that is not 1.
+
+    Adam moves each weight by about its rate, whatever the layer's input is. A latent that reaches 137, the mean of a patch, then moves
+    pixels by ten levels a step, and weights of latents that are mostly 0 walk at random. So columns of the content layer move as far as
+    their latents on `crops` are small. The same in every process of a team, and in every resumed run to the last digits of its weights.
+    """
+    y = network.analysis(crops, torch.full((len(crops), 1, 1), (ANCHORS - 1) / 2, device=crops.device))
+    sizes = y.square().mean((0, 2, 3)).sqrt()
+    slow = {name: torch.tensor(pace, device=crops.device) for name, pace in PIXEL_PACES.items()}
+    return slow | {"synthesis.content.weight": (CONTENT_PACE / sizes.clamp_min(0.5)).view(1, -1, 1, 1)}
+
+
+@torch.no_grad()
+def move(run: Run, pace: dict[str, Tensor]) -> None:
+    """One step of the optimiser, at the parameters' own paces."""
+    own = {name: (parameter, parameter.detach().clone()) for name, parameter in run.network.named_parameters() if name in pace}
+    run.optimiser.step()
+    for name, (parameter, before) in own.items():
+        parameter.copy_(torch.lerp(before, parameter, pace[name]))
 
 
 def draw_quality(count: int, rng: random.Random) -> Tensor:
@@ -121,11 +186,12 @@ def cells(quality: Tensor, side: int, rng: random.Random) -> Tensor:
 
 
 @torch.no_grad()
-def held_out(network: Network, averaged: dict[str, Tensor], crops: Tensor, loss: Loss) -> dict[str, float]:
-    """Mean loss and figures of the averaged weights, hard-rounded, over three qualities of the range that pays."""
+def held_out(network: Network, averaged: dict[str, Tensor], crops: Tensor) -> dict[str, float]:
+    """Mean loss and figures of the averaged weights, hard-rounded, over three qualities of the range that pays. The slopes of the score are
+    those that a loss begins with: by those of the run, which follow what it reaches, a better network could show a higher loss."""
     own = {k: v.detach().clone() for k, v in network.state_dict().items()}
     network.load_state_dict(averaged)
-    judge, total, parts = Loss(list(loss.means)), 0.0, []
+    judge, total, parts = Loss(), 0.0, []
     for level in (3.0, 5.0, 7.0):
         quality = torch.full((len(crops),), level, device=crops.device)
         value, figures = judge(crops, quality, network(crops, quality.view(-1, 1, 1), hard=True))
@@ -144,18 +210,27 @@ def train(
     if leads:
         threads = f"{team.count} processes" if team.count > 1 else f"{torch.get_num_threads()} threads"
         log.info("%d crops to train on, %d held out, on %s with %s", len(crops), len(held), device, threads)
-    shown = torch.stack([torch.from_numpy(c[32:224, 32:224].copy()) for c in held[:SHOWN]]).permute(0, 3, 1, 2).float().div(255).to(device)
+    shown = as_floats(held[:SHOWN]).to(device)
     seed = run.step * 64 + team.rank
     rng, loss = random.Random(seed), Loss(run.score_means)
     source = ahead(batches(crops, options.batch, options.crop, seed=seed + 1))
     begun, since, noted, first_step = time.monotonic(), time.monotonic(), time.monotonic(), run.step
+    precision = options.precision
+    if precision == "auto":
+        precision = faster_precision(run.network, next(source).to(device, memory_format=torch.channels_last), device)
+    if leads:
+        log.info("multiplying in %s", precision)
+        note(run, shown, loss)
     sums: dict[str, float] = {}
     count, skipped, before = 0, 0, run.seconds
-    spent = 0.0
+    spent, usual = 0.0, None
+    pace = paces(run.network, shown)
     while spent < options.minutes * 60 and run.step - first_step < options.steps:
         rgb = next(source).to(device, memory_format=torch.channels_last)
         quality = draw_quality(len(rgb), rng).to(device)
-        value, figures = loss(rgb, quality, run.network(rgb, cells(quality, options.crop // 64, rng).to(device)))
+        with autocast(device, precision):
+            out = run.network(rgb, cells(quality, options.crop // 64, rng).to(device))
+        value, figures = loss(rgb, quality, out)
         run.optimiser.zero_grad()
         value.backward()  # type: ignore[no-untyped-call]
         (spent,) = team.agree(run.network.parameters(), [time.monotonic() - begun])
@@ -163,11 +238,13 @@ def train(
         fall = 0.5 * (1 + math.cos(math.pi * min(1.0, spent / (options.minutes * 60)))) if options.decay else 1.0
         for group in run.optimiser.param_groups:
             group["lr"] = options.rate * warm * fall
-        norm = torch.nn.utils.clip_grad_norm_(run.network.parameters(), CLIP)
+        norm = torch.nn.utils.get_total_norm([p.grad for p in run.network.parameters() if p.grad is not None])
         if not bool(torch.isfinite(norm)):
             skipped += 1
             continue
-        run.optimiser.step()
+        usual = float(norm) if usual is None else min(usual + 0.02 * (float(norm) - usual), 1.02 * usual)
+        torch.nn.utils.clip_grads_with_norm_(run.network.parameters(), SPIKE * usual, norm)
+        move(run, pace)
         with torch.no_grad():
             for name, tensor in run.network.state_dict().items():
                 run.averaged[name].lerp_(tensor, 1 - min(EMA, (1 + run.step) / (10 + run.step)))
@@ -178,13 +255,13 @@ def train(
         if not leads:
             continue
         if time.monotonic() - noted > 60:
-            pace = count * rgb[:, 0].numel() * team.count / (time.monotonic() - noted) / 1e6
+            megapixels = count * rgb[:, 0].numel() * team.count / (time.monotonic() - noted) / 1e6
             log.info(
                 "step %d  %.0f Mpx  %s  %.2f Mpx/s  skipped %d",
                 run.step,
                 run.pixels / 1e6,
                 _text({k: v / count for k, v in sums.items()}),
-                pace,
+                megapixels,
                 skipped,
             )
             noted, sums, count = time.monotonic(), {}, 0
@@ -199,7 +276,7 @@ def train(
 
 def note(run: Run, shown: Tensor, loss: Loss) -> None:
     """Log the held-out figures and keep them in the run's history."""
-    figures = held_out(run.network, run.averaged, shown, loss)
+    figures = held_out(run.network, run.averaged, shown)
     run.history.append({"step": run.step, "pixels": run.pixels, **figures})
     log.info("held out at step %d: %s", run.step, _text(figures))
     log.info("means of the score sum: %s", json.dumps([round(m, 2) for m in loss.means]))
@@ -215,7 +292,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, required=True, nargs="+", help="tars of square RGB crops of 256 pixels")
     parser.add_argument("--out", type=Path, default=Path("checkpoints/main.pt"), help="checkpoint to write, and to resume from")
     parser.add_argument("--from", dest="origin", type=Path, help="with --decay: the checkpoint to branch off")
-    parser.add_argument("--warm-start", type=Path, help="weights to begin with in place of principal components")
+    parser.add_argument("--warm-start", type=Path, help="a weight file to begin with in place of principal components")
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--steps", type=float, default=math.inf, help="stop after so many, for a rehearsal")
     parser.add_argument("--resume", action="store_true")
@@ -225,6 +302,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--processes", type=int, default=1, help="of one thread each; on a processor two do twice what two threads do")
     parser.add_argument("--crop", type=int, default=192, help="pixels along a side, a multiple of 64")
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto", help="auto: what a probe finds faster")
     options = parser.parse_args(arguments)
     if options.decay and (options.origin is None or options.origin.resolve() == options.out.resolve()):
         parser.error("--decay needs the checkpoint to branch off (--from) and another one to write (--out)")

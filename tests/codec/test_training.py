@@ -16,13 +16,13 @@ from PIL import Image
 
 from codec import ssimulacra2
 from codec.errors import Corrupt
-from codec.model import model_from
+from codec.model import load_model, model_from, weight_file
 from codec.network.constants import ANCHORS, LATENTS, TOP_QUALITY
 from codec.network.network import Forward, Network
+from codec.network.transforms import CONDITION
 from codec.neural import Analysed, decode_pixels
 from codec.quality import psnr
-from codec.training import blur as blurring
-from codec.training import data, export, loss, together, train
+from codec.training import data, export, loss, metric, thaw, together, train
 
 PHOTOS, CROPS_A_PHOTO = 8, 2
 
@@ -102,7 +102,7 @@ def test_a_run_is_kept_resumed_and_branched_off(run_main: Callable[..., None], t
     run_main("--out", main, "--steps", 3)
     first = state_of(main)
     assert (first["step"], first["pixels"]) == (3, 3 * 2 * 64 * 64)
-    assert [entry["step"] for entry in first["history"]] == [3]
+    assert [entry["step"] for entry in first["history"]] == [0, 3]
     assert np.isfinite(list(first["history"][0].values())).all()
     assert all(bool(torch.isfinite(tensor).all()) for tensor in first["network"].values())
     moved = [name for name, tensor in first["network"].items() if not torch.equal(tensor, first["averaged"][name])]
@@ -110,7 +110,7 @@ def test_a_run_is_kept_resumed_and_branched_off(run_main: Callable[..., None], t
 
     run_main("--out", main, "--steps", 2, "--resume")
     second = state_of(main)
-    assert (second["step"], second["pixels"], len(second["history"])) == (5, 5 * 2 * 64 * 64, 2)
+    assert (second["step"], second["pixels"], len(second["history"])) == (5, 5 * 2 * 64 * 64, 4)
     assert second["seconds"] > first["seconds"]
 
     before = digest(main)
@@ -144,10 +144,62 @@ def test_a_branch_never_writes_over_what_it_comes_from(run_main: Callable[..., N
         run_main(*arguments)
 
 
-def test_weights_can_be_warm(tmp_path: Path, untrained: Network) -> None:
-    torch.save(untrained.state_dict(), tmp_path / "warm.pt")
-    begun = train.first_network([], tmp_path / "warm.pt").state_dict()
-    assert all(torch.equal(tensor, begun[name]) for name, tensor in untrained.state_dict().items())
+def test_a_run_begins_where_a_released_model_stands(tmp_path: Path, crops: list[data.Crop]) -> None:
+    model = load_model()
+    (tmp_path / "m1.safetensors").write_bytes(weight_file())
+    network = train.first_network(crops[:4], tmp_path / "m1.safetensors")
+    rows = export.integer_rows(network)
+    for part in ("weight", "bias", "base", "shrink", "offset", "neighbours", "sizes", "limits"):
+        assert (getattr(rows, part) == getattr(model.rows, part)).all(), part
+    rgb, quality = train.as_floats(crops[4:6]), torch.full((2, 1, 1), 6.0)
+    with torch.inference_mode():
+        wide = model.network.synthesis(latents := torch.randn(2, LATENTS, 8, 8), quality)
+        assert model.network.synthesis.adapt.in_channels > network.synthesis.adapt.in_channels
+        narrow = network.synthesis(latents, quality)
+        assert torch.equal(network.analysis(rgb, quality), model.network.analysis(rgb, quality))
+    assert float((wide - narrow).square().mean() / wide.var()) < 0.01
+
+
+def test_all_channels_of_a_condition_can_be_told_by_those_that_matter() -> None:
+    wide = Network(condition=2 * CONDITION).synthesis
+    with torch.no_grad():
+        wide.adapt.weight[:, ::2] = 0  # every other channel says nothing
+    told = torch.rand(500, 2 * CONDITION, generator=torch.Generator().manual_seed(1))
+    found = thaw.narrowed(wide, told)
+    assert torch.equal(found["condition.bias"], wide.condition.bias.view(-1, 16)[1::2].reshape(-1))
+    assert torch.allclose(found["adapt.weight"], wide.adapt.weight[:, 1::2], atol=1e-4)
+
+
+def test_bfloat16_leaves_the_large_amplitudes_alone(untrained: Network, crops: list[data.Crop]) -> None:
+    rgb, quality = train.as_floats(crops[:2]), torch.full((2, 1, 1), 8.0)
+    decoded = []
+    for precision in ("float32", "bfloat16"):
+        with torch.inference_mode(), train.autocast(torch.device("cpu"), precision):
+            decoded.append(untrained(rgb, quality, hard=True).decoded)
+    assert all(picture.dtype == torch.float32 for picture in decoded)
+    assert 0 < float((decoded[0] - decoded[1]).square().mean().sqrt()) < 1 / 255
+
+
+def test_the_probe_names_a_precision(untrained: Network, crops: list[data.Crop]) -> None:
+    assert train.faster_precision(untrained, train.as_floats(crops[:1]), torch.device("cpu")) in ("float32", "bfloat16")
+    assert all(parameter.grad is None for parameter in untrained.parameters())
+
+
+def test_weights_of_large_latents_move_least(untrained: Network, crops: list[data.Crop]) -> None:
+    network = Network()
+    network.load_state_dict(untrained.state_dict())
+    pace = train.paces(network, train.as_floats(crops[:2]))
+    content = pace["synthesis.content.weight"].flatten()
+    assert float(content[0]) < 0.1 * float(content.max())
+    run = train.start(torch.device("cpu"), 1e-3, network)
+    for parameter in network.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    train.move(run, pace)
+    moved = {name: (parameter.detach() - untrained.state_dict()[name]).abs() for name, parameter in network.named_parameters()}
+    assert float(moved["analysis.head.weight"].mean()) == pytest.approx(1e-3, rel=0.01)
+    for name, slow in train.PIXEL_PACES.items():
+        assert float(moved[name].mean()) == pytest.approx(1e-3 * slow, rel=0.02), name
+    assert moved["synthesis.content.weight"].mean((0, 2, 3)).numpy() == pytest.approx(1e-3 * content.numpy(), rel=0.05, abs=1e-7)
 
 
 def test_a_step_without_finite_gradient_is_skipped(
@@ -163,7 +215,9 @@ def test_a_step_without_finite_gradient_is_skipped(
     monkeypatch.setattr(train, "Loss", Broken)
     run = train.start(torch.device("cpu"), 1e-4, Network())
     run.network.load_state_dict(untrained.state_dict())
-    options = argparse.Namespace(batch=2, crop=64, minutes=5.0, steps=1, decay=False, rate=1e-4, out=tmp_path / "main.pt")
+    options = argparse.Namespace(
+        batch=2, crop=64, minutes=5.0, steps=1, decay=False, rate=1e-4, precision="float32", out=tmp_path / "main.pt"
+    )
     train.train(run, options, torch.device("cpu"), crops, crops[:1])
     assert run.step == 1
     assert next(calls) > 2
@@ -246,17 +300,20 @@ def test_packs_are_joined_and_held_out_crops_are_those_of_the_first(pack: Path, 
     assert all((one == other).all() for one, other in zip(held, data.load_crops(pack)[1], strict=True))
 
 
-def test_the_fast_blur_is_the_metrics_blur() -> None:
-    generator = torch.Generator().manual_seed(2)
-    one = torch.rand(2, 3, 37, 52, generator=generator, requires_grad=True)
-    other = one.detach().clone().requires_grad_()
-    weight = torch.rand(2, 3, 37, 52, generator=generator)
-    for planes, blur in ((one, blurring.blur), (other, ssimulacra2.blur)):
-        (blur(planes) * weight).sum().backward()
-    assert torch.allclose(blurring.blur(one), ssimulacra2.blur(other), atol=1e-5)
-    assert one.grad is not None
-    assert other.grad is not None
-    assert torch.allclose(one.grad, other.grad, atol=1e-5)
+@pytest.mark.parametrize(("height", "width", "noise"), [(64, 192, 0.01), (53, 70, 0.05), (9, 8, 0.2)])
+def test_the_compiled_metric_is_the_metric(height: int, width: int, noise: float, make_photo: Callable[..., NDArray[np.uint8]]) -> None:
+    pixels = np.stack([make_photo(height, width, seed) for seed in range(2)])
+    original = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
+    decoded = original + noise * torch.randn(original.shape, generator=torch.Generator().manual_seed(1))
+    fast, slow = decoded.clone().requires_grad_(), decoded.double().requires_grad_()
+    found = metric.raw_sum(original, fast)
+    expected = ssimulacra2.raw_sum(original.double(), (slow.clamp(0, 1) - slow).detach() + slow)
+    assert found.tolist() == pytest.approx(expected.tolist(), abs=0.03)
+    for value in (found, expected):
+        (value * torch.tensor([1.0, 2.0])).sum().backward()  # type: ignore[no-untyped-call]
+    assert fast.grad is not None
+    assert slow.grad is not None
+    assert float((fast.grad - slow.grad).norm() / slow.grad.norm()) < 0.01
 
 
 def test_qualities_are_drawn_where_they_pay_and_jittered_now_and_then() -> None:
