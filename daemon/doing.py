@@ -6,6 +6,7 @@ from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING
 
 from daemon.pausing import FOR_EVER
+from daemon.ports import Progress
 from daemon.waits import Hold
 from daemon.window import Night
 
@@ -77,3 +78,26 @@ class Board:
 
     def close(self) -> None:
         self.now = Doing(night=self.now.night)
+
+
+class Both:
+    """Progress that two listen to."""
+
+    def __init__(self, first: Progress, second: Progress) -> None:
+        self._all = (first, second)
+
+    def start(self, total: int, what: str) -> None:
+        for each in self._all:
+            each.start(total, what)
+
+    def step(self, name: str) -> None:
+        for each in self._all:
+            each.step(name)
+
+    def done(self, name: str, outcome: str) -> None:
+        for each in self._all:
+            each.done(name, outcome)
+
+    def close(self) -> None:
+        for each in self._all:
+            each.close()

@@ -13,14 +13,14 @@ from pathlib import Path
 
 from daemon import pausing
 from daemon.composition import Workshop
-from daemon.doing import Board, Doing
+from daemon.doing import Board, Both, Doing
 from daemon.errors import DaemonError
 from daemon.idleness import Idleness
 from daemon.intake import Intake
 from daemon.machine import Machine, Room
 from daemon.nights import SLEPT, missed, tonight
 from daemon.places import Places
-from daemon.ports import Clock
+from daemon.ports import Clock, Progress, Silence
 from daemon.run import Summary, optimize
 from daemon.scheduled import Scheduled, budget_of, machine_hold
 from daemon.settings import Settings
@@ -45,6 +45,7 @@ class Asked:
 
     paths: list[Path]
     as_it_is: bool = False
+    progress: Progress | None = None
     finished: threading.Event = field(default_factory=threading.Event)
     summary: Summary | None = None
     error: Exception | None = None
@@ -108,9 +109,9 @@ class Nightwork:
     def resume(self) -> None:
         pausing.resume(self.places)
 
-    def work_now(self, paths: Iterable[Path], *, as_it_is: bool = False) -> Asked:
+    def work_now(self, paths: Iterable[Path], *, as_it_is: bool = False, progress: Progress | None = None) -> Asked:
         """Have these worked on next, as `optimize PATH...` would: before anything else, whatever the hour and the pause."""
-        asked = Asked(list(paths), as_it_is)
+        asked = Asked(list(paths), as_it_is, progress)
         self._asked.append(asked)
         return asked
 
@@ -274,7 +275,8 @@ class Nightwork:
             with self._open() as shop:
                 self._at_work = shop
                 try:
-                    asked.summary = optimize(shop, asked.paths, self.board.show("asked"), as_it_is=asked.as_it_is)
+                    progress = Both(self.board.show("asked"), asked.progress or Silence())
+                    asked.summary = optimize(shop, asked.paths, progress, as_it_is=asked.as_it_is)
                 finally:
                     self._at_work = None
         except (DaemonError, StorageError) as error:

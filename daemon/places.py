@@ -45,6 +45,16 @@ class Places:
         return self.state_folder / "service.lock"
 
     @property
+    def socket_files(self) -> tuple[Path, ...]:
+        """Where a service on this state takes orders: in the first of these folders that there is. Commands look at all of them."""
+        import hashlib
+
+        runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+        mark = hashlib.sha256(os.fsencode(self.state_folder)).hexdigest()[:16]  # two set-ups of one user have one runtime folder
+        inside = (Path(runtime, APPLICATION, f"{mark}.sock"),) if runtime and is_folder(Path(runtime)) else ()
+        return (*inside, self.state_folder / "control.sock")
+
+    @property
     def pause_file(self) -> Path:
         """Says until when the schedule rests."""
         return self.state_folder / "paused"

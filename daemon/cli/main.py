@@ -16,6 +16,8 @@ from daemon.places import CONFIG_VARIABLE, STATE_VARIABLE, Places
 COMMANDS = {
     "optimize": "daemon.cli.optimize",
     "run": "daemon.cli.run",
+    "pause": "daemon.cli.pause",
+    "resume": "daemon.cli.pause",
     "status": "daemon.cli.status",
     "history": "daemon.cli.history",
     "restore": "daemon.cli.restore",

@@ -1,11 +1,15 @@
 """`optimize`: archive now."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from daemon.cli.output import console, emit, json_option, remark, say, watch
 from daemon.places import Places
+
+if TYPE_CHECKING:
+    from daemon.run import Summary
 
 
 @click.command()
@@ -13,15 +17,25 @@ from daemon.places import Places
 @click.option("--dry-run", is_flag=True, help="Only say what would be done and saved: encode a sample, change nothing.")
 @click.option("--sample", type=click.IntRange(min=1), metavar="N", help="With --dry-run: encode at most N photos (50).")
 @click.option("--seconds", type=click.FloatRange(min=0), metavar="S", help="With --dry-run: begin no photo after S seconds (120).")
+@click.option("--now", is_flag=True, help="Have the running service do it at once, and watch; without a service as usual.")
 @click.option("--as-it-is", is_flag=True, help="Also where much of a gallery is suddenly missing or changed: it is meant to be so.")
 @json_option
 @click.pass_obj
 def optimize(
-    places: Places, paths: tuple[Path, ...], dry_run: bool, sample: int | None, seconds: float | None, as_it_is: bool, as_json: bool
+    places: Places,
+    paths: tuple[Path, ...],
+    dry_run: bool,
+    sample: int | None,
+    seconds: float | None,
+    now: bool,
+    as_it_is: bool,
+    as_json: bool,
 ) -> None:
     """Archive photos now, and give back the space of originals whose grace is over.
 
     Without PATH all galleries are worked on. A photo named by PATH is worked on even if it was restored or left alone before.
+
+    While the service works on something else, the lock is its own; with --now it does this before anything else, whatever the hour.
 
     With --dry-run nothing is changed: some photos are really encoded, and what all would save and cost is worked out from them.
     """
@@ -30,66 +44,17 @@ def optimize(
         return
     if sample is not None or seconds is not None:
         raise click.UsageError("--sample and --seconds are for --dry-run.")
-    from daemon import settings
-    from daemon.composition import Workshop
+    from daemon import run_report
     from daemon.errors import CommandFailed, DiskFull, GalleryGone, NothingToDo
-    from daemon.reasons import sentence
-    from daemon.report import amount, change, photos
+    from daemon.report import photos
     from daemon.room import FULL_ADVICE
-    from daemon.run import optimize as work
-    from storage.errors import shown
 
-    with Workshop(places, settings.read(places.config_file)) as shop:
-        done = work(shop, list(paths), watch(), as_it_is=as_it_is)
+    done = (_by_the_service(places, paths, as_it_is) if now else None) or _by_ourselves(places, paths, as_it_is)
     if as_json:
-        emit(
-            "optimize",
-            recovered=done.recovered,
-            archived=done.archived,
-            left=dict(sorted(done.left.items())),
-            failed=[{"photo": name, "why": why} for name, why in done.failed],
-            galleries_passed_by=done.gone,
-            disks_full=done.full,
-            beside_edits=[
-                {"photo": each.name, "beside": shown(each.place), "from": "original" if each.original else "copy"} for each in done.beside
-            ],
-            changed_meanwhile=done.again,
-            postponed=done.postponed,
-            purged=done.purged,
-            purge_waits=dict(done.waiting),
-            missed=done.missed,
-            thrown_away=done.thrown_away,
-            freed_bytes=done.freed_bytes,
-            original_bytes=done.original_bytes,
-            archive_bytes=done.archive_bytes,
-            stand_in_bytes=done.stand_in_bytes,
-        )
+        emit("optimize", **run_report.as_json(done))
     else:
-        if done.recovered:
-            say(f"Brought in order after an interrupted run: {photos(done.recovered)}.")
-        for each in done.beside:
-            what = "the original, bit for bit" if each.original else "a copy from the archive"
-            say(f"Edited: {each.name} keeps the edit of its stand-in; the full photo is beside it: {shown(each.place.name)} ({what}).")
-        if done.archived:
-            share = done.saving_bytes / done.original_bytes
-            say(
-                f"Archived: {photos(done.archived)}, {amount(done.original_bytes)} -> {amount(done.archive_bytes + done.stand_in_bytes)}"
-                f" with stand-ins ({change(share)})."
-            )
-        if done.purged:
-            say(f"Purged: {photos(done.purged)}, {amount(done.freed_bytes)} of originals given back.")
-        for why, count in done.waiting.most_common():
-            say(f"Not purged yet: {photos(count)} whose grace is over: {why}.")
-        if done.missed:
-            say(f"Into the trash: {photos(done.missed)} that were deleted; `restore` still gives them back.")
-        if done.thrown_away:
-            say(f"Thrown away: {photos(done.thrown_away)} that were deleted, after their time in the trash.")
-        for reason, count in done.left.most_common():
-            say(f"Left alone: {photos(count)}: {sentence(reason)}.")
-        if done.again:
-            say(f"Changed meanwhile, next time: {photos(done.again)}.")
-        if done.postponed:
-            say(f"The budget is spent; next time: {photos(done.postponed)}.")
+        for line in run_report.as_lines(done):
+            say(line)
     for name, why in done.failed:
         remark(f"Failed: {name}: {why}")
     if done.full:
@@ -102,6 +67,33 @@ def optimize(
         raise CommandFailed(f"{photos(len(done.failed))} failed; the originals are untouched.")
     if done.nothing_done:
         raise NothingToDo("nothing to do.")
+
+
+def _by_ourselves(places: Places, paths: tuple[Path, ...], as_it_is: bool) -> "Summary":
+    from daemon import asking, settings
+    from daemon.composition import Workshop
+    from daemon.errors import AlreadyRunning
+    from daemon.run import optimize as work
+    from storage.errors import Locked
+
+    try:
+        with Workshop(places, settings.read(places.config_file)) as shop:
+            return work(shop, list(paths), watch(), as_it_is=as_it_is)
+    except Locked as error:
+        if asking.doing(places) is None:
+            raise
+        raise AlreadyRunning(f"{error}. It is the service; \"optimize --now\" has it do this first.") from error
+
+
+def _by_the_service(places: Places, paths: tuple[Path, ...], as_it_is: bool) -> "Summary | None":
+    """None where none runs."""
+    from daemon import asking
+    from daemon.run_report import unpacked
+
+    try:
+        return unpacked(asking.optimize(places, list(paths), watch(), as_it_is=as_it_is))
+    except asking.NoService:
+        return None
 
 
 def _dry_run(

@@ -14,8 +14,10 @@ def run(places: Places) -> None:
     """
     import logging
 
-    from daemon import logs
+    from daemon import control, logs
     from daemon.service import Service
 
     logs.at_least(logging.INFO)
-    Service(places).run()
+    service = Service(places)
+    service.started.append(control.serve)
+    service.run()

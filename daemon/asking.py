@@ -1,0 +1,98 @@
+"""Asking the running service: the other end of `control`, in every command that may hand its work over."""
+
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from daemon import errors
+from daemon.errors import CommandFailed, DaemonError
+from daemon.places import Places
+from daemon.sockets import VERSION, reachable
+
+if TYPE_CHECKING:
+    from daemon.ports import Progress
+
+_QUICK_S = 0.25
+"""So long a service may take to answer a question."""
+
+
+class NoService(Exception):
+    """No service runs on this state."""
+
+
+def ask(places: Places, command: str, *, time_out_s: float | None = None, **order: Any) -> Iterator[dict[str, Any]]:
+    """The service's answers, the last of them with the event `done`.
+
+    Raises NoService where none runs, and what the service says went wrong as the DaemonError that it is.
+    """
+    with _connected(places, time_out_s) as connection, connection.makefile("rwb") as stream:
+        try:
+            stream.write(json.dumps({"version": VERSION, "command": command, **order}).encode() + b"\n")
+            stream.flush()
+            for line in stream:
+                answer = json.loads(line)
+                if answer["event"] == "failed":
+                    raise _error(answer)
+                yield answer
+                if answer["event"] == "done":
+                    return
+        except OSError as error:
+            raise CommandFailed(f"the service does not answer: {error}") from error
+    raise CommandFailed("the service ended meanwhile. Nothing is lost: what was begun is finished or undone at its next start.")
+
+
+def doing(places: Places) -> dict[str, Any] | None:
+    """What the service is at (`control.as_json`); None where none runs, or it does not answer at once."""
+    try:
+        (answer,) = ask(places, "status", time_out_s=_QUICK_S)
+    except (NoService, DaemonError, ValueError, KeyError):
+        return None
+    found = answer.get("doing")
+    return found if isinstance(found, dict) else None
+
+
+def optimize(places: Places, paths: list[Path], progress: "Progress", *, as_it_is: bool) -> dict[str, Any]:
+    """Have the service work on these now; the summary (`run_report.packed`). Raises NoService, and what went wrong."""
+    waiting = False
+    for answer in ask(places, "optimize", paths=[str(path.absolute()) for path in paths], as_it_is=as_it_is):
+        match answer["event"]:
+            case "start":
+                progress.start(answer["total"], answer["what"])
+            case "step":
+                progress.step(answer["name"])
+            case "photo":
+                progress.done(answer["name"], answer["outcome"])
+            case "progress" if answer["doing"]["what"] == "working" and not waiting:
+                from daemon.cli.output import remark
+
+                waiting = True
+                remark(f"The service first finishes the photo at hand: {answer['doing']['photo'] or 'it looks around'}")
+            case "done":
+                progress.close()
+                return dict(answer["summary"])
+    raise AssertionError("`ask` ends with done or raises")
+
+
+def _connected(places: Places, time_out_s: float | None) -> socket.socket:
+    for path in places.socket_files:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.settimeout(time_out_s)
+        try:
+            with reachable(path) as name:
+                connection.connect(name)
+        except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
+            connection.close()  # nobody, or what a killed service left
+        except OSError as error:
+            connection.close()
+            raise CommandFailed(f"the service can't be asked: {path}: {error.strerror or error}") from error
+        else:
+            return connection
+    raise NoService
+
+
+def _error(answer: dict[str, Any]) -> DaemonError:
+    kind = getattr(errors, str(answer.get("kind")), CommandFailed)
+    fitting = isinstance(kind, type) and issubclass(kind, DaemonError)
+    return (kind if fitting else CommandFailed)(str(answer.get("message", "")))

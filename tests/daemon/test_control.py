@@ -1,0 +1,187 @@
+"""Orders to the running service: over a real socket, to the real work, without the signals and the watchers of a whole service."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner, Result
+
+from daemon import asking, composition, control, settings
+from daemon.cli.main import cli
+from daemon.composition import Workshop
+from daemon.in_place import Beside
+from daemon.nightwork import Nightwork
+from daemon.pausing import paused_until
+from daemon.places import Places
+from daemon.run import Summary
+from daemon.run_report import packed, unpacked
+from daemon.waits import Hold
+
+if TYPE_CHECKING:
+    from conftest import Home
+
+Photo = Callable[..., bytes]
+
+
+class Service:
+    """What `control` needs of the real one: work that is done by a thread of its own when it is woken."""
+
+    def __init__(self, home: Home) -> None:
+        self.places = home.places
+        found = settings.read(home.places.config_file)
+        self.work = Nightwork(
+            home.places, found, home.clock, UTC, shop=lambda places, wanted: Workshop(places, wanted, home.clock, lambda _: home.codec)
+        )
+        self._woken, self._over = threading.Event(), threading.Event()
+        self._hands = threading.Thread(target=self._works)
+
+    def _works(self) -> None:
+        while not self._over.is_set():
+            self._woken.wait()
+            self._woken.clear()
+            self.work.step()
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    def __enter__(self) -> Service:
+        composition.make_state_folder(self.places)
+        self._end = control.serve(self)  # type: ignore[arg-type]
+        self._hands.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self.wake()
+        self._hands.join()
+        self._end()
+
+
+@pytest.fixture
+def service(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(home.root.parent))
+    home.configure(limits='[schedule]\nwindow = "01:00-06:00"')
+    with Service(home) as found:
+        yield found
+
+
+def run(home: Home, *words: object) -> Result:
+    options = ["--config", home.places.config_file, "--state", home.places.state_folder]
+    return CliRunner().invoke(cli, [str(word) for word in (*options, *words)])
+
+
+def test_work_is_handed_over_and_watched(service: Service, home: Home, photo: Photo) -> None:
+    for seed in range(3):
+        (home.root / f"{seed}.jpg").write_bytes(photo(seed))
+    result = run(home, "optimize", "--now", home.root / "0.jpg", home.root / "1.jpg")
+    assert result.exit_code == 0, result.output
+    assert "Archived: 2 photos" in result.stdout
+    assert "[1/2] 0.jpg: archived" in result.stderr
+    assert "[2/2] 1.jpg: archived" in result.stderr
+    assert json.loads(run(home, "optimize", "--now", "--json").stdout)["archived"] == 1
+    assert run(home, "optimize", "--now").exit_code == 3
+    assert run(home, "optimize", "--now", "/etc/hostname").exit_code == 2
+
+
+def test_what_goes_wrong_there_is_told_here(service: Service, home: Home, photo: Photo) -> None:
+    (home.root / "a.jpg").write_bytes(photo(0, "raise"))
+    result = run(home, "optimize", "--now")
+    assert result.exit_code == 1
+    assert "Failed: a.jpg" in result.stderr
+
+
+def test_pause_and_resume(service: Service, home: Home) -> None:
+    result = run(home, "pause", "--for", "2h")
+    assert result.exit_code == 0
+    assert "Paused until" in result.stdout
+    assert "does not run" not in result.stderr
+    until = paused_until(home.places, datetime.now(UTC))
+    assert until is not None
+    assert 7190 < (until - datetime.now(UTC)).total_seconds() <= 7200
+    assert run(home, "resume").exit_code == 0
+    assert run(home, "resume").exit_code == 3
+    assert run(home, "pause", "--for", "soon").exit_code == 2
+    assert json.loads(run(home, "pause", "--json").stdout)["until_at"] is None
+
+
+def test_without_a_service_the_commands_do_it_themselves(home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(composition.Workshop.__init__, "__defaults__", (home.clock, lambda settings: home.codec))
+    (home.root / "a.jpg").write_bytes(photo())
+    assert asking.doing(home.places) is None
+    result = run(home, "pause")
+    assert result.exit_code == 0
+    assert "does not run" in result.stderr
+    assert paused_until(home.places, datetime.now(UTC)) is not None
+    assert "Archived: 1 photo" in run(home, "optimize", "--now").stdout
+
+
+def test_what_it_is_at(service: Service, home: Home) -> None:
+    found = asking.doing(home.places)
+    assert found is not None
+    assert found["what"] == "waiting"
+
+
+def test_only_its_own_user_reaches_it(service: Service, home: Home) -> None:
+    path = home.places.socket_files[0]
+    assert path.is_relative_to(home.root.parent / "gallery-optimizer")
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"", b"\n", b"nonsense\n", b"[]\n", b'{"version": 1, "command": 1}\n', b'{"version": 2, "command": "status"}\n', b'{"version": 1}\n'],
+)
+def test_nonsense_gets_an_answer(service: Service, home: Home, line: bytes) -> None:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(home.places.socket_files[0]))
+        connection.sendall(line)
+        connection.shutdown(socket.SHUT_WR)
+        answer = json.loads(connection.makefile().readline())
+    assert (answer["version"], answer["event"]) == (1, "failed")
+    assert asking.doing(home.places) is not None, "and the next one is served"
+
+
+def test_a_socket_that_a_killed_service_left_is_nobody(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    home.places.state_folder.mkdir()
+    (path,) = home.places.socket_files
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(path))
+    assert asking.doing(home.places) is None
+    with Service(home):
+        assert asking.doing(home.places) is not None
+    assert not path.exists()
+
+
+def test_a_deep_state_folder(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    home.places = Places(home.places.config_file, home.places.state_folder / ("x" * 100) / ("y" * 100))
+    with Service(home):
+        assert asking.doing(home.places) is not None
+        assert os.listdir(home.places.state_folder).count("control.sock") == 1
+
+
+def test_a_summary_travels_whole() -> None:
+    done = Summary(
+        recovered=1,
+        archived=2,
+        left=Counter({"cmyk": 3}),
+        failed=[("a\udcff.jpg", "why")],
+        beside=[Beside("b", Path("/p/b \udcff.jpg"), True)],
+        held=Hold("load", "0.9"),
+        waiting=Counter({"x": 1}),
+        by_lane=Counter({"neural": 2}),
+        full=["full"],
+    )
+    assert unpacked(json.loads(json.dumps(packed(done)))) == done
+    assert unpacked({**packed(done), "of_a_later_version": 1}) == done
