@@ -174,6 +174,16 @@ def globs(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
+def file_or_none(value: object) -> Path | None:
+    """A file's whole path; None for an empty text."""
+    if value == "":
+        return None
+    path = Path(_text(value)).expanduser()
+    if not path.is_absolute() or path.name == "":
+        raise ValueError("must be a file's whole path, starting with / or ~")
+    return path
+
+
 def two_way(value: object) -> bool:
     """Whether the user has said in so many words that stand-ins may travel."""
     if value not in ("", TWO_WAY):
@@ -228,6 +238,8 @@ KEYS: tuple[Key, ...] = (
     Key("limits", "min_saving_lossless", '"5%"', "share", 'the same for what comes back bit for bit or pixel for pixel', share),
     Key("limits", "workers", "1", "processes", "how many photos are worked on at once; this version knows 1", one),
     Key("limits", "memory", '"2 GB"', "size", "what each of the two worker processes may use", memory),
+    Key("report", "notify", "false", "yes or no", "tell the desktop after a night in which something was done", yes_or_no),
+    Key("report", "textfile", '""', "path", "figures for Prometheus are written there after each run, such as a .prom file", file_or_none),
     Key("safety", "reserve", '"16 MB"', "size", 'kept in each vault, and given up when the disk is full; "off": none', reserve),
 )
 TABLES: tuple[str, ...] = tuple(dict.fromkeys(key.table for key in KEYS))

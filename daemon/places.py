@@ -28,6 +28,11 @@ class Places:
         return self.state_folder / "estimates.json"
 
     @property
+    def outlook_file(self) -> Path:
+        """How many photos came in the last weeks, as the last run saw it."""
+        return self.state_folder / "outlook.json"
+
+    @property
     def reserve_file(self) -> Path:
         """Space for the catalogue's last words on a full disk."""
         return self.state_folder / "reserve"

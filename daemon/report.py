@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from daemon.reasons import sentence
 from daemon.scores import scores_as_json, scores_line
-from storage.records import Share, Totals
+from storage.records import Scores, Share, Totals
 from storage.states import State
 
 if TYPE_CHECKING:
@@ -22,6 +22,21 @@ STATE_WORDS: dict[State, str] = {
     State.LEFT: "left alone",
     State.FAILED: "failed, will be tried again",
 }
+
+
+NOTHING = Totals(
+    photos=0,
+    original_bytes=0,
+    by_state=dict.fromkeys(State, 0),
+    by_lane={},
+    by_reason={},
+    retired=Share(),
+    purged=Share(),
+    restored=Share(),
+    trash=0,
+    scores=Scores({}),
+)
+"""Where there is no catalogue yet."""
 
 
 @dataclass(frozen=True, slots=True)

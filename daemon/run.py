@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from daemon.announcing import after_run
 from daemon.backup_check import PurgeGate
 from daemon.budget import Budget
 from daemon.composition import Workshop
@@ -178,6 +179,7 @@ def optimize(
             energy_source=energy.source,
         )
         shop.with_relief(ended)
+        after_run(shop)
     return total
 
 

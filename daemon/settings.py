@@ -70,11 +70,20 @@ class Safety:
 
 
 @dataclass(frozen=True, slots=True)
+class Reporting:
+    """Who is told of a run, beside the log."""
+
+    notify: bool
+    textfile: Path | None
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     galleries: tuple[GallerySettings, ...]
     limits: Limits
     schedule: Schedule
     safety: Safety
+    report: Reporting
 
 
 def read(path: Path) -> Settings:
@@ -126,7 +135,8 @@ def parse(text: str, source: str) -> Settings:
     )
     schedule = Schedule(**reader.table("schedule", 0, single["schedule"]))  # type: ignore[arg-type]  # as in _gallery
     safety = reader.table("safety", 0, single["safety"])
-    return Settings(found, limits_found, schedule, Safety(cast(int, safety["reserve"])))
+    report = Reporting(**reader.table("report", 0, single["report"]))  # type: ignore[arg-type]  # as in _gallery
+    return Settings(found, limits_found, schedule, Safety(cast(int, safety["reserve"])), report)
 
 
 def changes(before: Settings, after: Settings) -> list[str]:

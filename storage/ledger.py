@@ -161,6 +161,22 @@ class Ledger:
         due = "SELECT id FROM photos INDEXED BY photos_due WHERE state = 'retired' AND purge_after_at <= ?"
         return self._rows(f"superseded_at IS NULL AND id IN ({due}) ORDER BY purge_after_at, id", (moment,))
 
+    def dated_since(self, gallery: bytes, since_ns: int, until_ns: int) -> tuple[int, int]:
+        """(photos, bytes) of a gallery whose files are dated from `since_ns` on and before `until_ns`. Looks at every row."""
+        with translated_sqlite(self.path):
+            photos, size_bytes = self._connection.execute(
+                "SELECT COUNT(*), IFNULL(SUM(size_bytes), 0) FROM photos "
+                "WHERE gallery = ? AND superseded_at IS NULL AND mtime_ns >= ? AND mtime_ns < ?",
+                (gallery, since_ns, until_ns),
+            ).fetchone()
+        return int(photos), int(size_bytes)
+
+    def queued_bytes(self, gallery: bytes) -> int:
+        """Size of a gallery's photos that wait for their turn."""
+        query = "SELECT IFNULL(SUM(size_bytes), 0) FROM photos WHERE gallery = ? AND state = 'queued' AND superseded_at IS NULL"
+        with translated_sqlite(self.path):
+            return int(self._connection.execute(query, (gallery,)).fetchone()[0])
+
     def archived_since(self, since_at: int) -> tuple[int, int]:
         """(photos, bytes) archived at `since_at` or later: archives and what stands in place of the photos, also of killed runs."""
         with translated_sqlite(self.path):

@@ -11,20 +11,28 @@ from daemon.places import Places
 @json_option
 @click.pass_obj
 def history(places: Places, last: int, as_json: bool) -> None:
-    """Show what each run did, what it cost, and whether it came out as "optimize --dry-run" had predicted.
+    """Show what was saved in the last weeks, what each run did and cost, and whether it came out as "optimize --dry-run" had predicted.
 
     The latest run is first. "saved" counts the space once the originals are purged.
     """
+    from datetime import UTC, datetime
+
+    from tzlocal import get_localzone
+
     from daemon import history as past
     from daemon.errors import NothingToDo
     from daemon.reading import reading_room
+    from daemon.weeks import as_lines, weeks
 
     with reading_room(places) as catalog:
         runs = [] if catalog is None else catalog.runs(limit=1000)
+    chart = weeks(runs, datetime.now(UTC), get_localzone())
     if as_json:
-        emit("history", runs=past.as_json(runs)[:last])
+        emit("history", runs=past.as_json(runs)[:last], weeks=[week.as_json() for week in chart])
         return
     if not runs:
         raise NothingToDo("there was no run yet.")
+    for text in ("Saved, week by week from Monday on:", *as_lines(chart), ""):
+        console().print(text, soft_wrap=True)
     for line in past.as_lines(runs, last):
         console().print(line, soft_wrap=True)

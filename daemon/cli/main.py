@@ -19,6 +19,7 @@ COMMANDS = {
     "pause": "daemon.cli.pause",
     "resume": "daemon.cli.pause",
     "status": "daemon.cli.status",
+    "report": "daemon.cli.report",
     "history": "daemon.cli.history",
     "restore": "daemon.cli.restore",
     "verify": "daemon.cli.verify",

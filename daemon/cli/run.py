@@ -14,10 +14,10 @@ def run(places: Places) -> None:
     """
     import logging
 
-    from daemon import control, logs
+    from daemon import announcing, control, logs
     from daemon.service import Service
 
     logs.at_least(logging.INFO)
     service = Service(places)
-    service.started.append(control.serve)
+    service.started += [control.serve, announcing.after_nights]
     service.run()

@@ -1,38 +1,112 @@
 """`status`: what there is and what it saves. Answers at once, also while another instance works, and never imports torch."""
 
+import sys
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from daemon.cli.output import console, emit, json_option
 from daemon.places import Places, is_folder
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from daemon.report import Status
+    from daemon.situation import Situation
+    from storage.records import RunRow
+
+RUNS = 200
+EVERY_S = 2.0
+
 
 @click.command()
+@click.option("--watch", is_flag=True, help="Stay, and show it anew every two seconds, until Ctrl-C.")
+@click.option("--prometheus", is_flag=True, help="Print figures for Prometheus instead of text.")
 @json_option
 @click.pass_obj
-def status(places: Places, as_json: bool) -> None:
-    """Show the photos by state, what is saved, and what can be reclaimed when."""
-    import os
+def status(places: Places, watch: bool, prometheus: bool, as_json: bool) -> None:
+    """Show the photos by state, what is saved and what can be reclaimed when, what the service is at, and what needs attention."""
+    if watch + prometheus + as_json > 1:
+        raise click.UsageError("--watch, --prometheus and --json exclude one another.")
+    if watch:
+        _watch(places)
+        return
+    found, situation, runs = _look(places)
+    if prometheus:
+        from daemon import metrics
+
+        click.echo(metrics.text([(each.path, each.totals) for each in found.galleries], runs), nl=False)
+    elif as_json:
+        emit("status", **found.as_json(), **situation.as_json())
+    else:
+        screen = console()
+        _show(screen, found, situation)
+
+
+def _look(places: Places) -> "tuple[Status, Situation, list[RunRow]]":
+    """Everything at one moment. Where there is no catalogue yet, all sums are 0."""
+    from datetime import UTC, datetime
+
+    from tzlocal import get_localzone
 
     from daemon import settings
+    from daemon.galleries import all_of
     from daemon.reading import reading_room
-    from daemon.report import GalleryStatus, Status
+    from daemon.report import NOTHING, GalleryStatus, Status
+    from daemon.situation import look
     from storage.errors import shown
 
-    configured = settings.read(places.config_file).galleries
-    roots = [gallery.path.resolve() for gallery in configured]
-    graces_s = {os.fsencode(root): int(each.grace.total_seconds()) for root, each in zip(roots, configured, strict=True)}
+    wanted = settings.read(places.config_file)
+    galleries = all_of(wanted)
+    graces_s = {each.key: each.grace_s for each in galleries}
     with reading_room(places) as catalog:
-        if catalog is None:
-            found = None
-        else:
-            each = tuple(GalleryStatus(shown(root), is_folder(root), catalog.totals(os.fsencode(root), graces_s)) for root in roots)
-            found = Status(each[0].totals if len(each) == 1 else catalog.totals(None, graces_s), each)
-    if found is None:
-        if as_json:
-            emit("status", photos=0, galleries=[{"path": shown(root), "present": is_folder(root), "photos": 0} for root in roots])
-        else:
-            click.echo("Nothing was archived yet. Start with: gallery-optimizer optimize")
-    elif as_json:
-        emit("status", **found.as_json())
+        sums = [NOTHING if catalog is None else catalog.totals(each.key, graces_s) for each in galleries]
+        together = sums[0] if len(sums) == 1 else NOTHING if catalog is None else catalog.totals(None, graces_s)
+        runs = [] if catalog is None else catalog.runs(limit=RUNS)
+    each = tuple(GalleryStatus(shown(one.root), is_folder(one.root), totals) for one, totals in zip(galleries, sums, strict=True))
+    situation = look(places, wanted.schedule, list(zip(galleries, sums, strict=True)), runs, datetime.now(UTC), get_localzone())
+    return Status(together, each), situation, runs
+
+
+def _show(screen: "Console", found: "Status", situation: "Situation") -> None:
+    if found.totals.photos:
+        screen.print(found.as_text(), soft_wrap=True)
     else:
-        console().print(found.as_text(), soft_wrap=True)
+        screen.print("Nothing was archived yet. Start with: gallery-optimizer optimize")
+    screen.print()
+    for label, text in situation.lines():
+        screen.print(hanging(label, text, screen.width if screen.is_terminal else None), soft_wrap=True)
+
+
+def hanging(label: str, text: str, width: int | None) -> str:
+    """One entry with its label; where a person looks at it, wrapped so that further lines stand under the first."""
+    import textwrap
+
+    start = f"{label + ':':<13}"
+    lines = textwrap.wrap(text, max(width - len(start), 20), break_long_words=False, break_on_hyphens=False) if width else [text]
+    return start + f"\n{' ' * len(start)}".join(lines)
+
+
+def _watch(places: Places) -> None:
+    screen = console()
+    if not screen.is_terminal:
+        raise click.UsageError("--watch is for a terminal; elsewhere call status again and again.")
+    from rich.live import Live
+
+    with Live(console=screen, auto_refresh=False) as live:
+        for picture in _pictures(places, screen.width):
+            live.update(picture, refresh=True)
+
+
+def _pictures(places: Places, width: int) -> Iterator[Any]:
+    from rich.console import Group
+    from rich.text import Text
+
+    while True:
+        found, situation, _ = _look(places)
+        head = found.as_text() if found.totals.photos else "Nothing was archived yet."
+        yield Group(head, "", *(Text(hanging(label, text, width)) for label, text in situation.lines()))
+        sys.stdout.flush()
+        time.sleep(EVERY_S)

@@ -1,0 +1,39 @@
+"""`report`: what the last night did, in one paragraph."""
+
+import click
+
+from daemon.cli.output import emit, json_option, say
+from daemon.places import Places
+
+
+@click.command()
+@click.option("--notify", is_flag=True, help="Tell the desktop too, by notify-send.")
+@json_option
+@click.pass_obj
+def report(places: Places, notify: bool, as_json: bool) -> None:
+    """Say in one paragraph what the last night did: archived, saved, left alone and why, held up by what, and when the next one begins.
+
+    The night that is under way counts as the last one. The service logs the same after every night.
+    """
+    from datetime import UTC, datetime
+
+    from tzlocal import get_localzone
+
+    from daemon import announcing, settings
+    from daemon.errors import CommandFailed
+    from daemon.nightly import of_night
+    from daemon.reading import reading_room
+
+    window = settings.read(places.config_file).schedule.window
+    now, zone = datetime.now(UTC), get_localzone()
+    with reading_room(places) as catalog:
+        runs = [] if catalog is None else catalog.runs(limit=announcing.RUNS)
+    found = of_night(window.night(now, zone) or window.last_night(now, zone), runs)
+    next_at = window.next_night(now, zone).starts_at
+    text = found.paragraph(zone, next_at)
+    if as_json:
+        emit("report", **found.as_json(), next_night_at=int(next_at.timestamp()), text=text)
+    else:
+        say(text)
+    if notify and not announcing.notify(text):
+        raise CommandFailed("the desktop could not be told; is notify-send (libnotify) installed, and does this run in a session?")

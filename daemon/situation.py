@@ -1,0 +1,138 @@
+"""How things stand beside the sums: what the service is at, what the last night did, what comes next, and what needs attention."""
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any
+
+from daemon import asking, pausing
+from daemon.galleries import Gallery
+from daemon.nightly import Nightly, of_night
+from daemon.outlook import Outlook, outlooks
+from daemon.places import Places, is_folder
+from daemon.report import amount, photos
+from daemon.settings import Schedule
+from daemon.surprise import STOP_NAME
+from daemon.sync_guard import guard
+from daemon.sync_roots import QUICK
+from daemon.waits import WAITS
+from storage.errors import shown
+from storage.records import RunRow, Totals
+from storage.states import State
+
+LOW_SPACE = 0.02
+"""Share of a disk below which it is worth a word."""
+LONG = timedelta(days=3)
+"""Without a run, and nobody said pause."""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    service: Mapping[str, Any] | None
+    """What the running service says of itself (`control.as_json`); None where none runs."""
+    paused_until: datetime | None
+    """`pausing.FOR_EVER` for a pause without an end; None where it is not paused."""
+    last_run: RunRow | None
+    last_night: Nightly
+    next_at: datetime
+    """When the next night begins, if the service runs then."""
+    attention: tuple[str, ...]
+    outlooks: tuple[Outlook, ...]
+    zone: tzinfo
+
+    def lines(self) -> Iterator[tuple[str, str]]:
+        """(label, text), for people."""
+        yield "Service", self._service()
+        if self.last_night.runs:
+            yield "Last night", self.last_night.paragraph(self.zone).partition(": ")[2]
+        elif self.last_run is not None:
+            yield "Last run", self._last_run(self.last_run)
+        if self.service is not None and self.paused_until is None:
+            yield "Next night", f"{self.next_at.astimezone(self.zone):%Y-%m-%d %H:%M}"
+        for each in self.outlooks[:1]:
+            yield "Outlook", each.sentence()
+        for text in self.attention:
+            yield "Attention", text
+
+    def _service(self) -> str:
+        if self.paused_until is not None:
+            until = "" if self.paused_until == pausing.FOR_EVER else f" until {self.paused_until.astimezone(self.zone):%Y-%m-%d %H:%M}"
+            return f"paused{until}" + ("" if self.service else "; it does not run")
+        if self.service is None:
+            return 'does not run ("gallery-optimizer run", or a unit of systemd, starts it); "optimize" works without it'
+        if self.service["what"] in ("working", "asked"):
+            done, total = self.service["done"], self.service["total"]
+            text = f"at work, {done} of {photos(total)}" if total else "at work, looking around"
+            saved = self.service["saving_bytes"]
+            return text + (f", {amount(saved)} saved" if saved else "") + (f": {self.service['photo']}" if self.service["photo"] else "")
+        return f"waits: {self.service['why']}" if self.service["why"] else "waits for the night"
+
+    def _last_run(self, run: RunRow) -> str:
+        when = datetime.fromtimestamp(run.started_at, UTC).astimezone(self.zone)
+        text = f"{when:%Y-%m-%d %H:%M}, {photos(run.archived)} archived, {photos(run.purged)} purged"
+        if run.ended_at is None:
+            return f"{text}; it is at work, or was killed"
+        return text + (f"; stopped: {WAITS.get(run.outcome, run.outcome)}" if run.outcome else "")
+
+    def as_json(self) -> dict[str, Any]:
+        until = self.paused_until
+        return {
+            "service": None if self.service is None else dict(self.service),
+            "paused": until is not None,
+            "paused_until_at": None if until is None or until == pausing.FOR_EVER else int(until.timestamp()),
+            "last_run_at": None if self.last_run is None else self.last_run.started_at,
+            "last_night": self.last_night.as_json(),
+            "next_night_at": int(self.next_at.timestamp()),
+            "outlook": [each.as_json() for each in self.outlooks],
+            "attention": list(self.attention),
+        }
+
+
+def look(
+    places: Places, schedule: Schedule, galleries: Sequence[tuple[Gallery, Totals]], runs: Sequence[RunRow], now: datetime, zone: tzinfo
+) -> Situation:
+    """Gather it all; quick, and without a lock. `runs`: the latest first."""
+    service = asking.doing(places)
+    paused_until = pausing.paused_until(places, now)
+    night = schedule.window.night(now, zone) or schedule.window.last_night(now, zone)
+    last_run = runs[0] if runs else None
+    present = [(gallery, totals) for gallery, totals in galleries if is_folder(gallery.root)]
+    attention = [text for gallery, totals in galleries for text in _attention(places, gallery, totals, now)]
+    last_at = now if last_run is None else datetime.fromtimestamp(last_run.started_at, UTC)
+    if service is None and paused_until is None and now - last_at > LONG:
+        attention.append(f"no run since {last_at.astimezone(zone):%Y-%m-%d}, and the service does not run")
+    return Situation(
+        service=service,
+        paused_until=paused_until,
+        last_run=last_run,
+        last_night=of_night(night, runs),
+        next_at=schedule.window.next_night(now, zone).starts_at,
+        attention=tuple(dict.fromkeys(attention)),
+        outlooks=tuple(outlooks(places, [(gallery.root, totals) for gallery, totals in present])),
+        zone=zone,
+    )
+
+
+def _attention(places: Places, gallery: Gallery, totals: Totals, now: datetime) -> Iterator[str]:
+    where = shown(gallery.root)
+    if not is_folder(gallery.root):
+        yield f"{where} is not there; is its disk mounted?"
+        return
+    for place in (places.state_folder / STOP_NAME, gallery.vault.folder / STOP_NAME):
+        if place.exists():
+            yield f"the file {shown(place)} stops all work; remove it to go on"
+    seen = guard(gallery.root, gallery.settings, QUICK)
+    for text in seen.refusals:
+        yield f"nothing is archived in {where}: {text}"
+    due = totals.retired.earliest_at is not None and totals.retired.earliest_at <= now.timestamp()
+    if due and gallery.settings.backup_check:
+        yield f"originals in {where} whose grace is over go as soon as backup_check finds their archives in a backup"
+    elif due and seen.both_ways and not gallery.settings.one_copy:
+        yield f"originals in {where} whose grace is over wait: {seen.both_ways[0].tool} carries their stand-ins (backup_check, one_copy)"
+    failed = totals.by_state[State.FAILED]
+    if failed:
+        yield f"{photos(failed)} in {where} failed; they are tried again, and \"explain\" says why"
+    usage = shutil.disk_usage(gallery.root)
+    if usage.free < usage.total * LOW_SPACE:
+        yield f"the disk of {where} has only {amount(usage.free)} left"
