@@ -1,17 +1,19 @@
-"""The configuration file, read once into frozen values. An unknown key is an error with its line.
+"""The configuration, read once into frozen values; the environment wins over the file.
 
 `read(path)` -> Settings, or Misconfigured, or NoGallery where there is no file.
 """
 
-import re
+import os
 import tomllib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
+from daemon.config_reader import Override, Reader, not_toml
 from daemon.errors import Misconfigured, NoGallery
-from daemon.keys import KEYS, LATER, TABLES, of_table
+from daemon.keys import KEYS, TABLES, Key
 from daemon.window import Window
 
 
@@ -87,7 +89,7 @@ class Settings:
 
 
 def read(path: Path) -> Settings:
-    """Read and check the whole file.
+    """Read and check the whole file; the environment wins over it.
 
     Raises NoGallery where there is no file or no gallery in it, Misconfigured with file, line and reason for everything else.
     """
@@ -100,43 +102,62 @@ def read(path: Path) -> Settings:
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise Misconfigured(f"{path} can't be read: {error}") from error
-    return parse(text, str(path))
+    return parse(text, str(path), said_outside())
 
 
-def parse(text: str, source: str) -> Settings:
-    """The text of a configuration -> Settings; `source` names it in messages."""
+def parse(text: str, source: str, overrides: Iterable[Override] = ()) -> Settings:
+    """The text of a configuration -> Settings; `source` names it in messages, `overrides` win over what stands there.
+
+    Raises Misconfigured with every mistake, NoGallery.
+    """
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise Misconfigured(f"{source}: not valid TOML: {error}") from error
-    reader = _Reader(text, source)
-    for name in document:
-        if name not in TABLES:
-            reader.complain(name, 0, name, reader.strangeness(name, None))
+        raise not_toml(text, source, error) from error
+    reader = Reader(text, source, overrides)
+    reader.tables(document)
     galleries = document.get("gallery", [])
     if not isinstance(galleries, list) or not all(isinstance(item, dict) for item in galleries):
-        reader.complain("gallery", 0, "gallery", "write [[gallery]], with two brackets")
-    if not galleries:
+        reader.refuse("gallery", 0, "gallery", "write [[gallery]], with two brackets")
+    if not galleries and reader.content:
         raise NoGallery(f"{source}: no [[gallery]] in it; each folder with photos needs one.")
     single: dict[str, dict[str, object]] = {}
     for name in TABLES[1:]:
         given = document.get(name, {})
         if not isinstance(given, dict):
             reader.complain(name, 0, name, f"write [{name}] as a table")
-        single[name] = given
+            given = {}
+        single[name] = reader.table(name, 0, given)
     found = tuple(_gallery(reader.table("gallery", index, item)) for index, item in enumerate(galleries))
+    reader.settle()
     _refuse_overlap(reader, found)
-    values = reader.table("limits", 0, single["limits"])
-    limits_found = Limits(
-        cast(float, values["min_saving"]),
-        cast(float, values["min_saving_lossless"]),
-        cast(int, values["workers"]),
-        cast(int, values["memory"]),
+    limits, safety = single["limits"], single["safety"]
+    return Settings(
+        found,
+        Limits(
+            cast(float, limits["min_saving"]),
+            cast(float, limits["min_saving_lossless"]),
+            cast(int, limits["workers"]),
+            cast(int, limits["memory"]),
+        ),
+        Schedule(**single["schedule"]),  # type: ignore[arg-type]  # as in _gallery
+        Safety(cast(int, safety["reserve"])),
+        Reporting(**single["report"]),  # type: ignore[arg-type]  # as in _gallery
     )
-    schedule = Schedule(**reader.table("schedule", 0, single["schedule"]))  # type: ignore[arg-type]  # as in _gallery
-    safety = reader.table("safety", 0, single["safety"])
-    report = Reporting(**reader.table("report", 0, single["report"]))  # type: ignore[arg-type]  # as in _gallery
-    return Settings(found, limits_found, schedule, Safety(cast(int, safety["reserve"])), report)
+
+
+def said_outside(environment: Mapping[str, str] = os.environ) -> list[Override]:
+    """Keys that the environment sets: `GALLERY_OPTIMIZER_SCHEDULE_WINDOW` for `window` in [schedule]; for [[gallery]], in all of them."""
+    return [
+        (key.table, key.name, environment[name], name)
+        for key in KEYS
+        if (key.table, key.name) != ("gallery", "path") and (name := variable_of(key)) in environment
+    ]
+
+
+def variable_of(key: Key) -> str:
+    """The environment variable that wins over a key of the file."""
+    return f"GALLERY_OPTIMIZER_{key.table}_{key.name}".upper()
 
 
 def changes(before: Settings, after: Settings) -> list[str]:
@@ -154,84 +175,13 @@ def changes(before: Settings, after: Settings) -> list[str]:
     return told
 
 
-def template(folder: Path | None = None) -> str:
-    """What `config init` writes: every key with its meaning; those that have a default are commented out."""
-    lines = ["# gallery-optimizer: what it may touch, and how. Each commented line shows a key's default."]
-    for table in TABLES:
-        lines += ["", "[[gallery]]" if table == "gallery" else f"[{table}]"]
-        for key in of_table(table).values():
-            value = key.example or key.default
-            if key.name == "path" and folder is not None:
-                value = _quote(str(folder))
-            mark = "" if key.name == "path" else "# "
-            lines.append(f"{mark}{key.name} = {value}".ljust(44) + f"  # {key.meaning}")
-    return "\n".join(lines) + "\n"
-
-
 def _gallery(values: dict[str, object]) -> GallerySettings:
     return GallerySettings(**values)  # type: ignore[arg-type]  # the table of keys has exactly these names and types
 
 
-def _refuse_overlap(reader: "_Reader", galleries: tuple[GallerySettings, ...]) -> None:
+def _refuse_overlap(reader: Reader, galleries: tuple[GallerySettings, ...]) -> None:
     real = [gallery.path.resolve() for gallery in galleries]
     for index, path in enumerate(real):
         for other in real[:index]:
             if path == other or path.is_relative_to(other) or other.is_relative_to(path):
-                reader.complain("gallery", index, "path", f"{path} and {other} overlap; a photo can belong to one gallery only")
-
-
-class _Reader:
-    """Checks tables against the keys and knows where in the text each of them stands."""
-
-    def __init__(self, text: str, source: str) -> None:
-        self._lines = text.splitlines()
-        self._source = source
-
-    def table(self, table: str, index: int, given: dict[str, Any]) -> dict[str, object]:
-        keys = of_table(table)
-        for name in given:
-            if name not in keys:
-                self.complain(table, index, name, self.strangeness(table, name))
-        values: dict[str, object] = {}
-        for key in keys.values():
-            if key.name not in given and not key.default:
-                self.complain(table, index, key.name, f"{key.name} is missing")
-            raw = given[key.name] if key.name in given else tomllib.loads(f"it = {key.default}")["it"]
-            try:
-                values[key.name] = key.parse(raw)
-            except ValueError as error:
-                self.complain(table, index, key.name, f"{key.name} = {raw!r}: {error}")
-        return values
-
-    def strangeness(self, table: str, name: str | None) -> str:
-        """Why a key or a whole table is refused."""
-        if (name is None and table in LATER) or (name is not None and name in LATER.get(table, ())):
-            return f"{name or f'[{table}]'} is not supported in this version; take it out"
-        known = [key.name for key in KEYS if key.table == table]
-        import difflib
-
-        near = difflib.get_close_matches(name or table, known or TABLES, n=1)
-        return f"unknown {'key' if name else 'table or key'} {name or table}" + (f"; did you mean {near[0]}?" if near else "")
-
-    def complain(self, table: str, index: int, key: str, message: str) -> None:
-        raise Misconfigured(f"{self._source}, line {self._line(table, index, key)}: {message}")
-
-    def _line(self, table: str, index: int, key: str) -> int:
-        """Line (from 1) of a key in the index-th table of that name; of the table's header where the key is not found; else 1."""
-        inside, seen, header_line = False, -1, 1
-        for number, line in enumerate(self._lines, 1):
-            header = re.match(r"\s*\[\[?\s*\"?([\w-]+)", line)
-            if header:
-                seen += header[1] == table
-                inside = header[1] == table and seen == index
-                if inside:
-                    header_line = number
-            elif re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*(=|\.)", line) and (inside or key == table):
-                return number
-        return header_line
-
-
-def _quote(text: str) -> str:
-    import json
-
-    return json.dumps(text, ensure_ascii=False)  # a TOML basic string has JSON's escapes
+                reader.refuse("gallery", index, "path", f"{path} and {other} overlap; a photo can belong to one gallery only")

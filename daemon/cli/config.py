@@ -2,13 +2,17 @@
 
 import math
 import os
+import sys
 from datetime import timedelta
 from pathlib import Path
 
 import click
 
+from codec.levels import EXACT, LEVELS
 from daemon.cli.output import emit, json_option, remark, say
 from daemon.places import Places, is_folder
+
+QUALITIES = (EXACT.name, *LEVELS)
 
 
 @click.group()
@@ -18,15 +22,34 @@ def config() -> None:
 
 @config.command()
 @click.argument("folder", required=False, type=click.Path(path_type=Path))
+@click.option("--quality", type=click.Choice(QUALITIES), help="How good a restored photo has to be.")
+@click.option("--window", metavar="HOURS", help='When the service works, such as "01:00-06:00", or "always".')
+@click.option("--two-way-sync", is_flag=True, help="A sync tool carries the folder to other devices, and stand-ins may travel there.")
 @click.pass_obj
-def init(places: Places, folder: Path | None) -> None:
-    """Write a commented configuration for the photos in FOLDER. An existing file is never overwritten."""
-    from daemon import settings
+def init(places: Places, folder: Path | None, quality: str | None, window: str | None, two_way_sync: bool) -> None:
+    """Write a commented configuration for the photos in FOLDER. An existing file is never overwritten.
+
+    At a terminal, what is not said is asked: which folder, which quality, and when. Folders with photos are looked for in ~/Sync,
+    ~/Nextcloud, the folder for pictures, and on disks and cards.
+    """
+    from daemon.cli import asking_user
+    from daemon.config_template import template
     from daemon.errors import CommandFailed
+    from daemon.keys import TWO_WAY
     from storage import durable
     from storage.errors import AlreadyThere
 
-    text = settings.template(folder.expanduser().absolute() if folder else None)
+    if places.config_file.exists():
+        raise CommandFailed(f"{places.config_file} is already there; it stays as it is. Edit it, or move it away first.")
+    asked = folder is None and _at_a_terminal()
+    if asked:
+        folder = asking_user.which_folder()
+        quality = quality or asking_user.which_quality()
+        window = window or asking_user.which_window()
+    folder = folder.expanduser().absolute() if folder else None
+    travel = TWO_WAY if two_way_sync else asking_user.may_travel(folder) if asked and folder else ""
+    said = {("gallery", "quality"): quality, ("schedule", "window"): _window(window), ("gallery", "two_way_sync"): travel}
+    text = template(folder, {key: value for key, value in said.items() if value})
     try:
         for folder_above in reversed(places.config_file.parents):
             if not is_folder(folder_above):
@@ -35,7 +58,10 @@ def init(places: Places, folder: Path | None) -> None:
     except AlreadyThere as error:
         raise CommandFailed(f"{places.config_file} is already there; it stays as it is. Edit it, or move it away first.") from error
     say(f"Written: {places.config_file}")
-    remark("Look it over, then run: gallery-optimizer optimize" if folder else "Set `path` in it to where your photos are.")
+    if folder is None:
+        remark("Set `path` in it to where your photos are.")
+        return
+    remark('Look it over. "gallery-optimizer config check" says what it means, "optimize --dry-run" what it would save, "optimize" begins.')
 
 
 @config.command()
@@ -44,8 +70,10 @@ def init(places: Places, folder: Path | None) -> None:
 def check(places: Places, as_json: bool) -> None:
     """Say whether the configuration can be understood, and what is understood; where not, file, line and reason."""
     from daemon import settings
+    from daemon.report import amount
     from daemon.sync_guard import guard
     from daemon.sync_roots import QUICK
+    from daemon.window import ALWAYS
 
     found = settings.read(places.config_file)
     missing = [str(gallery.path) for gallery in found.galleries if not is_folder(gallery.path)]
@@ -65,6 +93,11 @@ def check(places: Places, as_json: bool) -> None:
         say("  a photo is archived whatever it saves, also where archive and stand-in are larger than it")
     else:
         say(f"  a photo is left alone unless at least {saving:.0%} of it is saved")
+    window, budget = found.schedule.window, found.schedule.nightly_budget
+    hours = "at any hour" if str(window) == ALWAYS else f"from {str(window).replace('-', ' to ')}"
+    say(f"  the service works {hours}" + ("" if budget is None else f", and writes at most {amount(budget)} a night"))
+    for _, name, text, where in settings.said_outside():
+        say(f"  {name} is {text}, by {where}")
     for gallery in found.galleries:
         seen = guard(gallery.path.resolve(), gallery, QUICK)
         for text in seen.refusals:
@@ -91,7 +124,13 @@ def show(places: Places, as_json: bool) -> None:
     import json
     import tomllib
 
+    from daemon.config_reader import as_toml
+
     document = tomllib.loads(places.config_file.read_text(encoding="utf-8"))
+    outside = {
+        (table, name): (json.dumps(as_toml(text), ensure_ascii=False), f"  # by {where}")
+        for table, name, text, where in settings.said_outside()
+    }
     say(f"# {places.config_file}")
     tables = [("[[gallery]]", "gallery", given) for given in document["gallery"]]
     tables += [(f"[{table}]", table, document.get(table, {})) for table in keys.TABLES[1:]]
@@ -99,7 +138,10 @@ def show(places: Places, as_json: bool) -> None:
         say(f"\n{header}")
         for key in keys.of_table(table).values():
             value = json.dumps(given[key.name], ensure_ascii=False) if key.name in given else key.default
-            say(f"{key.name} = {value}".ljust(44) + ("" if key.name in given else "  # default"))
+            origin = "" if key.name in given else "  # default"
+            if (table, key.name) in outside:
+                value, origin = outside[table, key.name]
+            say(f"{key.name} = {value}".ljust(44) + origin)
 
 
 def _as_json(found: "object") -> dict[str, object]:
@@ -125,6 +167,19 @@ def _as_json(found: "object") -> dict[str, object]:
         },
         "safety": {"reserve_bytes": found.safety.reserve_bytes},
     }
+
+
+def _at_a_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _window(text: str | None) -> str | None:
+    from daemon.window import Window
+
+    try:
+        return None if text is None else str(Window.parse(text))
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--window") from error
 
 
 def _days(span: timedelta) -> str:

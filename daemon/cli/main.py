@@ -2,6 +2,7 @@
 
 import errno
 import importlib
+import os
 import signal
 import sys
 from pathlib import Path
@@ -72,10 +73,11 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help=f"Configuration file (environment: {CONFIG_VARIABLE}).")
 @click.option("--state", type=click.Path(path_type=Path), metavar="DIR", help=f"Where the catalogue lives (environment: {STATE_VARIABLE}).")
+@click.option("--set", "said", multiple=True, metavar="KEY=VALUE", help="Another value for this call, such as schedule.window=always.")
 @click.option("-v", "--verbose", count=True, help="Say more on stderr; twice for every detail.")
 @click.version_option(package_name="gallery-optimizer")
 @click.pass_context
-def cli(context: click.Context, config: Path | None, state: Path | None, verbose: int) -> None:
+def cli(context: click.Context, config: Path | None, state: Path | None, said: tuple[str, ...], verbose: int) -> None:
     """Make room in photo galleries: re-code photos that nobody opens, prove every archive, give any photo back.
 
     Start with "gallery-optimizer config init FOLDER", then "gallery-optimizer optimize".
@@ -83,7 +85,25 @@ def cli(context: click.Context, config: Path | None, state: Path | None, verbose
     from daemon import logs
 
     logs.configure(verbose)
+    for each in said:
+        _say_outside(each)
     context.obj = Places.find(config, state)
+
+
+def _say_outside(said: str) -> None:
+    """`--set schedule.window=always` is what the environment variable of that key would say, for this call and its workers."""
+    from daemon.keys import KEYS
+    from daemon.settings import variable_of
+
+    name, equals, value = said.partition("=")
+    key = next((each for each in KEYS if name.strip() == f"{each.table}.{each.name}" and each.name != "path"), None)
+    if key is None or not equals:
+        import difflib
+
+        near = difflib.get_close_matches(name.strip(), [f"{each.table}.{each.name}" for each in KEYS], n=1)
+        hint = f"; did you mean {near[0]}?" if near else '; write TABLE.KEY=VALUE, such as "schedule.window=always"'
+        raise click.BadParameter(f"{said!r} names no key of the configuration{hint}", param_hint="--set")
+    os.environ[variable_of(key)] = value.strip()
 
 
 def main() -> None:

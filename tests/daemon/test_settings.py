@@ -8,11 +8,12 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from daemon.config_template import template
 from daemon.errors import Misconfigured, NoGallery
 from daemon.exits import ExitCode
 from daemon.keys import KEYS, LATER
 from daemon.places import Places
-from daemon.settings import parse, read, template
+from daemon.settings import parse, read, said_outside, variable_of
 
 MINIMAL = '[[gallery]]\npath = "/photos"\n'
 
@@ -100,6 +101,63 @@ def test_a_mistake_is_told_with_its_line(text: str, line: int, says: str) -> Non
     assert caught.value.exit_code is ExitCode.USAGE
     assert says in str(caught.value)
     assert f"c.toml, line {line}:" in str(caught.value)
+
+
+def test_every_mistake_is_told_at_once_in_the_order_of_the_lines() -> None:
+    text = MINIMAL + 'qualty = "high"\ngrace = "7"\nwindow = "always"\n[limits]\nmemory = 2\n[schedul]\n'
+    with pytest.raises(Misconfigured) as caught:
+        parse(text, "c.toml")
+    told = str(caught.value)
+    assert [int(line.split(",")[1].split()[1][:-1]) for line in told.splitlines() if line.startswith("c.toml")] == [3, 4, 5, 7, 8]
+    assert '    grace = "7"' in told.splitlines(), "the line itself"
+    assert 'for example: grace = "7 days"' in told
+    assert "it belongs into [schedule]" in told
+    assert "did you mean schedule" in told
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("grace = 7 days", 'grace = "7 days"'),
+        ('quality = high', 'quality = "high"'),
+        ('grace = "7 days', "quotation mark"),
+        ("[schedule", "not valid TOML"),
+    ],
+)
+def test_what_is_no_toml_is_explained(line: str, says: str) -> None:
+    with pytest.raises(Misconfigured, match=r"c\.toml, line 3") as caught:
+        parse(MINIMAL + line + "\n", "c.toml")
+    assert says in str(caught.value)
+    assert f"    {line}" in str(caught.value)
+
+
+def test_a_level_that_is_misspelt() -> None:
+    with pytest.raises(Misconfigured, match='did you mean "visually-lossless"'):
+        parse(MINIMAL + 'quality = "visualy-lossless"\n', "c.toml")
+
+
+def test_what_is_said_outside_wins_over_the_file() -> None:
+    environment = {
+        "GALLERY_OPTIMIZER_SCHEDULE_WINDOW": "always",
+        "GALLERY_OPTIMIZER_GALLERY_GRACE": "2 days",
+        "GALLERY_OPTIMIZER_GALLERY_EXCLUDE": '["a/**"]',
+        "GALLERY_OPTIMIZER_SCHEDULE_ONLY_ON_AC_POWER": "false",
+        "GALLERY_OPTIMIZER_CONFIG": "/x",
+        "HOME": "/x",
+    }
+    found = parse(MINIMAL + 'grace = "9 days"\n', "c.toml", said_outside(environment))
+    assert str(found.schedule.window) == "always"
+    assert found.galleries[0].grace == timedelta(days=2)
+    assert found.galleries[0].exclude == ("a/**",)
+    assert not found.schedule.only_on_ac_power
+    with pytest.raises(Misconfigured, match="GALLERY_OPTIMIZER_GALLERY_GRACE: grace = '2': must be a number with a unit"):
+        parse(MINIMAL, "c.toml", said_outside({"GALLERY_OPTIMIZER_GALLERY_GRACE": "2"}))
+
+
+def test_a_key_has_one_variable_and_no_two_the_same() -> None:
+    names = [variable_of(key) for key in KEYS]
+    assert len(set(names)) == len(names)
+    assert not {"GALLERY_OPTIMIZER_CONFIG", "GALLERY_OPTIMIZER_STATE", "GALLERY_OPTIMIZER_BACKEND"} & set(names)
 
 
 def test_broken_toml_names_the_place() -> None:
