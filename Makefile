@@ -25,7 +25,7 @@ JSON    ?= .bench/rd.json
 FIGURES ?= .bench
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all corpus lint bench-rd bench-speed bench-guard bench-look bench-search unit-verify clean
+.PHONY: help run test test-all corpus lint bench-rd bench-speed bench-guard bench-look bench-search manual unit-verify clean
 
 # The tests run with one thread: torch's threads spin, and two processes with two each slow one another tenfold.
 test test-all corpus: export OMP_NUM_THREADS = 1
@@ -70,6 +70,9 @@ bench-look: $(VENV)/ready-to-test  ## pictures to look at: original, ours and AV
 bench-search: $(VENV)/ready-to-test  ## the rate search beside an exhaustive one, and its cost: [LEVEL=high ONLY=p02,p10 SIZE=2048x1536|whole]
 	@$(BIN)/python tests/bench/search.py --phone "$(PHONE)" --level $(LEVEL) --crop $(if $(findstring x,$(SIZE))$(findstring whole,$(SIZE)),$(SIZE),2048x1536) \
 	    --only "$(ONLY)" --json .bench/search.json
+
+manual: $(VENV)/ready-to-run  ## the man page and the shells' completions, from the parser
+	@$(BIN)/python scripts/make_manual.py
 
 unit-verify:  ## let systemd read the unit files
 	@systemd-analyze verify --man=no systemd/*.service systemd/*.timer

@@ -102,6 +102,8 @@ def not_toml(text: str, source: str, error: tomllib.TOMLDecodeError) -> Misconfi
     bare = re.match(r"([\w-]+)\s*=\s*([^\"'\[{\s#][^\"'#]*)", line)
     if bare and bare[2].strip() not in ("true", "false"):
         hint = f'; texts stand in quotes: {bare[1]} = "{bare[2].strip()}"'
+    elif "overwrite" in str(error):
+        hint = "; the key stands there twice"
     elif line.count('"') % 2:
         hint = "; a quotation mark is missing"
     return Misconfigured(f"{source}, line {number}: not valid TOML: {error}{hint}" + (f"\n    {line}" if line else ""))

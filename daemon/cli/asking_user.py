@@ -52,10 +52,11 @@ def may_travel(root: Path) -> str:
     both_ways = guard(root.resolve(), gallery, QUICK).both_ways
     if not both_ways:
         return ""
-    click.echo(
-        f"{both_ways[0].tool.value} carries this folder to your other devices. There too a small preview will take each archived photo's\n"
+    said = (
+        f"{both_ways[0].tool.value} carries this folder to your other devices. There too a small preview will take each archived photo's "
         "place, and the archive on this computer will be the only full copy. Originals are kept here until a backup has it (backup_check)."
     )
+    click.echo(click.wrap_text(said, 78))
     return TWO_WAY if click.confirm("Is that what you want?", default=False) else ""
 
 

@@ -80,7 +80,7 @@ class Commands(click.Group):
 def cli(context: click.Context, config: Path | None, state: Path | None, said: tuple[str, ...], verbose: int) -> None:
     """Make room in photo galleries: re-code photos that nobody opens, prove every archive, give any photo back.
 
-    Start with "gallery-optimizer config init FOLDER", then "gallery-optimizer optimize".
+    Start with "gallery-optimizer config init", then "gallery-optimizer optimize".
     """
     from daemon import logs
 

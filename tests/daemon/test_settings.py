@@ -122,6 +122,7 @@ def test_every_mistake_is_told_at_once_in_the_order_of_the_lines() -> None:
         ('quality = high', 'quality = "high"'),
         ('grace = "7 days', "quotation mark"),
         ("[schedule", "not valid TOML"),
+        ('path = "/other"', "twice"),
     ],
 )
 def test_what_is_no_toml_is_explained(line: str, says: str) -> None:
