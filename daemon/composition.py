@@ -7,12 +7,14 @@ from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import Self, TypeVar
 
+from daemon.anchor import Anchor
 from daemon.child import Bounds
-from daemon.errors import CommandFailed
+from daemon.errors import CommandFailed, GalleryGone
 from daemon.galleries import Gallery, all_of
 from daemon.places import Places
 from daemon.ports import Clock, Codec, SystemClock
 from daemon.settings import Settings
+from daemon.surprise import AS_IT_IS
 from daemon.worker import DEFAULT_BACKEND, Workers, threads
 from storage.catalog import Catalog
 from storage.digest import sha256_of_bytes
@@ -64,6 +66,9 @@ class Workshop:
         self._stack = ExitStack()
         self._locked: set[bytes] = set()
         self._reserves: list[Reserve] = []
+        self._anchors: dict[bytes, Anchor] = {}
+        self.trusting = False
+        """The user has said that a gallery may be another one than the catalogue knows."""
 
     def __enter__(self) -> Self:
         """Raises Locked where another instance is at work, CommandFailed where the state folder can't be used."""
@@ -131,16 +136,43 @@ class Workshop:
         except StorageError as error:
             _log.warning("the copy can't be noted in the catalogue: %s", error)
 
+    def check_still(self, gallery: Gallery) -> None:
+        """Raise GalleryGone where the gallery's folder is not the one that it was when this was first asked."""
+        if gallery.key in self._anchors:
+            self._anchors[gallery.key].check()
+        else:
+            self._anchors[gallery.key] = Anchor(gallery.root)
+
     def lock_vault(self, gallery: Gallery) -> None:
-        """Make the vault where it is missing, and lock it until the end: two set-ups may name the same gallery."""
+        """Make the vault where it is missing, and lock it until the end: two set-ups may name the same gallery.
+
+        Raises Locked, and GalleryGone where it is another vault than the one that the catalogue knows (see `trusting`).
+        """
         if gallery.key not in self._locked:
+            self.check_still(gallery)
+            known = "" if self.trusting else self._recognise(gallery)
             reserve = gallery.vault.reserve(self.settings.safety.reserve_bytes)
             self._reserves.append(reserve)
-            self.with_relief(gallery.vault.prepare)
+            self.with_relief(lambda: gallery.vault.prepare(known))
             self._stack.enter_context(gallery.vault.lock())
             self._locked.add(gallery.key)
+            found = gallery.vault.id, self._anchors[gallery.key].device
+            if found != self.catalog.vault_of(gallery.key):
+                self.with_relief(lambda: self.catalog.noted_vault(gallery.key, *found))
             reserve.make()
             self._stack.callback(reserve.make)  # again, if it had to be given up and there is room now
+
+    def _recognise(self, gallery: Gallery) -> str:
+        """The id of the gallery's vault; empty where it has none yet. The number of its device may change with every boot."""
+        known, found = self.catalog.vault_of(gallery.key), gallery.vault.id
+        if known is None or found == known[0]:
+            return found
+        if not found and self._anchors[gallery.key].device == known[1]:
+            return known[0]
+        strange = "has another vault than" if found else "is on another device, without the vault"
+        raise GalleryGone(
+            f"the gallery {shown(gallery.root)} {strange} that the catalogue knows; is it the right disk? {AS_IT_IS}"
+        )
 
     def give_up_reserves(self) -> None:
         """The disk is full: give up what was kept for that."""

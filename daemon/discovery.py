@@ -58,6 +58,7 @@ def look(
     catalog: Catalog,
     clock: Clock,
     starts: list[Path],
+    still: Callable[[], None] = lambda: None,
     *,
     ready: Callable[[Sighting], bool] = lambda _: True,
     by_name: bool = True,
@@ -66,7 +67,7 @@ def look(
 
     `ready`: whether a file may be looked at now; others are passed by this time. `by_name` False: it was no user who named `starts`.
 
-    Raises GalleryGone for a gallery that suddenly looks empty.
+    Raises GalleryGone for a gallery that suddenly looks empty. `still` is asked, and may raise it, before anything is called gone.
     """
     found = Found()
     seen = 0
@@ -84,7 +85,9 @@ def look(
     if not starts:
         if not seen and any(_should_be_there(row) for row in catalog.rows(gallery=gallery.key)):
             raise GalleryGone(f"the gallery {gallery.root} suddenly has no photos; is its disk mounted? Nothing was changed or forgotten.")
+        still()
         _leave_the_gone(gallery, catalog)
+        still()
     return found
 
 

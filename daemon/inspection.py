@@ -4,6 +4,7 @@ import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from daemon.composition import Workshop
@@ -117,7 +118,7 @@ def mend(shop: Workshop, gallery: Gallery, row: PhotoRow) -> bool:
     shop.catalog.requeue(row.id)
     if archive.exists():
         old = durable.set_out_of_the_way(archive)
-    outcome = Optimizer(gallery, shop.catalog, shop.codec, shop.clock).step(row.id)
+    outcome = Optimizer(gallery, shop.catalog, shop.codec, shop.clock, partial(shop.check_still, gallery)).step(row.id)
     if outcome is None or outcome.kind is not Kind.ARCHIVED:
         return False
     if old is not None:

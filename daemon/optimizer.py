@@ -7,6 +7,7 @@ the disk what was done, and every act can be repeated.
 import contextlib
 import logging
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -75,18 +76,23 @@ class _Archived:
 class Optimizer:
     """Works on the photos of one gallery."""
 
-    def __init__(self, gallery: Gallery, catalog: Catalog, codec: Codec, clock: Clock) -> None:
+    def __init__(
+        self, gallery: Gallery, catalog: Catalog, codec: Codec, clock: Clock, still: Callable[[], None] = lambda: None
+    ) -> None:
+        """`still` raises GalleryGone where the gallery is no longer there; asked before a photo is given up."""
         self._gallery = gallery
         self._vault = gallery.vault
         self._catalog = catalog
         self._codec = codec
         self._clock = clock
+        self._still = still
 
     def step(self, photo_id: int) -> Outcome | None:
         """Take one photo of the queue all the way; None where it is no longer queued.
 
         A storage error or a worker's death is this photo's alone, and becomes FAILED or LEFT; only Locked and Damaged catalogues pass,
-        and Interrupted: then the photo is back in the queue, as if nobody had tried it.
+        GalleryGone, after which recovery finds the row as after a crash, and Interrupted: then the photo is back in the queue, as if nobody
+        had tried it.
         """
         row = self._catalog.claim(photo_id)
         if row is None:
@@ -102,6 +108,7 @@ class Optimizer:
             return self._give_up(photo_id, error)
 
     def _give_up(self, photo_id: int, error: storage_errors.StorageError | WorkerError) -> Outcome:
+        self._still()
         kind, reason = _verdict(error)
         row = self._catalog.get(photo_id)
         if not self._in_place(row):

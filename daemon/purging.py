@@ -35,20 +35,20 @@ class Purged:
     """Originals whose grace is over and that wait for something else, by what that is."""
 
 
-def purge_due(shop: Workshop, gallery: Gallery, gate: PurgeGate, check: Callable[[], None] = lambda: None) -> Purged:
-    """Purge what is out of grace and may go; `check` is called before each, and may raise.
+def purge_due(shop: Workshop, gallery: Gallery, gate: PurgeGate, done: Purged, check: Callable[[], None] = lambda: None) -> None:
+    """Purge what is out of grace and may go, counted in `done`; `check` is called before each, and may raise.
 
-    An archive that is damaged, or an original that somebody wrote to, stays, and is told.
+    An archive that is damaged, or an original that somebody wrote to, stays, and is told. Raises GalleryGone where the gallery goes away.
 
     Where somebody edited a stand-in, the original goes beside the edit; a run over a part of a gallery may not have looked there. A photo
     that was packed anew may have been moved within its gallery since.
     """
-    done = Purged()
     catalog, clock = shop.catalog, shop.clock
     rows = [row for row in catalog.due_for_purge(clock.now().timestamp()) if row.gallery == gallery.key]
     moved = _moved(gallery, rows)
     for row in rows:
         check()
+        shop.check_still(gallery)
         try:
             if is_edited(row) and not is_of_another_vault(row, gallery):
                 done.beside.append(lay_beside(shop, gallery, row))
@@ -80,7 +80,6 @@ def purge_due(shop: Workshop, gallery: Gallery, gate: PurgeGate, check: Callable
         done.photos += 1
         done.freed_bytes += freed
         _log.info("%s: original purged, %d bytes freed", gallery.shown(row.location), freed)
-    return done
 
 
 def _moved(gallery: Gallery, rows: Iterable[PhotoRow]) -> dict[str, Path]:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from enum import Enum, auto
 
 from daemon.galleries import Gallery
+from daemon.places import is_folder
 from daemon.ports import Clock
 from storage.catalog import Catalog
 from storage.errors import Missing, Refused, StorageError
@@ -106,6 +107,8 @@ def recover(
 def settle(row: PhotoRow, gallery: Gallery, catalog: Catalog, clock: Clock) -> bool:
     """Look at one photo and do what `decide` says; whether that was anything."""
     vault = gallery.vault
+    if not is_folder(vault.folder):
+        return False  # its disk went away: nothing that is not found now is gone
     if row.bound_for is not None:
         return _settle_bound(row, gallery, catalog, clock)
     survey = vault.survey(

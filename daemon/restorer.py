@@ -5,6 +5,7 @@ In place only over our own unchanged stand-in; elsewhere only under names that a
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -90,8 +91,9 @@ def restore(shop: Workshop, paths: list[Path], folder: Path | None, format: Form
     if folder is None:
         for gallery in shop.galleries:
             if is_folder(gallery.vault.folder):
-                shop.lock_vault(gallery)
-                recover(gallery, shop.catalog, shop.clock, shop.with_relief)
+                with suppress(GalleryGone):  # another gallery's wrong disk is no obstacle; its own photos will say so
+                    shop.lock_vault(gallery)
+                    recover(gallery, shop.catalog, shop.clock, shop.with_relief)
     targets = [target for path in paths for target in _targets(shop, path)]
     done: list[Restoration] = []
     progress.start(len(targets), "restoring")
@@ -185,6 +187,8 @@ def _one(shop: Workshop, target: _Target, folder: Path | None, format: Format | 
             return _from_archive_alone(shop, target, folder, format)
         assert target.gallery is not None
         if folder is None:
+            if is_folder(target.gallery.vault.folder):
+                shop.lock_vault(target.gallery)
             return _in_place(shop, target.gallery, target.row, target)
         return _into(shop, target.gallery, target.row, target, folder, format)
     except Locked:

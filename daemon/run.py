@@ -21,7 +21,7 @@ from daemon.pace import Pace
 from daemon.places import is_folder
 from daemon.ports import Progress
 from daemon.predictions import fitting
-from daemon.purging import purge_due
+from daemon.purging import Purged, purge_due
 from daemon.reasons import sentence
 from daemon.recovery import recover
 from daemon.report import change
@@ -128,6 +128,7 @@ def optimize(
     chosen = chosen_galleries(shop.galleries, paths)
     total = Summary()
     budget, pace = budget or Budget(), pace or Pace()
+    shop.trusting = as_it_is
     prediction = fitting(shop.places, scope_of(chosen), shop.catalog.runs(limit=1000), int(shop.clock.now().timestamp()))
     number = shop.with_relief(lambda: shop.catalog.started_run(command, prediction))
     outcome = "stopped"
@@ -197,6 +198,8 @@ def _one_gallery(
     pace.check()
     check_stop(shop.places, gallery)
     check_presence(gallery, shop.catalog)
+    still = partial(shop.check_still, gallery)
+    still()
     gate = PurgeGate(gallery, check_sync(gallery))
     around = Look() if as_it_is else look_around(gallery, shop.catalog)
     if is_folder(gallery.vault.folder):
@@ -205,7 +208,7 @@ def _one_gallery(
         shop.catalog.regrace(gallery.key, gallery.grace_s)
     if pace.purges_first:
         _give_space_back(shop, gallery, around, gate, pace, total)
-    found = look(gallery, shop.catalog, shop.clock, starts, ready=pace.ready)
+    found = look(gallery, shop.catalog, shop.clock, starts, still, ready=pace.ready)
     _lay_beside(shop, gallery, found, total)
     for path, reason in found.left:
         total.add(gallery.shown(path), Outcome(Kind.LEFT, reason))
@@ -214,7 +217,7 @@ def _one_gallery(
     queue = pace.choose(gallery, [shop.catalog.get(photo_id) for photo_id in found.queue])
     if queue:
         shop.lock_vault(gallery)
-    optimizer = Optimizer(gallery, shop.catalog, shop.codec, shop.clock) if queue else None
+    optimizer = Optimizer(gallery, shop.catalog, shop.codec, shop.clock, still) if queue else None
     progress.start(len(queue), shown(gallery.root))
     for number, row in enumerate(queue if optimizer else []):
         assert optimizer is not None
@@ -224,6 +227,7 @@ def _one_gallery(
         name = gallery.shown(row.location)
         check_stop(shop.places, gallery)
         pace.check()
+        still()
         if want := _room(shop, gallery, row, around, gate, pace, total):
             total.full.append(f"{want}; {len(queue) - number} photos wait.")
             break
@@ -242,11 +246,14 @@ def _one_gallery(
         budget.spend(done.archive_bytes + done.stand_in_bytes)
         if done.kind is Kind.ARCHIVED:
             total.by_lane[shop.catalog.get(row.id).lane or ""] += 1
+        if done.kind is not Kind.ARCHIVED:
+            still()
         progress.done(name, total.add(name, done))
         pace.after(total)
         if done.reason == "no-space":
             total.full.append(f"{done.detail}; {len(queue) - number - 1} photos wait.")
             break
+    still()
     if around.deleted_in_mass():
         total.gone.append(around.no_purge(gallery))
         return
@@ -264,11 +271,14 @@ def _give_space_back(shop: Workshop, gallery: Gallery, around: Look, gate: Purge
     if around.deleted_in_mass() or not is_folder(gallery.vault.folder):
         return Counter()
     check_stop(shop.places, gallery)
-    purged = purge_due(shop, gallery, gate, pace.check)
-    total.beside += purged.beside
-    total.purged += purged.photos
-    total.freed_bytes += purged.freed_bytes
-    total.failed += purged.kept
+    purged = Purged()
+    try:
+        purge_due(shop, gallery, gate, purged, pace.check)
+    finally:
+        total.beside += purged.beside
+        total.purged += purged.photos
+        total.freed_bytes += purged.freed_bytes
+        total.failed += purged.kept
     return purged.waiting
 
 

@@ -38,7 +38,10 @@ class Emptied:
 
 
 def empty(shop: Workshop, gallery: Gallery) -> Emptied:
-    """Note what is missed, and throw away what has been missed for as long as the configuration says. The vault is locked by us."""
+    """Note what is missed, and throw away what has been missed for as long as the configuration says. The vault is locked by us.
+
+    Raises GalleryGone where the gallery went away meanwhile.
+    """
     catalog, done = shop.catalog, Emptied()
     now = int(shop.clock.now().timestamp())
     back: list[int] = []
@@ -52,6 +55,7 @@ def empty(shop: Workshop, gallery: Gallery) -> Emptied:
             (packed if was_packed else fresh).append((photo_id, sha256, size_bytes))
         elif missed_at + gallery.settings.trash.total_seconds() <= now:
             due.append(photo_id)
+    shop.check_still(gallery)  # or everything would have been missed that lies on a disk that was just unmounted
     for photo_id in back:
         catalog.missed(photo_id, there=True)
     if fresh:  # a stand-in that only has another name now is as large as it was
@@ -89,6 +93,7 @@ def _throw_away(shop: Workshop, gallery: Gallery, rows: list[PhotoRow], done: Em
     for sha256 in sorted(digests):
         sharing = [row for row in shop.catalog.by_digest(sha256, gallery.key) if row.has_archive]
         mine = [row for row in sharing if row.id in going]
+        shop.check_still(gallery)
         try:
             if len(mine) == len(sharing):
                 # A stop between the two leaves rows that are due without an archive, which the next run finishes.

@@ -77,7 +77,8 @@ def judge(
             pinned = row.pinned_until_at is not None and now < row.pinned_until_at
             return Standing.PINNED if pinned and not by_name else Standing.AGAIN
         case State.LEFT:
-            return Standing.AGAIN if by_name or rules != row.rules else Standing.KNOWN
+            back = row.reason == "gone"  # a disk that was away
+            return Standing.AGAIN if by_name or back or rules != row.rules else Standing.KNOWN
         case State.FAILED:
             return Standing.AGAIN
         case _:

@@ -32,6 +32,7 @@ The photos around it that look ordinary but small are stand-ins: previews under 
   models/     the weight files that the archives need; keep them with the archives.
   bitstream.md   how the archives are written, byte by byte: enough to write another decoder.
   reserve     takes space and nothing else; it is given up when the disk is full, so that photos can still be given back.
+  id          tells this vault from others.
   staging/    temp files of work in progress.
 
 To get a photo back:          gallery-optimizer restore PHOTO --to FOLDER

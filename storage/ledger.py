@@ -16,7 +16,7 @@ from storage.connection import open_for_reading, open_for_writing, open_in_memor
 from storage.errors import Missing, NoSpace, StorageError
 from storage.records import PhotoRow, RunFigures, RunRow, Totals
 from storage.reserve import Reserve
-from storage.rows import COLUMNS, from_row, run_from_row, run_to_columns
+from storage.rows import COLUMNS, from_row, run_from_row, run_to_columns, signed, unsigned
 from storage.states import State
 
 _SELECT = f"SELECT {', '.join(COLUMNS)} FROM photos"
@@ -239,6 +239,20 @@ class Ledger:
             query = "SELECT damage, original_damage FROM inspections WHERE gallery = ? AND sha256 = ?"
             found = self._connection.execute(query, (gallery, sha256)).fetchone()
         return ("", "") if found is None else (str(found[0]), str(found[1]))
+
+    # Which vault a gallery has.
+
+    def vault_of(self, gallery: bytes) -> tuple[str, int] | None:
+        """Identity of the vault that was last worked on, and the device that it was on (`st_dev`)."""
+        with translated_sqlite(self.path):
+            query = "SELECT identity, device FROM vaults WHERE gallery = ?"
+            found = self._connection.execute(query, (gallery,)).fetchone()
+        return None if found is None else (str(found[0]), unsigned(found[1]))
+
+    def noted_vault(self, gallery: bytes, identity: str, device: int) -> None:
+        """From now on this is the gallery's vault."""
+        with self._transaction():
+            self._connection.execute("INSERT OR REPLACE INTO vaults VALUES (?, ?, ?)", (gallery, identity, signed(device)))
 
     # Runs, for the history.
 

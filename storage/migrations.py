@@ -203,3 +203,19 @@ def m010_originals_that_were_compared(db: Database) -> None:
     db.execute("ALTER TABLE inspections ADD COLUMN original_damage TEXT NOT NULL DEFAULT ''")
     db.execute("CREATE INDEX inspections_damaged ON inspections (gallery) WHERE damage <> '' OR original_damage <> ''")
     db.execute("PRAGMA user_version = 10")
+
+
+@migrations()
+def m011_which_vault_it_was_and_its_parity(db: Database) -> None:
+    db.execute("CREATE TABLE vaults (gallery BLOB PRIMARY KEY, identity TEXT NOT NULL, device INTEGER NOT NULL) STRICT, WITHOUT ROWID")
+    db.execute(
+        """
+        CREATE TABLE parities (
+            gallery BLOB NOT NULL,
+            sha256 TEXT NOT NULL,
+            parity_bytes INTEGER NOT NULL,
+            PRIMARY KEY (gallery, sha256)
+        ) STRICT, WITHOUT ROWID
+        """
+    )
+    db.execute("PRAGMA user_version = 11")

@@ -20,9 +20,14 @@ COLUMNS = (*_FLAT, "seen_bytes", *_FINGERPRINT, *(f"stand_in_{name}" for name in
 _WORD = 2**64
 
 
-def _signed(number: int) -> int:
-    # Inodes and devices are unsigned words (some network file systems use the top bit), SQLite's integers are signed.
+def signed(number: int) -> int:
+    """Inodes and devices are unsigned words (some network file systems use the top bit), SQLite's integers are signed."""
     return number - _WORD if number >= _WORD // 2 else number
+
+
+def unsigned(number: int) -> int:
+    """The other way."""
+    return number % _WORD
 
 
 def to_columns(fingerprint: Fingerprint | None, prefix: str = "") -> dict[str, Any]:
@@ -32,7 +37,7 @@ def to_columns(fingerprint: Fingerprint | None, prefix: str = "") -> dict[str, A
         return dict.fromkeys((size, *(prefix + name for name in _FINGERPRINT)))
     values = {prefix + name: getattr(fingerprint, name) for name in _FINGERPRINT}
     for name in ("device", "inode"):
-        values[prefix + name] = _signed(values[prefix + name])
+        values[prefix + name] = signed(values[prefix + name])
     return {size: fingerprint.size_bytes, **values}
 
 

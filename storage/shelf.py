@@ -24,12 +24,15 @@ class Shelf:
         self.folder = root / layout.VAULT_NAME
         self._staging = self.folder / "staging"
 
-    def prepare(self) -> None:
-        """Make the folders, ``.nomedia``, ``README`` and ``id`` where missing. Raises Missing (no gallery there)."""
+    def prepare(self, known: str = "") -> None:
+        """Make the folders, ``.nomedia``, ``README`` and ``id`` where missing. Raises Missing (no gallery there).
+
+        `known`: the id that this vault had before its own was lost.
+        """
         durable.make_folder(self.folder)
         for name in layout.FOLDERS:
             durable.make_folder(self.folder / name)
-        for name, text in ((".nomedia", ""), ("README", layout.README), ("id", secrets.token_hex(8) + "\n")):
+        for name, text in ((".nomedia", ""), ("README", layout.README), ("id", (known or secrets.token_hex(8)) + "\n")):
             with suppress(AlreadyThere):
                 if not (self.folder / name).exists():
                     durable.write_new(self.folder / name, text.encode())
