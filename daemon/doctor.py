@@ -76,6 +76,9 @@ def _gallery(shop: Workshop, gallery: Gallery) -> list[Finding]:
     rows = [row for row in shop.catalog.rows(gallery=gallery.key) if row.has_archive]
     found += _beside_the_archives(gallery, rows)
     found += _missing(gallery, rows)
+    bare = sum(not gallery.vault.parity_path(row.sha256 or "").exists() for row in rows) if gallery.parity else 0
+    if bare:
+        found.append(Finding(Grade.NOTE, f"{where}: {bare} archives have no parity yet: verify makes it"))
     found += _unknown(shop, gallery)
     if not durable.can_exchange(gallery.vault.folder):
         found.append(Finding(Grade.NOTE, f"{where}: this file system can't exchange two names; retiring copies instead, and is slower"))

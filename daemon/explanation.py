@@ -84,6 +84,9 @@ def explain(gallery: Gallery, row: PhotoRow | None, path: Path, catalog: Catalog
         lines += _archive_lines(gallery, row)
     elif row.replaced:
         lines += _replaced_lines(gallery, row)
+    parity_bytes = 0 if catalog is None or not row.has_archive else catalog.parity_bytes(gallery.key, row.sha256 or "")
+    if parity_bytes:
+        lines.append(f"Parity: {amount(parity_bytes)} beside the archive, out of which `verify` mends damaged sectors.")
     facts = {
         "photo": name,
         "state": row.state.value,
@@ -103,6 +106,7 @@ def explain(gallery: Gallery, row: PhotoRow | None, path: Path, catalog: Catalog
         "importance": row.importance,
         "wish": wish,
         "damage": damage or None,
+        "parity_bytes": parity_bytes,
         "original_damage": original_damage or None,
         "model": row.model,
         "score_whole": row.score_whole,

@@ -19,11 +19,13 @@ class Gallery:
     limits: Limits
     root: Path
     vault: Vault
+    parity: float = 0.0
+    """Share of each archive that is kept beside it; 0: none."""
 
     @classmethod
-    def of(cls, settings: GallerySettings, limits: Limits) -> "Gallery":
+    def of(cls, settings: GallerySettings, limits: Limits, parity: float = 0.0) -> "Gallery":
         root = settings.path.resolve()
-        return cls(settings, limits, root, Vault(root))
+        return cls(settings, limits, root, Vault(root), parity)
 
     @property
     def key(self) -> bytes:
@@ -60,7 +62,7 @@ class Gallery:
 
 
 def all_of(settings: Settings) -> list[Gallery]:
-    return [Gallery.of(each, settings.limits) for each in settings.galleries]
+    return [Gallery.of(each, settings.limits, settings.safety.parity) for each in settings.galleries]
 
 
 def place(path: Path) -> Path:

@@ -4,22 +4,20 @@ import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from daemon.composition import Workshop
 from daemon.discovery import check_presence
 from daemon.errors import GalleryGone, WorkerError
 from daemon.galleries import Gallery
+from daemon.mending import is_still, original_is_there
 from daemon.messages import Refused, RestoreJob
-from daemon.optimizer import Kind, Optimizer
 from daemon.places import is_folder
 from daemon.ports import Progress
 from daemon.reasons import sentence
-from storage import durable
 from storage.catalog import Catalog
 from storage.digest import sha256_of
-from storage.errors import Missing, StorageError, shown
+from storage.errors import StorageError, shown
 from storage.fingerprint import Fingerprint
 from storage.records import PhotoRow
 from storage.states import State
@@ -36,6 +34,8 @@ class Damage:
     photos: tuple[str, ...]
     what: str
     original_safe: bool
+    sha256: str = ""
+    """Of the original whose archive is damaged; empty for a set-aside original."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,10 @@ class Inspection:
     """What is wrong with galleries that are not there."""
     mendable: tuple[tuple[Gallery, PhotoRow], ...] = ()
     """Photos with a damaged archive whose original is still set aside."""
+    repairable: tuple[tuple[Gallery, str], ...] = ()
+    """Damaged archives that have parity, by the digest of their original."""
+    unguarded: tuple[tuple[Gallery, PhotoRow], ...] = ()
+    """Whole archives without the parity that the configuration asks for, one photo of each."""
 
 
 def verify(shop: Workshop, progress: Progress, subset: float = 1.0) -> Inspection:
@@ -57,6 +61,8 @@ def verify(shop: Workshop, progress: Progress, subset: float = 1.0) -> Inspectio
     """
     damages: list[Damage] = []
     mendable: list[tuple[Gallery, PhotoRow]] = []
+    repairable: list[tuple[Gallery, str]] = []
+    unguarded: list[tuple[Gallery, PhotoRow]] = []
     archives = originals = 0
     passed_by: list[str] = []
     for gallery in shop.galleries:
@@ -73,22 +79,25 @@ def verify(shop: Workshop, progress: Progress, subset: float = 1.0) -> Inspectio
             mine = [row for row in rows if row.sha256 == digest]
             progress.step(path.name)
             trouble = _archive_trouble(shop, path, {row.archive_sha256 for row in mine})
-            if trouble and mine and not any(_is_still(shop, row) for row in mine):
+            if trouble and mine and not any(is_still(shop, row) for row in mine):
                 trouble = ""  # a run that is at work has just changed it
             progress.done(path.name, trouble or "good")
             archives += 1
             _note(shop, Catalog.inspected, gallery, digest, trouble)
             if trouble:
-                safe = [row for row in mine if _original_is_there(gallery, row)]
-                damages.append(_damage(gallery, path, mine, trouble, bool(safe)))
+                safe = [row for row in mine if original_is_there(gallery, row)]
+                damages.append(_damage(gallery, path, mine, trouble, bool(safe), digest))
+                repairable += [(gallery, digest)] if gallery.vault.parity_path(digest).exists() else []
                 mendable += [(gallery, row) for row in safe if row.state is State.RETIRED][:1]
+            elif mine and gallery.parity and gallery.vault.parity_trouble(digest, mine[0].archive_sha256 or ""):
+                unguarded.append((gallery, mine[0]))
         compared = dict[str, str]()
         for row in every:
             if row.state is State.RETIRED:
                 originals += 1
                 aside = gallery.vault.aside_path(row.location, row.sha256 or "")
                 trouble = _original_trouble(aside, row.sha256)
-                if trouble and not _is_still(shop, row):
+                if trouble and not is_still(shop, row):
                     continue  # a run that is at work has just moved it
                 compared[row.sha256 or ""] = trouble or compared.get(row.sha256 or "", "")
                 if trouble:
@@ -100,31 +109,7 @@ def verify(shop: Workshop, progress: Progress, subset: float = 1.0) -> Inspectio
             if trouble or digest in known:
                 _note(shop, Catalog.compared, gallery, digest, trouble)
     progress.close()
-    return Inspection(archives, originals, tuple(damages), tuple(passed_by), tuple(mendable))
-
-
-def mend(shop: Workshop, gallery: Gallery, row: PhotoRow) -> bool:
-    """The original of a photo with a damaged archive goes back in place, and is archived anew at once; whether that was done.
-
-    The damaged archive keeps its bytes under another name until the new one is proven. Raises StorageError, WorkerError; then the original
-    is in place or set aside.
-    """
-    gallery = next(each for each in shop.galleries if each.key == gallery.key)
-    shop.lock_vault(gallery)
-    if not _is_still(shop, row) or not _original_is_there(gallery, row):
-        return False
-    archive, old = gallery.vault.archive_path(row.sha256 or ""), None
-    gallery.vault.put_back(row.location, row.sha256 or "", row.stand_in_sha256)
-    shop.catalog.requeue(row.id)
-    if archive.exists():
-        old = durable.set_out_of_the_way(archive)
-    outcome = Optimizer(gallery, shop.catalog, shop.codec, shop.clock, partial(shop.check_still, gallery)).step(row.id)
-    if outcome is None or outcome.kind is not Kind.ARCHIVED:
-        return False
-    if old is not None:
-        durable.remove(old)
-    shop.catalog.inspected(gallery.key, row.sha256 or "")
-    return True
+    return Inspection(archives, originals, tuple(damages), tuple(passed_by), tuple(mendable), tuple(repairable), tuple(unguarded))
 
 
 def _chosen(shop: Workshop, gallery: Gallery, rows: list[PhotoRow], subset: float) -> list[tuple[str, Path]]:
@@ -134,14 +119,6 @@ def _chosen(shop: Workshop, gallery: Gallery, rows: list[PhotoRow], subset: floa
     read = shop.catalog.inspections(gallery.key)
     by_age = sorted(every, key=lambda digest: (read.get(digest, (0, ""))[0], digest))
     return [(digest, every[digest]) for digest in by_age[: math.ceil(len(every) * subset)]]
-
-
-def _is_still(shop: Workshop, row: PhotoRow) -> bool:
-    try:
-        now = shop.catalog.get(row.id)
-    except Missing:
-        return False
-    return (now.state, now.archive_sha256, now.superseded_at) == (row.state, row.archive_sha256, row.superseded_at)
 
 
 def _note(shop: Workshop, method: Callable[[Catalog, bytes, str, str], None], gallery: Gallery, digest: str, trouble: str) -> None:
@@ -186,14 +163,5 @@ def _has_decayed(row: PhotoRow) -> bool:
         return False
 
 
-def _original_is_there(gallery: Gallery, row: PhotoRow) -> bool:
-    """By the disk, not by the state: somebody may act on the answer."""
-    place = gallery.vault.aside_path(row.location, row.sha256 or "") if row.state is State.RETIRED else row.location
-    try:
-        return sha256_of(place) == row.sha256
-    except StorageError:
-        return False
-
-
-def _damage(gallery: Gallery, file: Path, rows: list[PhotoRow], what: str, safe: bool) -> Damage:
-    return Damage(shown(gallery.root), shown(file), tuple(gallery.shown(row.location) for row in rows), what, safe)
+def _damage(gallery: Gallery, file: Path, rows: list[PhotoRow], what: str, safe: bool, digest: str = "") -> Damage:
+    return Damage(shown(gallery.root), shown(file), tuple(gallery.shown(row.location) for row in rows), what, safe, digest)

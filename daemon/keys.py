@@ -17,6 +17,7 @@ from typing import Any
 from codec.levels import EXACT, LEVELS
 from daemon.ignoring import compiled
 from daemon.window import Window
+from storage.parity import LARGEST_SHARE
 
 STAND_INS = ("preview", "none")
 TWO_WAY = "stand-ins travel"
@@ -94,6 +95,20 @@ def reserve(value: object) -> int:
     found = size(value)
     if not 100_000 <= found <= 1_000_000_000:
         raise ValueError('must be from "100 KB" to "1 GB", or "off"')
+    return found
+
+
+def parity(value: object) -> float:
+    """'5%' -> 0.05; 'off' -> 0."""
+    if _text(value) == "off":
+        return 0.0
+    found = share(value)
+    if not 0.01 <= found <= LARGEST_SHARE:
+        raise ValueError(f'must be from "1%" to "{LARGEST_SHARE:.0%}", or "off"')
+    import importlib.util
+
+    if importlib.util.find_spec("zfec") is None:
+        raise ValueError('needs the package zfec, which is not installed: pip install "gallery-optimizer[parity]"')
     return found
 
 
@@ -241,6 +256,7 @@ KEYS: tuple[Key, ...] = (
     Key("report", "notify", "false", "yes or no", "tell the desktop after a night in which something was done", yes_or_no),
     Key("report", "textfile", '""', "path", "figures for Prometheus are written there after each run, such as a .prom file", file_or_none),
     Key("safety", "reserve", '"16 MB"', "size", 'kept in each vault, and given up when the disk is full; "off": none', reserve),
+    Key("safety", "parity", '"off"', "share", 'of each archive, kept beside it to mend damaged sectors, such as "5%"', parity),
 )
 TABLES: tuple[str, ...] = tuple(dict.fromkeys(key.table for key in KEYS))
 """In the order in which they are written; the first may stand several times."""

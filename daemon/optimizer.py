@@ -20,6 +20,7 @@ from daemon.importance import wanted
 from daemon.marking import original_of, vault_of
 from daemon.messages import STAND_IN_SHARE, EncodeJob, Refused, RestoreJob, StandInJob
 from daemon.models import keep_model
+from daemon.parity import keep_parity
 from daemon.ports import Clock, Codec
 from daemon.verification import Proven, prove
 from storage import errors as storage_errors
@@ -157,6 +158,8 @@ class Optimizer:
             return self._leave(row.id, archived.reason, archived.detail + goal.remark)
         proven, proof, repacked = archived.proven, archived.proven.proof, archived.repacked
         keep_model(self._vault, proof.model)
+        if not repacked:
+            keep_parity(self._gallery, self._catalog, snapshot.sha256, proof.archive_sha256)
         self._catalog.committed(
             row.id,
             proof=proof,

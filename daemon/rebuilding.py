@@ -88,6 +88,9 @@ def rebuild(shop: Workshop, gallery: Gallery, progress: Progress) -> Rebuilt:
             progress.done(name, "found")
         except (StorageError, CodecError, WorkerError) as error:
             done.troubles.append((name, str(error)))
+    for digest in archives:
+        if gallery.vault.parity_path(digest).exists():
+            shop.catalog.noted_parity(gallery.key, digest, gallery.vault.parity_path(digest).stat().st_size)
     done.without_place = len(archives.keys() - placed)
     _without_archive(shop, gallery, archives, done)
     progress.close()

@@ -81,6 +81,9 @@ class Status:
             found = ((totals.damaged_archives, "archive", ""), (totals.damaged_originals, "original", " in grace"))
             what = [f"{count} {name}{'s' * (count > 1)}{where}" for count, name, where in found if count]
             parts.append(f"DAMAGED, by the last verify: {' and '.join(what)}; `verify` names them")
+        if totals.parities:
+            archives = "1 archive" if totals.parities == 1 else f"{totals.parities} archives"
+            parts.append(f"Parity: {amount(totals.parity_bytes)} more, beside {archives}")
         if totals.by_lane:
             parts.append("By lane: " + ", ".join(f"{lane} {count}" for lane, count in totals.by_lane.items()))
         if totals.scores.by_points:
@@ -183,6 +186,7 @@ def _totals_as_json(totals: Totals) -> dict[str, Any]:
         },
         "restored": _share_as_json(totals.restored),
         "trash": totals.trash,
+        "parity": {"archives": totals.parities, "bytes": totals.parity_bytes},
         "damaged": {"archives": totals.damaged_archives, "originals": totals.damaged_originals},
         "scores": scores_as_json(totals.scores),
     }

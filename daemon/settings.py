@@ -66,9 +66,10 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Safety:
-    """`reserve_bytes` of each vault's reserve; 0: none is kept."""
+    """`reserve_bytes` of each vault's reserve, 0: none is kept; `parity` is a share of each archive, 0: none."""
 
     reserve_bytes: int
+    parity: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,7 @@ def parse(text: str, source: str, overrides: Iterable[Override] = ()) -> Setting
             cast(int, limits["memory"]),
         ),
         Schedule(**single["schedule"]),  # type: ignore[arg-type]  # as in _gallery
-        Safety(cast(int, safety["reserve"])),
+        Safety(cast(int, safety["reserve"]), cast(float, safety["parity"])),
         Reporting(**single["report"]),  # type: ignore[arg-type]  # as in _gallery
     )
 

@@ -103,6 +103,8 @@ def _throw_away(shop: Workshop, gallery: Gallery, rows: list[PhotoRow], done: Em
         except StorageError as error:
             done.kept.append((gallery.shown(mine[0].location), str(error)))
             continue
+        if len(mine) == len(sharing):
+            shop.catalog.noted_parity(gallery.key, sha256, 0)
         for row in mine:
             shop.catalog.thrown_away(row.id, "it was deleted, and so was its archive after its time in the trash")
             done.photos += 1

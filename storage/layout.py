@@ -14,6 +14,7 @@ RESERVE_NAME = "reserve"
 ARCHIVE_SUFFIX = ".nphoto"
 ORIGINAL_SUFFIX = ".original"
 SWAP_SUFFIX = ".swap"
+PARITY_SUFFIX = ".parity"
 
 VAULT_ID = re.compile(r"[0-9a-f]{16}")
 
@@ -29,6 +30,7 @@ The photos around it that look ordinary but small are stand-ins: previews under 
               its metadata, can be rebuilt from this one file.
   originals/  originals that were taken out of their place and wait until their grace is over. Each is the untouched file that the
               camera wrote; only its name is different. Rename it to get it back.
+  parity/     where you asked for it: a little beside each archive, out of which damaged parts of it can be computed anew.
   models/     the weight files that the archives need; keep them with the archives.
   bitstream.md   how the archives are written, byte by byte: enough to write another decoder.
   reserve     takes space and nothing else; it is given up when the disk is full, so that photos can still be given back.
@@ -77,6 +79,11 @@ def relative_to_gallery(root: Path, path: Path) -> bytes:
 def archive_name(sha256: str) -> str:
     """Relative to the vault."""
     return f"archives/{checked_digest(sha256)[:2]}/{sha256}{ARCHIVE_SUFFIX}"
+
+
+def parity_name(sha256: str) -> str:
+    """Relative to the vault: where the parity of an archive is, if there is any."""
+    return f"parity/{checked_digest(sha256)[:2]}/{sha256}{PARITY_SUFFIX}"
 
 
 def aside_name(relative: bytes, sha256: str) -> str:

@@ -254,6 +254,23 @@ class Ledger:
         with self._transaction():
             self._connection.execute("INSERT OR REPLACE INTO vaults VALUES (?, ?, ?)", (gallery, identity, signed(device)))
 
+    # What lies beside archives.
+
+    def noted_parity(self, gallery: bytes, sha256: str, parity_bytes: int) -> None:
+        """The archive of this original has parity of that size; 0: none any more."""
+        with self._transaction():
+            if parity_bytes:
+                self._connection.execute("INSERT OR REPLACE INTO parities VALUES (?, ?, ?)", (gallery, sha256, parity_bytes))
+            else:
+                self._connection.execute("DELETE FROM parities WHERE gallery = ? AND sha256 = ?", (gallery, sha256))
+
+    def parity_bytes(self, gallery: bytes, sha256: str) -> int:
+        """Of the archive of this original; 0 where it has none."""
+        with translated_sqlite(self.path):
+            query = "SELECT parity_bytes FROM parities WHERE gallery = ? AND sha256 = ?"
+            found = self._connection.execute(query, (gallery, sha256)).fetchone()
+        return 0 if found is None else int(found[0])
+
     # Runs, for the history.
 
     def started_run(self, command: str, prediction: Mapping[str, Any] | None = None) -> int:

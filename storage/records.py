@@ -199,6 +199,10 @@ class Totals:
     """Photos whose stand-in, or restored file, is gone: their archives are about to be thrown away."""
     scores: Scores
     """Of COMMITTED, RETIRED, PURGED and RESTORED photos."""
+    parities: int = 0
+    """Archives with parity."""
+    parity_bytes: int = 0
+    """Of all of them; in no other sum."""
     damaged_archives: int = 0
     """By the last `verify`; of those that are still needed."""
     damaged_originals: int = 0

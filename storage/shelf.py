@@ -1,14 +1,15 @@
 """What a vault keeps for good: archives, and the weight files that they need. Vault adds the originals."""
 
+import errno
 import os
 import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from storage import durable, layout
+from storage import durable, layout, parity
 from storage.digest import opened, sha256_of_bytes, sha256_or_none
-from storage.errors import AlreadyThere, Damaged, Refused, shown, translated
+from storage.errors import AlreadyThere, Damaged, Missing, Refused, shown, translated
 from storage.lock import InstanceLock
 from storage.reserve import Reserve
 
@@ -97,6 +98,7 @@ class Shelf:
         if sha256_or_none(original) != sha256:
             raise Refused(f"the archive of {shown(original)} stays: the original is not in place")
         durable.remove(self.archive_path(sha256))
+        self._drop_parity(sha256)
 
     def throw_away_archive(self, sha256: str, places: Iterable[Path]) -> int:
         """Remove the archive of a photo that its user deleted; bytes freed, 0 where a stopped run has done it already.
@@ -112,10 +114,61 @@ class Shelf:
         path = self.archive_path(sha256)
         with translated(path):
             if not path.exists():
+                self._drop_parity(sha256)
                 return 0
             size_bytes = path.stat().st_size
         durable.remove(path)
+        self._drop_parity(sha256)
         return size_bytes
+
+    def parity_path(self, sha256: str) -> Path:
+        """Where the parity of an original's archive is or would be."""
+        return self.folder / layout.parity_name(sha256)
+
+    def keep_parity(self, sha256: str, share: float) -> int:
+        """Make the parity of the archive as it is now, `share` of its size, in place of an earlier one; its bytes. Raises Missing."""
+        made = parity.made(self.open_archive(sha256), share)
+        path = self.parity_path(sha256)
+        durable.make_folder(path.parent.parent)
+        durable.make_folder(path.parent)
+        durable.replace(durable.stage(self._staging, made), path)
+        return len(made)
+
+    def parity_trouble(self, sha256: str, archive_sha256: str) -> str:
+        """What is wrong with the parity of an archive; empty where it is whole, and of that archive."""
+        try:
+            found = self._parity(sha256)
+            ours = parity.read_head(found).archive_sha256 == archive_sha256
+        except (Missing, Damaged) as error:
+            return str(error)
+        if not parity.is_whole(found):
+            return f"the parity {shown(self.parity_path(sha256))} is damaged"
+        return "" if ours else f"{shown(self.parity_path(sha256))} is the parity of an earlier archive"
+
+    def repair_archive(self, sha256: str, archive_sha256: str | None) -> int:
+        """Compute damaged blocks of an archive anew, out of its parity; how many. `archive_sha256`: of the proven archive, if known.
+
+        The archive changes in one step, and only to bytes of that digest. Raises Missing (no archive, no parity), Damaged (too much of it
+        is damaged, or the parity is of another archive).
+        """
+        found = self._parity(sha256)
+        path = self.archive_path(sha256)
+        with opened(path) as descriptor, translated(path):
+            damaged = b"".join(_what_can_be_read(descriptor))
+        whole = parity.repaired(damaged, found)
+        if archive_sha256 not in (None, sha256_of_bytes(whole.archive)):
+            raise Damaged(f"{shown(self.parity_path(sha256))} is the parity of another archive")
+        durable.replace(durable.stage(self._staging, whole.archive), path)
+        return whole.blocks
+
+    def _parity(self, sha256: str) -> bytes:
+        path = self.parity_path(sha256)
+        with opened(path) as descriptor, translated(path):
+            return b"".join(iter(lambda: os.read(descriptor, durable.CHUNK_BYTES), b""))
+
+    def _drop_parity(self, sha256: str) -> None:
+        with suppress(Missing):
+            durable.remove(self.parity_path(sha256))
 
     def clear_staging(self) -> int:
         """Remove what a crash left in ``staging/``; how many. Only while this vault is locked by us."""
@@ -145,3 +198,16 @@ class Shelf:
         with translated(self.folder):
             paths = sorted((self.folder / "models").iterdir())
         return {path.name: path for path in paths if not durable.is_temporary(path.name)}
+
+
+def _what_can_be_read(descriptor: int) -> Iterator[bytes]:
+    """A file block by block; zeros for those that the disk does not give."""
+    size_bytes = os.fstat(descriptor).st_size
+    for start in range(0, size_bytes, parity.BLOCK_BYTES):
+        length = min(parity.BLOCK_BYTES, size_bytes - start)
+        try:
+            yield os.pread(descriptor, length, start)
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            yield bytes(length)

@@ -47,6 +47,8 @@ FROM inspections AS each INDEXED BY inspections_damaged
 WHERE (damage <> '' OR original_damage <> '') AND (?1 IS NULL OR gallery = ?1)
 """
 
+_PARITY = "SELECT COUNT(*), IFNULL(SUM(parity_bytes), 0) FROM parities WHERE ?1 IS NULL OR gallery = ?1"
+
 _ARCHIVED = frozenset({State.COMMITTED, State.RETIRED, State.PURGED, State.RESTORED})
 _TOLD_WHY = frozenset({State.LEFT, State.FAILED})
 
@@ -61,6 +63,7 @@ def totals(connection: sqlite3.Connection, gallery: bytes | None, graces_s: Mapp
         scores = connection.execute(_SCORES, (gallery,)).fetchall()
         trash = connection.execute(_TRASH, (gallery,)).fetchone()[0]
         damaged_archives, damaged_originals = connection.execute(_DAMAGE, (gallery,)).fetchone()
+        parities, parity_bytes = connection.execute(_PARITY, (gallery,)).fetchone()
     finally:
         connection.execute("ROLLBACK")
     by_state = dict.fromkeys(State, 0)
@@ -98,6 +101,8 @@ def totals(connection: sqlite3.Connection, gallery: bytes | None, graces_s: Mapp
         purged=share(State.PURGED),
         restored=share(State.RESTORED),
         trash=trash,
+        parities=parities,
+        parity_bytes=parity_bytes,
         damaged_archives=damaged_archives,
         damaged_originals=damaged_originals,
         scores=Scores(
