@@ -27,6 +27,7 @@ from storage import errors as storage_errors
 from storage.catalog import Catalog
 from storage.digest import Snapshot, read_once, sha256_of_bytes
 from storage.fingerprint import Fingerprint
+from storage.permission import check_movable
 from storage.proof import Proof
 from storage.records import PhotoRow
 from storage.states import State
@@ -150,6 +151,7 @@ class Optimizer:
             with contextlib.suppress(storage_errors.Missing):
                 self._vault.put_back(path, snapshot.sha256, row.stand_in_sha256)  # a second copy in the vault is of no use
             return self._leave(row.id, "source-resends")
+        check_movable(path)
         self._catalog.digested(row.id, snapshot.sha256, snapshot.fingerprint)
         self._vault.prepare()
         goal = wanted(self._codec, path, snapshot, self._gallery.level)
