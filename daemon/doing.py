@@ -21,7 +21,7 @@ class Doing:
     """See above."""
 
     what: str = "waiting"
-    """waiting | working | asked (working on what somebody asked for) | paused"""
+    """waiting | working | asked (working on what somebody asked for) | verifying | paused"""
     hold: Hold | None = None
     """Why it waits although it is night."""
     night: Night | None = None
@@ -40,6 +40,8 @@ class Doing:
         """For `systemctl status`."""
         from daemon.report import amount
 
+        if self.what == "verifying":
+            return f"reading archives again: {self.done}/{self.total}"
         if self.what in ("working", "asked"):
             return f"{self.done}/{self.total}, {amount(self.saving_bytes)} saved" + (f": {self.photo}" if self.photo else "")
         if self.what == "paused":

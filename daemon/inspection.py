@@ -10,14 +10,13 @@ from daemon.composition import Workshop
 from daemon.discovery import check_presence
 from daemon.errors import GalleryGone, WorkerError
 from daemon.galleries import Gallery
-from daemon.mending import is_still, original_is_there
 from daemon.messages import Refused, RestoreJob
 from daemon.places import is_folder
 from daemon.ports import Progress
 from daemon.reasons import sentence
 from storage.catalog import Catalog
 from storage.digest import sha256_of
-from storage.errors import StorageError, shown
+from storage.errors import Missing, StorageError, shown
 from storage.fingerprint import Fingerprint
 from storage.records import PhotoRow
 from storage.states import State
@@ -52,9 +51,16 @@ class Inspection:
     unguarded: tuple[tuple[Gallery, PhotoRow], ...] = ()
     """Whole archives without the parity that the configuration asks for, one photo of each."""
 
+    @property
+    def needs_hands(self) -> bool:
+        """Whether there is something that could be mended."""
+        return bool(self.mendable or self.repairable or self.unguarded)
 
-def verify(shop: Workshop, progress: Progress, subset: float = 1.0) -> Inspection:
+
+def verify(shop: Workshop, progress: Progress, subset: float = 1.0, go_on: Callable[[], bool] = lambda: True) -> Inspection:
     """Read archives again, `subset` (a share) of each vault, those first that were not read for longest; with it all set-aside originals.
+
+    `go_on` is asked before each file; False ends it there, and the next call begins with what was left.
 
     Changes nothing, and needs no lock: what a run at work has just changed is looked at again before it is called damaged. A worker that
     dies on an archive counts as damage of that archive.
@@ -76,6 +82,8 @@ def verify(shop: Workshop, progress: Progress, subset: float = 1.0) -> Inspectio
         chosen = _chosen(shop, gallery, rows, subset)
         progress.start(len(chosen), shown(gallery.root))
         for digest, path in chosen:
+            if not go_on():
+                break
             mine = [row for row in rows if row.sha256 == digest]
             progress.step(path.name)
             trouble = _archive_trouble(shop, path, {row.archive_sha256 for row in mine})
@@ -93,7 +101,7 @@ def verify(shop: Workshop, progress: Progress, subset: float = 1.0) -> Inspectio
                 unguarded.append((gallery, mine[0]))
         compared = dict[str, str]()
         for row in every:
-            if row.state is State.RETIRED:
+            if row.state is State.RETIRED and go_on():
                 originals += 1
                 aside = gallery.vault.aside_path(row.location, row.sha256 or "")
                 trouble = _original_trouble(aside, row.sha256)
@@ -119,6 +127,24 @@ def _chosen(shop: Workshop, gallery: Gallery, rows: list[PhotoRow], subset: floa
     read = shop.catalog.inspections(gallery.key)
     by_age = sorted(every, key=lambda digest: (read.get(digest, (0, ""))[0], digest))
     return [(digest, every[digest]) for digest in by_age[: math.ceil(len(every) * subset)]]
+
+
+def is_still(shop: Workshop, row: PhotoRow) -> bool:
+    """Whether nobody has worked on the photo since its row was read."""
+    try:
+        now = shop.catalog.get(row.id)
+    except Missing:
+        return False
+    return (now.state, now.archive_sha256, now.superseded_at) == (row.state, row.archive_sha256, row.superseded_at)
+
+
+def original_is_there(gallery: Gallery, row: PhotoRow) -> bool:
+    """By the disk, not by the state: somebody may act on the answer."""
+    place = gallery.vault.aside_path(row.location, row.sha256 or "") if row.state is State.RETIRED else row.location
+    try:
+        return sha256_of(place) == row.sha256
+    except StorageError:
+        return False
 
 
 def _note(shop: Workshop, method: Callable[[Catalog, bytes, str, str], None], gallery: Gallery, digest: str, trouble: str) -> None:

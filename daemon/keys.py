@@ -112,6 +112,12 @@ def parity(value: object) -> float:
     return found
 
 
+def scrubbing(value: object) -> float:
+    """'5%' -> 0.05; 'off' -> 0."""
+    found = share(value)
+    return 0.0 if math.isinf(found) else found
+
+
 def share(value: object) -> float:
     """'20%' -> 0.2; 'off' -> minus infinity, which every archive saves."""
     text = _text(value)
@@ -256,6 +262,7 @@ KEYS: tuple[Key, ...] = (
     Key("report", "notify", "false", "yes or no", "tell the desktop after a night in which something was done", yes_or_no),
     Key("report", "textfile", '""', "path", "figures for Prometheus are written there after each run, such as a .prom file", file_or_none),
     Key("safety", "reserve", '"16 MB"', "size", 'kept in each vault, and given up when the disk is full; "off": none', reserve),
+    Key("safety", "verify", '"5%"', "share", 'of all archives is read again in a night with nothing else to do, or "off"', scrubbing),
     Key("safety", "parity", '"off"', "share", 'of each archive, kept beside it to mend damaged sectors, such as "5%"', parity),
 )
 TABLES: tuple[str, ...] = tuple(dict.fromkeys(key.table for key in KEYS))

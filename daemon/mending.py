@@ -1,16 +1,58 @@
 """What `verify` can do about damage: an archive computed anew out of its parity, or made anew while its original is in grace."""
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 
 from daemon.composition import Workshop
+from daemon.errors import GalleryGone, WorkerError
 from daemon.galleries import Gallery
+from daemon.inspection import Inspection, is_still, original_is_there
 from daemon.optimizer import Kind, Optimizer
 from daemon.parity import keep_parity
 from storage import durable
 from storage.digest import sha256_of
-from storage.errors import Missing, StorageError
+from storage.errors import Damaged, Missing, StorageError, shown
 from storage.records import PhotoRow
-from storage.states import State
+
+
+@dataclass(slots=True)
+class Mended:
+    """What was done about the findings of a `verify`; archives by their shown paths."""
+
+    repaired: dict[str, int] = field(default_factory=dict)
+    """Out of their parity, with the number of blocks that were damaged."""
+    renewed: set[str] = field(default_factory=set)
+    """Made anew from the originals."""
+    guarded: int = 0
+    """Archives that were given parity."""
+    troubles: list[str] = field(default_factory=list)
+
+    @property
+    def files(self) -> set[str]:
+        """Archives that are whole again."""
+        return self.renewed | self.repaired.keys()
+
+
+def mend_found(opened: Callable[[], Workshop], found: Inspection) -> Mended:
+    """Do what can be done; a failure of one is told, and the next is tried. `opened` gives a workshop that may change things."""
+    done = Mended()
+    try:
+        with opened() as shop:
+            for gallery, digest in found.repairable:
+                try:
+                    done.repaired[shown(gallery.vault.archive_path(digest))] = repair(shop, gallery, digest)
+                except (Damaged, Missing) as error:
+                    done.troubles.append(f"its parity is no help: {error}")
+            for gallery, row in found.mendable:
+                name = shown(gallery.vault.archive_path(row.sha256 or ""))
+                if name not in done.repaired and mend(shop, gallery, row):
+                    done.renewed.add(name)
+            for gallery, row in found.unguarded:
+                done.guarded += guard(shop, gallery, row)
+    except (StorageError, WorkerError, GalleryGone) as error:
+        done.troubles.append(str(error))
+    return done
 
 
 def repair(shop: Workshop, gallery: Gallery, digest: str) -> int:
@@ -58,24 +100,6 @@ def guard(shop: Workshop, gallery: Gallery, row: PhotoRow) -> bool:
     if not is_still(shop, row) or sha256_of(gallery.vault.archive_path(sha256)) != archive_sha256:
         return False
     return keep_parity(gallery, shop.catalog, sha256, archive_sha256)
-
-
-def is_still(shop: Workshop, row: PhotoRow) -> bool:
-    """Whether nobody has worked on the photo since its row was read."""
-    try:
-        now = shop.catalog.get(row.id)
-    except Missing:
-        return False
-    return (now.state, now.archive_sha256, now.superseded_at) == (row.state, row.archive_sha256, row.superseded_at)
-
-
-def original_is_there(gallery: Gallery, row: PhotoRow) -> bool:
-    """By the disk, not by the state: somebody may act on the answer."""
-    place = gallery.vault.aside_path(row.location, row.sha256 or "") if row.state is State.RETIRED else row.location
-    try:
-        return sha256_of(place) == row.sha256
-    except StorageError:
-        return False
 
 
 def _own(shop: Workshop, gallery: Gallery) -> Gallery:

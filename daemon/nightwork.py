@@ -14,7 +14,7 @@ from pathlib import Path
 from daemon import pausing
 from daemon.composition import Workshop
 from daemon.doing import Board, Both, Doing
-from daemon.errors import DaemonError
+from daemon.errors import DaemonError, Held, Interrupted
 from daemon.idleness import Idleness
 from daemon.intake import Intake
 from daemon.machine import Machine, Room
@@ -23,6 +23,7 @@ from daemon.places import Places
 from daemon.ports import Clock, Progress, Silence
 from daemon.run import Summary, optimize
 from daemon.scheduled import Scheduled, budget_of, machine_hold
+from daemon.scrub import scrub
 from daemon.settings import Settings
 from daemon.settling import Settling
 from daemon.waits import Hold
@@ -63,6 +64,7 @@ class Nightwork:
         *,
         machine: Machine | None = None,
         shop: Callable[[Places, Settings], Workshop] | None = None,
+        reading: Callable[[Places, Settings], Workshop] | None = None,
         room: Callable[[Path], Room | None] = Room.of,
         beat: Callable[[], None] = lambda: None,
     ) -> None:
@@ -79,6 +81,7 @@ class Nightwork:
         self.night_over: list[Callable[[Night], None]] = []
         """Called after every night, whether there was work in it or not."""
         self._shop = shop or (lambda places, settings: Workshop(places, settings, clock))
+        self._reading = reading or shop or (lambda places, settings: Workshop(places, settings, clock, reading=True))
         self._room = room
         self._beat_once = beat
         self._asked: deque[Asked] = deque()
@@ -88,6 +91,7 @@ class Nightwork:
         self._hold: Hold | None = None
         self._night: Night | None = None
         self._worked = False
+        self._scrubbed: Night | None = None
         self._rest_until: datetime | None = None
         self._made_up: Night | None = None
         self._last_look: datetime | None = None
@@ -254,6 +258,31 @@ class Nightwork:
             self._rest_until = now + _COOL
         self.board.now = Doing(hold=self._hold, night=night)
         _log.info("%d archived, %d purged%s", done.archived, done.purged, f"; {self._hold}" if self._hold else "")
+        if done.held is None and self._scrubbed != night:
+            self._scrub(night, pace)
+
+    def _scrub(self, night: Night, pace: Scheduled) -> None:
+        """What is left of the night goes to reading archives again, once a night; in place of the rest, until something is in the way."""
+        share = self.settings.safety.verify
+        if not share:
+            return
+
+        def go_on() -> bool:
+            try:
+                pace.check()
+            except Held:
+                return False
+            return True
+
+        self._scrubbed = night
+        try:
+            found = scrub(lambda: self._reading(self.places, self.settings), self._open, self.board.show("verifying"), share, go_on)
+        except Interrupted:  # the worker was told to leave an archive: the next night reads it
+            return
+        self.board.now = Doing(hold=self._hold, night=night)
+        for damage in found.damages:
+            _log.error("damaged: %s: %s; `verify` says more", damage.file, damage.what)
+        _log.info("%d archives read again, %d mended, %d damaged", found.archives, found.mended, len(found.damages))
 
     def _pace(self, shop: Workshop, night: Night) -> Scheduled:
         return Scheduled(

@@ -66,9 +66,11 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Safety:
-    """`reserve_bytes` of each vault's reserve, 0: none is kept; `parity` is a share of each archive, 0: none."""
+    """`reserve_bytes` of each vault's reserve, 0: none is kept. `verify`: the share of all archives that a night may read again. `parity`:
+    a share of each archive; 0: none."""
 
     reserve_bytes: int
+    verify: float
     parity: float
 
 
@@ -142,7 +144,7 @@ def parse(text: str, source: str, overrides: Iterable[Override] = ()) -> Setting
             cast(int, limits["memory"]),
         ),
         Schedule(**single["schedule"]),  # type: ignore[arg-type]  # as in _gallery
-        Safety(cast(int, safety["reserve"]), cast(float, safety["parity"])),
+        Safety(cast(int, safety["reserve"]), cast(float, safety["verify"]), cast(float, safety["parity"])),
         Reporting(**single["report"]),  # type: ignore[arg-type]  # as in _gallery
     )
 

@@ -165,7 +165,7 @@ def _as_json(found: "object") -> dict[str, object]:
             "workers": found.limits.workers,
             "memory_bytes": found.limits.memory_bytes,
         },
-        "safety": {"reserve_bytes": found.safety.reserve_bytes, "parity": found.safety.parity},
+        "safety": {"reserve_bytes": found.safety.reserve_bytes, "verify": found.safety.verify, "parity": found.safety.parity},
     }
 
 

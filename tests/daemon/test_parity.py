@@ -109,7 +109,7 @@ def test_too_much_damage_is_damage(purged: Home, run: Callable[..., Result]) -> 
     rot(found(purged, ".parity")[0], 0, 100_000)
     said = run("verify")
     assert said.exit_code == ExitCode.DAMAGE
-    assert "Its parity is no help" in said.stderr
+    assert "its parity is no help" in said.stderr
 
 
 def test_damaged_parity_is_made_anew(purged: Home, run: Callable[..., Result]) -> None:

@@ -1,0 +1,102 @@
+"""What is left of a night goes to reading archives again, the longest unread first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from daemon.composition import Workshop
+from daemon.gate import Facts
+from daemon.machine import Machine
+from daemon.nightwork import Nightwork
+from daemon.ports import Silence
+from daemon.scrub import scrub
+from daemon.settings import read
+
+if TYPE_CHECKING:
+    from conftest import Home
+
+Photo = Callable[..., bytes]
+
+
+class Quiet(Machine):
+    """Nobody else needs this computer."""
+
+    def facts(self, *, with_session: bool = False) -> Facts:
+        return Facts(on_ac_power=True, battery=0.9, load=0.0, session_active=None)
+
+
+@pytest.fixture
+def twenty(home: Home, photo: Photo) -> Home:
+    for seed in range(20):
+        (home.root / f"{seed:02}.jpg").write_bytes(photo(seed % 2) + bytes([seed]))
+    assert home.optimize().archived == 20
+    return home
+
+
+def inspected(home: Home) -> int:
+    with home.shop(reading=True) as shop:
+        return len(shop.catalog.inspections(shop.galleries[0].key))
+
+
+def archives(home: Home) -> list[Path]:
+    return sorted((home.root / ".gallery-optimizer/archives").rglob("*.nphoto"))
+
+
+def nightwork(home: Home) -> Nightwork:
+    def shop(*_: object) -> Workshop:
+        return home.shop()
+
+    return Nightwork(home.places, read(home.places.config_file), home.clock, UTC, machine=Quiet(), shop=shop)
+
+
+def walk(home: Home, work: Nightwork, hours: float) -> None:
+    until = home.clock.time + timedelta(hours=hours)
+    while home.clock.time < until:
+        work.step()
+        home.clock.forward(minutes=20)
+
+
+def test_a_part_each_night_until_all_are_read(twenty: Home) -> None:
+    twenty.configure(safety='reserve = "off"\nverify = "30%"')
+    twenty.clock.time = datetime(2026, 3, 2, 12, tzinfo=UTC)
+    work, counts = nightwork(twenty), []
+    for _ in range(3):
+        walk(twenty, work, 24)
+        counts.append(inspected(twenty))
+    assert counts == [12, 18, 20], "on the first day the night that was missed is made up for"
+
+
+def test_it_can_be_switched_off(twenty: Home) -> None:
+    twenty.configure(safety='reserve = "off"\nverify = "off"')
+    walk(twenty, nightwork(twenty), 24)
+    assert inspected(twenty) == 0
+
+
+def test_damage_is_mended_or_kept_for_status(twenty: Home) -> None:
+    twenty.configure(safety='reserve = "off"\nverify = "99%"')
+    one = archives(twenty)[0]
+    good = one.read_bytes()
+    one.write_bytes(b"rot" + good[3:])
+    twenty.clock.time = datetime(2026, 3, 2, 12, tzinfo=UTC)
+    walk(twenty, nightwork(twenty), 24)
+    assert one.read_bytes() == good, "its original is in grace"
+    twenty.clock.forward(days=8)
+    twenty.optimize()
+    archives(twenty)[0].write_bytes(b"rot" + good[3:])
+    walk(twenty, nightwork(twenty), 48)
+    with twenty.shop(reading=True) as shop:
+        assert shop.catalog.totals().damaged_archives == 1
+
+
+def test_it_stops_between_two_archives(twenty: Home) -> None:
+    answers = iter([True, True, False])
+    found = scrub(lambda: twenty.shop(reading=True), twenty.shop, Silence(), 1.0, lambda: next(answers, False))
+    assert (found.archives, found.mended, found.damages) == (2, 0, ())
+    assert inspected(twenty) == 2
+    assert scrub(lambda: twenty.shop(reading=True), twenty.shop, Silence(), 0.2, lambda: True).archives == 4
+    assert inspected(twenty) == 6, "the longest unread come first"
