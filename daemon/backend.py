@@ -12,7 +12,7 @@ from codec.levels import level_of
 from codec.png import SIGNATURE
 from codec.rating import Rating, read_rating
 from daemon import standin
-from daemon.messages import Encoded, EncodeJob, Examined, Format
+from daemon.messages import Encoded, EncodeJob, Examined, Format, StandInJob
 from daemon.ports import Backend
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ class CodecBackend:
             repacked=made.repacked,
         )
 
-    def stand_in(self, original: bytes, sha256: str, share: float, vault: str = "") -> bytes:
-        return standin.make(original, sha256, share, vault)
+    def stand_in(self, job: StandInJob) -> bytes:
+        return standin.make(job)
 
     def rating(self, original: bytes, sidecars: tuple[bytes, ...]) -> Rating:
         return read_rating(original, sidecars)

@@ -105,7 +105,7 @@ def work(backend: Backend, job: Job, connection: Connection) -> Answer:
             return _encode(backend, job)
         case StandInJob():
             connection.send(Begun(backend.megapixels(job.original)))
-            return StoodIn(backend.stand_in(job.original, job.sha256, job.share, job.vault))
+            return StoodIn(backend.stand_in(job))
         case RatingJob():
             connection.send(Begun(0.0))
             return Rated(backend.rating(job.original, job.sidecars))
@@ -125,7 +125,7 @@ def _encode(backend: Backend, job: EncodeJob) -> Answer:
     if job.stand_in:
         share = math.inf if math.isinf(job.min_saving) else STAND_IN_SHARE  # where no saving is asked for, size is no reason
         try:
-            stand_in = backend.stand_in(job.original, job.sha256, share, job.vault)
+            stand_in = backend.stand_in(StandInJob(job.original, job.sha256, share, job.vault))
         except CodecError as error:
             stand_in, trouble = None, error  # the codec looks closer, so where it refuses too, its reason is the better one
     encoded = backend.archive(job, None if stand_in is None else len(stand_in))

@@ -25,6 +25,7 @@ from storage.errors import Damaged, Missing, Refused, StorageError
 from storage.fingerprint import Fingerprint
 from storage.records import PhotoRow
 from storage.states import State
+from storage.vault import Vault
 
 _log = logging.getLogger(__name__)
 NAME_BYTES = 255
@@ -100,13 +101,48 @@ def give_back(shop: Workshop, gallery: Gallery, row: PhotoRow, goal: Path) -> bo
             shop.catalog.restored(row.id, pinned_until_at=pinned_until_at, fingerprint=fingerprint)
             return True
     archive = vault.archive_path(sha256)
-    data = rebuilt(shop.codec, archive, row.archive_sha256)
+    data = _original_elsewhere(vault, sha256) if row.state is State.PURGED else None
+    original = data is not None
+    if data is None:
+        data = rebuilt(shop.codec, archive, row.archive_sha256)
     digest = sha256_of_bytes(data)
     worn_by = goal if os.path.lexists(goal) else row.location
     with _intending(shop, gallery, row, digest, goal):
         fingerprint = vault.replace_stand_in(goal, data, row.stand_in_sha256, attributes(row, worn_by, archive))
-    shop.catalog.restored(row.id, pinned_until_at=pinned_until_at, fingerprint=fingerprint, copy_sha256=digest)
-    return False
+    copy_sha256 = None if original else digest
+    shop.catalog.restored(row.id, pinned_until_at=pinned_until_at, fingerprint=fingerprint, copy_sha256=copy_sha256)
+    return original
+
+
+def adopt_copy(shop: Workshop, gallery: Gallery, source: PhotoRow, where: Path, digest: str) -> PhotoRow:
+    """The row of a copy of `source`'s stand-in that lies at `where` and has this digest: an archived photo of its own, on the same archive.
+
+    Raises Refused where that path has a photo already, Missing.
+    """
+    own = source.fingerprint
+    copied = ("archive_name", "archive_sha256", "archive_bytes", "copy_bytes", "lane", "choice", "choice_why", "importance")
+    return shop.catalog.adopt(
+        gallery.key,
+        gallery.relative(where),
+        sha256=source.sha256 or "",
+        size_bytes=source.size_bytes,
+        fingerprint=Fingerprint(0, 0, source.size_bytes, own.mtime_ns, 0, 1, own.mode),
+        archive={name: getattr(source, name) for name in copied},
+        stand_in_sha256=digest,
+        stand_in_fingerprint=Fingerprint.of(where),
+        proof=source.proof(),
+        purge_after_at=None,
+    )
+
+
+def _original_elsewhere(vault: Vault, sha256: str) -> bytes | None:
+    """The original's bytes, where another path that held them has them set aside."""
+    for aside in vault.asides(sha256):
+        with suppress(StorageError):
+            snapshot = read_once(aside)
+            if snapshot.sha256 == sha256:
+                return snapshot.data
+    return None
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from daemon.discovery import check_presence, look
 from daemon.eligibility import Sighting
 from daemon.errors import DaemonError
 from daemon.galleries import Gallery
+from daemon.requests import folder_of, serve_requests
 from daemon.settling import Settling
 from storage.errors import Locked, StorageError
 
@@ -58,6 +59,7 @@ class Intake:
                 continue
             try:
                 check_presence(gallery, shop.catalog)
+                self._serve_requests(shop, gallery, mine)
                 found = look(gallery, shop.catalog, shop.clock, mine, ready=self._ready(gallery, later), by_name=False)
             except Locked:
                 raise
@@ -66,6 +68,15 @@ class Intake:
                 continue
             queued += len(found.queue)
         return later, queued
+
+    def _serve_requests(self, shop: Workshop, gallery: Gallery, arrivals: Iterable[Path]) -> None:
+        """Whoever asks for a photo waits for it: at any hour, and before the night's work."""
+        folder = folder_of(gallery)
+        if folder is None or not any(path.is_relative_to(folder) or folder.is_relative_to(path) for path in arrivals):
+            return
+        for each in serve_requests(shop, gallery):
+            if each.trouble:
+                _log.warning("%s was asked for and could not be restored: %s", each.name, each.trouble)
 
     def _ready(self, gallery: Gallery, later: set[Path]) -> Callable[[Sighting], bool]:
         quiet_s = gallery.settings.quiet.total_seconds()

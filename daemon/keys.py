@@ -225,6 +225,20 @@ def command(value: object) -> tuple[str, ...]:
     return (str(Path(words[0]).expanduser()), *words[1:]) if words else ()
 
 
+def request_folder(value: object) -> str:
+    """A name without a slash; "" for "off"."""
+    name = _text(value)
+    if "/" in name or name.startswith("."):
+        raise ValueError("must be the name of a folder in the gallery, not hidden, without a slash")
+    return "" if name == "off" else name
+
+
+def a_few(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 20:
+        raise ValueError("must be a whole number from 0 to 20")
+    return value
+
+
 def one(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError("must be a whole number, at least 1")
@@ -243,6 +257,8 @@ KEYS: tuple[Key, ...] = (
     Key("gallery", "keep", "[]", "patterns", 'left alone as they are, such as ["Best of/**", "*_edited.jpg"]', globs),
     Key("gallery", "grace", '"7 days"', "duration", "originals stay this long in the vault before their space is given back", duration),
     Key("gallery", "trash", '"30 days"', "duration", "how long the archive of a photo whose stand-in you deleted is kept", duration),
+    Key("gallery", "requests", '"Restore"', "name", 'the folder in which a stand-in asks for its photo; "off": none', request_folder),
+    Key("gallery", "prefetch", "1", "photos", "how many photos behind the one that is read in a mount are decoded ahead", a_few),
     Key("gallery", "two_way_sync", '""', "-", '"stand-ins travel": yes, a sync tool carries this gallery to other devices', two_way),
     Key("gallery", "one_copy", "false", "yes or no", "yes, where stand-ins travel the archives may become the only full copies", yes_or_no),
     Key("gallery", "backup_check", '""', "command", "asked before an original goes: 0 says that its archive is in a backup", command),
@@ -268,7 +284,7 @@ KEYS: tuple[Key, ...] = (
 TABLES: tuple[str, ...] = tuple(dict.fromkeys(key.table for key in KEYS))
 """In the order in which they are written; the first may stand several times."""
 LATER: dict[str, frozenset[str]] = {
-    "gallery": frozenset({"prefetch"}),
+    "gallery": frozenset(),
     "limits": frozenset(),
     "safety": frozenset(),
 }

@@ -1,27 +1,84 @@
-"""How a stand-in is told from a photo: by a comment that names its original. Light, since the daemon itself asks, not only a worker."""
+"""How a stand-in is told from a photo: by a comment and an XMP property that name its original. Light, since the daemon itself asks.
+
+The comment says it all: the original's digest, a digest of what makes the stand-in's picture, one of the labels that it was made with
+(EXIF, XMP, IPTC), and the vault that has the archive. So an edit of the picture is told from one of the labels, wherever the file is.
+"""
 
 import re
+from dataclasses import dataclass
 
 MARK = b"gallery-optimizer stand-in of "
-"""Followed by the original's digest in hex: the text of a JPEG's COM segment or of a PNG's Comment."""
+"""Followed by the original's digest in hex: how the text of a JPEG's COM segment or of a PNG's Comment begins."""
 IN_VAULT = b" in vault "
 """Followed by the id of the vault that has the archive; stand-ins of earlier versions don't say it."""
 
-_MARKED = re.compile(rb"(?:\xff\xfe..|tEXtComment\x00)" + MARK + rb"([0-9a-f]{64})(?:" + IN_VAULT + rb"([0-9a-f]{16}))?", re.DOTALL)
+_MARKED = re.compile(
+    rb"(?:\xff\xfe..|tEXtComment\x00)" + MARK + rb"([0-9a-f]{64})"
+    rb"(?:" + IN_VAULT + rb"([0-9a-f]{16}))?(?: with picture ([0-9a-f]{32}) and labels ([0-9a-f]{32}))?",
+    re.DOTALL,
+)
+_PROPERTY = re.compile(rb"""GalleryOptimizer:Original(?:\s*=\s*["']|>)([0-9a-f]{64})\b""")
+_VAULT = re.compile(rb"""GalleryOptimizer:Vault(?:\s*=\s*["']|>)([0-9a-f]{16})\b""")
+CHANGED = "0" * 32
+"""As digest of the labels: they are not those of the archive, whatever they are."""
 
 
-def comment(sha256: str, vault: str = "") -> bytes:
-    """What a stand-in of this original says; `vault` is the id of the vault with its archive, "" where that has none."""
-    return MARK + sha256.encode("ascii") + (IN_VAULT + vault.encode("ascii") if vault else b"")
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a stand-in says of itself; digests in hex, empty where it says nothing: one of an earlier version, an edit without comment."""
+
+    original: str
+    vault: str = ""
+    picture: str = ""
+    labels: str = ""
+
+    def comment(self) -> bytes:
+        """Its text in the file."""
+        vault = IN_VAULT + self.vault.encode("ascii") if self.vault else b""
+        return MARK + self.original.encode("ascii") + vault + f" with picture {self.picture} and labels {self.labels}".encode("ascii")
+
+
+def mark_of(data: bytes) -> Mark | None:
+    """None for a file that is no stand-in of ours, nor made from one."""
+    found = _MARKED.search(data)
+    if found is not None:
+        return Mark(*((each or b"").decode("ascii") for each in found.groups()))
+    named = _PROPERTY.search(data)
+    if named is None:
+        return None
+    vault = _VAULT.search(data)
+    return Mark(named[1].decode("ascii"), vault[1].decode("ascii") if vault else "")
 
 
 def original_of(data: bytes) -> str | None:
     """Digest (hex) of the original that these bytes say they stand for; None where they are no stand-in of ours, nor made from one."""
-    found = _MARKED.search(data)
-    return found[1].decode("ascii") if found else None
+    found = mark_of(data)
+    return None if found is None else found.original
 
 
 def vault_of(data: bytes) -> str:
     """Id of the vault that a stand-in says has its archive; empty where it does not say."""
-    found = _MARKED.search(data)
-    return found[2].decode("ascii") if found and found[2] else ""
+    found = mark_of(data)
+    return "" if found is None else found.vault
+
+
+def relabelled(data: bytes, original: str) -> bool:
+    """Whether these bytes are a stand-in of this original of which somebody changed the labels, and nothing else."""
+    from codec.labels import same_picture
+
+    mark = mark_of(data)
+    return mark is not None and mark.original == original and same_picture(data, mark.picture)
+
+
+def has_own_labels(data: bytes) -> bool:
+    """Whether a stand-in has other labels than it was made with. False where that can't be told."""
+    from codec.errors import CodecError
+    from codec.labels import labels_of
+
+    mark = mark_of(data)
+    if mark is None or not mark.labels:
+        return False
+    try:
+        return labels_of(data).digest() != mark.labels
+    except CodecError:
+        return False

@@ -28,8 +28,8 @@ class EncodeJob:
 
     `level` names a quality level, `exact` among them; where `rate` (0..1) is given there is neither a search nor a choice of lanes.
     `stand_in` asks for a stand-in too, whose bytes then count against `min_saving` (neural lane) and `min_saving_lossless`, shares of the
-    original; minus infinity: any archive will do. `repack`: whether a PNG may be packed anew to take the original's place. `vault`: the
-    vault's id, which the stand-in names.
+    original; minus infinity: any archive will do. `repack`: whether a PNG may be packed anew to take the original's place. `vault`: id of
+    the vault that the archive is for.
     """
 
     original: bytes
@@ -49,12 +49,17 @@ class EncodeJob:
 
 @dataclass(frozen=True, slots=True)
 class StandInJob:
-    """An original whose archive is there already, and only its stand-in is missing. `share` of its bytes that one may have at most."""
+    """A stand-in is to be made of the original with this digest, out of its bytes or those of a copy.
+
+    `share` of these bytes that it may have at most. `vault`: id of the vault that has the archive, empty where there is none.
+    `relabelled`: the labels of a copy are not those of the archive, and have to come back when it is restored again.
+    """
 
     original: bytes
     sha256: str
     share: float = STAND_IN_SHARE
     vault: str = ""
+    relabelled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

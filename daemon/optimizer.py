@@ -214,7 +214,7 @@ class Optimizer:
             return self._leave(row.id, stand_in.reason, stand_in.detail)
         self._catalog.digested(row.id, copy.sha256, copy.fingerprint)
         self._catalog.retiring(row.id, sha256_of_bytes(stand_in.data), len(stand_in.data))
-        fingerprint = self._vault.replace_stand_in(row.location, stand_in.data, copy.sha256)
+        fingerprint = self._vault.replace_stand_in(row.location, stand_in.data, copy.sha256, mark=row.sha256)
         self._catalog.put_away(row.id, stand_in_fingerprint=fingerprint)
         return Outcome(
             Kind.ARCHIVED, original_bytes=row.size_bytes, archive_bytes=row.archive_bytes or 0, stand_in_bytes=len(stand_in.data)

@@ -73,9 +73,7 @@ class Backend(Protocol):
         """
         ...
 
-    def stand_in(self, original: bytes, sha256: str, share: float, vault: str = "") -> bytes:
-        """At most `share` of the original's bytes; it names the vault."""
-        ...
+    def stand_in(self, job: StandInJob) -> bytes: ...
 
     def rating(self, original: bytes, sidecars: tuple[bytes, ...]) -> Rating:
         """Never raises: what can't be understood says nothing."""

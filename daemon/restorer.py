@@ -19,7 +19,7 @@ from daemon.eligibility import SUFFIXES, walk
 from daemon.errors import GalleryGone, WorkerError, WrongPath
 from daemon.galleries import Gallery, holding, place
 from daemon.ignoring import WISHES
-from daemon.in_place import give_back, is_edited, lay_beside
+from daemon.in_place import adopt_copy, give_back, is_edited, lay_beside
 from daemon.marking import original_of
 from daemon.messages import Format
 from daemon.places import is_folder
@@ -212,7 +212,10 @@ def _in_place(shop: Workshop, gallery: Gallery, row: PhotoRow, target: _Target) 
         if holding([gallery], where) is None or row.superseded_at is not None:
             raise WrongPath(f"it stands for a photo of {shown(gallery.root)}; say --to DIR.")
         if os.path.lexists(row.location) and not is_edited(row):
-            raise WrongPath(f"it is a copy of the stand-in of {gallery.shown(row.location)}; restore that one, or say --to DIR.")
+            digest = sha256_of(where)
+            if digest != row.stand_in_sha256:
+                raise WrongPath(f"it is an edit of the stand-in of {gallery.shown(row.location)}; restore that one, or say --to DIR.")
+            row = adopt_copy(shop, gallery, row, where, digest)
     if is_edited(row) if where == row.location else sha256_of(where) != row.stand_in_sha256:
         laid = lay_beside(shop, gallery, row, where)
         came = Came.ORIGINAL if laid.original else Came.COPY

@@ -25,6 +25,7 @@ from daemon.purging import Purged, purge_due
 from daemon.reasons import sentence
 from daemon.recovery import recover
 from daemon.report import change
+from daemon.requests import serve_requests
 from daemon.room import want_of_room
 from daemon.surprise import Look, check_stop, look_around
 from daemon.sync_guard import check_sync
@@ -54,6 +55,8 @@ class Summary:
     """Full photos that were put beside an edit of their stand-in."""
     held: Hold | None = None
     """Why the run was broken off before its end."""
+    requested: list[str] = field(default_factory=list)
+    """Photos that were asked for in the folder for requests, and restored."""
     again: int = 0
     postponed: int = 0
     """Photos that wait for the next night, since the budget is spent."""
@@ -81,7 +84,7 @@ class Summary:
 
     @property
     def nothing_done(self) -> bool:
-        moved = self.recovered or self.beside or self.archived or self.purged or self.missed or self.thrown_away
+        moved = self.recovered or self.beside or self.requested or self.archived or self.purged or self.missed or self.thrown_away
         return not (self.gone or self.full or moved or self.left or self.failed or self.again)
 
     def add(self, name: str, outcome: Outcome) -> str:
@@ -206,6 +209,7 @@ def _one_gallery(
         shop.lock_vault(gallery)
         total.recovered += recover(gallery, shop.catalog, shop.clock, shop.with_relief)
         shop.catalog.regrace(gallery.key, gallery.grace_s)
+    _serve_requests(shop, gallery, total)
     if pace.purges_first:
         _give_space_back(shop, gallery, around, gate, pace, total)
     found = look(gallery, shop.catalog, shop.clock, starts, still, ready=pace.ready)
@@ -289,6 +293,14 @@ def _room(shop: Workshop, gallery: Gallery, row: PhotoRow, around: Look, gate: P
         _give_space_back(shop, gallery, around, gate, pace, total)
         want = want_of_room(shop, gallery, row.size_bytes)
     return want
+
+
+def _serve_requests(shop: Workshop, gallery: Gallery, total: Summary) -> None:
+    for each in serve_requests(shop, gallery):
+        if each.trouble:
+            total.failed.append((each.name, f"it was asked for and could not be restored: {each.trouble}"))
+        else:
+            total.requested.append(each.name)
 
 
 def _lay_beside(shop: Workshop, gallery: Gallery, found: Found, total: Summary) -> None:

@@ -18,6 +18,8 @@ def as_lines(done: Summary) -> Iterator[str]:
     """What was done; what failed is told apart."""
     if done.recovered:
         yield f"Brought in order after an interrupted run: {photos(done.recovered)}."
+    if done.requested:
+        yield f"Restored, as was asked for: {photos(len(done.requested))}."
     for each in done.beside:
         what = "the original, bit for bit" if each.original else "a copy from the archive"
         yield f"Edited: {each.name} keeps the edit of its stand-in; the full photo is beside it: {shown(each.place.name)} ({what})."
@@ -57,6 +59,7 @@ def as_json(done: Summary) -> dict[str, Any]:
         "beside_edits": [
             {"photo": each.name, "beside": shown(each.place), "from": "original" if each.original else "copy"} for each in done.beside
         ],
+        "requested": done.requested,
         "changed_meanwhile": done.again,
         "postponed": done.postponed,
         "held": done.held.reason if done.held else None,

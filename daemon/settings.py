@@ -30,6 +30,9 @@ class GallerySettings:
     keep: tuple[str, ...]
     grace: timedelta
     trash: timedelta
+    requests: str
+    """Name of the folder for requests; empty: none."""
+    prefetch: int
     two_way_sync: bool
     """The user knows that stand-ins travel."""
     one_copy: bool

@@ -1,57 +1,57 @@
-"""The stand-in: a small, ordinary picture under the photo's own name, with the photo's own EXIF and colour profile.
+"""The stand-in: a small, ordinary picture under the photo's own name, with the photo's own EXIF, XMP, IPTC and colour profile.
 
 A JPEG's is a JPEG, long side 1280; a PNG's a PNG, long side 640, 64 colours. Pixels stay unrotated as the original's do, since the EXIF
-block, orientation included, is copied verbatim. XMP is not copied: it would announce a video or a gain map that the stand-in hasn't got;
-but for the name of the burst that the photo belongs to, so that viewers still show its frames as one.
+block, orientation included, is copied verbatim. XMP is copied without what it says of a video, a gain map or a depth map, which the
+stand-in hasn't got; the archive keeps that, and a restored photo says it again.
 Runs in a worker process only, since it decodes what strangers wrote.
 """
 
 import io
-import re
-import struct
-import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 
 from PIL import Image
 
-from codec import container, exact, jpeg_segments, pixel_exact
-from codec.errors import Unsupported
+from codec import container, exact, jpeg_segments, pixel_exact, xmp
+from codec.errors import CodecError, Unsupported
+from codec.labels import APP13, EXIF_LEAD, IPTC_LEAD, XMP_LEAD, Labels, chunk, labels_of, picture_digest, segment, xmp_chunk
 from codec.png import SIGNATURE
-from daemon.marking import comment
-from daemon.messages import STAND_IN_SHARE
+from daemon.marking import CHANGED, Mark
+from daemon.messages import StandInJob
 
-JPEG_SIDES = (1280, 960, 640, 480, 320, 240, 160, 96)
-JPEG_QUALITIES = (75, 65, 55, 45)
+JPEG_TRIES = (
+    *((side, quality) for side in (1280, 960, 640) for quality in (75, 65, 60)),
+    *((640, quality) for quality in (55, 45)),
+    *((side, quality) for side in (480, 320, 240, 160, 96) for quality in (60, 45)),
+)
+"""Long side and quality, from the best: quality does not fall below 60 before the side has fallen to 640."""
 PNG_SIDES = (640, 480, 320, 240, 160, 96)
 COLOURS = 64
+MOST_IPTC_BYTES = 16 << 10
+"""Above, the block holds a picture of its own."""
 
-_XMP = b"http://ns.adobe.com/xap/1.0/\0"
-_BURST = re.compile(rb"""[\w-]+:(BurstID|BurstPrimary)(?:\s*=\s*["']|>\s*)([\w.:-]{1,80})(?=\s*["'<])""")
-_PACKET = (
-    b"<x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'>"
-    b"<rdf:Description xmlns:GCamera='http://ns.google.com/photos/1.0/camera/'%b/></rdf:RDF></x:xmpmeta>"
-)
-_COLOUR_CHUNKS = (b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"cICP", b"eXIf")
+_COLOUR_CHUNKS = (b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"cICP")
 
 
-def make(original: bytes, sha256: str, share: float = STAND_IN_SHARE, vault: str = "") -> bytes:
-    """The stand-in of an original whose digest (hex) is `sha256`: the best one of at most `share` of its size. `vault`: the vault's id.
+def make(job: StandInJob) -> bytes:
+    """The best stand-in of at most `job.share` of the original's size.
 
-    A small photo's EXIF and profile may be above that alone; then the share is the picture's, and they come on top (the saving, from
-    which the whole stand-in is taken off, decides whether that is still worth it). Raises what reading the original raises
-    (NotAPicture, Unsupported, Corrupt), and Unsupported('stand-in-too-large') where even the smallest picture is above the share.
+    A small photo's labels, our own mark among them, and its profile may be above that alone; then the share is the picture's, and they
+    come on top (the saving, from which the whole stand-in is taken off, decides whether that is still worth it). Raises what reading the
+    original raises (NotAPicture, Unsupported, Corrupt), and Unsupported('stand-in-too-large') where even the smallest picture is above
+    the share.
     """
-    mark = comment(sha256, vault)
+    original = job.original
     if original[:2] == b"\xff\xd8":
-        pixels, segments = exact.preview(original, 2 * JPEG_SIDES[0])
-        tries = _jpegs(Image.fromarray(pixels), segments, mark)
+        pixels, segments = exact.preview(original, 2 * JPEG_TRIES[0][0])
+        tries = _jpegs(Image.fromarray(pixels), segments, job)
     elif original[:8] == SIGNATURE:
         image, chunks = pixel_exact.preview(original, PNG_SIDES[0])
-        tries = _pngs(image, chunks, mark)
+        tries = _pngs(image, chunks, job)
     else:
         container.read(original)  # raises: it knows other formats by name
         raise Unsupported("unsupported-format")
-    most = share * len(original)
+    most = job.share * len(original)
     fitting: bytes | None = None
     for data, kept_bytes in tries:
         if len(data) <= most:
@@ -63,50 +63,64 @@ def make(original: bytes, sha256: str, share: float = STAND_IN_SHARE, vault: str
     return fitting
 
 
-def _jpegs(image: Image.Image, segments: tuple[bytes, ...], mark: bytes) -> Iterator[tuple[bytes, int]]:
-    """From the best to the smallest, each with the bytes that are the original's own EXIF and profile."""
-    exif = [segment for segment in segments if _holds(segment, 0xE1, b"Exif\0\0")][:1]
-    profile = [segment for segment in segments if _holds(segment, 0xE2, b"ICC_PROFILE\0")]
-    burst = _burst(segments)
-    kept_bytes = sum(map(len, (*exif, *burst, *profile)))
-    said = b"\xff\xfe" + (len(mark) + 2).to_bytes(2, "big") + mark
-    for side in _sides(image, JPEG_SIDES):
-        small = _shrunk(image, side)
-        for quality in JPEG_QUALITIES:
-            buffer = io.BytesIO()
-            small.save(buffer, "JPEG", quality=quality, optimize=True, subsampling="4:2:0")
-            data = buffer.getvalue()
-            own, _ = jpeg_segments.walk(data)
-            # EXIF has to come first, in JFIF's place; a photo without it keeps the JFIF segment that every reader knows.
-            front = exif or [data[s.start : s.end] for s in own if s.marker == 0xE0]
-            coded = [data[s.start : s.end] for s in own if not s.kept]
-            yield b"".join((b"\xff\xd8", *front, *burst, *profile, said, *coded, b"\xff\xd9")), kept_bytes
+def _labels(job: StandInJob) -> Labels:
+    """Those of the original, as far as a stand-in repeats them."""
+    try:
+        own = labels_of(job.original)
+    except CodecError:  # the picture can be read all the same
+        own = Labels()
+    marks = {"Original": job.sha256, **({"Vault": job.vault} if job.vault else {})}
+    iptc = own.iptc if len(own.iptc) <= MOST_IPTC_BYTES else b""
+    return own._replace(xmp=xmp.for_stand_in(own.xmp, marks), iptc=iptc)
 
 
-def _burst(segments: tuple[bytes, ...]) -> list[bytes]:
-    """An XMP segment that says to which burst the photo belongs, and nothing else; none for a single photo."""
-    found: dict[bytes, bytes] = {}
-    for segment in segments:
-        if _holds(segment, 0xE1, _XMP):
-            found |= dict(_BURST.findall(segment))
-    if b"BurstID" not in found:
-        return []
-    body = _XMP + _PACKET % b"".join(b" GCamera:%b='%b'" % item for item in sorted(found.items()))
-    return [b"\xff\xe1" + (len(body) + 2).to_bytes(2, "big") + body]
+def _mark(job: StandInJob, labels: Labels) -> Mark:
+    return Mark(job.sha256, job.vault, "0" * 32, CHANGED if job.relabelled else labels.digest())
 
 
-def _pngs(image: Image.Image, chunks: tuple[bytes, ...], mark: bytes) -> Iterator[tuple[bytes, int]]:
-    kept = [chunk for chunk in chunks if chunk[4:8] in _COLOUR_CHUNKS]
-    kept.sort(key=lambda chunk: chunk[4:8] == b"eXIf")  # colour chunks have to stand before the palette, eXIf may
-    kept_bytes = sum(map(len, kept))
-    kept.append(_chunk(b"tEXt", b"Comment\0" + mark))
+def _jpegs(image: Image.Image, segments: tuple[bytes, ...], job: StandInJob) -> Iterator[tuple[bytes, int]]:
+    """From the best to the smallest, each with the bytes that are labels and profile."""
+    labels = _labels(job)
+    exif = [segment(0xE1, EXIF_LEAD + labels.exif)] if labels.exif else []
+    others = [segment(0xE1, XMP_LEAD + labels.xmp)]
+    others += [segment(APP13, IPTC_LEAD + labels.iptc)] if labels.iptc else []
+    others += [each for each in segments if _holds(each, 0xE2, b"ICC_PROFILE\0")]
+    mark = _mark(job, labels)
+    kept_bytes = sum(map(len, (*exif, *others, mark.comment())))
+    for side, quality in _tries(image):
+        buffer = io.BytesIO()
+        _shrunk(image, side).save(buffer, "JPEG", quality=quality, optimize=True, subsampling="4:2:0")
+        data = buffer.getvalue()
+        own, _ = jpeg_segments.walk(data)
+        # EXIF has to come first, in JFIF's place; a photo without it keeps the JFIF segment that every reader knows.
+        front = exif or [data[s.start : s.end] for s in own if s.marker == 0xE0]
+        coded = [data[s.start : s.end] for s in own if not s.kept]
+        comment = segment(0xFE, replace(mark, picture=picture_digest(data)).comment())
+        yield b"".join((b"\xff\xd8", *front, *others, comment, *coded, b"\xff\xd9")), kept_bytes
+
+
+def _pngs(image: Image.Image, chunks: tuple[bytes, ...], job: StandInJob) -> Iterator[tuple[bytes, int]]:
+    labels = _labels(job)
+    kept = [each for each in chunks if each[4:8] in _COLOUR_CHUNKS]
+    kept += [chunk(b"eXIf", labels.exif)] if labels.exif else []  # behind the colour chunks, which have to stand before the palette
+    kept.append(xmp_chunk(labels.xmp))
+    mark = _mark(job, labels)
+    kept_bytes = sum(map(len, (*kept, mark.comment())))
     for side in _sides(image, PNG_SIDES):
         buffer = io.BytesIO()
         small = _shrunk(image, side)
         method = Image.Quantize.FASTOCTREE if small.mode == "RGBA" else Image.Quantize.MEDIANCUT  # the only one that knows transparency
         small.quantize(COLOURS, method).save(buffer, "PNG", optimize=True)
         data = buffer.getvalue()
-        yield data[:33] + b"".join(kept) + data[33:], kept_bytes  # signature 8, IHDR 25
+        comment = chunk(b"tEXt", b"Comment\0" + replace(mark, picture=picture_digest(data)).comment())
+        yield data[:33] + b"".join((*kept, comment)) + data[33:], kept_bytes  # signature 8, IHDR 25
+
+
+def _tries(image: Image.Image) -> list[tuple[int, int]]:
+    """Never larger than the photo itself."""
+    longest = max(image.size)
+    own = [(longest, quality) for quality in (75, 65, 60)] if longest < JPEG_TRIES[0][0] else []
+    return [*own, *(each for each in JPEG_TRIES if each[0] < longest or (each[0] == longest and not own))]
 
 
 def _sides(image: Image.Image, sides: tuple[int, ...]) -> list[int]:
@@ -126,7 +140,3 @@ def _shrunk(image: Image.Image, side: int) -> Image.Image:
 def _holds(segment: bytes, marker: int, lead: bytes) -> bool:
     body = segment.lstrip(b"\xff")  # fill bytes and the marker's own
     return body[:1] == bytes((marker,)) and body[3:].startswith(lead)
-
-
-def _chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))

@@ -13,6 +13,11 @@ _NEVER_COPIED = frozenset({"security.ima", "security.evm"})
 """Signatures of the kernel over one file's content; on another content they would be wrong."""
 
 
+_OWN = "user.gallery-optimizer."
+_MARK = _OWN + "original"
+"""Extended attribute of a stand-in: the digest of its original. Ours alone, so that no photo ever gets it from its stand-in."""
+
+
 @dataclass(frozen=True, slots=True)
 class Attributes:
     mode: int
@@ -23,6 +28,8 @@ class Attributes:
     atime_ns: int
     xattrs: Mapping[str, bytes]
     """By name, ``system.posix_acl_access`` included; empty where the file system has none."""
+    mark: str | None = None
+    """Digest of the original that a file with these attributes is to stand for; never read, never compared."""
 
     @classmethod
     def of(cls, path: os.PathLike[str] | str | bytes | int) -> "Attributes":
@@ -51,6 +58,9 @@ class Attributes:
         for name, value in self.xattrs.items():
             with suppress(OSError):
                 os.setxattr(path, name, value, follow_symlinks=follow)
+        if self.mark is not None:
+            with suppress(OSError):
+                os.setxattr(path, _MARK, self.mark.encode("ascii"), follow_symlinks=follow)
         with suppress(OSError):
             os.utime(path, ns=(self.atime_ns, self.mtime_ns), follow_symlinks=follow)
         return self.differences(Attributes.of(path))
@@ -68,6 +78,15 @@ class Attributes:
         return (*found, *(name for name in names if self.xattrs.get(name) != other.xattrs.get(name)))
 
 
+def marked(path: os.PathLike[str] | str | bytes) -> str | None:
+    """Digest of the original that a file stands for by its extended attribute; None where it has none."""
+    try:
+        text = os.getxattr(path, _MARK, follow_symlinks=False).decode("ascii")
+    except (OSError, UnicodeDecodeError):
+        return None
+    return text if len(text) == 64 and not text.strip("0123456789abcdef") else None
+
+
 def _xattrs(path: os.PathLike[str] | str | bytes | int) -> dict[str, bytes]:
     follow = isinstance(path, int)
     try:
@@ -76,7 +95,7 @@ def _xattrs(path: os.PathLike[str] | str | bytes | int) -> dict[str, bytes]:
         return {}  # a file system without them
     values = {}
     for name in names:
-        if name not in _NEVER_COPIED:
+        if name not in _NEVER_COPIED and not name.startswith(_OWN):
             with suppress(OSError):  # listed, but not ours to read
                 values[name] = os.getxattr(path, name, follow_symlinks=follow)
     return values

@@ -104,7 +104,7 @@ class Catalog(Ledger):
         proof: Proof | None,
         purge_after_at: int | None,
     ) -> PhotoRow:
-        """A row for what was found without one: PURGED, or, with `purge_after_at`, RETIRED. Refused where the path has a row.
+        """A row for what was found without one: PURGED, or, with `purge_after_at`, RETIRED. Refused where the path has a photo already.
 
         `fingerprint`: of the original, as far as the archive tells. `archive`: columns of the archive (archive_name, lane, ...).
         Without a proof nothing is ever purged.
@@ -113,8 +113,9 @@ class Catalog(Ledger):
         now = self._now()
         with self._transaction():
             states.check(None, state)
-            if self._current(gallery, path) is not None:
-                raise Refused("that path has a row already")
+            taken = self._check_room(gallery, path)
+            if taken is not None:
+                self._connection.execute("DELETE FROM photos WHERE id = ?", (taken.id,))  # of a stand-in that was left alone there
             values = {**to_columns(fingerprint), **archive, **to_columns(stand_in_fingerprint, "stand_in_"), **proof_columns(proof)}
             values |= {"gallery": gallery, "path": path, "state": state, "sha256": sha256, "size_bytes": size_bytes}
             values |= {"stand_in_sha256": stand_in_sha256, "queued_at": now, "encoded_at": now, "retired_at": now}
@@ -260,7 +261,7 @@ class Catalog(Ledger):
             if row.state not in (State.RETIRED, State.PURGED):
                 raise Refused(f"photo {photo_id} is {row.state}, neither retired nor purged")
             if bound_for is not None:
-                self._check_room(row, bound_for)
+                self._check_room(row.gallery, bound_for)
             self._update(photo_id, {"copy_sha256": copy_sha256, "bound_for": bound_for if copy_sha256 else None})
             return self._row(photo_id)
 
@@ -281,7 +282,7 @@ class Catalog(Ledger):
         with self._transaction():
             row = self._row(photo_id)
             if row.bound_for is not None:
-                taken = self._check_room(row, row.bound_for)
+                taken = self._check_room(row.gallery, row.bound_for)
                 if taken is not None:
                     self._connection.execute("DELETE FROM photos WHERE id = ?", (taken.id,))  # of the stand-in that stood there
                 values |= {"path": row.bound_for, "came_from": row.path, "bound_for": None}
@@ -324,9 +325,9 @@ class Catalog(Ledger):
             )
             return self._row(photo_id)
 
-    def _check_room(self, row: PhotoRow, path: bytes) -> PhotoRow | None:
+    def _check_room(self, gallery: bytes, path: bytes) -> PhotoRow | None:
         """The row that gives way where a photo comes to `path`, if there is one; Refused if that one has an archive of its own."""
-        taken = self._current(row.gallery, path)
+        taken = self._current(gallery, path)
         if taken is not None and (taken.has_archive or taken.state not in (State.LEFT, State.QUEUED, State.FAILED)):
             raise Refused(f"photo {taken.id} has that path already")
         return taken

@@ -94,7 +94,8 @@ class Vault(Shelf):
             self._make_room(aside, (proof.original_sha256, stand_in_sha256))
             if Fingerprint.of_open(original).links != 1:
                 raise Refused(f"{shown(path)} has more than one hard link")
-            attributes = attributes or Attributes.of(original)
+            mark = None if replaces else proof.original_sha256
+            attributes = replace(attributes or Attributes.of(original), mark=mark)
             placed: Fingerprint | None = None
             differences: tuple[str, ...] = ()
             try:
@@ -149,10 +150,19 @@ class Vault(Shelf):
             raise Changed(f"{shown(path)} is not our stand-in any more")
         return Fingerprint.of(path)
 
-    def replace_stand_in(self, path: Path, data: bytes, stand_in_sha256: str | None, attributes: Attributes | None = None) -> Fingerprint:
+    def replace_stand_in(
+        self,
+        path: Path,
+        data: bytes,
+        stand_in_sha256: str | None,
+        attributes: Attributes | None = None,
+        *,
+        mark: str | None = None,
+    ) -> Fingerprint:
         """A rebuilt copy goes in place over our own unchanged stand-in (or where nothing is), with `attributes`, or the stand-in's.
 
-        The other way round too: `stand_in_sha256` may be the digest of a copy that we restored, and `data` its stand-in.
+        The other way round too: `stand_in_sha256` may be the digest of a copy that we restored, and `data` its stand-in, which then
+        gets the `mark` (digest of the original).
         Raises Changed (not our stand-in; nothing was touched), Missing (its folder is gone).
         """
         swap = self.folder / layout.swap_name(layout.relative_to_gallery(self.root, path))
@@ -163,7 +173,7 @@ class Vault(Shelf):
         if placed is None or placed != stand_in_sha256:
             raise Changed(f"{shown(path)} is not our stand-in any more")
         self._make_room(swap, (sha256_of_bytes(data), stand_in_sha256))
-        attributes = attributes or Attributes.of(path)
+        attributes = replace(attributes or Attributes.of(path), mark=mark)
         try:
             self._put_aside(data, attributes, swap)
             self._swap(swap, path, stand_in_sha256)

@@ -182,7 +182,7 @@ def options(root: Path, *, allow_other: bool = False) -> Mapping[str, Any]:
     chosen |= {"fsname": f"gallery-optimizer:{root}".replace(",", "_"), "subtype": "gallery-optimizer"}
     chosen |= {"attr_timeout": SECONDS, "entry_timeout": SECONDS, "allow_other": allow_other}
     if mfusepy.fuse_version_major == 3 and mfusepy.fuse_version_minor >= 12:
-        chosen["max_threads"] = READERS
+        chosen |= {"max_threads": READERS, "max_idle_threads": 8}  # the second, since 3.14 complains of its own default
     return chosen
 
 

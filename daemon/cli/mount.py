@@ -23,11 +23,11 @@ def _size(_: click.Context, option: click.Parameter, text: str) -> int:
 @click.argument("mountpoint", type=click.Path(path_type=Path))
 @click.option("--cache", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Where decoded photos are kept.")
 @click.option("--cache-size", default="2 GB", show_default=True, callback=_size, help="How much they may take there.")
-@click.option("--prefetch", default=1, show_default=True, type=click.IntRange(0, 20), metavar="N", help="Decode N photos ahead.")
+@click.option("--prefetch", type=click.IntRange(0, 20), metavar="N", help="Decode N photos ahead (default: the gallery's `prefetch`).")
 @click.option("--allow-other", is_flag=True, help="Other users of this computer may look, too, as far as modes allow.")
 @click.pass_obj
 def mount(
-    places: Places, gallery: Path, mountpoint: Path, cache: Path | None, cache_size: int, prefetch: int, allow_other: bool
+    places: Places, gallery: Path, mountpoint: Path, cache: Path | None, cache_size: int, prefetch: int | None, allow_other: bool
 ) -> None:
     """Show GALLERY at MOUNTPOINT as it was: every photo in full under its own name. Read-only.
 
@@ -51,10 +51,11 @@ def mount(
         if mountpoint.is_relative_to(session.view.gallery.root):
             raise CommandFailed(f"{mountpoint} lies in the gallery itself; choose a folder outside.")
         session.warm_up()
+        ahead = session.view.gallery.settings.prefetch if prefetch is None else prefetch
         remark(f"{session.view.gallery.root} is shown at {mountpoint}; Ctrl-C ends it.")
         with contextlib.suppress(KeyboardInterrupt):
             fuse.serve(
-                fuse.FileSystem(session.view, session.copies, session.ahead(prefetch)),
+                fuse.FileSystem(session.view, session.copies, session.ahead(ahead)),
                 mountpoint,
                 fuse.options(session.view.gallery.root, allow_other=allow_other),
             )

@@ -19,7 +19,7 @@ from PIL import Image
 from codec.checks import CHECKS, Measured
 from codec.errors import Corrupt, NotAPicture, Unsupported
 from codec.rating import Rating, read_rating
-from daemon.messages import Encoded, EncodeJob, Examined
+from daemon.messages import Encoded, EncodeJob, Examined, StandInJob
 
 MAGIC = b"FAKE"
 
@@ -88,12 +88,13 @@ class FakeBackend:
         self._stand_ins: dict[tuple[str, str], bytes] = {}
         self.archived = 0
 
-    def stand_in(self, original: bytes, sha256: str, share: float, vault: str = "") -> bytes:
+    def stand_in(self, job: StandInJob) -> bytes:
         from daemon import standin
 
-        if (sha256, vault) not in self._stand_ins:
-            self._stand_ins[sha256, vault] = standin.make(original, sha256, share, vault)
-        return self._stand_ins[sha256, vault]
+        key = (job.sha256, job.vault)  # a copy of ours, which is small, gets the one that was made of its original
+        if key not in self._stand_ins:
+            self._stand_ins[key] = standin.make(job)
+        return self._stand_ins[key]
 
     def rating(self, original: bytes, sidecars: tuple[bytes, ...]) -> Rating:
         return read_rating(original, sidecars)

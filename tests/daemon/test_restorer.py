@@ -211,19 +211,24 @@ def test_a_renamed_stand_in_gives_the_photo_back(
     assert home.codec.encoded == 1
 
 
-def test_a_copied_stand_in_gives_the_original_elsewhere_but_takes_nobodys_place(
+def test_a_copied_stand_in_becomes_a_photo_of_its_own_and_outside_gives_the_original_elsewhere(
     home: Home, photo: Photo, archived: Path, tmp_path: Path
 ) -> None:
     twin, outside = home.root / "twin.jpg", tmp_path / "mailed.jpg"
     for copy in (twin, outside):
         copy.write_bytes(archived.read_bytes())
-    assert "restore that one" in restore(home, twin)[0].trouble
     assert "say --to DIR" in restore(home, outside)[0].trouble
-    assert original_of(twin.read_bytes()) is not None
     for copy in (twin, outside):
         (done,) = restore(home, copy, to=tmp_path / "out")
         assert done.came is Came.ORIGINAL
         assert (tmp_path / "out" / copy.name).read_bytes() == photo()
+    assert restore(home, twin)[0].came is Came.ORIGINAL
+    assert twin.read_bytes() == photo()
+    assert original_of(archived.read_bytes()) is not None
+    assert home.optimize().nothing_done
+    edited = home.root / "edited.jpg"
+    edited.write_bytes(archived.read_bytes()[:-2] + bytes(9) + archived.read_bytes()[-2:])
+    assert "restore that one" in restore(home, edited)[0].trouble
 
 
 def test_a_damaged_archive_is_told_and_nothing_is_written(home: Home, photo: Photo, archived: Path, tmp_path: Path) -> None:

@@ -13,16 +13,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
+from codec import xmp
 from codec.errors import Corrupt, NotAPicture, Unsupported
 from codec.jpeg_segments import walk
+from codec.labels import Labels, labelled, labels_of, picture_digest
 from daemon import standin
-from daemon.marking import MARK, original_of
+from daemon.marking import MARK, Mark, has_own_labels, mark_of, original_of, relabelled
+from daemon.messages import StandInJob
 
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
+VAULT = "0123456789abcdef"
+
+
 def sha(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+def make(data: bytes, share: float = 0.08) -> bytes:
+    return standin.make(StandInJob(data, sha(data), share, VAULT))
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +41,7 @@ def jpeg(make_jpeg: Callable[..., bytes]) -> bytes:
 
 
 def test_a_jpegs_stand_in(jpeg: bytes) -> None:
-    made = standin.make(jpeg, sha(jpeg))
+    made = make(jpeg)
     assert len(made) <= 0.08 * len(jpeg)
     with Image.open(io.BytesIO(made)) as small, Image.open(io.BytesIO(jpeg)) as original, warnings.catch_warnings():
         small.load()
@@ -50,39 +60,99 @@ def test_a_jpegs_stand_in(jpeg: bytes) -> None:
 
 def test_a_photo_without_exif_keeps_an_ordinary_header(make_jpeg: Callable[..., bytes]) -> None:
     data = make_jpeg(600, 800, quality=97, exif=False)
-    made = standin.make(data, sha(data))
+    made = make(data)
     assert made[2:4] == b"\xff\xe0"
     assert original_of(made) == sha(data)
+
+
+OURS = {f"{{{xmp.OWN}}}Original", f"{{{xmp.OWN}}}Vault"}
+HEAD = (
+    "<x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'"
+    " xmlns:GCamera='http://ns.google.com/photos/1.0/camera/' xmlns:Item='http://ns.google.com/photos/1.0/container/item/'"
+    " xmlns:hdrgm='http://ns.adobe.com/hdr-gain-map/1.0/' xmlns:xmp='http://ns.adobe.com/xap/1.0/'"
+    " xmlns:dc='http://purl.org/dc/elements/1.1/'>"
+)
+
+
+def packet(text: str) -> bytes:
+    return f"{HEAD}{text}</rdf:RDF></x:xmpmeta>".encode()
+
+
+def described(data: bytes) -> tuple[dict[str, str], list[str]]:
+    """Attributes and names of children of a picture's XMP."""
+    found = ET.fromstring(labels_of(data).xmp.split(b"?>", 1)[1].rsplit(b"<?", 1)[0])[0][0]
+    return dict(found.attrib), [child.tag for child in found]
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "<rdf:Description GCamera:BurstID='7b1f-2' GCamera:BurstPrimary=\"1\" GCamera:MotionPhoto='1'/>",
-        "<GCamera:BurstPrimary>1</GCamera:BurstPrimary><GCamera:BurstID> 7b1f-2 </GCamera:BurstID><Item:Length>9</Item:Length>",
+        "<rdf:Description GCamera:BurstID='7b1f-2' GCamera:BurstPrimary=\"1\" GCamera:MotionPhoto='1' hdrgm:Version='1.0' xmp:Rating='4'/>",
+        "<rdf:Description xmp:Rating='4'><GCamera:BurstPrimary>1</GCamera:BurstPrimary><GCamera:BurstID>7b1f-2</GCamera:BurstID>"
+        "<GCamera:MicroVideo>1</GCamera:MicroVideo><Item:Length>9</Item:Length></rdf:Description>",
     ],
 )
-def test_a_burst_stays_one_and_nothing_else_is_announced(make_jpeg: Callable[..., bytes], text: str) -> None:
-    data = make_jpeg(600, 800, quality=97, xmp=text.encode())
-    made = standin.make(data, sha(data))
-    with Image.open(io.BytesIO(made)) as small:
-        told = ET.fromstring(small.info["xmp"])[0][0].attrib
-        assert small.info["exif"]
+def test_xmp_stays_but_for_what_the_stand_in_can_not_keep(make_jpeg: Callable[..., bytes], text: str) -> None:
+    data = make_jpeg(600, 800, quality=97, xmp=packet(text))
+    made = make(data)
+    attributes, children = described(made)
+    told = {*attributes, *children}
     camera = "{http://ns.google.com/photos/1.0/camera/}"
-    assert told == {camera + "BurstID": "7b1f-2", camera + "BurstPrimary": "1"}
-    assert b"MotionPhoto" not in made
-    assert b"Length" not in made
+    assert told == {camera + "BurstID", camera + "BurstPrimary", "{http://ns.adobe.com/xap/1.0/}Rating", *OURS}
+    for claim in (b"MotionPhoto", b"MicroVideo", b"Length", b"Version"):
+        assert claim not in labels_of(made).xmp
+    assert labels_of(made).exif == labels_of(data).exif
 
 
-def test_a_single_photos_stand_in_has_no_xmp(make_jpeg: Callable[..., bytes]) -> None:
-    data = make_jpeg(600, 800, quality=97, xmp=b"<rdf:Description xmp:Rating='5'/>")
-    assert b"ns.adobe.com/xap" not in standin.make(data, sha(data))
+@pytest.mark.parametrize("text", [b"no packet", packet("<rdf:Description xmp:Label='" + "a" * 40_000 + "' GCamera:BurstID='7'/>")])
+def test_xmp_that_is_odd_or_very_long_is_left_to_the_archive(make_jpeg: Callable[..., bytes], text: bytes) -> None:
+    made = make(make_jpeg(600, 800, quality=97, xmp=text))
+    attributes, children = described(made)
+    assert not children
+    assert {name for name in attributes if "BurstID" not in name and "about" not in name} == OURS
+    assert ("{http://ns.google.com/photos/1.0/camera/}BurstID" in attributes) == (b"BurstID" in text)
+
+
+def test_a_stand_in_says_what_it_stands_for_in_two_places(jpeg: bytes) -> None:
+    made = make(jpeg)
+    assert mark_of(made) == Mark(sha(jpeg), VAULT, picture_digest(made), labels_of(made).digest())
+    bare = b"".join((made[:2], *(made[s.start : s.end] for s in walk(made)[0] if s.marker != 0xFE), b"\xff\xd9"))
+    assert mark_of(bare) == Mark(sha(jpeg), VAULT)
+    with Image.open(io.BytesIO(made)) as image:
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", xmp=image.info["xmp"])
+    assert original_of(buffer.getvalue()) == sha(jpeg), "an editor that knows nothing of comments"
+
+
+def test_marks_of_earlier_versions_are_read() -> None:
+    old = b"\xff\xd8\xff\xfe\x00\x60" + MARK + b"a" * 64 + b"\xff\xd9"
+    assert mark_of(old) == Mark("a" * 64)
+
+
+def test_other_labels_are_told_from_another_picture(jpeg: bytes) -> None:
+    made = make(jpeg)
+    rated = labelled(made, Labels(xmp=packet("<rdf:Description xmp:Rating='5'/>")))
+    assert (has_own_labels(made), has_own_labels(rated)) == (False, True)
+    assert relabelled(made, sha(jpeg))
+    assert relabelled(rated, sha(jpeg))
+    assert not relabelled(rated, "f" * 64)
+    with Image.open(io.BytesIO(made)) as image:
+        buffer = io.BytesIO()
+        image.rotate(180).save(buffer, "JPEG", comment=image.info["comment"])
+    assert not relabelled(buffer.getvalue(), sha(jpeg))
+
+
+def test_the_side_falls_to_640_before_the_quality_falls_below_60() -> None:
+    tries = standin.JPEG_TRIES
+    assert tries[0] == (1280, 75)
+    assert all(quality >= 60 for side, quality in tries if side > 640)
+    assert all(side <= 640 for side, quality in tries if quality < 60)
 
 
 def test_grey_stays_grey(make_photo: Callable[..., np.ndarray]) -> None:
     buffer = io.BytesIO()
     Image.fromarray(make_photo(600, 800)[:, :, 0]).save(buffer, "JPEG", quality=97)
-    with Image.open(io.BytesIO(standin.make(buffer.getvalue(), "0" * 64))) as small:
+    with Image.open(io.BytesIO(make(buffer.getvalue()))) as small:
         assert small.mode == "L"
 
 
@@ -92,7 +162,7 @@ def test_a_pngs_stand_in_is_a_png(make_photo: Callable[..., np.ndarray]) -> None
     buffer = io.BytesIO()
     Image.fromarray(make_photo(400, 700)).save(buffer, "PNG", exif=tags.tobytes(), icc_profile=PROFILE)
     data = buffer.getvalue()
-    made = standin.make(data, sha(data))
+    made = make(data)
     assert len(made) <= 0.08 * len(data)
     with Image.open(io.BytesIO(made)) as small:
         small.load()
@@ -106,7 +176,7 @@ def test_a_pngs_stand_in_is_a_png(make_photo: Callable[..., np.ndarray]) -> None
 
 def test_much_metadata_of_a_small_photo_comes_on_top(make_jpeg: Callable[..., bytes]) -> None:
     data = make_jpeg(300, 400, quality=90, icc_profile=PROFILE * 40)
-    made = standin.make(data, sha(data))
+    made = make(data)
     assert 0.08 * len(data) < len(made) <= 0.08 * len(data) + len(PROFILE) * 40 + 1000
     with Image.open(io.BytesIO(made)) as small:
         assert small.info["icc_profile"] == PROFILE * 40
@@ -115,15 +185,15 @@ def test_much_metadata_of_a_small_photo_comes_on_top(make_jpeg: Callable[..., by
 def test_a_photo_too_small_for_any_stand_in_is_told(make_jpeg: Callable[..., bytes]) -> None:
     data = make_jpeg(80, 80, quality=40, exif=False)
     with pytest.raises(Unsupported) as caught:
-        standin.make(data, sha(data))
+        make(data)
     assert caught.value.reason == "stand-in-too-large"
 
 
 def test_what_is_no_picture_is_told_as_the_codec_tells_it(jpeg: bytes) -> None:
     with pytest.raises(NotAPicture):
-        standin.make(b"text", "0" * 64)
+        make(b"text")
     with pytest.raises(Corrupt):
-        standin.make(jpeg[:3000], "0" * 64)
+        make(jpeg[:3000])
 
 
 @given(st.binary(max_size=300))
@@ -137,7 +207,7 @@ def test_nothing_else_is_taken_for_a_stand_in(data: bytes) -> None:
 def test_real_photos(shared: Path) -> None:
     for path in sorted((shared / "data" / "phone").glob("*.jpg")):
         data = path.read_bytes()
-        made = standin.make(data, sha(data))
+        made = make(data)
         with Image.open(io.BytesIO(made)) as small, Image.open(path) as original:
             small.load()
             assert small.info.get("exif") == original.info.get("exif"), path.name

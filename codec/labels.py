@@ -1,0 +1,187 @@
+"""What people write on a picture: EXIF, XMP and IPTC as blocks of bytes, read from a JPEG or PNG and put into another one.
+
+The rest of a file, that which makes the picture, has a digest of its own: two files with the same one differ in their labels only.
+"""
+
+import hashlib
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from codec import jpeg_segments
+from codec.errors import CodecError, Corrupt, Unsupported
+from codec.jpeg_segments import APP1, Segment, walk
+from codec.multi_picture import fill, filler, is_index, move_places, places_matter
+from codec.picture import JpegStructure
+
+APP13: Final = 0xED
+EXIF_LEAD: Final = b"Exif\0\0"
+XMP_LEAD: Final = b"http://ns.adobe.com/xap/1.0/\0"
+IPTC_LEAD: Final = b"Photoshop 3.0\0"
+_LEADS: Final = ((APP1, EXIF_LEAD), (APP1, XMP_LEAD), (APP13, IPTC_LEAD))
+_MOST: Final = 65533
+"""Bytes in a JPEG segment behind its length."""
+_PNG: Final = b"\x89PNG\r\n\x1a\n"
+_XMP_KEYWORD: Final = b"XML:com.adobe.xmp\0"
+_PICTURE_CHUNKS: Final = (b"IHDR", b"PLTE", b"tRNS", b"IDAT")
+
+
+class Labels(NamedTuple):
+    """Each without what leads it in; empty where there is none."""
+
+    exif: bytes = b""
+    """A TIFF block."""
+    xmp: bytes = b""
+    """A packet."""
+    iptc: bytes = b""
+    """Photoshop's image resources, of which IPTC is one; only in a JPEG."""
+
+    def digest(self) -> str:
+        """32 hex digits."""
+        return hashlib.sha256(b"".join(len(each).to_bytes(4, "big") + each for each in self)).hexdigest()[:32]
+
+
+def labels_of(data: bytes) -> Labels:
+    """Of a whole file. Raises CodecError for one that can't be walked."""
+    if data[:8] == _PNG:
+        found = dict.fromkeys((b"eXIf", b"iTXt"), b"")
+        for kind, start, end in _chunks(data):
+            body = data[start + 8 : end - 4]
+            if kind == b"eXIf":
+                found[kind] = body
+            elif kind == b"iTXt" and body.startswith(_XMP_KEYWORD):
+                found[kind] = _text(body[len(_XMP_KEYWORD) :])
+        return Labels(found[b"eXIf"], found[b"iTXt"])
+    segments, _ = walk(data)
+    return Labels(*(_first(data, segments, marker, lead) for marker, lead in _LEADS))
+
+
+def picture_digest(data: bytes) -> str:
+    """Of all that makes the picture: 32 hex digits. Raises CodecError for a file that can't be walked."""
+    digest = hashlib.sha256()
+    if data[:8] == _PNG:
+        for kind, start, end in _chunks(data):
+            if kind in _PICTURE_CHUNKS:
+                digest.update(data[start:end])
+    else:
+        for segment in walk(data)[0]:
+            if not segment.kept:
+                digest.update(data[segment.start : segment.end].lstrip(b"\xff"))
+    return digest.hexdigest()[:32]
+
+
+def labelled(data: bytes, labels: Labels) -> bytes:
+    """The file with these labels in place of its own; an empty one leaves what the file has. Everything else is kept, in order.
+
+    Where other pictures in the file are found by offsets, these still lead there; bytes that fill take or give the room as far as they
+    reach. Raises CodecError, Unsupported('too-large') for a label that does not fit into a JPEG.
+    """
+    return _labelled_png(data, labels) if data[:8] == _PNG else _labelled_jpeg(data, labels)
+
+
+def segment(marker: int, body: bytes) -> bytes:
+    """A JPEG segment. Raises Unsupported('too-large')."""
+    if len(body) > _MOST:
+        raise Unsupported("too-large", "metadata that no segment of a JPEG has room for")
+    return b"\xff" + bytes((marker,)) + (len(body) + 2).to_bytes(2, "big") + body
+
+
+def xmp_chunk(packet: bytes) -> bytes:
+    """The iTXt chunk of a packet (XMP specification part 3, 1.1.5): not compressed, no language, no other keyword."""
+    return chunk(b"iTXt", _XMP_KEYWORD + bytes(4) + packet)
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    """A PNG chunk."""
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def _first(data: bytes, segments: list[Segment], marker: int, lead: bytes) -> bytes:
+    for each in segments:
+        if each.marker == marker and data.startswith(lead, each.body, each.body_end):
+            return data[each.body + len(lead) : each.body_end]
+    return b""
+
+
+def _labelled_jpeg(data: bytes, labels: Labels) -> bytes:
+    segments, end = walk(data)
+    parts, wanted = [], {lead: segment(marker, lead + body) for (marker, lead), body in zip(_LEADS, labels, strict=True) if body}
+    placed: set[bytes] = set()
+    index_at = None
+    for each in segments:
+        raw = data[each.start : each.end]
+        lead = next((lead for marker, lead in _LEADS if each.marker == marker and data.startswith(lead, each.body, each.body_end)), None)
+        if is_index(raw) and index_at is None:
+            index_at = each.start
+            raw = raw[len(raw) - len(raw.lstrip(b"\xff")) - 1 :]
+        if lead in wanted and lead is not None:
+            if lead not in placed:
+                parts.append(wanted[lead])
+            placed.add(lead)
+        else:
+            parts.append(raw)
+    missing = [wanted[lead] for _, lead in _LEADS if lead in wanted and lead not in placed]
+    at = 1 if parts and EXIF_LEAD in parts[0][:10] else 0  # EXIF is to come first
+    parts = [data[:2], *parts[:at], *missing, *parts[at:], b"\xff\xd9"]
+    outline = JpegStructure(
+        1, 1, (1,), ((1, 1),), ((1,) * 64,), False, 0, None, end, index_at, tuple(parts[1:-1]), 0, data[end:]
+    )
+    if places_matter(outline):
+        try:
+            parts = fill(parts, outline)
+        except Unsupported:
+            parts = move_places(parts, outline)
+    else:
+        parts.insert(-1, filler(max(0, _filled(data, segments, end) and end - sum(map(len, parts)))))
+    return b"".join((*parts, data[end:]))
+
+
+def _filled(data: bytes, segments: list[jpeg_segments.Segment], end: int) -> int:
+    """Fill bytes in front of the end marker."""
+    return end - 2 - segments[-1].end if segments else 0
+
+
+def _labelled_png(data: bytes, labels: Labels) -> bytes:
+    placed: set[bytes] = set()
+    parts, end = [data[:8]], 8
+    wanted = {b"eXIf": chunk(b"eXIf", labels.exif)} if labels.exif else {}
+    wanted |= {b"iTXt": xmp_chunk(labels.xmp)} if labels.xmp else {}
+    for kind, start, end in _chunks(data):
+        is_label = kind in wanted and (kind != b"iTXt" or data.startswith(_XMP_KEYWORD, start + 8))
+        if kind in (b"IDAT", b"IEND"):  # all that is wanted stands before the picture, or where it stood
+            parts += [each for name, each in wanted.items() if name not in placed]
+            placed |= wanted.keys()
+        if not is_label:
+            parts.append(data[start:end])
+        elif kind not in placed:
+            parts.append(wanted[kind])
+            placed.add(kind)
+    return b"".join((*parts, data[end:]))
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    from codec.png import chunks
+
+    return chunks(data)
+
+
+def _text(body: bytes) -> bytes:
+    """The text of an iTXt chunk behind its keyword: two flags, language and translated keyword, and the text, perhaps compressed."""
+    parts = body[2:].split(b"\0", 2)
+    if len(body) < 4 or len(parts) < 3:
+        return b""
+    if body[0] != 1:
+        return parts[2]
+    try:
+        return zlib.decompressobj().decompress(parts[2], 4 << 20)
+    except zlib.error as error:
+        raise Corrupt(f"damaged: the XMP does not inflate ({error})") from None
+
+
+def same_picture(data: bytes, digest: str) -> bool:
+    """Whether a file has this picture digest; False where it can't be read."""
+    try:
+        return bool(digest) and picture_digest(data) == digest
+    except CodecError:
+        return False
