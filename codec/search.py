@@ -16,13 +16,17 @@ from codec.network.constants import CELL_PIXELS, STEPS, TOP_QUALITY
 from codec.quality import TILE, Score
 from codec.quality_map import LARGEST, Area, Offsets, least_quality, mean_quality, raised
 
-NEAR: Final = 1.01
-"""Quality steps above the lowest that should pass at which the search is content: a step is about 1.2 per cent of the bytes."""
+NEAR: Final = 1.4
+"""Quality steps above the lowest that should pass at which the search is content: a step is 1.1 to 1.35 per cent of the bytes."""
 
-_ROUNDING: Final = 0.4
+_ROUNDING: Final = 0.15
 """What the best guess is lowered by before it is rounded up: what lies that little above a whole step may as well lie below it."""
 
-NEARLY: Final = 4.0
+NEARLY: Final = 7.0
+"""The same where places were cured and passed at the second try: the photo is then about where an even quality would be at its best, and
+what a third try would gain is the map's."""
+
+ANYHOW: Final = 4.0
 """The same after as many tries as a search should take."""
 
 TRIES_FOR_THE_BEST: Final = 3
@@ -35,6 +39,14 @@ _LEAST_CURE, _MOST_CURE = 10, 2 * STEPS
 """Quality steps by which a place is raised where the guard found a distortion that scores do not see."""
 _CURE: Final = 2.5
 """Times what a score would need: a place is small, and a try more costs more than some bytes in it. Each round cures harder."""
+_SPENT_ON_CURES: Final = 1.0
+"""Quality steps of the whole photo that curing may cost at once: the less there is to cure, the harder, since what a place does at the next
+quality is not known to a tenth, and a try that fails costs as much as all others."""
+_WORTH, _MOST_WORTH = 0.6, 2.0
+"""What raising a part of the cells gives the score of the whole, as a share of what raising all by their mean would: 0.4 to 1.6 in phone
+photos, by what is in the cells. The second try tells."""
+_MAPPED: Final = 0.2
+"""Quality steps of mean gain up to which a plan is as good as even."""
 _LOCAL_ROUNDS: Final = 2
 """Rounds in which places alone are cured; then the photo is raised with them."""
 
@@ -104,7 +116,7 @@ def fewest_bytes(
         if outcome.passed and (best is None or outcome.size_bytes < best[1].size_bytes):
             best = plan, outcome
         above = math.inf if best is None else best[0].mean - aims.plan(-_ROUNDING).mean
-        content = above <= (NEAR if len(tried) < TRIES_FOR_THE_BEST else NEARLY)
+        content = best is not None and above <= _tolerance(len(tried), best[0])
         if content or (best is None and plan.topmost) or enough(outcome) or len(tried) >= TRIES:
             return outcome if best is None else best[1]
         plan = aims.plan(_SAFETY)
@@ -112,6 +124,12 @@ def fewest_bytes(
             if best is not None:
                 return best[1]
             plan = Plan(plan.quality + 1, plan.offsets)
+
+
+def _tolerance(tries: int, plan: Plan) -> float:
+    if tries > 1 and plan.offsets.any():
+        return NEARLY
+    return NEAR if tries < TRIES_FOR_THE_BEST else ANYHOW
 
 
 class _Aims:
@@ -125,10 +143,14 @@ class _Aims:
         self._cures: dict[Area, float] = {}
         self._floor = 0.0
         self._rounds = 0
+        self._worth = _WORTH
 
     def learn(self, plan: Plan, outcome: Outcome) -> None:
-        score = outcome.score
-        self._whole.after(plan.mean, score.whole)
+        score, gain = outcome.score, plan.mean - plan.quality
+        if gain <= _MAPPED:
+            self._whole.after(plan.mean, score.whole)
+        elif self._whole.tries:
+            self._worth = min(max((self._whole.crossing(score.whole) - plan.quality) / gain, 0), _MOST_WORTH)
         self._wanted = max(self._level.whole, outcome.needed)
         for (top, left), points in score.tiles:
             area = top, left, min(top + TILE, self._size[0]), min(left + TILE, self._size[1])
@@ -145,7 +167,10 @@ class _Aims:
         steps_a_point = 1 / (self._whole.slope * max(100 - score.whole, 1))
         needed = -outcome.lead * steps_a_point
         self._rounds += bool(troubles)
-        cure = min(max(math.ceil(_CURE * needed), _LEAST_CURE) * self._rounds, _MOST_CURE)
+        places = [(place, LARGEST) for place in troubles if place is not None]
+        part = float(raised(self.shape, places).mean()) / LARGEST
+        cure = max(_CURE * needed, _LEAST_CURE) * self._rounds
+        cure = min(math.ceil(max(cure, _SPENT_ON_CURES / part) if part else cure), _MOST_CURE)
         for place in (*troubles, None) if self._rounds > _LOCAL_ROUNDS else troubles:
             if place is None:
                 self._floor = max(self._floor, plan.quality + min(max(math.ceil(needed), 1), _MOST_CURE))
@@ -162,9 +187,13 @@ class _Aims:
         base = _clipped(max(whole, self._floor, highest - LARGEST))
         lowest = max(_clipped(max(self._floor, highest - LARGEST)), base - STEPS)
         # What the raised cells add to the score of the whole, all others may do without.
-        while base > lowest and self._with(base - 1, needs).mean >= min(whole, TOP_QUALITY):
+        while base > lowest and self._alike(self._with(base - 1, needs)) >= min(whole, TOP_QUALITY):
             base -= 1
         return self._with(base, needs)
+
+    def _alike(self, plan: Plan) -> float:
+        """The even quality at which the whole photo would score about the same."""
+        return plan.quality + self._worth * (plan.mean - plan.quality)
 
     def _with(self, base: int, needs: dict[Area, float]) -> Plan:
         offsets = raised(self.shape, ((area, math.ceil(need) - base) for area, need in needs.items() if need > base))

@@ -175,6 +175,20 @@ def test_a_distortion_in_a_place_is_cured_in_that_place() -> None:
     assert not found.plan.offsets[:, :4].any()
 
 
+@pytest.mark.parametrize("off", [-2, 0, 1])
+@pytest.mark.parametrize("enough", [112, 125, 140])
+def test_what_is_small_is_cured_by_one_try(off: int, enough: int) -> None:
+    """Of hundreds of cells one: what it costs is nothing beside another try."""
+    place = (512, 512, 544, 544)
+    photo = Photo(troubled=lambda plan: () if least_quality(plan.quality, plan.offsets, place) >= enough else (place,))
+    even = Photo().best_even()
+    assert even is not None
+    found = photo.search(even.plan.quality + off)
+    assert found.passed
+    assert len(photo.tried) <= 2
+    assert found.size_bytes <= 1.03 * even.size_bytes  # the pretended photo has 384 cells
+
+
 def test_a_distortion_without_a_place_raises_the_photo() -> None:
     photo = Photo(troubled=lambda plan: () if plan.quality >= 118 else (None,))
     found = photo.search(100)
