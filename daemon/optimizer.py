@@ -144,7 +144,7 @@ class Optimizer:
             shared = self._shared(row, snapshot, copied)
             return shared if isinstance(shared, Outcome) else self._put_away(shared, snapshot)
         if original_of(snapshot.data) is not None:
-            return self._leave(row.id, "stand-in" if vault_of(snapshot.data) in ("", self._vault.id) else "stand-in-elsewhere")
+            return self._leave_stand_in(row.id, snapshot)
         if not snapshot.data:
             return self._leave(row.id, "empty")
         if row.returns >= MAX_RETURNS and row.sha256 == snapshot.sha256:
@@ -180,6 +180,14 @@ class Optimizer:
             archive_bytes=0 if repacked else proof.archive_bytes,
             stand_in_bytes=len(archived.stand_in or b""),
         )
+
+    def _leave_stand_in(self, photo_id: int, snapshot: Snapshot) -> Outcome:
+        """Of this vault, or of another one; with a word where the archive is here and nobody knows it."""
+        if vault_of(snapshot.data) not in ("", self._vault.id):
+            return self._leave(photo_id, "stand-in-elsewhere")
+        digest = original_of(snapshot.data) or ""
+        lost = self._vault.archive_path(digest).exists() and not self._catalog.by_digest(digest, self._gallery.key)
+        return self._leave(photo_id, "stand-in", "the catalogue does not know its archive: doctor --rebuild" if lost else "")
 
     def retire(self, row: PhotoRow, proof: Proof, stand_in: bytes | None) -> None:
         """COMMITTED -> RETIRED: the stand-in takes the original's place, and the grace begins."""

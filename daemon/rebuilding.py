@@ -14,7 +14,7 @@ from pathlib import Path
 from codec import bitstream
 from codec.errors import CodecError
 from codec.facts import Facts
-from codec.levels import DEFAULT_LEVEL, EXACT, level_of
+from codec.levels import DEFAULT_LEVEL, EXACT, LEVELS, level_of
 from daemon.composition import Workshop
 from daemon.discovery import check_presence
 from daemon.eligibility import walk
@@ -215,6 +215,7 @@ def _found(gallery: Gallery, digest: str, archive: Path) -> Found:
     if facts.sha256 != digest:
         raise Damaged("it is the archive of another photo than its name says")
     measured = _told(header.small.get("QUAL", b""))
+    level = LEVELS.get(str(measured.get("level"))) if header.lane == "neural" else None
     columns = {
         "archive_name": gallery.vault.archive_name(digest),
         "archive_sha256": sha256_of_bytes(data),
@@ -222,6 +223,8 @@ def _found(gallery: Gallery, digest: str, archive: Path) -> Found:
         "lane": header.lane,
         "model": model_of(header.model_digest),
         "quality": measured.get("level"),
+        "whole_at_least": level.whole if level else None,
+        "worst_tile_at_least": level.worst_tile if level else None,
         "score_whole": measured.get("whole"),
         "score_worst_tile": measured.get("worst_tile"),
         "score_copy": measured.get("copy_whole"),

@@ -23,6 +23,7 @@ from storage.states import State
 
 LOW_SPACE = 0.02
 """Share of a disk below which it is worth a word."""
+_WITH_ARCHIVE = (State.COMMITTED, State.RETIRED, State.PURGED, State.RESTORED)
 LONG = timedelta(days=3)
 """Without a run, and nobody said pause."""
 
@@ -119,6 +120,8 @@ def _attention(places: Places, gallery: Gallery, totals: Totals, now: datetime) 
     if not is_folder(gallery.root):
         yield f"{where} is not there; is its disk mounted?"
         return
+    if not any(totals.by_state[state] for state in _WITH_ARCHIVE) and _has_archives(gallery):
+        yield f"archives lie in {where} that the catalogue does not know, since it is lost or old: doctor --rebuild"
     for place in (places.state_folder / STOP_NAME, gallery.vault.folder / STOP_NAME):
         if place.exists():
             yield f"the file {shown(place)} stops all work; remove it to go on"
@@ -136,3 +139,11 @@ def _attention(places: Places, gallery: Gallery, totals: Totals, now: datetime) 
     usage = shutil.disk_usage(gallery.root)
     if usage.free < usage.total * LOW_SPACE:
         yield f"the disk of {where} has only {amount(usage.free)} left"
+
+
+def _has_archives(gallery: Gallery) -> bool:
+    """Whether there are any, whatever the catalogue says; told by the first."""
+    try:
+        return next((gallery.vault.folder / "archives").glob("??/*.nphoto"), None) is not None
+    except OSError:
+        return False

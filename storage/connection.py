@@ -40,7 +40,7 @@ def translated_sqlite(path: os.PathLike[str] | str) -> Iterator[None]:
     except sqlite3.DatabaseError as error:
         code = getattr(error, "sqlite_errorcode", None)
         kind = StorageError if code is None else _EXTENDED.get(code) or _KINDS.get(code & 0xFF, StorageError)
-        hint = "; it is damaged: move it away, no photo and no archive depends on it" if kind is Damaged else ""
+        hint = "; no photo and no archive depends on it: doctor --rebuild makes it anew" if kind is Damaged else ""
         what = "the disk is full" if kind is NoSpace else error
         raise kind(f"the catalogue {shown(path)}: {what}{hint}") from error
 

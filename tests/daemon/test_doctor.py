@@ -147,3 +147,31 @@ def test_the_command(home: Home, photo: Photo) -> None:
     (archive,) = (home.root / ".gallery-optimizer/archives").rglob("*.nphoto")
     archive.unlink()
     assert CliRunner().invoke(cli, [*options, "doctor"]).exit_code == ExitCode.DAMAGE
+
+
+def test_a_lost_catalogue_is_told_before_anybody_asks(home: Home, photo: Photo) -> None:
+    put(home, "a.jpg", photo(0))
+    home.optimize()
+    set_catalogue_aside(home.places)
+    options = ["--config", str(home.places.config_file), "--state", str(home.places.state_folder)]
+    assert "doctor --rebuild" in CliRunner().invoke(cli, [*options, "status"]).output
+    assert home.optimize().left == {"stand-in": 1}
+    with home.shop(reading=True) as shop:
+        (row,) = shop.catalog.rows()
+    assert "doctor --rebuild" in (row.detail or "")
+
+
+@pytest.mark.usefixtures("told")
+def test_a_catalogue_with_holes_says_what_helps(home: Home, photo: Photo) -> None:
+    put(home, "a.jpg", photo(0))
+    home.optimize()
+    data = bytearray(home.places.catalog_file.read_bytes())
+    for page in range(4096, len(data), 4096):
+        data[page : page + 600] = bytes(600)
+    home.places.catalog_file.write_bytes(data)
+    options = ["--config", str(home.places.config_file), "--state", str(home.places.state_folder)]
+    for command in ("status", "optimize", "doctor"):
+        answer = CliRunner().invoke(cli, [*options, command])
+        assert answer.exit_code == ExitCode.FAILED
+        assert "doctor --rebuild" in answer.output
+    assert lose_and_rebuild(home).photos == 1
