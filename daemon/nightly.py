@@ -32,6 +32,8 @@ class Nightly:
     """Photos left alone or failed."""
     held: tuple[str, ...]
     """What broke the work off or kept it from beginning, in the order of the runs: slugs of WAITS."""
+    under_way: bool = False
+    """Whether the latest run has not ended (or was killed)."""
 
     @property
     def anything(self) -> bool:
@@ -55,7 +57,9 @@ class Nightly:
             parts.append(f"Left alone: {told}" + (f"; {rest} for other reasons." if rest else "."))
         if self.failed:
             parts.append(f"{photos(self.failed)} failed and will be tried again.")
-        if not self.anything:
+        if self.under_way:
+            parts.append("Work is under way.")
+        elif not self.anything:
             parts.append("nothing was done." if self.held or not self.runs else "there was nothing to do.")
         holds = [WAITS.get(reason, reason) for reason in self.held]
         if holds:
@@ -77,6 +81,7 @@ class Nightly:
             "failed": self.failed,
             "by_reason": dict(self.by_reason),
             "held": list(self.held),
+            "under_way": self.under_way,
         }
 
 
@@ -100,4 +105,5 @@ def of_night(night: Night, runs: Sequence[RunRow]) -> Nightly:
         failed=sum(run.failed for run in mine),
         by_reason=reasons,
         held=tuple(held),
+        under_way=bool(mine) and mine[-1].ended_at is None,
     )

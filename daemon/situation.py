@@ -36,6 +36,8 @@ class Situation:
     """`pausing.FOR_EVER` for a pause without an end; None where it is not paused."""
     last_run: RunRow | None
     last_night: Nightly
+    """Or the one that is under way."""
+    by_night: bool
     next_at: datetime
     """When the next night begins, if the service runs then."""
     attention: tuple[str, ...]
@@ -46,7 +48,7 @@ class Situation:
         """(label, text), for people."""
         yield "Service", self._service()
         if self.last_night.runs:
-            yield "Last night", self.last_night.paragraph(self.zone).partition(": ")[2]
+            yield "This night" if self.by_night else "Last night", self.last_night.paragraph(self.zone).partition(": ")[2]
         elif self.last_run is not None:
             yield "Last run", self._last_run(self.last_run)
         if self.service is not None and self.paused_until is None:
@@ -96,7 +98,8 @@ def look(
     """Gather it all; quick, and without a lock. `runs`: the latest first."""
     service = asking.doing(places)
     paused_until = pausing.paused_until(places, now)
-    night = schedule.window.night(now, zone) or schedule.window.last_night(now, zone)
+    tonight = schedule.window.night(now, zone)
+    night = tonight or schedule.window.last_night(now, zone)
     last_run = runs[0] if runs else None
     present = [(gallery, totals) for gallery, totals in galleries if is_folder(gallery.root)]
     attention = [text for gallery, totals in galleries for text in _attention(places, gallery, totals, now)]
@@ -108,6 +111,7 @@ def look(
         paused_until=paused_until,
         last_run=last_run,
         last_night=of_night(night, runs),
+        by_night=tonight is not None,
         next_at=schedule.window.next_night(now, zone).starts_at,
         attention=tuple(dict.fromkeys(attention)),
         outlooks=tuple(outlooks(places, [(gallery.root, totals) for gallery, totals in present])),

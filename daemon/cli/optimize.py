@@ -94,6 +94,9 @@ def _by_the_service(places: Places, paths: tuple[Path, ...], as_it_is: bool) -> 
         return unpacked(asking.optimize(places, list(paths), watch(), as_it_is=as_it_is))
     except asking.NoService:
         return None
+    except KeyboardInterrupt:
+        remark("No longer watched; the service goes on with it.")
+        raise
 
 
 def _dry_run(

@@ -8,6 +8,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,8 +70,6 @@ def a_run(started: datetime, **values: Any) -> RunRow:
     ],
 )
 def test_when_the_disk_is_full(free: int, weekly: int, retired: Share | None, says: str) -> None:
-    from dataclasses import replace
-
     sums = NOTHING if retired is None else replace(NOTHING, retired=retired)
     assert outlook.foretell("/p", free, weekly, 0, [sums]).sentence().endswith(says)
 
@@ -122,6 +121,7 @@ def test_a_night_in_one_paragraph() -> None:
 def test_a_night_in_which_nothing_was_done_says_why() -> None:
     assert "nothing was done" in of_night(NIGHT, []).paragraph(UTC)
     assert "there was nothing to do" in of_night(NIGHT, [a_run(NIGHT.starts_at)]).paragraph(UTC)
+    assert "Work is under way" in of_night(NIGHT, [replace(a_run(NIGHT.starts_at), ended_at=None)]).paragraph(UTC)
     said = of_night(NIGHT, [a_run(NIGHT.starts_at, outcome="on-battery")]).paragraph(UTC)
     assert "nothing was done. It was held up: the computer runs on its battery." in said
 
