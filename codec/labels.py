@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from codec import jpeg_segments
+from codec import jpeg_segments, xmp
 from codec.errors import CodecError, Corrupt, Unsupported
 from codec.jpeg_segments import APP1, Segment, walk
 from codec.multi_picture import fill, filler, is_index, move_places, places_matter
@@ -78,6 +78,27 @@ def labelled(data: bytes, labels: Labels) -> bytes:
     reach. Raises CodecError, Unsupported('too-large') for a label that does not fit into a JPEG.
     """
     return _labelled_png(data, labels) if data[:8] == _PNG else _labelled_jpeg(data, labels)
+
+
+def merged(photo: bytes, stand_in: bytes) -> bytes:
+    """A photo with the labels that somebody gave to its stand-in; what only the photo says of itself stays, and so does its picture.
+
+    The photo as it is, where its stand-in says the same. Raises CodecError.
+    """
+    own, edited = labels_of(photo), labels_of(stand_in)
+    wanted = Labels(
+        exif=edited.exif if edited.exif != own.exif else b"",
+        xmp=xmp.merged(own.xmp, edited.xmp) if edited.xmp else b"",
+        iptc=edited.iptc if edited.iptc != own.iptc else b"",
+    )
+    if wanted.xmp == own.xmp:
+        wanted = wanted._replace(xmp=b"")
+    if not any(wanted):
+        return photo
+    data = labelled(photo, wanted)
+    if picture_digest(data) != picture_digest(photo):
+        raise Corrupt("the labels could not be given without touching the picture")
+    return data
 
 
 def segment(marker: int, body: bytes) -> bytes:

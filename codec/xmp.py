@@ -51,9 +51,12 @@ def for_stand_in(packet: bytes, marks: Mapping[str, str]) -> bytes:
 
 
 def merged(packet: bytes, edited: bytes) -> bytes:
-    """What somebody made of a stand-in's packet, without our marks, and with the claims of the photo's own packet."""
+    """What somebody made of a stand-in's packet, without our marks, and with the claims of the photo's own packet.
+
+    The photo's own packet as it is, where nothing else was said in the other.
+    """
     root, own = _read(edited), _read(packet)
-    if root is None:
+    if root is None or _said(root) == _said(own):
         return packet
     for description in _descriptions(root):
         for name in [name for name in description.attrib if _is_own(name)]:
@@ -92,6 +95,24 @@ def _descriptions(root: "Element") -> Iterator["Element"]:
     """Those of the resource itself, not of things described inside of it."""
     for rdf in root.iter(f"{{{_RDF}}}RDF"):
         yield from rdf.findall(_DESCRIPTION)
+
+
+def _said(root: "Element | None") -> list[bytes]:
+    """Every property that is neither a claim nor ours, however it is written down."""
+    from xml.etree.ElementTree import tostring
+
+    said = []
+    for description in _descriptions(root) if root is not None else ():
+        said += [f"{name}={value}".encode() for name, value in description.attrib.items() if not _is_aside(name)]
+        for child in description:
+            if not _is_aside(child.tag):
+                plain = not len(child) and not child.attrib
+                said.append(f"{child.tag}={(child.text or '').strip()}".encode() if plain else tostring(child).strip())
+    return sorted(said)
+
+
+def _is_aside(name: object) -> bool:
+    return _is_claim(name) or _is_own(name) or name == _ABOUT
 
 
 def _first(root: "Element") -> "Element":

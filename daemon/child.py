@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import cast
 
 from codec.errors import CodecError, Corrupt, ModelMissing, NotAPicture, UnknownVersion, Unsupported
+from codec.labels import merged
 from daemon.messages import (
     STAND_IN_SHARE,
     Answer,
@@ -26,6 +27,7 @@ from daemon.messages import (
     EncodeJob,
     ExamineJob,
     Job,
+    LabelJob,
     Rated,
     RatingJob,
     Refused,
@@ -116,7 +118,11 @@ def work(backend: Backend, job: Job, connection: Connection) -> Answer:
         case RestoreJob():
             archive = read_back(job.archive)
             connection.send(Begun(backend.megapixels(archive)))
-            return Restored(backend.restore(archive, job.format), hashlib.sha256(archive).hexdigest())
+            data = backend.restore(archive, job.format)
+            return Restored(merged(data, job.stand_in) if job.stand_in else data, hashlib.sha256(archive).hexdigest())
+        case LabelJob():
+            connection.send(Begun(0.0))
+            return Restored(merged(job.original, job.stand_in), "")
 
 
 def _encode(backend: Backend, job: EncodeJob) -> Answer:

@@ -7,27 +7,53 @@ from pathlib import Path
 from codec.bitstream import PEEK_BYTES, peek
 from codec.errors import CodecError, Corrupt
 from codec.facts import Facts, Worn
-from daemon.messages import Format, Refused, RestoreJob
+from daemon.marking import has_own_labels, relabelled
+from daemon.messages import Format, LabelJob, Refused, RestoreJob
 from daemon.ports import Codec
 from daemon.reasons import sentence
 from storage.attributes import Attributes
 from storage.digest import opened, read_once, sha256_of
 from storage.errors import Damaged, Missing, StorageError, shown, translated
+from storage.fingerprint import Fingerprint
 from storage.records import PhotoRow
 
 
-def rebuilt(codec: Codec, archive: Path, archive_sha256: str | None, format: Format | None = None) -> bytes:
-    """The bytes of a copy; `archive_sha256` of the archive that was proven, where that is known.
+def rebuilt(
+    codec: Codec, archive: Path, archive_sha256: str | None, format: Format | None = None, *, stand_in: bytes = b""
+) -> bytes:
+    """The bytes of a copy; `archive_sha256` of the archive that was proven, where that is known. `stand_in`: one whose labels it gets.
 
     Raises Missing (no archive), Damaged (can't be decoded, or is not the proven one), WorkerError.
     """
     if not archive.exists():
         raise Missing(f"the archive {shown(archive)} is not there")
-    answer = codec.restore(RestoreJob(archive, format))
+    answer = codec.restore(RestoreJob(archive, format, stand_in))
     if isinstance(answer, Refused):
         raise Damaged(f"the archive {shown(archive)} can't be decoded: {sentence(answer.reason)} ({answer.detail})")
     if archive_sha256 is not None and answer.archive_sha256 != archive_sha256:
         raise Damaged(f"the archive {shown(archive)} is not the one that was proven")
+    return answer.data
+
+
+def labels_given(row: PhotoRow, stand_in: Path) -> bytes:
+    """The stand-in of an archived photo, where it has other labels than it was made with; else nothing.
+
+    Asks the file, since a command that only reads can't note what it finds.
+    """
+    try:
+        if row.stand_in_fingerprint is None or (row.relabelled_at is None and row.is_current(Fingerprint.of(stand_in))):
+            return b""
+        data = read_once(stand_in).data
+    except StorageError:
+        return b""
+    return data if relabelled(data, row.sha256 or "") and has_own_labels(data) else b""
+
+
+def labelled(codec: Codec, original: bytes, stand_in: bytes) -> bytes:
+    """An original with the labels that its stand-in was given. Raises Damaged where they can't be given, WorkerError."""
+    answer = codec.label(LabelJob(original, stand_in))
+    if isinstance(answer, Refused):
+        raise Damaged(f"the labels of its stand-in can't be given to it: {sentence(answer.reason)} ({answer.detail})")
     return answer.data
 
 

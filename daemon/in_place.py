@@ -15,9 +15,9 @@ from itertools import count
 from pathlib import Path
 
 from daemon.composition import Workshop
-from daemon.copies import attributes, rebuilt
+from daemon.copies import attributes, labelled, labels_given, rebuilt
 from daemon.galleries import Gallery
-from daemon.marking import original_of, vault_of
+from daemon.marking import original_of, relabelled, vault_of
 from daemon.recovery import settle
 from storage.catalog import Catalog
 from storage.digest import read_once, sha256_of, sha256_of_bytes
@@ -58,6 +58,23 @@ def is_edited(row: PhotoRow) -> bool:
         return False
 
 
+def as_it_stands(catalog: Catalog, row: PhotoRow, where: Path | None = None) -> PhotoRow:
+    """The row, which knows from here on of labels that somebody gave its stand-in (at `where`, or in its place). Raises StorageError."""
+    where = where or row.location
+    if row.state not in (State.RETIRED, State.PURGED) or not row.has_archive:
+        return row
+    try:
+        if row.is_current(Fingerprint.of(where)):
+            return row
+        snapshot = read_once(where)
+    except (Missing, Refused):
+        return row
+    known = (row.stand_in_sha256, row.copy_sha256, row.sha256)
+    if snapshot.sha256 in known or not relabelled(snapshot.data, row.sha256 or ""):
+        return row
+    return catalog.relabelled(row.id, snapshot.sha256, snapshot.fingerprint)
+
+
 def is_of_another_vault(row: PhotoRow, gallery: Gallery) -> bool:
     """Whether the file under an archived photo's name is another vault's stand-in of the same photo: a second computer archived it too.
 
@@ -81,15 +98,18 @@ def lay_beside(shop: Workshop, gallery: Gallery, row: PhotoRow, edit: Path | Non
 
 
 def give_back(shop: Workshop, gallery: Gallery, row: PhotoRow, goal: Path) -> bool:
-    """A RETIRED or PURGED photo goes to `goal`: over its own unchanged stand-in, or where nothing is. True: it is the original itself.
+    """A RETIRED or PURGED photo goes to `goal`: over its own stand-in, or where nothing is. True: it is the original itself.
 
+    It gets the labels that somebody gave its stand-in, as `as_it_stands` noted them; its picture is untouched by that.
     Where the set-aside original is missing or was written to, a copy goes there; what is left of it stays in the vault.
     Where that is another path than the photo's own, it is its own from then on. Raises Changed (somebody's file is at `goal`), Damaged,
     Missing, AlreadyThere, WorkerError.
     """
     vault, sha256 = gallery.vault, row.sha256 or ""
+    worn_by = goal if os.path.lexists(goal) else row.location
+    labels = labels_given(row, worn_by)
     pinned_until_at = int((shop.clock.now() + gallery.settings.idle_for).timestamp())
-    if row.state is State.RETIRED:
+    if row.state is State.RETIRED and not labels:
         try:
             with _intending(shop, gallery, row, sha256, goal):
                 fingerprint = vault.put_back(goal, sha256, row.stand_in_sha256, taken_from=row.location)
@@ -101,16 +121,20 @@ def give_back(shop: Workshop, gallery: Gallery, row: PhotoRow, goal: Path) -> bo
             shop.catalog.restored(row.id, pinned_until_at=pinned_until_at, fingerprint=fingerprint)
             return True
     archive = vault.archive_path(sha256)
-    data = _original_elsewhere(vault, sha256) if row.state is State.PURGED else None
+    data = _original_elsewhere(vault, sha256) if row.state is State.PURGED or labels else None
     original = data is not None
     if data is None:
-        data = rebuilt(shop.codec, archive, row.archive_sha256)
+        data = rebuilt(shop.codec, archive, row.archive_sha256, stand_in=labels)
+    elif labels:
+        data = labelled(shop.codec, data, labels)
     digest = sha256_of_bytes(data)
-    worn_by = goal if os.path.lexists(goal) else row.location
     with _intending(shop, gallery, row, digest, goal):
         fingerprint = vault.replace_stand_in(goal, data, row.stand_in_sha256, attributes(row, worn_by, archive))
-    copy_sha256 = None if original else digest
+    copy_sha256 = None if digest == sha256 else digest
     shop.catalog.restored(row.id, pinned_until_at=pinned_until_at, fingerprint=fingerprint, copy_sha256=copy_sha256)
+    if row.state is State.RETIRED and original:
+        with suppress(StorageError):  # every bit of its picture is in place; what can't be removed stays in the vault
+            vault.purge(row.location, row.proof())
     return original
 
 
@@ -120,7 +144,8 @@ def adopt_copy(shop: Workshop, gallery: Gallery, source: PhotoRow, where: Path, 
     Raises Refused where that path has a photo already, Missing.
     """
     own = source.fingerprint
-    copied = ("archive_name", "archive_sha256", "archive_bytes", "copy_bytes", "lane", "choice", "choice_why", "importance")
+    archive = ("archive_name", "archive_sha256", "archive_bytes", "copy_bytes", "lane")
+    copied = (*archive, "choice", "choice_why", "importance", "relabelled_at")
     return shop.catalog.adopt(
         gallery.key,
         gallery.relative(where),

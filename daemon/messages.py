@@ -5,6 +5,7 @@
     daemon -> encoder    RatingJob                  -> Begun, then Rated | Refused | Broke
     daemon -> verifier   ExamineJob                 -> Begun, then Examined | Refused | Broke
     daemon -> verifier   RestoreJob                 -> Begun, then Restored | Refused | Broke
+    daemon -> verifier   LabelJob                   -> Begun, then Restored | Refused | Broke
 """
 
 from dataclasses import dataclass
@@ -85,9 +86,19 @@ class RestoreJob:
 
     archive: Path
     format: Format | None = None
+    stand_in: bytes = b""
+    """Its stand-in, where somebody gave that other labels: the copy gets them."""
 
 
-Job = EncodeJob | StandInJob | RatingJob | ExamineJob | RestoreJob
+@dataclass(frozen=True, slots=True)
+class LabelJob:
+    """An original, and its stand-in to which somebody gave other labels; the answer is `Restored`, without an archive."""
+
+    original: bytes
+    stand_in: bytes
+
+
+Job = EncodeJob | StandInJob | RatingJob | ExamineJob | RestoreJob | LabelJob
 
 
 @dataclass(frozen=True, slots=True)

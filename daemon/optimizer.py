@@ -217,7 +217,7 @@ class Optimizer:
         answer = self._codec.restore(RestoreJob(self._vault.archive_path(row.sha256 or "")))
         if isinstance(answer, Refused) or answer.archive_sha256 != row.archive_sha256:
             return self._leave(row.id, "restored-copy", "its archive is damaged, so the copy stays")
-        stand_in = self._codec.stand_in(StandInJob(copy.data, row.sha256 or "", self._share, self._vault.id))
+        stand_in = self._codec.stand_in(StandInJob(copy.data, row.sha256 or "", self._share, self._vault.id, row.relabelled_at is not None))
         if isinstance(stand_in, Refused):
             return self._leave(row.id, stand_in.reason, stand_in.detail)
         self._catalog.digested(row.id, copy.sha256, copy.fingerprint)

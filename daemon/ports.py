@@ -10,6 +10,7 @@ from daemon.messages import (
     Examined,
     ExamineJob,
     Format,
+    LabelJob,
     Rated,
     RatingJob,
     Refused,
@@ -47,6 +48,8 @@ class Codec(Protocol):
     def examine(self, job: ExamineJob) -> Examined | Refused: ...
 
     def restore(self, job: RestoreJob) -> Restored | Refused: ...
+
+    def label(self, job: LabelJob) -> Restored | Refused: ...
 
     def cpu_s(self) -> float:
         """Seconds of processor time that its processes have used so far."""

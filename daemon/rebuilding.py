@@ -20,7 +20,7 @@ from daemon.discovery import check_presence
 from daemon.eligibility import walk
 from daemon.errors import WorkerError
 from daemon.galleries import Gallery
-from daemon.marking import original_of
+from daemon.marking import has_own_labels, original_of, relabelled
 from daemon.messages import Refused as NotDone
 from daemon.models import keep_model, model_of
 from daemon.places import Places, is_folder
@@ -171,6 +171,11 @@ def _adopt(shop: Workshop, gallery: Gallery, path: Path, digest: str, archive: P
     stand_in = Fingerprint.of(path) if os.path.lexists(path) else None
     # A stand-in wears the original's date; whoever changed it since gave it another one, and his edit is not ours to replace.
     ours = stand_in is not None and stand_in.mtime_ns == found.facts.mtime_ns
+    if stand_in is not None:
+        data = read_once(path).data
+        ours = ours or relabelled(data, digest)
+        if ours and has_own_labels(data):
+            found.columns["relabelled_at"] = int(shop.clock.now().timestamp())
     done.edited += stand_in is not None and not ours
     proof, until = _in_grace(shop, gallery, path, digest, archive, found)
     shop.catalog.adopt(

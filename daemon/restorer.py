@@ -13,17 +13,17 @@ from pathlib import Path
 from codec.errors import CodecError
 from codec.facts import Worn
 from daemon.composition import Workshop
-from daemon.copies import attributes, facts_of, rebuilt, wearing
+from daemon.copies import attributes, facts_of, labelled, labels_given, rebuilt, wearing
 from daemon.discovery import check_presence
 from daemon.eligibility import SUFFIXES, walk
 from daemon.errors import GalleryGone, WorkerError, WrongPath
 from daemon.galleries import Gallery, holding, place
 from daemon.ignoring import WISHES
-from daemon.in_place import adopt_copy, give_back, is_edited, lay_beside
+from daemon.in_place import adopt_copy, as_it_stands, give_back, is_edited, lay_beside
 from daemon.marking import original_of
 from daemon.messages import Format
 from daemon.places import is_folder
-from daemon.ports import Progress
+from daemon.ports import Codec, Progress
 from daemon.reasons import STAND_INS
 from daemon.recovery import recover
 from storage import durable
@@ -208,6 +208,8 @@ def _in_place(shop: Workshop, gallery: Gallery, row: PhotoRow, target: _Target) 
         return Restoration(target.name, Came.NOT, None, note=_where_it_is(gallery, row, where))
     if row.replaced and row.state is State.PURGED:
         return Restoration(target.name, Came.NOT, None, note=f"{target.name} was packed anew without loss: it is the photo itself.")
+    if where == row.location or not os.path.lexists(row.location):
+        row = as_it_stands(shop.catalog, row, where)
     if where != row.location:
         if holding([gallery], where) is None or row.superseded_at is not None:
             raise WrongPath(f"it stands for a photo of {shown(gallery.root)}; say --to DIR.")
@@ -238,15 +240,16 @@ def _into(shop: Workshop, gallery: Gallery, row: PhotoRow, target: _Target, fold
     goal = folder / (target.below if as_it_is else target.below.with_suffix(_SUFFIX[format or own]))
     _check_free(goal)
     note = ""
+    worn_by = row.location if target.place is None or os.path.lexists(row.location) else target.place
+    labels = labels_given(row, worn_by)
     if row.state is State.RETIRED and as_it_is:
         source = gallery.vault.aside_path(row.location, row.sha256 or "")
-        if from_aside(source, row.sha256, goal):
+        if from_aside(source, row.sha256, goal, shop.codec, labels):
             return Restoration(target.name, Came.AS_IT_IS if target.later else Came.ORIGINAL, goal)
         note = _NO_ORIGINAL
     if row.has_archive and (row.state in (State.RETIRED, State.PURGED) or not as_it_is or _in_its_place(row) is None):
         archive = gallery.vault.archive_path(row.sha256 or "")
-        worn_by = row.location if target.place is None or os.path.lexists(row.location) else target.place
-        data = rebuilt(shop.codec, archive, row.archive_sha256, format)
+        data = rebuilt(shop.codec, archive, row.archive_sha256, format, stand_in=labels)
         shop.note_copy(data, row.sha256 or "")
         _write(goal, data, attributes(row, worn_by, archive))
         return Restoration(target.name, Came.COPY, goal, note=note)
@@ -259,8 +262,8 @@ def _into(shop: Workshop, gallery: Gallery, row: PhotoRow, target: _Target, fold
     return Restoration(target.name, Came.ORIGINAL if snapshot.sha256 == row.sha256 and not target.later else Came.AS_IT_IS, goal)
 
 
-def from_aside(source: Path, sha256: str | None, goal: Path) -> bool:
-    """A set-aside original goes to `goal`; False where it is missing or was written to."""
+def from_aside(source: Path, sha256: str | None, goal: Path, codec: Codec | None = None, labels: bytes = b"") -> bool:
+    """A set-aside original goes to `goal`, by `codec` with the labels of a stand-in; False where it is missing or was written to."""
     try:
         snapshot = read_once(source)
         worn = Attributes.of(source)
@@ -268,7 +271,8 @@ def from_aside(source: Path, sha256: str | None, goal: Path) -> bool:
         return False
     if snapshot.sha256 != sha256:
         return False
-    _write(goal, snapshot.data, worn)
+    data = labelled(codec, snapshot.data, labels) if labels and codec is not None else snapshot.data
+    _write(goal, data, worn)
     return True
 
 

@@ -28,6 +28,7 @@ from daemon.messages import (
     Examined,
     ExamineJob,
     Job,
+    LabelJob,
     Rated,
     RatingJob,
     Refused,
@@ -211,6 +212,9 @@ class Workers:
         return _only(Examined, self.verifier.ask, job)
 
     def restore(self, job: RestoreJob) -> Restored | Refused:
+        return _only(Restored, self.verifier.ask, job)
+
+    def label(self, job: LabelJob) -> Restored | Refused:
         return _only(Restored, self.verifier.ask, job)
 
     def cpu_s(self) -> float:

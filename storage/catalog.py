@@ -19,7 +19,7 @@ from storage.states import State
 _NO_ARCHIVE: Mapping[str, None] = dict.fromkeys(
     (
         *("archive_name", "archive_sha256", "archive_bytes", "lane", "choice", "choice_why", "quality", "importance", "model"),
-        *("encoded_at", "copy_sha256", "copy_bytes"),
+        *("encoded_at", "copy_sha256", "copy_bytes", "relabelled_at"),
         *("score_whole", "score_worst_tile", "score_copy", "checks", "whole_at_least", "worst_tile_at_least"),
         *("checked_at", "verifier_pid", "asker_pid", "retired_at", "purge_after_at", "purged_at", "restored_at", "pinned_until_at"),
         *("missed_at", "stand_in_sha256", *to_columns(None, "stand_in_")),
@@ -302,12 +302,19 @@ class Catalog(Ledger):
         if sha256 != original_sha256:  # a lossless lane gives the original itself
             self._connection.execute("INSERT OR IGNORE INTO copies VALUES (?, ?, ?)", (sha256, original_sha256, self._now()))
 
-    def measured_copy(self, gallery: bytes, archive_sha256: str, copy_bytes: int) -> None:
-        """No move: a copy rebuilt from this archive has so many bytes."""
+    def measured_copy(self, photo_id: int, copy_bytes: int) -> None:
+        """No move: a copy of this photo has so many bytes."""
         with self._transaction():
-            self._connection.execute(
-                "UPDATE photos SET copy_bytes = ?3 WHERE gallery = ?1 AND archive_sha256 = ?2", (gallery, archive_sha256, copy_bytes)
-            )
+            self._update(photo_id, {"copy_bytes": copy_bytes})
+
+    def relabelled(self, photo_id: int, stand_in_sha256: str, fingerprint: Fingerprint) -> PhotoRow:
+        """No move: somebody gave the stand-in of a RETIRED or PURGED photo other labels, and it is its stand-in still."""
+        values = {**to_columns(fingerprint, "stand_in_"), "stand_in_sha256": stand_in_sha256, "copy_bytes": None}
+        with self._transaction():
+            if self._row(photo_id).state not in (State.RETIRED, State.PURGED):
+                raise Refused(f"photo {photo_id} has no stand-in")
+            self._update(photo_id, {**values, "relabelled_at": self._now()})
+            return self._row(photo_id)
 
     def shared_archive(self, photo_id: int, source_id: int, copy_sha256: str) -> PhotoRow:
         """No move: the ENCODING photo is a copy of ours under another name, and the archive of photo `source_id` is its archive, too.

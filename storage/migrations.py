@@ -219,3 +219,9 @@ def m011_which_vault_it_was_and_its_parity(db: Database) -> None:
         """
     )
     db.execute("PRAGMA user_version = 11")
+
+
+@migrations()
+def m012_stand_ins_with_other_labels(db: Database) -> None:
+    db.execute("ALTER TABLE photos ADD COLUMN relabelled_at INTEGER")
+    db.execute("PRAGMA user_version = 12")

@@ -83,6 +83,8 @@ class PhotoRow:
     pinned_until_at: int | None
     missed_at: int | None
     """When the stand-in, or what was restored, was first not found in its place; its archive is in the trash since then."""
+    relabelled_at: int | None
+    """When the stand-in was last found with other labels (EXIF, XMP, IPTC), which a restored photo gets, too."""
     superseded_at: int | None
     """When other bytes took over this path; such a row stays for the sake of its archive, and is no longer the path's current one."""
 

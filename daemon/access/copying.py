@@ -16,6 +16,7 @@ from daemon.copies import rebuilt
 from daemon.errors import WorkerError
 from daemon.ports import Codec
 from storage.cache import Cache
+from storage.digest import read_once
 from storage.errors import StorageError
 
 _log = logging.getLogger(__name__)
@@ -30,11 +31,14 @@ class Wanted:
 
     archive: Path
     archive_sha256: str
+    stand_in: Path | None = None
+    """The photo's stand-in, where somebody gave that other labels."""
+    stand_in_sha256: str = ""
 
     @property
     def name(self) -> str:
         """In the cache."""
-        return self.archive_sha256
+        return f"{self.archive_sha256}-{self.stand_in_sha256[:16]}" if self.stand_in else self.archive_sha256
 
 
 class Copies:
@@ -126,7 +130,8 @@ class Copies:
 
     def _decode(self, wanted: Wanted) -> int:
         try:
-            data = rebuilt(self._codec(), wanted.archive, wanted.archive_sha256)
+            labels = b"" if wanted.stand_in is None else read_once(wanted.stand_in).data
+            data = rebuilt(self._codec(), wanted.archive, wanted.archive_sha256, stand_in=labels)
         except (StorageError, WorkerError) as error:
             _log.warning("%s", error)
             raise OSError(5, str(error)) from error

@@ -20,6 +20,7 @@ from typing import Any
 import mfusepy
 
 from daemon.access.copying import Copies, Wanted
+from daemon.access.session import wanted_of
 from daemon.access.view import Node, Source, View
 from daemon.errors import CommandFailed
 from storage.errors import StorageError, shown
@@ -139,8 +140,7 @@ class FileSystem(mfusepy.Operations):  # type: ignore[misc]  # the package has n
 
 
 def _wanted(view: View, node: Node) -> Wanted:
-    assert node.row is not None
-    return Wanted(view.archive(node), node.row.archive_sha256 or "")
+    return wanted_of(view.gallery, node)
 
 
 def prepare(mountpoint: Path) -> None:

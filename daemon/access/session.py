@@ -20,7 +20,6 @@ from daemon.worker import DEFAULT_BACKEND, Workers
 from storage.cache import Cache
 from storage.catalog import Catalog
 from storage.errors import Missing, StorageError, shown
-from storage.records import PhotoRow
 from storage.states import State
 
 if TYPE_CHECKING:
@@ -80,7 +79,8 @@ class Session:
         if smallest is not None:
             with suppress(OSError):
                 self._cache.forget(smallest.archive_sha256 or "")
-                self.copies.ahead(self._wanted(smallest))
+                archive = self.view.gallery.vault.archive_path(smallest.sha256 or "")
+                self.copies.ahead(Wanted(archive, smallest.archive_sha256 or ""))
 
     def ahead(self, count: int) -> "Callable[[Node, str], None] | None":
         """For the file system: decodes up to `count` photos behind the one that was read, one at a time, while nobody waits."""
@@ -93,22 +93,28 @@ class Session:
                 names = self.view.names(folder)
                 for following in names[names.index(name) + 1 :][:count]:
                     near = self.view.node(f"{folder}/{following}".lstrip("/"))
-                    if near.source is Source.COPY and near.row is not None:
-                        self.copies.ahead(self._wanted(near.row))
+                    if near.source is Source.COPY:
+                        self.copies.ahead(wanted_of(self.view.gallery, near))
             except (OSError, StorageError, ValueError):
                 return
 
         return begin
 
-    def _wanted(self, row: PhotoRow) -> Wanted:
-        return Wanted(self.view.gallery.vault.archive_path(row.sha256 or ""), row.archive_sha256 or "")
-
-    def _measured(self, row: PhotoRow) -> int:
+    def _measured(self, node: Node) -> int:
         """The size of a copy that nobody has measured yet, noted for ever."""
-        size_bytes = self.copies.size(self._wanted(row))
-        try:
-            with Catalog(self._places.catalog_file) as catalog:
-                catalog.measured_copy(row.gallery, row.archive_sha256 or "", size_bytes)
-        except StorageError as error:
-            _log.info("the size of a copy can't be noted: %s", error)
+        size_bytes = self.copies.size(wanted_of(self.view.gallery, node))
+        row = node.row
+        if row is not None and node.relabelled in ("", row.stand_in_sha256):
+            try:
+                with Catalog(self._places.catalog_file) as catalog:
+                    catalog.measured_copy(row.id, size_bytes)
+            except StorageError as error:
+                _log.info("the size of a copy can't be noted: %s", error)
         return size_bytes
+
+
+def wanted_of(gallery: Gallery, node: Node) -> Wanted:
+    """The copy that a node shows."""
+    assert node.row is not None
+    archive = gallery.vault.archive_path(node.row.sha256 or "")
+    return Wanted(archive, node.row.archive_sha256 or "", node.worn_by if node.relabelled else None, node.relabelled)

@@ -18,7 +18,7 @@ from codec.errors import CodecError
 from daemon.copies import facts_of
 from daemon.eligibility import SUFFIXES
 from daemon.galleries import Gallery
-from daemon.marking import original_of
+from daemon.marking import has_own_labels, original_of, relabelled
 from storage import layout
 from storage.attributes import Attributes
 from storage.catalog import Catalog
@@ -34,8 +34,8 @@ _REMEMBERED = 65_536
 _AGE_S = 2.0
 """How long the list of photos without stand-ins may be out of date."""
 
-Measure = Callable[[PhotoRow], int]
-"""Size of a row's copy where the catalogue does not know it: a matter of decoding. Raises OSError."""
+Measure = Callable[["Node"], int]
+"""Size of a copy where the catalogue does not know it: a matter of decoding. Raises OSError."""
 
 
 class Source(Enum):
@@ -59,6 +59,8 @@ class Node:
     """Fields of stat, times in nanoseconds under the names without `_ns`."""
     row: PhotoRow | None = None
     worn_by: Path | None = None
+    relabelled: str = ""
+    """Digest of a stand-in, `worn_by`, whose labels are not those that it was made with: the copy has them, too."""
 
     @property
     def size_bytes(self) -> int:
@@ -77,6 +79,7 @@ class View:
         self._bare: tuple[float, dict[bytes, list[bytes]]] = (float("-inf"), {})
         self._digest_of = lru_cache(_REMEMBERED)(_digest)
         self._mark_of = lru_cache(_REMEMBERED)(_mark)
+        self._label_of = lru_cache(_REMEMBERED)(_labels)
 
     def names(self, folder: str) -> list[str]:
         """Names in a folder, '.' and '..' not among them. Raises OSError."""
@@ -128,6 +131,7 @@ class View:
         row = self._row(name)
         if row is not None and _is_archived(row):
             ours = row.is_current(fingerprint) or self._digest_of(where, fingerprint) == row.stand_in_sha256
+            ours = ours or (row.has_archive and self._label_of(where, fingerprint, row.sha256 or "") is not None)
             return row if ours and not (row.replaced and row.state is State.PURGED) else None
         if (row is not None and row.reason != "stand-in") or status.st_size > MOST_STAND_IN_BYTES:
             return None
@@ -151,13 +155,17 @@ class View:
             if not row.has_archive:  # packed anew without loss: what is in place is the photo
                 assert status is not None
                 return Node(Source.FILE, where, _fields(status), worn_by=where)
-        size_bytes = row.copy_bytes or self._measure(row)
-        if status is not None:
-            worn = _fields(status)
-        else:
-            worn = self._told(row)
+        worn = self._told(row) if status is None else _fields(status)
+        fingerprint = None if status is None else Fingerprint.from_stat(status)
+        label, known = "", row.copy_bytes
+        if fingerprint is not None and not (row.relabelled_at is None and row.is_current(fingerprint)):
+            label = self._label_of(where, fingerprint, row.sha256 or "") or ""
+            if label and label != row.stand_in_sha256:
+                known = None  # of the labels before
+        node = Node(Source.COPY, where, worn, row, None if status is None else where, label)
+        size_bytes = known or self._measure(node)
         worn |= {"st_size": size_bytes, "st_blocks": -(-size_bytes // 512), "st_mtime": row.fingerprint.mtime_ns}
-        return Node(Source.COPY, where, worn, row, None if status is None else where)
+        return node
 
     def _told(self, row: PhotoRow) -> dict[str, int]:
         """What an archive knows of its original, where nothing else is left of it."""
@@ -199,6 +207,17 @@ def _digest(path: Path, fingerprint: Fingerprint) -> str | None:
         return sha256_of(path)
     except StorageError:
         return None
+
+
+def _labels(path: Path, fingerprint: Fingerprint, original: str) -> str | None:
+    """Digest of a stand-in of this original to which somebody gave other labels; empty where it has its own, None where it is none."""
+    try:
+        snapshot = read_once(path)
+    except StorageError:
+        return None
+    if not relabelled(snapshot.data, original):
+        return None
+    return snapshot.sha256 if has_own_labels(snapshot.data) else ""
 
 
 def _mark(path: Path, fingerprint: Fingerprint) -> str | None:

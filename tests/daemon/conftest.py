@@ -25,6 +25,7 @@ from daemon.messages import (
     Examined,
     ExamineJob,
     Job,
+    LabelJob,
     Rated,
     RatingJob,
     Refused,
@@ -94,6 +95,9 @@ class InProcess:
 
     def interrupt(self) -> None:
         pass
+
+    def label(self, job: LabelJob) -> Restored | Refused:
+        return self._ask(job)  # type: ignore[return-value]
 
     def close(self) -> None:
         pass

@@ -13,6 +13,7 @@ import os
 import re
 import signal
 import time
+from dataclasses import replace
 
 from PIL import Image
 
@@ -91,6 +92,8 @@ class FakeBackend:
     def stand_in(self, job: StandInJob) -> bytes:
         from daemon import standin
 
+        if job.relabelled:
+            return standin.make(replace(job, share=1.0))
         key = (job.sha256, job.vault)  # a copy of ours, which is small, gets the one that was made of its original
         if key not in self._stand_ins:
             self._stand_ins[key] = standin.make(job)

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from codec.labels import Labels, labelled
 from daemon import restorer, settings
-from daemon.access.view import Source, View
+from daemon.access.view import Node, Source, View
 from daemon.copies import rebuilt
 from daemon.galleries import all_of
 from daemon.ports import Silence
 from storage.catalog import Catalog
-from storage.records import PhotoRow
+from storage.digest import sha256_of_bytes
 
 if TYPE_CHECKING:
     from conftest import Home
@@ -39,7 +40,7 @@ def archived(home: Home, photo: Photo) -> Path:
 def view(home: Home) -> Iterator[Callable[[], View]]:
     opened: list[Catalog] = []
 
-    def measure(row: PhotoRow) -> int:
+    def measure(node: Node) -> int:
         raise OSError(5, "nobody should have to decode")
 
     def make() -> View:
@@ -110,6 +111,20 @@ def test_an_edit_is_shown_as_it_is(home: Home, view: Callable[[], View], archive
     archived.write_bytes(b"an edit")
     node = seen.node("IMG_1.jpg")
     assert (node.source, node.path) == (Source.FILE, archived)
+
+
+def test_a_stand_in_with_other_labels_is_the_photo_with_them(home: Home, view: Callable[[], View], archived: Path) -> None:
+    purge(home)
+    data = labelled(archived.read_bytes(), Labels(xmp=b"<x/>"))
+    archived.write_bytes(data)
+    asked: list[Node] = []
+    seen = view()
+    seen._measure = lambda node: asked.append(node) or 4711  # type: ignore[func-returns-value]
+    for _ in range(2):
+        node = seen.node("IMG_1.jpg")
+        assert (node.source, node.size_bytes, node.relabelled) == (Source.COPY, 4711, sha256_of_bytes(data))
+        home.optimize()
+    assert len(asked) == 2, "nobody has noted its size"
 
 
 def test_a_touched_stand_in_is_one_still(view: Callable[[], View], archived: Path) -> None:

@@ -1,0 +1,181 @@
+"""Tags, stars, captions and orientation that somebody gives to a stand-in come back with the photo; the stand-in stays one."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from PIL import Image
+
+from codec.labels import Labels, labelled, labels_of, merged, picture_digest
+from codec.rating import read_rating
+from daemon import restorer
+from daemon.marking import has_own_labels, original_of
+from daemon.ports import Silence
+from storage.catalog import Catalog
+from storage.records import PhotoRow
+from storage.states import State
+
+if TYPE_CHECKING:
+    from conftest import Home
+
+Photo = Callable[..., bytes]
+WHEN = 1_500_000_000_987_654_321
+HEAD = (
+    "<?xpacket begin='' id='W5M0MpCehiHzreSzNTczkc9d'?><x:xmpmeta xmlns:x='adobe:ns:meta/' x:xmptk='Another'>"
+    "<rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#' xmlns:xmp='http://ns.adobe.com/xap/1.0/'"
+    " xmlns:dc='http://purl.org/dc/elements/1.1/' xmlns:GCamera='http://ns.google.com/photos/1.0/camera/'>"
+)
+TAIL = "</rdf:RDF></x:xmpmeta><?xpacket end='w'?>"
+
+
+def packet(text: str) -> bytes:
+    return f"{HEAD}{text}{TAIL}".encode()
+
+
+def rated(data: bytes, stars: int = 5) -> bytes:
+    """As digiKam or exiftool do it: the packet grows, everything else stays."""
+    own = labels_of(data).xmp.decode()
+    at = own.index("<rdf:Description") + len("<rdf:Description")
+    words = f" xmlns:xmp='http://ns.adobe.com/xap/1.0/' xmp:Rating='{stars}'"
+    return labelled(data, Labels(xmp=(own[:at] + words + own[at:]).encode()))
+
+
+def turned(data: bytes) -> bytes:
+    with Image.open(io.BytesIO(data)) as image:
+        exif = image.getexif()
+    exif[0x0112] = 3
+    return labelled(data, Labels(exif=exif.tobytes().removeprefix(b"Exif\0\0")))
+
+
+def rows(home: Home) -> dict[str, PhotoRow]:
+    with Catalog(home.places.catalog_file, read_only=True) as catalog:
+        return {os.fsdecode(row.path): row for row in catalog.rows()}
+
+
+def restore(home: Home, path: Path, to: Path | None = None) -> restorer.Restoration:
+    with home.shop(reading=to is not None) as shop:
+        (done,) = restorer.restore(shop, [path], to, None, Silence())
+    assert not done.trouble
+    return done
+
+
+@pytest.fixture
+def archived(home: Home, photo: Photo) -> Path:
+    path = home.root / "IMG_1.jpg"
+    path.write_bytes(photo())
+    path.chmod(0o640)
+    os.utime(path, ns=(WHEN, WHEN))
+    home.optimize()
+    return path
+
+
+def purge(home: Home) -> None:
+    home.clock.forward(days=8)
+    assert home.optimize().purged == 1
+
+
+@pytest.mark.parametrize("in_grace", [True, False])
+@pytest.mark.parametrize("noticed", [True, False])
+def test_stars_come_back_with_the_photo(home: Home, photo: Photo, archived: Path, in_grace: bool, noticed: bool) -> None:
+    if not in_grace:
+        purge(home)
+    archived.write_bytes(rated(archived.read_bytes()))
+    if noticed:
+        done = home.optimize()
+        assert not done.beside
+        assert rows(home)["IMG_1.jpg"].relabelled_at is not None
+        assert home.optimize().nothing_done
+    restore(home, archived)
+    data = archived.read_bytes()
+    assert read_rating(data).stars == 5
+    assert original_of(data) is None, "no mark of ours in the photo"
+    assert [path.name for path in home.root.glob("*.jpg")] == ["IMG_1.jpg"], "nothing beside it"
+    assert archived.stat().st_mtime_ns == WHEN
+    if in_grace:
+        assert picture_digest(data) == picture_digest(photo()), "the original's picture, bit for bit"
+        assert labels_of(data).exif == labels_of(photo()).exif
+    assert rows(home)["IMG_1.jpg"].state is State.RESTORED
+    assert home.optimize().nothing_done
+
+
+def test_they_survive_being_archived_again(home: Home, archived: Path) -> None:
+    purge(home)
+    archived.write_bytes(rated(archived.read_bytes()))
+    restore(home, archived)
+    home.clock.forward(days=31)
+    assert home.optimize().archived == 1
+    assert home.codec.encoded == 1
+    assert original_of(archived.read_bytes()) is not None
+    assert has_own_labels(archived.read_bytes())
+    assert read_rating(archived.read_bytes()).stars == 5
+    restore(home, archived)
+    assert read_rating(archived.read_bytes()).stars == 5
+
+
+def test_orientation_comes_back(home: Home, archived: Path) -> None:
+    purge(home)
+    archived.write_bytes(turned(archived.read_bytes()))
+    restore(home, archived)
+    with Image.open(archived) as image:
+        assert image.getexif()[0x0112] == 3
+
+
+@pytest.mark.parametrize("in_grace", [True, False])
+def test_elsewhere_too_and_without_writing_the_catalogue(home: Home, archived: Path, tmp_path: Path, in_grace: bool) -> None:
+    if not in_grace:
+        purge(home)
+    archived.write_bytes(rated(archived.read_bytes(), 4))
+    restore(home, archived, to=tmp_path / "out")
+    assert read_rating((tmp_path / "out" / "IMG_1.jpg").read_bytes()).stars == 4
+
+
+def test_a_stand_in_that_was_moved_and_rated(home: Home, archived: Path) -> None:
+    purge(home)
+    moved = home.root / "album.jpg"
+    archived.rename(moved)
+    moved.write_bytes(rated(moved.read_bytes()))
+    restore(home, moved)
+    assert read_rating(moved.read_bytes()).stars == 5
+
+
+def test_in_grace_the_purge_goes_on_and_the_labels_wait_in_the_stand_in(home: Home, archived: Path) -> None:
+    archived.write_bytes(rated(archived.read_bytes()))
+    purge(home)
+    assert rows(home)["IMG_1.jpg"].state is State.PURGED
+    restore(home, archived)
+    assert read_rating(archived.read_bytes()).stars == 5
+
+
+def test_what_only_the_photo_says_stays(make_jpeg: Callable[..., bytes]) -> None:
+    said = "xmp:Label='mine'><dc:source>x</dc:source></rdf:Description>"
+    photo = make_jpeg(96, 128, xmp=packet(f"<rdf:Description GCamera:MotionPhoto='1' {said}"))
+    stand_in = make_jpeg(64, 64, xmp=packet(f"<rdf:Description xmp:Rating='3' {said}"))
+    data = merged(photo, stand_in)
+    assert read_rating(data).stars == 3
+    assert b"MotionPhoto" in labels_of(data).xmp
+    assert b"GCamera:" in labels_of(data).xmp, "by the prefix that phones look for"
+    assert picture_digest(data) == picture_digest(photo)
+    same = make_jpeg(64, 64, xmp=packet(f"<rdf:Description {said}"))
+    assert merged(photo, same) == photo
+
+
+def test_labels_of_a_png(make_photo: Callable[..., object]) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(make_photo(64, 64)).save(buffer, "PNG")  # type: ignore[arg-type]
+    data = labelled(buffer.getvalue(), Labels(xmp=packet("<rdf:Description xmp:Rating='2'/>")))
+    assert read_rating(data).stars == 2
+    assert picture_digest(data) == picture_digest(buffer.getvalue())
+    assert read_rating(labelled(data, Labels(xmp=packet("<rdf:Description xmp:Rating='4'/>")))).stars == 4
+
+
+def test_bytes_that_fill_make_room_for_labels(make_jpeg: Callable[..., bytes]) -> None:
+    photo = make_jpeg(96, 128)
+    filled = photo[:-2] + b"\xff" * 4000 + photo[-2:]
+    data = labelled(filled, Labels(xmp=packet("<rdf:Description xmp:Rating='2'/>")))
+    assert len(data) == len(filled)
+    assert read_rating(data).stars == 2
