@@ -13,7 +13,9 @@ from daemon.discovery import check_presence
 from daemon.eligibility import walk
 from daemon.errors import GalleryGone
 from daemon.galleries import Gallery
+from daemon.inspection import original_is_there
 from daemon.marking import original_of
+from daemon.mending import repair
 from daemon.models import keep_model
 from daemon.places import is_folder
 from daemon.ports import Progress
@@ -76,6 +78,7 @@ def _gallery(shop: Workshop, gallery: Gallery) -> list[Finding]:
     rows = [row for row in shop.catalog.rows(gallery=gallery.key) if row.has_archive]
     found += _beside_the_archives(gallery, rows)
     found += _missing(gallery, rows)
+    found += _damaged(shop, gallery, rows)
     bare = sum(not gallery.vault.parity_path(row.sha256 or "").exists() for row in rows) if gallery.parity else 0
     if bare:
         found.append(Finding(Grade.NOTE, f"{where}: {bare} archives have no parity yet: verify makes it"))
@@ -128,6 +131,27 @@ def _missing(gallery: Gallery, rows: list[PhotoRow]) -> list[Finding]:
             found.append(Finding(Grade.DAMAGE, f"{name}: its archive is missing" + ("; its original is still there" if safe else "")))
         elif row.state is State.RETIRED and not aside.exists():
             found.append(Finding(Grade.DAMAGE, f"{name}: its set-aside original is missing; its archive is there"))
+    return found
+
+
+def _damaged(shop: Workshop, gallery: Gallery, rows: list[PhotoRow]) -> list[Finding]:
+    """What the last `verify` noted; what parity can mend is mended here and now."""
+    noted = {digest: damage for digest, (_, damage) in shop.catalog.inspections(gallery.key).items() if damage}
+    found = []
+    for row in rows:
+        damage = noted.pop(row.sha256 or "", "")
+        if not damage or not gallery.vault.archive_path(row.sha256 or "").exists():
+            continue
+        name = gallery.shown(row.location)
+        try:
+            blocks = repair(shop, gallery, row.sha256 or "")
+            found.append(Finding(Grade.MENDED, f"{name}: its archive, out of its parity: {blocks} damaged blocks of 4 KiB"))
+        except StorageError as error:
+            if original_is_there(gallery, row):
+                helps = "its original is still there: verify archives it anew"
+            else:
+                helps = f"no parity helps ({error}): take that one file out of your backup"
+            found.append(Finding(Grade.DAMAGE, f"{name}: its archive is damaged, by the last verify ({damage}); {helps}"))
     return found
 
 

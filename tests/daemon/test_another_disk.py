@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from daemon import discovery, purging, trash
+from daemon.anchor import Anchor
 from daemon.errors import GalleryGone
 from daemon.ports import Silence
 from daemon.restorer import Came, restore
@@ -175,6 +177,19 @@ def test_a_re_packed_photo_is_not_called_purged_since_its_disk_went_away(home: H
         Drive(home.root).pull()
         assert not settle(row, shop.galleries[0], shop.catalog, shop.clock)
         assert shop.catalog.get(row.id).state is State.RETIRED
+
+
+@pytest.mark.parametrize("code", [errno.ENOTCONN, errno.ESTALE, errno.EIO])
+def test_a_mount_that_answers_with_errors(home: Home, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    anchor = Anchor(home.root)
+    anchor.check()
+
+    def gone(_: Path) -> os.stat_result:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(Path, "stat", gone)
+    with pytest.raises(GalleryGone, match="can't be reached"):
+        anchor.check()
 
 
 # Another disk in its place.

@@ -148,6 +148,32 @@ def test_a_new_archive_gets_new_parity(home: Home, photo: Photo, run: Callable[.
         assert shop.galleries[0].vault.parity_trouble(row.sha256 or "", row.archive_sha256 or "") == ""
 
 
+def test_doctor_mends_what_verify_noted(purged: Home, run: Callable[..., Result]) -> None:
+    first, second = found(purged, ".nphoto")
+    good = first.read_bytes()
+    rot(first)
+    rot(second, 0, 100_000)
+    rot(next(path for path in found(purged, ".parity") if path.stem == second.stem), 0, 100_000)
+    assert run("verify", "--no-repair").exit_code == ExitCode.DAMAGE
+    answer = run("doctor")
+    assert answer.exit_code == ExitCode.DAMAGE
+    assert "mended" in answer.stdout
+    assert "1 damaged blocks" in answer.stdout
+    assert "take that one file out of your backup" in answer.stdout
+    assert first.read_bytes() == good
+    assert "1 damaged blocks" not in run("doctor").stdout
+
+
+def test_doctor_says_that_the_original_helps(home: Home, photo: Photo, run: Callable[..., Result]) -> None:
+    (home.root / "a.jpg").write_bytes(photo())
+    home.optimize()
+    rot(found(home, ".nphoto")[0])
+    run("verify", "--no-repair")
+    assert "verify archives it anew" in run("doctor").stdout
+    assert run("verify").exit_code == ExitCode.DONE
+    assert run("doctor").exit_code == ExitCode.DONE
+
+
 def test_it_goes_with_the_trash_and_comes_back_with_the_catalogue(purged: Home) -> None:
     (purged.root / "0.jpg").unlink()
     purged.optimize()

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage import parity
-from storage.errors import Damaged, Missing
+from storage.checkpoint import observed_by
+from storage.errors import Damaged, Missing, StorageError
 from storage.parity import BLOCK_BYTES, made, read_head, repaired
 from storage.vault import Vault
 
@@ -201,3 +202,35 @@ def test_it_goes_with_its_archive(vault: Vault) -> None:
     with pytest.raises(Missing):
         vault.repair_archive(SHA, None)
     assert vault.parity_trouble(SHA, digest(BIG))
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.ENOSPC, errno.EROFS])
+def test_whatever_call_fails_the_archive_is_as_it_was_or_whole(vault: Vault, code: int) -> None:
+    damaged = BIG[:5000] + b"rot" + BIG[5003:]
+    parity_file, steps = vault.parity_path(SHA).read_bytes(), [0]
+    for nth in range(1, 40):
+        vault.archive_path(SHA).write_bytes(damaged)
+        steps[0] = 0
+
+        def failing(name: str, nth: int = nth) -> None:
+            steps[0] += 1
+            if steps[0] == nth:
+                raise OSError(code, "as the test wanted")
+
+        with observed_by(failing):
+            try:
+                vault.repair_archive(SHA, digest(BIG))
+            except StorageError:
+                pass
+            try:
+                vault.keep_parity(SHA, 0.05) if vault.archive_path(SHA).read_bytes() == BIG else None
+            except StorageError:
+                pass
+        assert vault.archive_path(SHA).read_bytes() in (damaged, BIG)
+        assert vault.parity_path(SHA).read_bytes() == parity_file
+        vault.clear_staging()
+        vault.repair_archive(SHA, digest(BIG))
+        assert vault.archive_path(SHA).read_bytes() == BIG
+        if steps[0] < nth:
+            break
+    assert 8 < nth < 39, f"{nth - 1} steps were tried"
