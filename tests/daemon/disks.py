@@ -22,6 +22,26 @@ def tmpfs(place: Path, size_bytes: int) -> Iterator[Path]:
         subprocess.run(["umount", "-l", place], capture_output=True)
 
 
+@contextmanager
+def ext4(place: Path, size_bytes: int) -> Iterator[Path]:
+    """The same on a loop device, with a journal and with blocks that are only given out when they are written."""
+    image = place.with_suffix(".img")
+    with image.open("wb") as file:
+        file.truncate(size_bytes)
+    place.mkdir()
+    for command in (["mkfs.ext4", "-q", "-m", "0", image], ["mount", "-o", "loop", image, place]):
+        try:
+            made = subprocess.run(command, capture_output=True, text=True)
+        except FileNotFoundError:
+            pytest.skip(f"{command[0]} is not installed")
+        if made.returncode:
+            pytest.skip(f"a small disk can't be made: {made.stderr.strip()}")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", place], capture_output=True)
+
+
 def fill(folder: Path, leave_bytes: int = 0) -> Path:
     """Take every byte of a disk, but for about `leave_bytes`."""
     ballast = folder / "ballast"
