@@ -55,6 +55,8 @@ class Stopped(DaemonError):
 class Held(DaemonError):
     """`hold` says why."""
 
+    exit_code = ExitCode.NOTHING_TO_DO
+
     def __init__(self, hold: Hold) -> None:
         super().__init__(str(hold))
         self.hold = hold

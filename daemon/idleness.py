@@ -91,7 +91,10 @@ def recently_used(text: bytes) -> dict[Path, float]:
     except (ElementTree.ParseError, DefusedXmlException, ValueError):
         return found
     for bookmark in bookmarks:
-        place = urlsplit(bookmark.get("href") or "")
+        try:
+            place = urlsplit(bookmark.get("href") or "")
+        except ValueError:
+            continue
         if place.scheme != "file":
             continue
         times = [moment for name in ("visited", "modified") if (moment := _moment(bookmark.get(name))) is not None]

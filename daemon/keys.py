@@ -137,7 +137,7 @@ def yes_or_no(value: object) -> bool:
 
 def part(value: object) -> float:
     """A number from 0 to 1, or a share: 0.7 or '70%'."""
-    if isinstance(value, str):
+    if isinstance(value, str) and value.strip().endswith("%"):
         return _share(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
         raise ValueError('must be a number from 0 to 1, such as 0.7, or a share, such as "70%"')

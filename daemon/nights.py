@@ -26,5 +26,5 @@ def tonight(window: Window, zone: tzinfo, now: datetime, *, made_up: Night | Non
     if night is not None:
         return night
     if pressed:  # what is written by day counts for the night that is over
-        return Night(window.last_night(now, zone).starts_at, window.next_night(now, zone).starts_at)
+        return Night(window.last_night(now, zone).starts_at, window.next_night(now, zone).starts_at, pressed=True)
     return made_up if made_up is not None and made_up.holds(now) else None

@@ -218,7 +218,7 @@ class Nightwork:
             with self._open() as shop:  # so that the history tells of a night in which nothing could be done
                 shop.catalog.ended_run(shop.catalog.started_run(COMMAND), outcome=self._hold.reason)
         self._worked, self._hold = False, None
-        for call in self.night_over:
+        for call in self.night_over if not over.pressed else []:
             call(over)
 
     def _wait(self, held: Hold) -> None:
@@ -297,6 +297,7 @@ class Nightwork:
             told=self.board.told,
             idle=Idleness(self.clock).choose,
             next_is=self.about_to_change,
+            room=self._room,
         )
 
     def _serve(self, asked: Asked) -> None:

@@ -20,6 +20,14 @@ class Pace:
     def check(self) -> None:
         """Asked before every photo and every purge. Raises Held where nothing further may be begun."""
 
+    def early_s(self, gallery: Gallery) -> float:
+        """How many seconds before the end of their grace originals may go for want of room; 0: never."""
+        return 0.0
+
+    def is_short(self, gallery: Gallery) -> bool:
+        """Whether the gallery's disk has less room than the configuration wants."""
+        return False
+
     def ready(self, sighting: Sighting) -> bool:
         """Whether a file may be looked at now; asked for each while walking, so it may also raise Held."""
         return True

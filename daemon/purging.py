@@ -35,8 +35,19 @@ class Purged:
     """Originals whose grace is over and that wait for something else, by what that is."""
 
 
-def purge_due(shop: Workshop, gallery: Gallery, gate: PurgeGate, done: Purged, check: Callable[[], None] = lambda: None) -> None:
-    """Purge what is out of grace and may go, counted in `done`; `check` is called before each, and may raise.
+def purge_due(
+    shop: Workshop,
+    gallery: Gallery,
+    gate: PurgeGate,
+    done: Purged,
+    check: Callable[[], None] = lambda: None,
+    *,
+    early_s: float = 0.0,
+    enough: Callable[[], bool] = lambda: False,
+) -> None:
+    """Purge what is out of grace and may go, and for want of room what would be in `early_s`, the oldest first, until it is `enough`.
+
+    What was done is counted in `done`; `check` is called before each, and may raise.
 
     An archive that is damaged, or an original that somebody wrote to, stays, and is told. Raises GalleryGone where the gallery goes away.
 
@@ -44,11 +55,13 @@ def purge_due(shop: Workshop, gallery: Gallery, gate: PurgeGate, done: Purged, c
     that was packed anew may have been moved within its gallery since.
     """
     catalog, clock = shop.catalog, shop.clock
-    rows = [row for row in catalog.due_for_purge(clock.now().timestamp()) if row.gallery == gallery.key]
+    rows = [row for row in catalog.due_for_purge(clock.now().timestamp() + early_s) if row.gallery == gallery.key]
     moved = _moved(gallery, rows)
     for row in rows:
         check()
         shop.check_still(gallery)
+        if enough():
+            break
         try:
             row = as_it_stands(catalog, row)
             if is_edited(row) and not is_of_another_vault(row, gallery):

@@ -2,6 +2,7 @@
 
 import logging
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -270,19 +271,34 @@ def _one_gallery(
         total.failed += emptied.kept
 
 
-def _give_space_back(shop: Workshop, gallery: Gallery, around: Look, gate: PurgeGate, pace: Pace, total: Summary) -> Counter[str]:
-    """Purge what is out of grace; what else originals wait for."""
+def _give_space_back(
+    shop: Workshop,
+    gallery: Gallery,
+    around: Look,
+    gate: PurgeGate,
+    pace: Pace,
+    total: Summary,
+    enough: Callable[[], bool] | None = None,
+) -> Counter[str]:
+    """Purge what is out of grace, and where room is short, what soon would be; what else originals wait for.
+
+    `enough`: whether there is room again, where it was short for a photo.
+    """
     if around.deleted_in_mass() or not is_folder(gallery.vault.folder):
         return Counter()
     check_stop(shop.places, gallery)
-    purged = Purged()
+    purged, early = Purged(), Purged()
     try:
         purge_due(shop, gallery, gate, purged, pace.check)
+        if pace.early_s(gallery) and (enough is not None or pace.is_short(gallery)):
+            enough = enough or (lambda: not pace.is_short(gallery))
+            purge_due(shop, gallery, gate, early, pace.check, early_s=pace.early_s(gallery), enough=enough)
     finally:
-        total.beside += purged.beside
-        total.purged += purged.photos
-        total.freed_bytes += purged.freed_bytes
-        total.failed += purged.kept
+        for each in (purged, early):
+            total.beside += each.beside
+            total.purged += each.photos
+            total.freed_bytes += each.freed_bytes
+            total.failed += each.kept
     return purged.waiting
 
 
@@ -290,7 +306,7 @@ def _room(shop: Workshop, gallery: Gallery, row: PhotoRow, around: Look, gate: P
     """Why there is no room for another photo, empty where there is. What is out of grace goes first where room is short."""
     want = want_of_room(shop, gallery, row.size_bytes)
     if want:
-        _give_space_back(shop, gallery, around, gate, pace, total)
+        _give_space_back(shop, gallery, around, gate, pace, total, lambda: not want_of_room(shop, gallery, row.size_bytes))
         want = want_of_room(shop, gallery, row.size_bytes)
     return want
 

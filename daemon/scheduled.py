@@ -6,17 +6,21 @@ The service and `optimize --scheduled` share it, so both wait for the same thing
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daemon.budget import Budget
+from daemon.composition import Workshop
 from daemon.eligibility import Sighting
 from daemon.errors import Held
 from daemon.galleries import Gallery, holding
 from daemon.gate import hold
-from daemon.machine import Machine
+from daemon.idleness import Idleness
+from daemon.machine import Machine, Room
+from daemon.nights import tonight
 from daemon.pace import Pace
+from daemon.pausing import paused_until
 from daemon.ports import Clock
 from daemon.settings import Schedule
 from daemon.settling import Settling
@@ -47,6 +51,7 @@ class Scheduled(Pace):
     told: "Callable[[Summary], None]" = lambda _: None
     idle: Callable[[Gallery, Sequence[PhotoRow]], list[PhotoRow]] = lambda _, rows: list(rows)
     next_is: Callable[[Path], None] = lambda _: None
+    room: Callable[[Path], Room | None] = Room.of
     _checked_at: datetime | None = field(default=None, init=False)
 
     purges_first = True
@@ -60,6 +65,13 @@ class Scheduled(Pace):
             found = machine_hold(self.machine, self.schedule, made_up=self.night.made_up)
         if found is not None:
             raise Held(found)
+
+    def early_s(self, gallery: Gallery) -> float:
+        return max(0.0, gallery.grace_s - self.schedule.grace_minimum.total_seconds())
+
+    def is_short(self, gallery: Gallery) -> bool:
+        found = self.room(gallery.root)
+        return found is not None and found.is_below(self.schedule.start_when_free_below)
 
     def ready(self, sighting: Sighting) -> bool:
         self.beat()
@@ -78,6 +90,23 @@ class Scheduled(Pace):
 
     def after(self, total: "Summary") -> None:
         self.told(total)
+
+
+def for_one_run(shop: Workshop, zone: tzinfo, machine: Machine) -> tuple[Scheduled, Budget]:
+    """What `optimize --scheduled` keeps to. Raises Held where nothing may be begun now."""
+    schedule, now = shop.settings.schedule, shop.clock.now()
+    short = [room for each in shop.galleries if (room := Room.of(each.root)) and room.is_below(schedule.start_when_free_below)]
+    night = tonight(schedule.window, zone, now, pressed=bool(short))
+    if night is None:
+        raise Held(Hold("window", f"they are {schedule.window}"))
+
+    def paused() -> Hold | None:
+        return Hold("paused") if paused_until(shop.places, shop.clock.now()) else None
+
+    idle = Idleness(shop.clock).choose
+    pace = Scheduled(schedule, shop.clock, machine, Settling(lambda: now.timestamp()), shop.galleries, night, asked=paused, idle=idle)
+    pace.check()
+    return pace, budget_of(schedule, shop.catalog, night)
 
 
 def machine_hold(machine: Machine, schedule: Schedule, *, before: Hold | None = None, made_up: bool = False) -> Hold | None:

@@ -24,6 +24,7 @@ from daemon.places import Places
 from daemon.ports import Clock, SystemClock
 from daemon.settings import Settings, changes
 from daemon.watcher import Watcher
+from daemon.zone import local_zone
 from storage.lock import InstanceLock
 
 _log = logging.getLogger(__name__)
@@ -195,11 +196,4 @@ class Service:
     def _walk_polled(self) -> None:
         self.work.arrived(self.watcher.polled)
         self.wake()
-
-
-def local_zone() -> tzinfo:
-    """The zone of the clock on this computer's wall, with its changes."""
-    from tzlocal import get_localzone
-
-    return get_localzone()
 

@@ -10,11 +10,13 @@ _NOON = time(12)
 
 @dataclass(frozen=True, slots=True)
 class Night:
-    """One opening of the window, in UTC. `made_up`: outside of the window, for a night that the computer slept through."""
+    """One opening of the window, in UTC. `made_up`: outside of the window, for a night that the computer slept through. `pressed`: by day,
+    since a disk runs full."""
 
     starts_at: datetime
     ends_at: datetime
     made_up: bool = False
+    pressed: bool = False
 
     def holds(self, moment: datetime) -> bool:
         return self.starts_at <= moment < self.ends_at

@@ -9,6 +9,9 @@ from daemon.cli.output import console, emit, json_option, remark, say, watch
 from daemon.places import Places
 
 if TYPE_CHECKING:
+    from daemon.budget import Budget
+    from daemon.composition import Workshop
+    from daemon.pace import Pace
     from daemon.run import Summary
 
 
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 @click.option("--sample", type=click.IntRange(min=1), metavar="N", help="With --dry-run: encode at most N photos (50).")
 @click.option("--seconds", type=click.FloatRange(min=0), metavar="S", help="With --dry-run: begin no photo after S seconds (120).")
 @click.option("--now", is_flag=True, help="Have the running service do it at once, and watch; without a service as usual.")
+@click.option("--scheduled", is_flag=True, help="Keep to the schedule as the service does: hours, power, load, idle photos, budget.")
 @click.option("--as-it-is", is_flag=True, help="Also where much of a gallery is suddenly missing or changed: it is meant to be so.")
 @json_option
 @click.pass_obj
@@ -28,6 +32,7 @@ def optimize(
     sample: int | None,
     seconds: float | None,
     now: bool,
+    scheduled: bool,
     as_it_is: bool,
     as_json: bool,
 ) -> None:
@@ -37,8 +42,13 @@ def optimize(
 
     While the service works on something else, the lock is its own; with --now it does this before anything else, whatever the hour.
 
+    With --scheduled it keeps to the hours, power, load, idle photos and budgets of the configuration, as the service does, and ends when
+    one of them says no.
+
     With --dry-run nothing is changed: some photos are really encoded, and what all would save and cost is worked out from them.
     """
+    if dry_run + now + scheduled > 1:
+        raise click.UsageError("--dry-run, --now and --scheduled exclude one another.")
     if dry_run:
         _dry_run(places, paths, sample, seconds, as_it_is, as_json)
         return
@@ -49,7 +59,7 @@ def optimize(
     from daemon.report import photos
     from daemon.room import FULL_ADVICE
 
-    done = (_by_the_service(places, paths, as_it_is) if now else None) or _by_ourselves(places, paths, as_it_is)
+    done = (_by_the_service(places, paths, as_it_is) if now else None) or _by_ourselves(places, paths, as_it_is, scheduled)
     if as_json:
         emit("optimize", **run_report.as_json(done))
     else:
@@ -69,7 +79,7 @@ def optimize(
         raise NothingToDo("nothing to do.")
 
 
-def _by_ourselves(places: Places, paths: tuple[Path, ...], as_it_is: bool) -> "Summary":
+def _by_ourselves(places: Places, paths: tuple[Path, ...], as_it_is: bool, scheduled: bool) -> "Summary":
     from daemon import asking, settings
     from daemon.composition import Workshop
     from daemon.errors import AlreadyRunning
@@ -78,11 +88,21 @@ def _by_ourselves(places: Places, paths: tuple[Path, ...], as_it_is: bool) -> "S
 
     try:
         with Workshop(places, settings.read(places.config_file)) as shop:
-            return work(shop, list(paths), watch(), as_it_is=as_it_is)
+            pace, budget = _kept_to(shop) if scheduled else (None, None)
+            return work(shop, list(paths), watch(), as_it_is=as_it_is, pace=pace, budget=budget)
     except Locked as error:
         if asking.doing(places) is None:
             raise
         raise AlreadyRunning(f"{error}. It is the service; \"optimize --now\" has it do this first.") from error
+
+
+def _kept_to(shop: "Workshop") -> "tuple[Pace, Budget]":
+    """The schedule; raises Held, which says why nothing may be begun now."""
+    from daemon.machine import Machine, our_own_s
+    from daemon.scheduled import for_one_run
+    from daemon.zone import local_zone
+
+    return for_one_run(shop, local_zone(), Machine(own_s=our_own_s))
 
 
 def _by_the_service(places: Places, paths: tuple[Path, ...], as_it_is: bool) -> "Summary | None":
