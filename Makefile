@@ -75,7 +75,7 @@ manual: $(VENV)/ready-to-run  ## the man page and the shells' completions, from 
 	@$(BIN)/python scripts/make_manual.py
 
 unit-verify:  ## let systemd read the unit files
-	@systemd-analyze verify --man=no systemd/*.service systemd/*.timer
+	@systemd-analyze verify --man=no systemd/*.service
 
 clean:  ## remove what the other commands made: the environment, the scratch gallery, caches
 	rm -rf $(VENV) scratch build *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

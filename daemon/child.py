@@ -9,6 +9,7 @@ import hashlib
 import importlib
 import math
 import os
+import platform
 import resource
 import signal
 import traceback
@@ -40,6 +41,8 @@ from daemon.ports import Backend
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "RAYON_NUM_THREADS")
 _PR_SET_PDEATHSIG = 1
+_IOPRIO_SET = {"x86_64": 251, "aarch64": 30, "riscv64": 30}
+_IOPRIO_WHO_PROCESS, _IOPRIO_CLASS_IDLE = 1, 3
 
 _ALLOCATOR = ((-3, 16 << 20), (-1, 256 << 20), (-8, 2))
 """mallopt's M_MMAP_THRESHOLD, M_TRIM_THRESHOLD and M_ARENA_MAX. glibc would raise the first to 32 MB by itself, and then the latents of a
@@ -87,6 +90,7 @@ def settle_in(bounds: Bounds, parent: int) -> None:
     os.nice(bounds.niceness)
     with contextlib.suppress(OSError, AttributeError):
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    _rest_at_the_disk()
     with contextlib.suppress(OSError):  # if memory runs out all the same, the kernel takes us first
         Path("/proc/self/oom_score_adj").write_text("900", encoding="ascii")
     with contextlib.suppress(OSError, AttributeError):  # another C library has no mallopt
@@ -97,6 +101,14 @@ def settle_in(bounds: Bounds, parent: int) -> None:
         # Not RLIMIT_AS: torch maps libraries and reserves far more addresses than it uses. RLIMIT_DATA counts private writable memory,
         # which is what a photo costs, and the allocation that goes too far fails here, at once, not wherever the kernel's killer looks.
         resource.setrlimit(resource.RLIMIT_DATA, (bounds.memory_bytes, bounds.memory_bytes))
+
+
+def _rest_at_the_disk() -> None:
+    """Idle I/O class: the disk serves us when nobody else wants it. No library has this system call; its number is the architecture's."""
+    number = _IOPRIO_SET.get(platform.machine())
+    if number is not None:
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None, use_errno=True).syscall(number, _IOPRIO_WHO_PROCESS, 0, _IOPRIO_CLASS_IDLE << 13)
 
 
 def work(backend: Backend, job: Job, connection: Connection) -> Answer:

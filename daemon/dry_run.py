@@ -17,6 +17,7 @@ from daemon.galleries import Gallery
 from daemon.importance import wanted
 from daemon.marking import original_of, vault_of
 from daemon.messages import ExamineJob, RatingJob, Refused
+from daemon.moves import follow_moves
 from daemon.optimizer import encode_job
 from daemon.ports import Progress
 from daemon.run import chosen_galleries
@@ -91,7 +92,7 @@ def _find(shop: Workshop, gallery: Gallery, starts: list[Path], queue: _Queue, a
     """Everything that a run would decide before it encodes the first photo."""
     catalog, forecast = shop.catalog, queue.forecast
     check_presence(gallery, catalog)
-    around = Look() if as_it_is else look_around(gallery, catalog)
+    around = Look() if as_it_is else look_around(gallery, catalog, follow_moves(gallery, catalog).elsewhere)
     catalog.regrace(gallery.key, gallery.grace_s)
     found = look(gallery, catalog, shop.clock, starts)
     forecast.edited += len(found.edited)

@@ -10,6 +10,7 @@ from enum import Enum, auto
 from daemon.galleries import Gallery
 from daemon.places import is_folder
 from daemon.ports import Clock
+from storage.admission import MAX_ATTEMPTS
 from storage.catalog import Catalog
 from storage.errors import Missing, Refused, StorageError
 from storage.fingerprint import Fingerprint
@@ -123,6 +124,8 @@ def settle(row: PhotoRow, gallery: Gallery, catalog: Catalog, clock: Clock) -> b
     match act:
         case Act.REQUEUE:
             catalog.requeue(row.id)
+            if row.state is State.ENCODING and row.attempts >= MAX_ATTEMPTS:
+                catalog.left(row.id, "ends-the-program", f"{row.attempts} times")
         case Act.DROP_AND_REQUEUE:
             vault.drop_aside_stand_in(row.location, row.sha256 or "", row.stand_in_sha256 or "")
             catalog.requeue(row.id)

@@ -17,6 +17,7 @@ from daemon.energy import EnergyMeter, processor_s
 from daemon.errors import GalleryGone, Held, Interrupted, Stopped, WorkerError, WrongPath
 from daemon.galleries import Gallery, holding, place
 from daemon.in_place import Beside, lay_beside
+from daemon.moves import follow_moves
 from daemon.optimizer import Kind, Optimizer, Outcome
 from daemon.pace import Pace
 from daemon.places import is_folder
@@ -58,6 +59,8 @@ class Summary:
     """Why the run was broken off before its end."""
     requested: list[str] = field(default_factory=list)
     """Photos that were asked for in the folder for requests, and restored."""
+    followed: int = 0
+    """Photos and stand-ins that were renamed or moved, and that the catalogue knows under their new names now."""
     again: int = 0
     postponed: int = 0
     """Photos that wait for the next night, since the budget is spent."""
@@ -85,8 +88,8 @@ class Summary:
 
     @property
     def nothing_done(self) -> bool:
-        moved = self.recovered or self.beside or self.requested or self.archived or self.purged or self.missed or self.thrown_away
-        return not (self.gone or self.full or moved or self.left or self.failed or self.again)
+        changed = (self.recovered, self.followed, self.beside, self.requested, self.archived, self.purged, self.missed, self.thrown_away)
+        return not (any(changed) or self.gone or self.full or self.left or self.failed or self.again)
 
     def add(self, name: str, outcome: Outcome) -> str:
         """Count one photo; what to say about it."""
@@ -205,7 +208,9 @@ def _one_gallery(
     still = partial(shop.check_still, gallery)
     still()
     gate = PurgeGate(gallery, check_sync(gallery))
-    around = Look() if as_it_is else look_around(gallery, shop.catalog)
+    moves = follow_moves(gallery, shop.catalog)
+    total.followed += moves.followed
+    around = Look() if as_it_is else look_around(gallery, shop.catalog, moves.elsewhere)
     if is_folder(gallery.vault.folder):
         shop.lock_vault(gallery)
         total.recovered += recover(gallery, shop.catalog, shop.clock, shop.with_relief)

@@ -34,6 +34,7 @@ SILENCE_S = 1800.0
 TROUBLES = 5
 """So many unforeseen errors in a row, and the service ends, for its manager to start it anew."""
 _LOOK_S = 1.0
+"""Between two looks at threads, signals and status."""
 _JOIN_S = 30.0
 
 
@@ -117,7 +118,7 @@ class Service:
             self._read_again()
         self.watcher.keep_up()
         self.notifier.status(self.work.progress().line(self.zone))
-        if self.healthy:
+        if self.notifier.watchdog_s is not None and self.healthy:
             self.notifier.alive()
 
     @property

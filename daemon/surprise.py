@@ -3,6 +3,7 @@
 Told by looking at names and sizes alone. Few photos may be all deleted or edited by their user; of many, only so many at once.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,8 +47,11 @@ class Look:
         )
 
 
-def look_around(gallery: Gallery, catalog: Catalog) -> Look:
-    """Every photo of the catalogue, by its name and size. Raises GalleryGone where half of many are gone or different."""
+def look_around(gallery: Gallery, catalog: Catalog, elsewhere: Collection[bytes] = ()) -> Look:
+    """Every photo of the catalogue, by its name and size; `elsewhere`: absolute paths of those that were found under another name.
+
+    Raises GalleryGone where half of many are gone or different.
+    """
     look = Look()
     for path, size_bytes, stands_in in catalog.expected(gallery.key):
         look.expected += 1
@@ -55,6 +59,8 @@ def look_around(gallery: Gallery, catalog: Catalog) -> Look:
         try:
             found = Fingerprint.of(path)
         except StorageError:
+            if path in elsewhere:
+                continue
             look.missing += 1
             look.stand_ins_missing += stands_in
             continue

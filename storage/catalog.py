@@ -290,6 +290,24 @@ class Catalog(Ledger):
                 self._note_copy(copy_sha256, row.sha256)
             return self._move(photo_id, State.RESTORED, values)
 
+    def moved(self, photo_id: int, path: bytes, fingerprint: Fingerprint) -> PhotoRow:
+        """No move of its state: its user gave the photo, or its stand-in, this path, where a file with `fingerprint` is now.
+
+        Refused for a photo that is RETIRED (its set-aside original has a name that comes from the old path) or in work, and where the new
+        path has a photo with an archive. A mere sighting of the new path gives way.
+        """
+        with self._transaction():
+            row = self._row(photo_id)
+            if row.state in (State.ENCODING, State.COMMITTED, State.RETIRED) or row.bound_for is not None:
+                raise Refused(f"photo {photo_id} is {row.state} and keeps its path")
+            taken = self._check_room(row, path)
+            if taken is not None:
+                self._connection.execute("DELETE FROM photos WHERE id = ?", (taken.id,))
+            columns = to_columns(fingerprint, "stand_in_") if row.state is State.PURGED else to_columns(fingerprint)
+            came_from = row.path if row.has_archive else None
+            self._update(photo_id, {**columns, "path": path, "came_from": came_from, "missed_at": None})
+            return self._row(photo_id)
+
     def noted_copy(self, sha256: str, original_sha256: str) -> None:
         """No move: bytes with this digest are, or may at any time become, a copy that was rebuilt for the original.
 

@@ -19,6 +19,7 @@ COMMANDS = {
     "run": "daemon.cli.run",
     "pause": "daemon.cli.pause",
     "resume": "daemon.cli.pause",
+    "service": "daemon.cli.service",
     "status": "daemon.cli.status",
     "report": "daemon.cli.report",
     "history": "daemon.cli.history",

@@ -130,8 +130,8 @@ class Home:
     clock: Clockwork
     codec: InProcess
 
-    def configure(self, gallery: str = "", limits: str = "", safety: str = 'reserve = "off"') -> None:
-        text = f'[[gallery]]\npath = "{self.root}"\n{gallery}\n[limits]\n{limits}\n[safety]\n{safety}\n'
+    def configure(self, gallery: str = "", limits: str = "", safety: str = 'reserve = "off"', schedule: str = "") -> None:
+        text = f'[[gallery]]\npath = "{self.root}"\n{gallery}\n[limits]\n{limits}\n[safety]\n{safety}\n[schedule]\n{schedule}\n'
         self.places.config_file.write_text(text)
 
     def shop(self, *, reading: bool = False) -> Workshop:

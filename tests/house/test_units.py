@@ -16,13 +16,18 @@ def units(root: Path) -> list[Path]:
 def test_systemd_understands_them(root: Path, tmp_path: Path) -> None:
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not installed")
+    program = tmp_path / "program"
+    program.touch(mode=0o755)  # systemd looks whether it is there, which depends on the computer
+    folder = tmp_path / "units"
+    folder.mkdir()
     for unit in units(root):
-        shutil.copy(unit, tmp_path / unit.name.replace("@.", "@anna."))  # an instance, as it would run
-    for unit in sorted(tmp_path.iterdir()):
+        text = re.sub(r"^ExecStart=\S+", f"ExecStart={program}", unit.read_text(encoding="utf-8"), flags=re.MULTILINE)
+        (folder / unit.name.replace("@.", "@anna.")).write_text(text, encoding="utf-8")  # an instance, as it would run
+    for unit in sorted(folder.iterdir()):
         result = subprocess.run(
             ["systemd-analyze", "verify", "--man=no", str(unit)], capture_output=True, text=True, check=False, env={"PATH": "/usr/bin:/bin"}
         )
-        complaints = [line for line in result.stderr.splitlines() if "gallery-optimizer" in line]
+        complaints = [line for line in result.stderr.splitlines() if "gallery-optimizer" in line or "rogram" in line]
         assert not complaints
         assert result.returncode == 0, result.stderr
 
@@ -31,7 +36,7 @@ def test_they_start_what_is_installed(root: Path) -> None:
     scripts = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["scripts"]
     for unit in units(root):
         for line in re.findall(r"^ExecStart=(.*)$", unit.read_text(encoding="utf-8"), re.MULTILINE):
-            assert any(line.endswith(f"/{name} optimize") for name in scripts)
+            assert any(line.endswith(f"/{name} run") for name in scripts)
 
 
 def test_every_hardening_is_explained(root: Path) -> None:
@@ -39,6 +44,6 @@ def test_every_hardening_is_explained(root: Path) -> None:
     for unit in units(root):
         if unit.suffix != ".service":
             continue
-        text = unit.read_text(encoding="utf-8").split("[Service]", 1)[1]
+        text = unit.read_text(encoding="utf-8").split("[Service]", 1)[1].split("[Install]", 1)[0].rstrip()
         for block in text.split("\n\n")[1:]:
             assert block.lstrip().startswith("#"), f"{unit.name}: {block[:60]}"

@@ -1,0 +1,126 @@
+"""`service`: have systemd run it."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from daemon.cli.output import emit, json_option, remark, say
+from daemon.places import Places
+
+if TYPE_CHECKING:
+    from daemon.units import Unit
+
+_system_option = click.option("--system", is_flag=True, help="The system's own manager, hardened, for the photos of --user; needs root.")
+_user_option = click.option("--user", metavar="NAME", help="With --system: to whom the photos belong.")
+
+
+@click.group()
+def service() -> None:
+    """Have systemd run `run`: for you, or for the whole system."""
+
+
+@service.command()
+@_system_option
+@_user_option
+@click.option("--no-start", is_flag=True, help="Only write the unit file.")
+@click.pass_context
+def install(context: click.Context, system: bool, user: str | None, no_start: bool) -> None:
+    """Write the unit file with this very program in it, enable and start it. Again after an update or a move: it is written anew.
+
+    --config and --state, where given, are written into it.
+    """
+    from daemon import settings, units
+
+    unit, places = _unit(system, user), context.find_object(Places)
+    assert places is not None
+    given = context.find_root().params
+    own = places if given.get("config") or given.get("state") else None
+    if not system or own is not None:
+        settings.read(places.config_file)  # a service that would end at once is not installed
+    for line in units.install(unit, own, start=not no_start):
+        say(line)
+
+
+@service.command()
+@_system_option
+@_user_option
+def uninstall(system: bool, user: str | None) -> None:
+    """Stop and disable it, and remove the unit file. Photos, archives, catalogue and configuration stay."""
+    from daemon import units
+
+    for line in units.uninstall(_unit(system, user)):
+        say(line)
+
+
+@service.command()
+@_system_option
+@_user_option
+@json_option
+@click.pass_obj
+def status(places: Places, system: bool, user: str | None, as_json: bool) -> None:
+    """Say whether it runs, and what it is at; exit code 3 where it does not."""
+    from daemon import units
+    from daemon.errors import CommandFailed, NothingToDo
+
+    unit = _unit(system, user)
+    told: dict[str, str] = {}
+    trouble = ""
+    try:
+        told = units.state(unit)
+    except CommandFailed as error:
+        trouble = str(error)
+    installed, active = unit.file.exists(), told.get("ActiveState") == "active"
+    pid = _runs(places)
+    if as_json:
+        emit(
+            "service status",
+            unit=unit.name,
+            file=str(unit.file),
+            installed=installed,
+            enabled=told.get("UnitFileState") == "enabled",
+            active=active,
+            state=told.get("SubState") or None,
+            doing=told.get("StatusText") or None,
+            result=told.get("Result") or None,
+            restarts=int(told.get("NRestarts") or 0),
+            pid=pid,
+        )
+    else:
+        say(f"{unit.name}: " + (f"installed ({unit.file})" if installed else "not installed; see `service install`"))
+        if told:
+            words = f"{told.get('ActiveState')} ({told.get('SubState')}), {told.get('UnitFileState') or 'not enabled'}"
+            say(words + (f": {told['StatusText']}" if told.get("StatusText") else ""))
+            if told.get("Result") not in ("", "success", None):
+                say(f"last result: {told['Result']}; see: journalctl {'' if system else '--user '}-u {unit.name}")
+        if pid is not None:
+            say(f"A service runs on {places.state_folder}: process {pid}.")
+    if trouble and not as_json:
+        remark(trouble)
+    if not active and pid is None:
+        raise NothingToDo("no service runs.")
+
+
+def _unit(system: bool, user: str | None) -> "Unit":
+    from daemon.units import Unit
+
+    if system and not user:
+        raise click.UsageError("--system needs --user NAME: to whom the photos belong.")
+    if user and not system:
+        raise click.UsageError("--user is for --system; without, it is your own service.")
+    return Unit(user or "")
+
+
+def _runs(places: Places) -> int | None:
+    """Process id of a service that holds the lock, whoever started it."""
+    from storage.errors import Locked, StorageError
+    from storage.lock import InstanceLock
+
+    if not places.service_lock_file.exists():
+        return None
+    try:
+        with InstanceLock(places.service_lock_file):
+            return None
+    except Locked as error:
+        return error.pid or 0
+    except StorageError:
+        return None

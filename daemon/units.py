@@ -1,0 +1,157 @@
+"""The service under systemd: which unit, with which program and places, and the systemctl calls around it."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+
+from daemon.errors import CommandFailed
+from daemon.places import CONFIG_VARIABLE, STATE_VARIABLE, Places
+from storage import durable
+from storage.errors import StorageError
+
+NAME = "gallery-optimizer"
+SYSTEM_FOLDER = Path("/etc/systemd/system")
+_USER_PROGRAM = f"%h/.local/bin/{NAME}"
+_SYSTEM_PROGRAM = f"/opt/{NAME}/bin/{NAME}"
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One unit file and how systemctl is called about it. `user` "" : the calling user's own manager."""
+
+    user: str = ""
+
+    @property
+    def file(self) -> Path:
+        if self.user:
+            return SYSTEM_FOLDER / f"{NAME}@.service"
+        config = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
+        return Path(config).expanduser() / "systemd/user" / f"{NAME}.service"
+
+    @property
+    def name(self) -> str:
+        return f"{NAME}@{self.user}.service" if self.user else f"{NAME}.service"
+
+    @property
+    def systemctl(self) -> list[str]:
+        return ["systemctl"] if self.user else ["systemctl", "--user"]
+
+    def text(self, program: Path, places: Places | None) -> str:
+        """The unit file; `places`: those that were given on the command line, None for the usual ones."""
+        template = _template(self.file.name)
+        text = template.replace(f"ExecStart={_SYSTEM_PROGRAM if self.user else _USER_PROGRAM} ", f"ExecStart={_escaped(program)} ")
+        if places is None:
+            return text
+        given = {CONFIG_VARIABLE: places.config_file, STATE_VARIABLE: places.state_folder}
+        kept = [line for line in text.splitlines() if not any(line.startswith(f"Environment={name}=") for name in given)]
+        at = next(number for number, line in enumerate(kept) if line.startswith("ExecStart="))
+        kept[at:at] = [f'Environment="{name}={_escaped(path)}"' for name, path in given.items()]
+        return "\n".join(kept) + "\n"
+
+
+def _escaped(path: Path) -> str:
+    """For a unit file, where % begins a specifier, and quotes and spaces end a word."""
+    return str(path).replace("%", "%%").replace("\\", "\\\\").replace('"', '\\"').replace(" ", "\\x20")
+
+
+def _template(name: str) -> str:
+    for folder in (Path(__file__).parent.parent / "systemd", Path(sysconfig.get_path("data")) / f"share/{NAME}/systemd"):
+        if (folder / name).is_file():
+            return (folder / name).read_text(encoding="utf-8")
+    raise CommandFailed(f"the unit file {name} is not installed with this program; take it from the source, folder systemd/.")
+
+
+def program() -> Path:
+    """The program that runs now, as systemd can start it."""
+    beside = Path(sys.executable).parent / NAME
+    if beside.is_file():
+        return beside
+    found = shutil.which(NAME)
+    if found is None:
+        raise CommandFailed(f"the program {NAME} can't be found; install it first (pipx install .).")
+    return Path(found).absolute()
+
+
+def install(unit: Unit, places: Places | None, *, start: bool = True) -> list[str]:
+    """Write the unit file, and have systemd enable and start it; what was done, for people. Raises CommandFailed."""
+    if unit.user:
+        _check_user(unit.user)
+    text = unit.text(program(), places)
+    told = []
+    try:
+        for folder in reversed(unit.file.parents):
+            if not folder.is_dir():
+                durable.make_folder(folder)
+        durable.replace(durable.stage(unit.file.parent, text.encode()), unit.file)
+    except StorageError as error:
+        raise CommandFailed(f"{unit.file} can't be written: {error}" + (" (for the system, be root)" if unit.user else "")) from error
+    unit.file.chmod(0o644)
+    told.append(f"Written: {unit.file}")
+    if not start:
+        told.append(f"Enable it with: {' '.join(unit.systemctl)} daemon-reload && {' '.join(unit.systemctl)} enable --now {unit.name}")
+        return told
+    _call(unit, "daemon-reload")
+    _call(unit, "enable", unit.name)
+    _call(unit, "restart", unit.name)
+    told.append(f"Running, and started again with the computer: {unit.name}")
+    if not unit.user:
+        told.append("It runs while you are logged in. To have it run at any time: loginctl enable-linger")
+    return told
+
+
+def uninstall(unit: Unit) -> list[str]:
+    """Stop and disable it, and remove the unit file. Galleries, archives, catalogue and configuration stay. Raises CommandFailed."""
+    if not unit.file.exists():
+        raise CommandFailed(f"it is not installed: there is no {unit.file}.")
+    told = []
+    try:
+        _call(unit, "disable", "--now", unit.name)
+        told.append(f"Stopped and disabled: {unit.name}")
+    except CommandFailed as error:
+        told.append(f"systemd could not be told ({error})")
+    if unit.user and _others(unit):
+        told.append(f"{unit.file} stays: it serves other users, too.")
+        return told
+    durable.remove(unit.file)
+    told.append(f"Removed: {unit.file}")
+    return told
+
+
+def state(unit: Unit) -> dict[str, str]:
+    """What systemd says of it; raises CommandFailed where systemd can't be asked."""
+    properties = ("LoadState", "UnitFileState", "ActiveState", "SubState", "StatusText", "Result", "MainPID", "NRestarts")
+    answer = _call(unit, "show", unit.name, "--property=" + ",".join(properties))
+    return dict(line.split("=", 1) for line in answer.splitlines() if "=" in line)
+
+
+def _others(unit: Unit) -> bool:
+    """Whether the template is enabled for other users."""
+    wanted = SYSTEM_FOLDER / "multi-user.target.wants"
+    return wanted.is_dir() and any(each.name != unit.name for each in wanted.glob(f"{NAME}@*.service"))
+
+
+def _check_user(user: str) -> None:
+    try:
+        found = pwd.getpwnam(user)
+    except KeyError:
+        raise CommandFailed(f"there is no user {user}.") from None
+    if found.pw_uid == 0:
+        raise CommandFailed("it must not run as root: give the user to whom the photos belong with --user.")
+
+
+def _call(unit: Unit, *arguments: str) -> str:
+    command = [*unit.systemctl, *arguments]
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    except FileNotFoundError:
+        raise CommandFailed("this system has no systemctl; start `gallery-optimizer run` by whatever starts services here.") from None
+    except subprocess.TimeoutExpired:
+        raise CommandFailed(f"{' '.join(command)} did not end within two minutes.") from None
+    if result.returncode != 0:
+        raise CommandFailed(f"{' '.join(command)}: {(result.stderr or result.stdout).strip() or f'exit code {result.returncode}'}")
+    return result.stdout
