@@ -15,6 +15,13 @@ from daemon.requests import folder_of, serve_requests
 from daemon.settling import Settling
 from storage.errors import Locked, StorageError
 
+BATCH_S = 2.0
+"""Events are gathered for so long: a folder of photos arrives one by one."""
+AGAIN_S = 30.0
+"""After another instance held the lock."""
+LONGEST_S = 30 * 86400.0
+"""A wait that is longer comes from a clock that was put back; then it is over."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -24,34 +31,41 @@ class Intake:
     def __init__(self, settling: Settling, beat: Callable[[], None]) -> None:
         self._settling = settling
         self._beat = beat
-        self._arrivals: set[Path] = set()
+        self._due: dict[Path, float] = {}
+        """When each is to be looked at."""
         self._lock = threading.Lock()
 
-    def add(self, paths: Iterable[Path]) -> None:
-        """Photos, or folders below which anything may have changed."""
+    def add(self, paths: Iterable[Path], wait_s: float = 0.0) -> None:
+        """Photos, or folders below which anything may have changed; they are looked at in `wait_s`."""
+        due_s = self._settling.now_s() + wait_s
         with self._lock:
-            self._arrivals.update(paths)
+            self._due.update(dict.fromkeys(paths, due_s))
 
-    @property
-    def waiting(self) -> int:
-        return len(self._arrivals)
+    def wait_s(self) -> float | None:
+        """Seconds until there is something to look at; None while nothing waits."""
+        with self._lock:
+            return min(self._due.values()) - self._settling.now_s() if self._due else None
 
     def take_in(self, open_shop: Callable[[], Workshop]) -> int:
         """How many photos joined the queue. Raises Locked; then nothing is forgotten."""
+        now_s = self._settling.now_s()
         with self._lock:
-            arrivals, self._arrivals = self._arrivals, set()
+            arrivals = {path for path, due_s in self._due.items() if due_s <= now_s or due_s - now_s > LONGEST_S}
+            for path in arrivals:
+                del self._due[path]
         if not arrivals:
             return 0
-        later: set[Path] = set(arrivals)
+        later: dict[Path, float] = dict.fromkeys(arrivals, AGAIN_S)
         try:
             with open_shop() as shop:
                 later, queued = self._admit(shop, arrivals)
         finally:
-            self.add(later)
+            for path, wait_s in later.items():
+                self.add([path], wait_s)
         return queued
 
-    def _admit(self, shop: Workshop, arrivals: set[Path]) -> tuple[set[Path], int]:
-        later: set[Path] = set()
+    def _admit(self, shop: Workshop, arrivals: set[Path]) -> tuple[dict[Path, float], int]:
+        later: dict[Path, float] = {}
         queued = 0
         for gallery in shop.galleries:
             mine = sorted(path for path in arrivals if path.is_relative_to(gallery.root) and os.path.lexists(path))
@@ -78,14 +92,14 @@ class Intake:
             if each.trouble:
                 _log.warning("%s was asked for and could not be restored: %s", each.name, each.trouble)
 
-    def _ready(self, gallery: Gallery, later: set[Path]) -> Callable[[Sighting], bool]:
+    def _ready(self, gallery: Gallery, later: dict[Path, float]) -> Callable[[Sighting], bool]:
         quiet_s = gallery.settings.quiet.total_seconds()
 
         def ready(sighting: Sighting) -> bool:
             self._beat()
             if self._settling.has_settled(os.fsencode(sighting.path), sighting.fingerprint, quiet_s):
                 return True
-            later.add(sighting.path)
+            later[sighting.path] = max(1.0, quiet_s)
             return False
 
         return ready

@@ -16,7 +16,7 @@ from daemon.composition import Workshop
 from daemon.doing import Board, Both, Doing
 from daemon.errors import DaemonError, Held, Interrupted
 from daemon.idleness import Idleness
-from daemon.intake import Intake
+from daemon.intake import BATCH_S, Intake
 from daemon.machine import Machine, Room
 from daemon.nights import SLEPT, missed, tonight
 from daemon.places import Places
@@ -34,6 +34,7 @@ _log = logging.getLogger(__name__)
 
 COMMAND = "run"
 """Name of the service's runs in the history."""
+_LONGEST_S = 60.0
 _COOL = timedelta(minutes=5)
 """After work was held up by the machine: a look at the whole gallery costs too much to begin with every gust."""
 _REST = timedelta(hours=3)
@@ -128,7 +129,13 @@ class Nightwork:
 
     def arrived(self, paths: Iterable[Path]) -> None:
         """Something was written under these names, or came there; or anything may have, below a folder."""
-        self.intake.add(paths)
+        self.intake.add(paths, BATCH_S)
+
+    @property
+    def wait_s(self) -> float:
+        """How long `step` need not be called, if nothing happens."""
+        soon = self.intake.wait_s()
+        return _LONGEST_S if soon is None else min(max(1.0, soon), _LONGEST_S)
 
     # In the thread that works.
 

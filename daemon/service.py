@@ -8,8 +8,9 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import tzinfo
+from pathlib import Path
 from types import FrameType
 
 from daemon import settings as configuration
@@ -61,7 +62,7 @@ class Service:
             self.work = Nightwork(places, self.settings, clock or SystemClock(), self.zone, machine=machine, beat=self._beat)
         else:
             self.work = work(places, self.settings)
-        self.watcher = Watcher(self.work.arrived)
+        self.watcher = Watcher(self._news)
         self.work.about_to_change = self.watcher.ours
         self.clockwork = Clockwork(self.zone, tick=self.wake, walk=self._walk_all, poll=self._walk_polled)
         self.started: list[Callable[[Service], Callable[[], None]]] = []
@@ -183,12 +184,16 @@ class Service:
                     self._trouble = error
                     self._stop.set()
                     return
-            self._wake.wait(60)
+            self._wake.wait(self.work.wait_s)
 
     def _beat(self) -> None:
         self._beat_at = time.monotonic()
 
     # Bells.
+
+    def _news(self, paths: Iterable[Path]) -> None:
+        self.work.arrived(paths)
+        self.wake()  # to wait anew, for as long as these take to settle
 
     def _walk_all(self) -> None:
         self.work.arrived(gallery.root for gallery in all_of(self.settings))

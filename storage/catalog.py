@@ -40,14 +40,7 @@ class Catalog(Ledger):
     """
 
     def enqueue(
-        self,
-        gallery: bytes,
-        path: bytes,
-        fingerprint: Fingerprint,
-        *,
-        sha256: str | None = None,
-        rules: str = "",
-        by_name: bool = False,
+        self, gallery: bytes, path: bytes, fingerprint: Fingerprint, *, sha256: str | None = None, rules: str = "", by_name: bool = False
     ) -> Admission:
         """A settled, eligible file was seen. Idempotent: what is known and unchanged is not queued again.
 
@@ -265,9 +258,7 @@ class Catalog(Ledger):
             self._update(photo_id, {"copy_sha256": copy_sha256, "bound_for": bound_for if copy_sha256 else None})
             return self._row(photo_id)
 
-    def restored(
-        self, photo_id: int, *, pinned_until_at: int, fingerprint: Fingerprint, copy_sha256: str | None = None
-    ) -> PhotoRow:
+    def restored(self, photo_id: int, *, pinned_until_at: int, fingerprint: Fingerprint, copy_sha256: str | None = None) -> PhotoRow:
         """RETIRED or PURGED -> RESTORED, in place, or at the path that `restoring` named: then the row is that path's from now on.
 
         `copy_sha256` of a copy rebuilt from the archive; None: the original itself.
@@ -282,9 +273,7 @@ class Catalog(Ledger):
         with self._transaction():
             row = self._row(photo_id)
             if row.bound_for is not None:
-                taken = self._check_room(row.gallery, row.bound_for)
-                if taken is not None:
-                    self._connection.execute("DELETE FROM photos WHERE id = ?", (taken.id,))  # of the stand-in that stood there
+                self._make_room(row.gallery, row.bound_for)
                 values |= {"path": row.bound_for, "came_from": row.path, "bound_for": None}
             if copy_sha256 is not None and row.sha256 is not None:
                 self._note_copy(copy_sha256, row.sha256)
@@ -293,16 +282,13 @@ class Catalog(Ledger):
     def moved(self, photo_id: int, path: bytes, fingerprint: Fingerprint) -> PhotoRow:
         """No move of its state: its user gave the photo, or its stand-in, this path, where a file with `fingerprint` is now.
 
-        Refused for a photo that is RETIRED (its set-aside original has a name that comes from the old path) or in work, and where the new
-        path has a photo with an archive. A mere sighting of the new path gives way.
+        Refused where it is RETIRED (its set-aside original is named after the old path) or in work, or the path has an archived photo.
         """
         with self._transaction():
             row = self._row(photo_id)
             if row.state in (State.ENCODING, State.COMMITTED, State.RETIRED) or row.bound_for is not None:
                 raise Refused(f"photo {photo_id} is {row.state} and keeps its path")
-            taken = self._check_room(row, path)
-            if taken is not None:
-                self._connection.execute("DELETE FROM photos WHERE id = ?", (taken.id,))
+            self._make_room(row.gallery, path)
             columns = to_columns(fingerprint, "stand_in_") if row.state is State.PURGED else to_columns(fingerprint)
             came_from = row.path if row.has_archive else None
             self._update(photo_id, {**columns, "path": path, "came_from": came_from, "missed_at": None})
@@ -349,6 +335,12 @@ class Catalog(Ledger):
                 (photo_id, source_id, copy_sha256),
             )
             return self._row(photo_id)
+
+    def _make_room(self, gallery: bytes, path: bytes) -> None:
+        """The row of the stand-in, or of the mere sighting, that stands at `path` gives way."""
+        taken = self._check_room(gallery, path)
+        if taken is not None:
+            self._connection.execute("DELETE FROM photos WHERE id = ?", (taken.id,))
 
     def _check_room(self, gallery: bytes, path: bytes) -> PhotoRow | None:
         """The row that gives way where a photo comes to `path`, if there is one; Refused if that one has an archive of its own."""
