@@ -2,6 +2,7 @@
 
 import logging
 import os
+import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from types import TracebackType
@@ -18,7 +19,7 @@ from daemon.surprise import AS_IT_IS
 from daemon.worker import DEFAULT_BACKEND, Workers, threads
 from storage.catalog import Catalog
 from storage.digest import sha256_of_bytes
-from storage.errors import Damaged, Missing, NoSpace, StorageError, shown
+from storage.errors import Damaged, Locked, Missing, NoSpace, StorageError, shown
 from storage.lock import InstanceLock
 from storage.reserve import Reserve
 
@@ -29,6 +30,7 @@ STATE_RESERVE_BYTES = 4_000_000
 
 Result = TypeVar("Result")
 
+PATIENCE_S = 10.0
 BACKEND_VARIABLE = "GALLERY_OPTIMIZER_BACKEND"
 """Import path of another codec for the worker processes; for tests."""
 
@@ -52,9 +54,12 @@ class Workshop:
         *,
         reading: bool = False,
         rehearsal: bool = False,
+        patient: bool = True,
     ) -> None:
         """`reading`: nothing will be changed, so no lock is needed, and another instance may be at work. `rehearsal`: likewise, and
-        what is recorded is forgotten."""
+        what is recorded is forgotten. `patient`: where the lock is held while a service runs, which takes new photos in now and then, wait
+        for PATIENCE_S."""
+        self._patient = patient
         self._reading = reading
         self._rehearsal = rehearsal
         self.places = places
@@ -79,11 +84,23 @@ class Workshop:
                 self._stack = stack.pop_all()
                 return self
             make_state_folder(self.places)
-            stack.enter_context(InstanceLock(self.places.lock_file))
+            self._take_lock(stack)
             self.catalog = stack.enter_context(self._catalog_to_write())
             stack.callback(self._close_codec)
             self._stack = stack.pop_all()
         return self
+
+    def _take_lock(self, stack: ExitStack) -> None:
+        until = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                stack.enter_context(InstanceLock(self.places.lock_file))
+            except Locked:
+                if not self._patient or time.monotonic() >= until or service_pid(self.places) is None:
+                    raise
+                time.sleep(0.1)
+            else:
+                return
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._stack.close()
@@ -204,3 +221,16 @@ def make_state_folder(places: Places) -> None:
         raise CommandFailed(f"the state folder {shown(folder)} can't be made: {why}; choose another with --state.") from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise CommandFailed(f"the state folder {shown(folder)} can't be written to; choose another with --state.")
+
+
+def service_pid(places: Places) -> int | None:
+    """Process id of a service that runs on this state, whoever started it (0 where it does not say); None where none does."""
+    if not places.service_lock_file.exists():
+        return None
+    try:
+        with InstanceLock(places.service_lock_file):
+            return None
+    except Locked as error:
+        return error.pid or 0
+    except StorageError:
+        return None

@@ -49,6 +49,8 @@ class Doing:
             return "paused" + ("" if whole or self.paused_until is None else f" until {self.paused_until.astimezone(zone):%a %H:%M}")
         if self.hold is not None:
             return f"waiting: {self.hold}"
+        if self.night is not None:
+            return "all is done; waiting for new photos"
         return "waiting" + ("" if self.next_night is None else f" for {self.next_night.starts_at.astimezone(zone):%a %H:%M}")
 
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
 from daemon import pausing
-from daemon.composition import Workshop
+from daemon.composition import Workshop, start_workers
 from daemon.doing import Board, Both, Doing
 from daemon.errors import DaemonError, Held, Interrupted
 from daemon.idleness import Idleness
@@ -20,7 +20,7 @@ from daemon.intake import BATCH_S, Intake
 from daemon.machine import Machine, Room
 from daemon.nights import SLEPT, missed, tonight
 from daemon.places import Places
-from daemon.ports import Clock, Progress, Silence
+from daemon.ports import Clock, Codec, Progress, Silence
 from daemon.run import Summary, optimize
 from daemon.scheduled import Scheduled, budget_of, machine_hold
 from daemon.scrub import scrub
@@ -81,8 +81,8 @@ class Nightwork:
         """Called with every photo before it is worked on: what follows there is our own doing."""
         self.night_over: list[Callable[[Night], None]] = []
         """Called after every night, whether there was work in it or not."""
-        self._shop = shop or (lambda places, settings: Workshop(places, settings, clock))
-        self._reading = reading or shop or (lambda places, settings: Workshop(places, settings, clock, reading=True))
+        self._shop = shop or (lambda places, settings: Workshop(places, settings, clock, self._workers, patient=False))
+        self._reading = reading or shop or (lambda places, settings: Workshop(places, settings, clock, self._workers, reading=True))
         self._room = room
         self._beat_once = beat
         self._asked: deque[Asked] = deque()
@@ -158,6 +158,13 @@ class Nightwork:
         except (DaemonError, StorageError) as error:
             _log.error("%s", error)
             self._rest_until = self.clock.now() + _COOL
+
+    def _workers(self, settings: Settings) -> Codec:
+        workers = start_workers(settings)
+        workers.pulse_with(self._beat)
+        if self._stopping.is_set():  # told so before there was anything to interrupt
+            workers.interrupt()
+        return workers
 
     def _open(self) -> Workshop:
         return self._shop(self.places, self.settings)

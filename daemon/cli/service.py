@@ -60,6 +60,7 @@ def uninstall(system: bool, user: str | None) -> None:
 def status(places: Places, system: bool, user: str | None, as_json: bool) -> None:
     """Say whether it runs, and what it is at; exit code 3 where it does not."""
     from daemon import units
+    from daemon.composition import service_pid
     from daemon.errors import CommandFailed, NothingToDo
 
     unit = _unit(system, user)
@@ -70,7 +71,7 @@ def status(places: Places, system: bool, user: str | None, as_json: bool) -> Non
     except CommandFailed as error:
         trouble = str(error)
     installed, active = unit.file.exists(), told.get("ActiveState") == "active"
-    pid = _runs(places)
+    pid = service_pid(places)
     if as_json:
         emit(
             "service status",
@@ -109,18 +110,3 @@ def _unit(system: bool, user: str | None) -> "Unit":
         raise click.UsageError("--user is for --system; without, it is your own service.")
     return Unit(user or "")
 
-
-def _runs(places: Places) -> int | None:
-    """Process id of a service that holds the lock, whoever started it."""
-    from storage.errors import Locked, StorageError
-    from storage.lock import InstanceLock
-
-    if not places.service_lock_file.exists():
-        return None
-    try:
-        with InstanceLock(places.service_lock_file):
-            return None
-    except Locked as error:
-        return error.pid or 0
-    except StorageError:
-        return None
