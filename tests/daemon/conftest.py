@@ -131,7 +131,8 @@ class Home:
     codec: InProcess
 
     def configure(self, gallery: str = "", limits: str = "", safety: str = 'reserve = "off"', schedule: str = "") -> None:
-        text = f'[[gallery]]\npath = "{self.root}"\n{gallery}\n[limits]\n{limits}\n[safety]\n{safety}\n[schedule]\n{schedule}\n'
+        text = f'[[gallery]]\npath = "{self.root}"\n{gallery}\n[limits]\n{limits}\n[safety]\n{safety}\n'
+        text += f"[schedule]\n{schedule}\n" if schedule else ""
         self.places.config_file.write_text(text)
 
     def shop(self, *, reading: bool = False) -> Workshop:
