@@ -106,9 +106,7 @@ class Catalog(Ledger):
         now = self._now()
         with self._transaction():
             states.check(None, state)
-            taken = self._check_room(gallery, path)
-            if taken is not None:
-                self._connection.execute("DELETE FROM photos WHERE id = ?", (taken.id,))  # of a stand-in that was left alone there
+            self._make_room(gallery, path)
             values = {**to_columns(fingerprint), **archive, **to_columns(stand_in_fingerprint, "stand_in_"), **proof_columns(proof)}
             values |= {"gallery": gallery, "path": path, "state": state, "sha256": sha256, "size_bytes": size_bytes}
             values |= {"stand_in_sha256": stand_in_sha256, "queued_at": now, "encoded_at": now, "retired_at": now}
@@ -169,8 +167,7 @@ class Catalog(Ledger):
 
         `archive_name` None: there is none, the proof is about the photo packed anew, which is about to take the original's place.
         `choice`: slug and sentence, why this lane. `importance`: for people, why its level is better than its gallery's. `copy_bytes`: size
-        of the copy that a restore will give.
-        Refused if the proof is not about the bytes that ``digested`` recorded.
+        of the copy that a restore will give. Refused if the proof is not about the bytes that ``digested`` recorded.
         """
         with self._transaction():
             row = self._row(photo_id)
@@ -281,7 +278,6 @@ class Catalog(Ledger):
 
     def moved(self, photo_id: int, path: bytes, fingerprint: Fingerprint) -> PhotoRow:
         """No move of its state: its user gave the photo, or its stand-in, this path, where a file with `fingerprint` is now.
-
         Refused where it is RETIRED (its set-aside original is named after the old path) or in work, or the path has an archived photo.
         """
         with self._transaction():
@@ -289,9 +285,8 @@ class Catalog(Ledger):
             if row.state in (State.ENCODING, State.COMMITTED, State.RETIRED) or row.bound_for is not None:
                 raise Refused(f"photo {photo_id} is {row.state} and keeps its path")
             self._make_room(row.gallery, path)
-            columns = to_columns(fingerprint, "stand_in_") if row.state is State.PURGED else to_columns(fingerprint)
-            came_from = row.path if row.has_archive else None
-            self._update(photo_id, {**columns, "path": path, "came_from": came_from, "missed_at": None})
+            seen = to_columns(fingerprint, "stand_in_") if row.state is State.PURGED else to_columns(fingerprint)
+            self._update(photo_id, {**seen, "path": path, "came_from": row.path if row.has_archive else None, "missed_at": None})
             return self._row(photo_id)
 
     def noted_copy(self, sha256: str, original_sha256: str) -> None:
@@ -396,9 +391,8 @@ class Catalog(Ledger):
         """ENCODING -> QUEUED: we were told to stop in the midst of it. It keeps its turn, and this try does not count; else nothing."""
         with self._transaction():
             row = self._row(photo_id)
-            if row.state is not State.ENCODING:
-                return row
-            return self._move(photo_id, State.QUEUED, {"attempts": max(0, row.attempts - 1)})
+            working = row.state is State.ENCODING
+            return self._move(photo_id, State.QUEUED, {"attempts": max(0, row.attempts - 1)}) if working else row
 
     def requeue(self, photo_id: int) -> PhotoRow:
         """-> QUEUED, at the end of the queue: a crash, a stop, or a photo that changed under our hands."""
