@@ -14,8 +14,10 @@ from daemon.places import is_folder
 
 MOST_FOLDERS = 20_000
 """How many folders of a gallery are searched for roots that lie in it."""
-QUICK = 500
+QUICK = 100
 """The same for commands that have to answer at once."""
+ENTRIES = 200
+"""So many names for each of these folders, on average: a search ends too where there are more."""
 
 
 class Tool(StrEnum):
@@ -51,37 +53,52 @@ class SyncRoot:
 
 def sync_roots(root: Path, most_folders: int = MOST_FOLDERS) -> tuple[SyncRoot, ...]:
     """All roots that a gallery (its links resolved) lies in, the nearest first, and then those that lie in it."""
-    found = [each for folder in (root, *root.parents) for each in _of_folder(folder)]
-    return (*found, *_below(root, most_folders))
+    here = _look(root)
+    found = [*_marked(root, here.markers), *(each for folder in root.parents for each in _marked(folder, _look(folder).markers))]
+    return (*found, *_below(here, most_folders))
 
 
-def _below(root: Path, most_folders: int) -> Iterator[SyncRoot]:
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """What of a folder's content matters here."""
+
+    markers: list[str]
+    """Names that may be some tool's."""
+    folders: list[Path]
+    entries: int
+
+
+def _below(here: _Listing, most_folders: int) -> Iterator[SyncRoot]:
     """Folder by folder, the upper ones first; hidden folders, links and what can't be listed are passed by."""
-    waiting = deque(_folders(root))
+    waiting, entries = deque(here.folders), here.entries
     for _ in range(most_folders):
-        if not waiting:
+        if not waiting or entries > most_folders * ENTRIES:
             return
         folder = waiting.popleft()
-        yield from _of_folder(folder)
-        waiting += _folders(folder)
+        found = _look(folder)
+        yield from _marked(folder, found.markers)
+        waiting += found.folders
+        entries += found.entries
 
 
-def _folders(folder: Path) -> list[Path]:
+def _look(folder: Path) -> _Listing:
+    markers, folders, entries = [], [], 0
     try:
         with os.scandir(folder) as listing:
-            return sorted(Path(entry) for entry in listing if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False))
-    except OSError:
-        return []
-
-
-def _of_folder(folder: Path) -> Iterator[SyncRoot]:
-    """The markers that lie directly in a folder; one for each tool."""
-    seen: set[Tool] = set()
-    try:
-        with os.scandir(folder) as listing:
-            names = [entry.name for entry in listing if entry.name.startswith(".") or entry.name in _PLAIN]
+            for entry in listing:
+                entries += 1
+                if entry.name.startswith(".") or entry.name in _PLAIN:
+                    markers.append(entry.name)
+                elif entry.is_dir(follow_symlinks=False):
+                    folders.append(Path(entry))
     except OSError:  # not ours to list: the names that never change can still be asked for
-        names = [name for name in _FIXED if _is_there(folder / name)]
+        markers = [name for name in _FIXED if _is_there(folder / name)]
+    return _Listing(markers, sorted(folders), entries)
+
+
+def _marked(folder: Path, names: list[str]) -> Iterator[SyncRoot]:
+    """One root for each tool that left its markers in a folder."""
+    seen: set[Tool] = set()
     for name in sorted(names):
         tool = _tool(folder, name)
         if tool is not None and tool not in seen:

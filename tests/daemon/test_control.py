@@ -185,3 +185,21 @@ def test_a_summary_travels_whole() -> None:
     )
     assert unpacked(json.loads(json.dumps(packed(done)))) == done
     assert unpacked({**packed(done), "of_a_later_version": 1}) == done
+
+
+def test_status_says_what_the_service_is_at(service: Service, home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
+    for seed in range(2):
+        (home.root / f"{seed}.jpg").write_bytes(photo(seed))
+    encode, said = home.codec.encode, []
+
+    def encode_and_look(job: object) -> object:
+        said.append(run(home, "status").stdout)
+        said.append(run(home, "optimize").stderr)
+        return encode(job)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(home.codec, "encode", encode_and_look)
+    assert run(home, "optimize", "--now").exit_code == 0
+    assert "at work, 0 of 2 photos: 0.jpg" in said[0]
+    assert "optimize --now" in said[1]
+    assert "at work, 1 of 2 photos: 1.jpg" in said[2]
+    assert "Next night:" in run(home, "status").stdout

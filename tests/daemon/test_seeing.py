@@ -17,10 +17,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from click.testing import CliRunner, Result
 
-from daemon import announcing, composition, logs, metrics, outlook
+from daemon import announcing, composition, logs, metrics, outlook, settings
 from daemon.cli import status as status_command
 from daemon.cli.main import cli
 from daemon.nightly import of_night
+from daemon.nightwork import Nightwork
 from daemon.pausing import pause
 from daemon.report import NOTHING
 from daemon.weeks import as_lines, weeks
@@ -303,3 +304,38 @@ def test_the_journal_is_told_by_its_stream(monkeypatch: pytest.MonkeyPatch, tmp_
         for given, is_it in ((f"{status.st_dev}:{status.st_ino}", True), (f"{status.st_dev}:1", False), ("", False), ("x", False)):
             monkeypatch.setenv("JOURNAL_STREAM", given)
             assert logs._is_read_by_the_journal() is is_it
+
+
+# The service tells of its nights.
+
+
+class Stub:
+    """What `announcing` needs of the service."""
+
+    def __init__(self, home: Home) -> None:
+        self.places, self.settings, self.zone = home.places, settings.read(home.places.config_file), UTC
+        self.work = Nightwork(home.places, self.settings, home.clock, UTC)
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_the_service_tells_of_every_night(
+    home: Home, photo: Photo, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, wanted: bool
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(announcing, "notify", told.append)
+    home.configure(limits=f"[report]\nnotify = {str(wanted).lower()}")
+    (home.root / "a.jpg").write_bytes(photo())
+    began = home.clock.now()
+    home.optimize()
+    stub = Stub(home)
+    end = announcing.after_nights(stub)  # type: ignore[arg-type]
+    with caplog.at_level(logging.INFO, "daemon.announcing"):
+        for call in stub.work.night_over:
+            call(Night(began, began + timedelta(hours=5)))
+            call(Night(began + timedelta(days=1), began + timedelta(days=1, hours=5)))
+    first, second = (each.getMessage() for each in caplog.records)
+    assert "1 photo archived" in first
+    assert "nothing was done" in second
+    assert told == ([first] if wanted else []), "only of a night in which something was done"
+    end()
+    assert stub.work.night_over == []
