@@ -4,9 +4,10 @@ In place only over our own unchanged stand-in; elsewhere only under names that a
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from daemon.places import is_folder
 from daemon.ports import Codec, Progress
 from daemon.reasons import STAND_INS
 from daemon.recovery import recover
+from daemon.selection import in_album, is_pattern, matching, since
 from storage import durable
 from storage.attributes import Attributes
 from storage.digest import read_once, sha256_of
@@ -81,10 +83,21 @@ class _Target:
     """Another photo was archived under this name before, and has another one now."""
 
 
-def restore(shop: Workshop, paths: list[Path], folder: Path | None, format: Format | None, progress: Progress) -> list[Restoration]:
-    """Restore every photo that `paths` name (photos, stand-ins, folders, archives) into `folder`, or in place where it is None.
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What a person wants back: everything that `paths` and `albums` name, or all there is; of that, what is not before `since`."""
 
-    Raises WrongPath for a path that names nothing that could be restored. Troubles with one photo do not stop the next.
+    paths: list[Path]
+    albums: Sequence[str] = ()
+    since: datetime | None = None
+
+
+def restore(
+    shop: Workshop, chosen: Chosen | list[Path], folder: Path | None, format: Format | None, progress: Progress
+) -> list[Restoration]:
+    """Restore all that is `chosen` (photos, stand-ins, folders, archives) into `folder`, or in place where it is None.
+
+    Raises WrongPath for what names nothing that could be restored. Troubles with one photo do not stop the next.
     """
     if folder is None and format is not None:
         raise WrongPath("another format can't go in place of the stand-in; say --to DIR.")
@@ -94,7 +107,7 @@ def restore(shop: Workshop, paths: list[Path], folder: Path | None, format: Form
                 with suppress(GalleryGone):  # another gallery's wrong disk is no obstacle; its own photos will say so
                     shop.lock_vault(gallery)
                     recover(gallery, shop.catalog, shop.clock, shop.with_relief)
-    targets = [target for path in paths for target in _targets(shop, path)]
+    targets = list(_chosen(shop, chosen if isinstance(chosen, Chosen) else Chosen(chosen)))
     done: list[Restoration] = []
     progress.start(len(targets), "restoring")
     try:
@@ -109,6 +122,30 @@ def restore(shop: Workshop, paths: list[Path], folder: Path | None, format: Form
     finally:
         progress.close()
     return done
+
+
+def _chosen(shop: Workshop, chosen: Chosen) -> Iterator[_Target]:
+    plain = [path for path in chosen.paths if not is_pattern(path)]
+    rows: list[PhotoRow] = []
+    if chosen.albums or chosen.since or len(plain) < len(chosen.paths):
+        rows = [row for gallery in shop.galleries for row in shop.catalog.rows(gallery=gallery.key)]
+    named = [row for path in chosen.paths if is_pattern(path) for row in matching(rows, path)]
+    named += [row for album in chosen.albums for row in in_album(rows, album)]
+    if not chosen.paths and not chosen.albums:
+        named = rows
+    found = {row.id: _of_row(shop, row) for row in named}
+    targets = [target for path in plain for target in _targets(shop, path)]
+    targets += [target for row_id, target in found.items() if all(each.row is None or each.row.id != row_id for each in targets)]
+    if chosen.since is None:
+        yield from targets
+        return
+    late = {row.id for row in since((target.row for target in targets if target.row is not None), chosen.since)}
+    yield from (target for target in targets if target.row is not None and target.row.id in late)
+
+
+def _of_row(shop: Workshop, row: PhotoRow) -> _Target:
+    gallery = next(each for each in shop.galleries if each.key == row.gallery)
+    return _Target(gallery.shown(row.location), Path(os.fsdecode(row.path)), gallery, row)
 
 
 UNREAD = WISHES | STAND_INS

@@ -16,7 +16,7 @@ from daemon.errors import CommandFailed
 from daemon.galleries import Gallery, all_of
 from daemon.places import Places
 from daemon.settings import Settings
-from daemon.worker import DEFAULT_BACKEND, Workers
+from daemon.worker import DEFAULT_BACKEND, Workers, threads
 from storage.cache import Cache
 from storage.catalog import Catalog
 from storage.errors import Missing, StorageError, shown
@@ -56,10 +56,9 @@ class Session:
         if gallery is None:
             known = ", ".join(shown(each.root) for each in galleries)
             raise CommandFailed(f"{shown(folder)} is no configured gallery; there is {known}.")
-        cores = len(os.sched_getaffinity(0))
-        processes = 1 if cores < 4 else 2
-        # Somebody waits for these photos: no low priority.
-        bounds = Bounds(threads=max(1, min(4, cores // processes)), memory_bytes=settings.limits.memory_bytes, niceness=0)
+        # As many threads as `restore` has: with another number a decoder may round a pixel the other way. No low priority: somebody waits.
+        bounds = Bounds(threads=threads(), memory_bytes=settings.limits.memory_bytes, niceness=0)
+        processes = 2 if len(os.sched_getaffinity(0)) >= 2 * bounds.threads else 1
         backend = os.environ.get(BACKEND_VARIABLE) or DEFAULT_BACKEND
         return cls(places, gallery, Cache(cache_folder, cache_bytes), lambda: Workers(backend, bounds), processes)
 

@@ -1,5 +1,6 @@
 """`restore`: photos back, in place or elsewhere."""
 
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -9,14 +10,25 @@ from daemon.places import Places
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path(path_type=Path))
+@click.option("--album", "albums", multiple=True, metavar="NAME", help="Photos in folders of that name, in any gallery. May be repeated.")
+@click.option("--since", metavar="DATE", help='Only photos of that date or later: "2024-05-01", "2024", "30 days".')
 @click.option("--to", "folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Write there, not in place.")
 @click.option("--in-place", is_flag=True, help="Put them in their stand-ins' place (the default).")
 @click.option("--format", "format_", type=click.Choice(["jpeg", "png"]), help="Another format than its own; only with --to.")
 @json_option
 @click.pass_obj
-def restore(places: Places, paths: tuple[Path, ...], folder: Path | None, in_place: bool, format_: str | None, as_json: bool) -> None:
-    """Give photos back. PATH is a photo, a folder of photos, or an .nphoto file.
+def restore(
+    places: Places,
+    paths: tuple[Path, ...],
+    albums: tuple[str, ...],
+    since: str | None,
+    folder: Path | None,
+    in_place: bool,
+    format_: str | None,
+    as_json: bool,
+) -> None:
+    """Give photos back. PATH is a photo, a folder of photos, an .nphoto file, or a quoted pattern such as "*/2019*/IMG_2*".
 
     While the original is in grace it is the original itself, bit for bit; later a copy rebuilt from the archive.
 
@@ -31,9 +43,13 @@ def restore(places: Places, paths: tuple[Path, ...], folder: Path | None, in_pla
 
     if folder is not None and in_place:
         raise click.UsageError("--to and --in-place exclude each other.")
+    if not (paths or albums or since):
+        raise click.UsageError("Say what to restore: a PATH, --album NAME or --since DATE.")
     wanted = {"jpeg": "jpeg", "png": "png"}.get(format_ or "")
     with Workshop(places, settings.read(places.config_file), reading=folder is not None) as shop:
-        done = restorer.restore(shop, list(paths), folder, wanted, watch())  # type: ignore[arg-type]  # click has checked the choice
+        moment = _moment(since, shop.clock.now())
+        chosen = restorer.Chosen(list(paths), albums, moment)
+        done = restorer.restore(shop, chosen, folder, wanted, watch())  # type: ignore[arg-type]  # click has checked the choice
     failed = [each for each in done if each.trouble]
     given = [each for each in done if each.came is not restorer.Came.NOT]
     if as_json:
@@ -65,3 +81,12 @@ def restore(places: Places, paths: tuple[Path, ...], folder: Path | None, in_pla
         raise CommandFailed(f"{photos(len(failed))} could not be restored.")
     if not given:
         raise NothingToDo("nothing to restore: what you named is in its place.")
+
+
+def _moment(text: str | None, now: datetime) -> datetime | None:
+    from daemon.selection import moment_of
+
+    try:
+        return None if text is None else moment_of(text, now, now.astimezone().tzinfo)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--since") from None
