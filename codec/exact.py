@@ -48,6 +48,9 @@ _CODER: Final = {
 }
 """One partition saves half a percent more than eight, which are there for threads; a worker process has a core of its own anyway."""
 
+_LISTS: Final = {b"CRS": (4, 0), b"FRS": (1, 0), b"GRB": (1, 0), b"PGR": (1, 0), b"P0D": (0, 1), b"EEE": (0, 28)}
+"""What follows the tables in a coded picture's header: bytes of each item of a list, whose length is written first, or bytes in all."""
+
 _LEAD: Final = struct.Struct("<2sBcB3x12sII")  # magic, version, kind, partitions, revision, size of the JPEG and of the header
 
 
@@ -215,10 +218,11 @@ def _decoded(coded: bytes, bare_bytes: int, area: int) -> bytes:
         if len(plain) != bare_bytes:
             raise Corrupt("the packed picture has another length than the structure says")
         return plain
-    found = _frame_of(coded, bare_bytes)
+    header = _header_of(coded, bare_bytes)
+    found = _frame_of(header)
     if found.width * found.height != area:
         raise Corrupt("the coded picture is not of the size that the structure says")
-    reserve(_work_bytes(found, bare_bytes))
+    reserve(_partitions(header) * _work_bytes(found, bare_bytes))
     try:
         bare: bytes = call(lepton_jpeg_python.decompress_bytes, coded, _CODER)
     except Refusal as error:
@@ -228,7 +232,7 @@ def _decoded(coded: bytes, bare_bytes: int, area: int) -> bytes:
     return bare
 
 
-def _frame_of(coded: bytes, bare_bytes: int) -> Frame:
+def _header_of(coded: bytes, bare_bytes: int) -> bytes:
     """What the coded picture says of itself, read first: the decoder takes the memory that a header claims, and dies of too much."""
     if len(coded) < _LEAD.size:
         raise Corrupt("the coded picture is cut")
@@ -240,8 +244,29 @@ def _frame_of(coded: bytes, bare_bytes: int) -> Frame:
         header = inflater.decompress(coded[_LEAD.size : _LEAD.size + packed_bytes], _MAX_HEADER_BYTES)
     except zlib.error as error:
         raise Corrupt(f"the coded picture's header cannot be read ({error})") from None
-    if header[:3] != b"HDR" or len(header) < 7:
+    if header[:3] != b"HDR" or len(header) < 7 or inflater.unconsumed_tail:
         raise Corrupt("the coded picture's header is of another kind")
+    return header
+
+
+def _partitions(header: bytes) -> int:
+    """In how many parts the decoder keeps the picture, each as large as all of it. Raises Corrupt for a list that is longer than the
+    header: for it the decoder would take the memory first and look afterwards. At a list of no kind known here the decoder stops."""
+    at, parts = 7 + int.from_bytes(header[3:7], "little"), 0
+    while at + 3 <= len(header):
+        kind, size = header[at : at + 3], int.from_bytes(header[at + 3 : at + 7], "little")
+        if kind[:2] == b"HH":
+            parts += kind[2]
+        elif kind not in _LISTS:
+            break
+        unit, fixed = _LISTS.get(kind, (0, 16 * kind[2]))
+        at += 3 + (4 + unit * size if unit else fixed)
+    if at > len(header):
+        raise Corrupt("the coded picture's header claims more than it has")
+    return max(1, parts)
+
+
+def _frame_of(header: bytes) -> Frame:
     head = b"\xff\xd8" + header[7 : 7 + int.from_bytes(header[3:7], "little")] + _END
     try:
         return frame(head, walk(head)[0])
