@@ -20,6 +20,7 @@ from typing import cast
 
 from codec.errors import CodecError, Corrupt, ModelMissing, NotAPicture, UnknownVersion, Unsupported
 from codec.labels import merged
+from daemon import wire
 from daemon.messages import (
     STAND_IN_SHARE,
     Answer,
@@ -64,16 +65,21 @@ def serve(connection: Connection, backend_module: str, bounds: Bounds, parent: i
     backend: Backend | None = None
     while True:
         try:
-            job = cast(Job, connection.recv())
+            job = cast(Job, wire.load(connection.recv_bytes()))
         except (EOFError, OSError):
             return
         try:
             if backend is None:
                 backend = cast(Backend, importlib.import_module(backend_module).load())
-            answer = work(backend, job, connection)
+            answer = wire.dump(work(backend, job, connection))
         except Exception as error:  # noqa: BLE001  # whatever it was, this photo is the only one that pays for it
-            answer = as_answer(error)
-        connection.send(answer)
+            answer = wire.dump(as_answer(error))
+        connection.send_bytes(answer)
+        del job, answer  # what the next photo needs
+
+
+def _begin(connection: Connection, megapixels: float) -> None:
+    connection.send_bytes(wire.dump(Begun(megapixels)))
 
 
 def settle_in(bounds: Bounds, parent: int) -> None:
@@ -115,25 +121,25 @@ def work(backend: Backend, job: Job, connection: Connection) -> Answer:
     """One job -> its answer; raises whatever the codec raises."""
     match job:
         case EncodeJob():
-            connection.send(Begun(backend.megapixels(job.original)))
+            _begin(connection, backend.megapixels(job.original))
             return _encode(backend, job)
         case StandInJob():
-            connection.send(Begun(backend.megapixels(job.original)))
+            _begin(connection, backend.megapixels(job.original))
             return StoodIn(backend.stand_in(job))
         case RatingJob():
-            connection.send(Begun(0.0))
+            _begin(connection, 0.0)
             return Rated(backend.rating(job.original, job.sidecars))
         case ExamineJob():
-            connection.send(Begun(backend.megapixels(job.original)))
+            _begin(connection, backend.megapixels(job.original))
             archive = job.archive if isinstance(job.archive, bytes) else read_back(job.archive)
             return backend.examine(archive, job.original)
         case RestoreJob():
             archive = read_back(job.archive)
-            connection.send(Begun(backend.megapixels(archive)))
+            _begin(connection, backend.megapixels(archive))
             data = backend.restore(archive, job.format)
             return Restored(merged(data, job.stand_in) if job.stand_in else data, hashlib.sha256(archive).hexdigest())
         case LabelJob():
-            connection.send(Begun(0.0))
+            _begin(connection, 0.0)
             return Restored(merged(job.original, job.stand_in), "")
 
 

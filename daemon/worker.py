@@ -16,7 +16,7 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import TypeVar, cast
 
-from daemon import child
+from daemon import child, wire
 from daemon.child import Bounds
 from daemon.errors import Interrupted, WorkerBroke, WorkerDied, WorkerTimedOut
 from daemon.messages import (
@@ -39,6 +39,9 @@ from daemon.messages import (
 )
 
 _PULSE_S = 5.0
+MOST_MEGAPIXELS = 300.0
+"""Larger pictures are refused by their headers."""
+
 _STARVED = 0.02
 """A worker that had more of a processor than this share is at work, and only others have most of it."""
 DEFAULT_BACKEND = "daemon.backend"
@@ -59,7 +62,8 @@ class Patience:
     per_megapixel: float = 90.0
 
     def work(self, megapixels: float) -> float:
-        return self.base + self.per_megapixel * megapixels
+        """`megapixels` as the worker says; whatever it says, there is an end."""
+        return self.base + self.per_megapixel * (megapixels if 0 <= megapixels <= MOST_MEGAPIXELS else MOST_MEGAPIXELS)
 
 
 class Worker:
@@ -121,12 +125,15 @@ class Worker:
         process, connection = cast(SpawnProcess, self._process), cast(Connection, self._connection)
         patience = self._patience.start
         try:
-            connection.send(job)
+            connection.send_bytes(wire.dump(job))
             while True:
                 answer = self._receive(process, connection, patience)
                 if not isinstance(answer, Begun):
                     break
                 patience = self._patience.work(answer.megapixels)
+        except wire.Garbled as error:
+            self.close()
+            raise WorkerBroke(f"the {self._name} process does not answer as it should: {error}") from error
         except (EOFError, OSError) as error:
             process.join(10)
             code = process.exitcode
@@ -161,7 +168,7 @@ class Worker:
             self.pulse()
             if process.sentinel in ready and not connection.poll(0):
                 raise EOFError
-        return cast(Answer | Begun, connection.recv())
+        return cast(Answer | Begun, wire.load(connection.recv_bytes(wire.MOST_BYTES)))
 
     def interrupt(self) -> None:
         """Kill the process in the midst of its job, for good; from any thread. `close` clears away what is left."""

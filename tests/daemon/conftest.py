@@ -54,7 +54,7 @@ def load_fake() -> ModuleType:
 
 
 class _NoPipe:
-    def send(self, message: object) -> None:
+    def send_bytes(self, message: bytes) -> None:
         pass
 
 
