@@ -1,0 +1,144 @@
+"""Fuzz the targets, one after the other, each in a process of its own with a worker's limits on memory; what is found is kept and told.
+
+    python -m tests.fuzz.run --minutes 60 [--only jpeg,png] [--work .fuzz]
+
+The minutes are of one processor, for all targets together. With atheris (pip install atheris) the code's own branches lead the way, else
+chance alone. What reached something new is kept in the work folder, so that the next run goes on from there. Ends with 1 after a finding;
+put its file into tests/fuzz/findings, where every run of the tests tries it.
+"""
+
+import argparse
+import faulthandler
+import hashlib
+import random
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+FINDINGS = Path(__file__).resolve().parent / "findings"
+CODEC = Path(__file__).resolve().parent.parent.parent / "codec"
+MEMORY_BYTES = 2_000_000_000
+PATIENCE_S = 60
+SHARES = {"jpeg": 5, "png": 5, "archive": 5, "stream": 4, "coded": 2, "metadata": 3, "message": 1}
+"""Of the time."""
+
+
+def findings(name: str) -> Iterator[Path]:
+    """Inputs that were findings once."""
+    yield from sorted(FINDINGS.glob(f"{name}-*"))
+
+
+def limited() -> None:
+    """As a worker process is."""
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def guided(name: str, seconds: int, work: Path) -> None:
+    """Led by coverage; never returns."""
+    import atheris
+
+    # A module with compiled loops can't be instrumented: numba would compile the instruments.
+    sources = [path for path in CODEC.rglob("*.py") if "codec.compiled import" in path.read_text(encoding="utf-8")]
+    compiled = [".".join(path.relative_to(CODEC.parent).with_suffix("").parts) for path in sources]
+    with atheris.instrument_imports(include=["codec", "daemon", "tests.fuzz.targets"], exclude=compiled, enable_loader_override=False):
+        from tests.fuzz.targets import TARGETS, small_pictures
+    target = TARGETS[name]
+    corpus = work / "corpus" / name
+    corpus.mkdir(parents=True, exist_ok=True)
+    for data in (*target.seeds(), *(path.read_bytes() for path in findings(name))):
+        (corpus / hashlib.sha256(data).hexdigest()[:20]).write_bytes(data)
+
+    def mutate(data: bytes, most_bytes: int, seed: int) -> bytes:
+        rng = random.Random(seed)
+        if rng.random() < 0.3:
+            return target.mutated(data, rng)[:most_bytes]
+        return target.mutated(data, rng, lambda part: bytes(atheris.Mutate(part, max(len(part) + 64, 64))))[:most_bytes]
+
+    options = [f"-max_total_time={seconds}", f"-timeout={PATIENCE_S}", "-rss_limit_mb=0", f"-max_len={target.most_bytes}"]
+    options += [f"-artifact_prefix={work}/{name}-", "-print_final_stats=1", "-verbosity=0", "-detect_leaks=0", "-len_control=0"]
+    limited()
+    with small_pictures():
+        atheris.Setup([sys.argv[0], *options, str(corpus)], target.check, custom_mutator=mutate)
+        atheris.Fuzz()
+
+
+def blind(name: str, seconds: int, work: Path) -> None:
+    """By chance. The input that is being tried lies in the work folder, so that a crash leaves it there."""
+    from tests.fuzz.targets import TARGETS, small_pictures
+
+    target, rng, tried = TARGETS[name], random.Random(time.time_ns()), 0
+    known = [*target.seeds(), *(path.read_bytes() for path in findings(name))]
+    current = work / f"{name}-current"
+    limited()
+    until = time.process_time() + seconds
+    with small_pictures():
+        while time.process_time() < until:
+            data = target.mutated(rng.choice(known), rng)
+            current.write_bytes(data)
+            faulthandler.dump_traceback_later(PATIENCE_S, exit=True)
+            target.check(data)
+            faulthandler.cancel_dump_traceback_later()
+            tried += 1
+    current.unlink(missing_ok=True)
+    print(f"stat::number_of_executed_units: {tried}", file=sys.stderr)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Fuzz everything that reads what strangers wrote.")
+    parser.add_argument("--minutes", type=float, default=10.0, help="of one processor, for all targets together")
+    parser.add_argument("--only", default="", help="targets, with commas between them")
+    parser.add_argument("--work", type=Path, default=Path(".fuzz"), help="where the corpus grows and findings are put")
+    parser.add_argument("--blind", action="store_true", help="without atheris")
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    parser.add_argument("--seconds", type=int, default=10, help=argparse.SUPPRESS)
+    told = parser.parse_args()
+    told.work.mkdir(parents=True, exist_ok=True)
+    try:
+        import atheris  # noqa: F401
+    except ImportError:
+        told.blind = True
+    if told.one:
+        (blind if told.blind else guided)(told.one, told.seconds, told.work)
+        return 0
+    names = told.only.split(",") if told.only else list(SHARES)
+    whole, found = sum(SHARES[name] for name in names), 0
+    print(f"{'target':10} {'tried':>10} {'seconds':>8}  findings", flush=True)
+    for name in names:
+        seconds = max(1, round(60 * told.minutes * SHARES[name] / whole))
+        tried, spent, files = _one(name, seconds, told.work, blind=told.blind)
+        found += len(files)
+        print(f"{name:10} {tried:10} {spent:8.0f}  {', '.join(path.name for path in files) or '-'}", flush=True)
+    return 1 if found else 0
+
+
+def _one(name: str, seconds: int, work: Path, *, blind: bool) -> tuple[int, float, list[Path]]:
+    """Inputs tried, processor seconds, and the files of what was found; the process starts again after a finding, a few times."""
+    before, began = set(work.glob(f"{name}-*")), _children_s()
+    tried = 0
+    for _ in range(20):
+        left = seconds - (_children_s() - began)
+        if left < 1:
+            break
+        command = [sys.executable, "-m", "tests.fuzz.run", "--one", name, "--seconds", str(round(left)), "--work", str(work)]
+        done = subprocess.run([*command, *(["--blind"] if blind else [])], capture_output=True, check=False)
+        text = done.stderr.decode(errors="replace") + done.stdout.decode(errors="replace")
+        tried += sum(int(line.split()[-1]) for line in text.splitlines() if line.startswith("stat::number_of_executed_units"))
+        if done.returncode:
+            (work / f"{name}.log").open("a").write(text[-6000:])
+            current = work / f"{name}-current"
+            if current.exists():
+                current.rename(work / f"{name}-{hashlib.sha256(current.read_bytes()).hexdigest()[:12]}")
+    return tried, _children_s() - began, sorted(set(work.glob(f"{name}-*")) - before)
+
+
+def _children_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+if __name__ == "__main__":
+    sys.exit(main())
