@@ -1,4 +1,4 @@
-"""What the daemon and its worker processes say to one another: small frozen values that survive pickling.
+"""What the daemon and its worker processes say to one another: small frozen values, which `wire` makes bytes of.
 
     daemon -> encoder    EncodeJob                  -> Begun, then Encoded | Refused | Broke
     daemon -> encoder    StandInJob                 -> Begun, then StoodIn | Refused | Broke

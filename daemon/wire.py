@@ -21,11 +21,7 @@ from codec.facts import Worn
 from codec.rating import Rating
 from daemon import messages
 
-MESSAGES: Final = (
-    *(messages.EncodeJob, messages.StandInJob, messages.RatingJob, messages.ExamineJob, messages.RestoreJob),
-    *(messages.Begun, messages.Encoded, messages.StoodIn, messages.Rated, messages.Examined, messages.Restored),
-    *(messages.Refused, messages.Broke),
-)
+MESSAGES: Final[tuple[type, ...]] = (*get_args(messages.Job), messages.Begun, *get_args(messages.Answer))
 NAMES: Final = {kind.__name__: kind for kind in MESSAGES}
 _PARTS: Final = (Worn, Rating, Measured)
 MOST_BYTES: Final = 1 << 31

@@ -1,41 +1,40 @@
-"""Sums over the catalogue, in one read transaction."""
+"""Sums over the catalogue, in one read transaction: read from the tables that its triggers keep, which can be compared with the rows."""
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from storage.records import Scores, Share, Totals
 from storage.states import State
 
-_BY_KIND = """
-SELECT state, lane, reason, COUNT(*), SUM(size_bytes), SUM(IFNULL(stand_in_bytes, 0))
-FROM photos WHERE superseded_at IS NULL AND (?1 IS NULL OR gallery = ?1) GROUP BY state, lane, reason
+_POINTS = "CASE WHEN score_whole IS NULL OR lane IS NOT 'neural' THEN -1 ELSE CAST(MAX(score_whole, 0) AS INTEGER) END"
+_SUMS = f"""
+SELECT gallery, state, IFNULL(lane, ''), IFNULL(reason, ''), {_POINTS}, COUNT(*), SUM(size_bytes), SUM(IFNULL(stand_in_bytes, 0)),
+COUNT(missed_at) FROM photos WHERE superseded_at IS NULL GROUP BY 1, 2, 3, 4, 5
 """
-
-_DATES = """
-SELECT gallery, MIN(retired_at), MAX(retired_at), MIN(purge_after_at), MAX(purge_after_at) FROM photos INDEXED BY photos_in_grace
-WHERE state = 'retired' AND superseded_at IS NULL AND (?1 IS NULL OR gallery = ?1) GROUP BY gallery
-"""
-
 # An archive that serves several paths is counted once: MIN picks purged before restored before retired, in the order of the alphabet.
-_ARCHIVES = """
-SELECT state, SUM(archive_bytes) FROM (
-    SELECT MIN(state) AS state, MIN(archive_bytes) AS archive_bytes FROM photos INDEXED BY photos_by_archive
-    WHERE superseded_at IS NULL AND archive_sha256 IS NOT NULL AND (?1 IS NULL OR gallery = ?1)
-    AND state IN ('purged', 'restored', 'retired') GROUP BY gallery, archive_sha256
-) GROUP BY state
+_ARCHIVE_SUMS = """
+SELECT gallery, state, COUNT(*), SUM(archive_bytes) FROM (
+    SELECT gallery, MIN(state) AS state, MIN(archive_bytes) AS archive_bytes FROM photos
+    WHERE superseded_at IS NULL AND archive_sha256 IS NOT NULL AND state IN ('purged', 'restored', 'retired')
+    GROUP BY gallery, archive_sha256
+) GROUP BY gallery, state
 """
+_PARITY_SUMS = "SELECT gallery, COUNT(*), SUM(parity_bytes) FROM parities GROUP BY gallery"
+_COUNTED = (("sums", _SUMS, "photos"), ("archive_sums", _ARCHIVE_SUMS, "archives"), ("parity_sums", _PARITY_SUMS, "parities"))
+"""Each table of sums, how its rows are counted anew, and the column without which a row means nothing."""
 
-_SCORES = """
-SELECT CAST(score_whole AS INTEGER), COUNT(*), MIN(score_whole), MIN(score_worst_tile) FROM photos INDEXED BY photos_by_score
-WHERE superseded_at IS NULL AND lane = 'neural' AND (?1 IS NULL OR gallery = ?1) AND score_whole IS NOT NULL
-AND state IN ('committed', 'retired', 'purged', 'restored') GROUP BY 1 ORDER BY 1
-"""
-
-_TRASH = """
-SELECT COUNT(*) FROM photos INDEXED BY photos_missed
-WHERE missed_at IS NOT NULL AND superseded_at IS NULL AND (?1 IS NULL OR gallery = ?1)
-"""
+_GRACE = "FROM photos INDEXED BY photos_in_grace WHERE state = 'retired' AND superseded_at IS NULL AND gallery = ?1"
+_DUE = "FROM photos INDEXED BY photos_next_due WHERE state = 'retired' AND superseded_at IS NULL AND gallery = ?1"
+_WITH_SCORE = (
+    "WHERE superseded_at IS NULL AND lane = 'neural' AND score_whole IS NOT NULL AND gallery = ?1 "
+    "AND state IN ('committed', 'retired', 'purged', 'restored')"
+)
+_LOWEST = f"SELECT score_whole FROM photos INDEXED BY photos_by_score {_WITH_SCORE} ORDER BY score_whole LIMIT 1"
+_LOWEST_TILE = (
+    f"SELECT score_worst_tile FROM photos INDEXED BY photos_by_tile {_WITH_SCORE} AND score_worst_tile IS NOT NULL "
+    "ORDER BY score_worst_tile LIMIT 1"
+)
 
 # Of what is still there: an archive that was thrown away, or an original that was given back, is no damage any longer.
 _DAMAGE = """
@@ -47,7 +46,7 @@ FROM inspections AS each INDEXED BY inspections_damaged
 WHERE (damage <> '' OR original_damage <> '') AND (?1 IS NULL OR gallery = ?1)
 """
 
-_PARITY = "SELECT COUNT(*), IFNULL(SUM(parity_bytes), 0) FROM parities WHERE ?1 IS NULL OR gallery = ?1"
+_PARITY = "SELECT IFNULL(SUM(parities), 0), IFNULL(SUM(parity_bytes), 0) FROM parity_sums WHERE ?1 IS NULL OR gallery = ?1"
 
 _ARCHIVED = frozenset({State.COMMITTED, State.RETIRED, State.PURGED, State.RESTORED})
 _TOLD_WHY = frozenset({State.LEFT, State.FAILED})
@@ -57,11 +56,21 @@ def totals(connection: sqlite3.Connection, gallery: bytes | None, graces_s: Mapp
     """Of one gallery, or of all. The connection must not be in a transaction."""
     connection.execute("BEGIN")  # all queries see the same moment
     try:
-        kinds = connection.execute(_BY_KIND, (gallery,)).fetchall()
-        archives = {State(state): int(total or 0) for state, total in connection.execute(_ARCHIVES, (gallery,))}
-        dates = [_due(graces_s.get(key), *found) for key, *found in connection.execute(_DATES, (gallery,))]
-        scores = connection.execute(_SCORES, (gallery,)).fetchall()
-        trash = connection.execute(_TRASH, (gallery,)).fetchone()[0]
+        kinds = connection.execute(
+            "SELECT state, lane, reason, points, photos, original_bytes, stand_in_bytes, missed FROM sums "
+            "WHERE photos > 0 AND (?1 IS NULL OR gallery = ?1)",
+            (gallery,),
+        ).fetchall()
+        archives = {
+            State(state): int(total)
+            for state, total in connection.execute(
+                "SELECT state, SUM(archive_bytes) FROM archive_sums WHERE ?1 IS NULL OR gallery = ?1 GROUP BY state", (gallery,)
+            )
+        }
+        galleries = [gallery] if gallery is not None else [key for (key,) in connection.execute("SELECT DISTINCT gallery FROM sums")]
+        dates = [found for key in galleries for found in _dates(connection, key, graces_s.get(key))]
+        lowest = _least(connection, _LOWEST, galleries)
+        lowest_tile = _least(connection, _LOWEST_TILE, galleries)
         damaged_archives, damaged_originals = connection.execute(_DAMAGE, (gallery,)).fetchone()
         parities, parity_bytes = connection.execute(_PARITY, (gallery,)).fetchone()
     finally:
@@ -70,17 +79,20 @@ def totals(connection: sqlite3.Connection, gallery: bytes | None, graces_s: Mapp
     by_lane: dict[str, int] = {}
     by_reason: dict[str, int] = {}
     original_bytes = 0
-    for name, lane, reason, count, size, *_ in kinds:
+    by_points: dict[int, int] = {}
+    for name, lane, reason, points, count, size, *_ in kinds:
         state = State(name)
         by_state[state] += count
         original_bytes += size
-        if state in _ARCHIVED and lane is not None:
+        if state in _ARCHIVED and lane:
             by_lane[lane] = by_lane.get(lane, 0) + count
+        if state in _ARCHIVED and points >= 0:
+            by_points[points] = by_points.get(points, 0) + count
         if state in _TOLD_WHY:
             by_reason[reason or "unknown"] = by_reason.get(reason or "unknown", 0) + count
 
     def share(state: State) -> Share:
-        groups = [group[3:] for group in kinds if group[0] == state]
+        groups = [group[4:] for group in kinds if group[0] == state]
         dated = dates if state is State.RETIRED else []
         return Share(
             photos=sum(group[0] for group in groups),
@@ -100,19 +112,40 @@ def totals(connection: sqlite3.Connection, gallery: bytes | None, graces_s: Mapp
         retired=share(State.RETIRED),
         purged=share(State.PURGED),
         restored=share(State.RESTORED),
-        trash=trash,
         parities=parities,
         parity_bytes=parity_bytes,
         damaged_archives=damaged_archives,
         damaged_originals=damaged_originals,
-        scores=Scores(
-            MappingProxyType({points: count for points, count, *_ in scores}),
-            min((whole for _, _, whole, _ in scores), default=None),
-            min((tile for *_, tile in scores), default=None),
-        ),
+        trash=sum(missed for *_, missed in kinds),
+        scores=Scores(MappingProxyType(dict(sorted(by_points.items()))), lowest, lowest_tile),
     )
 
 
-def _due(grace_s: int | None, first_retired: int, last_retired: int, first_due: int, last_due: int) -> tuple[int, int]:
-    """When the first and the last of a gallery may be purged; by the grace in force, where it is known."""
-    return (first_due, last_due) if grace_s is None else (first_retired + grace_s, last_retired + grace_s)
+def _dates(connection: sqlite3.Connection, gallery: bytes, grace_s: int | None) -> Iterator[tuple[int, int]]:
+    """When the first and the last of a gallery may be purged, if any; by the grace in force, where it is known."""
+    what, where, later = ("purge_after_at", _DUE, 0) if grace_s is None else ("retired_at", _GRACE, grace_s)
+    ends = [connection.execute(f"SELECT {what} {where} ORDER BY {what} {order} LIMIT 1", (gallery,)).fetchone() for order in ("", "DESC")]
+    if ends[0] is not None and ends[0][0] is not None:
+        yield ends[0][0] + later, ends[1][0] + later
+
+
+def _least(connection: sqlite3.Connection, query: str, galleries: list[bytes]) -> float | None:
+    found = (connection.execute(query, (gallery,)).fetchone() for gallery in galleries)
+    return min((row[0] for row in found if row is not None), default=None)
+
+
+def miscounts(connection: sqlite3.Connection) -> list[str]:
+    """Where the sums that are kept differ from the rows; reads all of them."""
+    found = []
+    for table, count, column in _COUNTED:
+        kept = set(connection.execute(f"SELECT * FROM {table} WHERE {column} <> 0").fetchall())
+        for row in sorted(kept ^ set(connection.execute(count).fetchall()), key=repr):
+            found.append(f"{table}: {' '.join(map(str, row[1:]))} " + ("is not so" if row in kept else "is missing"))
+    return found
+
+
+def recount(connection: sqlite3.Connection) -> None:
+    """Make the sums anew, in the caller's transaction."""
+    for table, count, _ in _COUNTED:
+        connection.execute(f"DELETE FROM {table}")
+        connection.execute(f"INSERT INTO {table} {count}")

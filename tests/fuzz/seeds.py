@@ -187,12 +187,13 @@ def messages() -> tuple[bytes, ...]:
     return tuple(
         wire.dump(each)
         for each in (
-            messages.EncodeJob(b"original", "ab", b"a.jpg", 1, 0o644, "high", 0.2, -float("inf"), True, None, worn, True),
+            messages.EncodeJob(b"original", "ab", b"a.jpg", 1, 0o644, "high", 0.2, -float("inf"), True, None, worn, True, "vault"),
             messages.StandInJob(b"original", "ab"),
             messages.RatingJob(b"original", (b"one", b"")),
             messages.ExamineJob(Path("/a/b"), b"original"),
             messages.ExamineJob(b"archive", b"original"),
             messages.RestoreJob(Path("/a/b"), "png"),
+            messages.LabelJob(b"original", b"stand-in"),
             messages.Begun(12.5),
             messages.Encoded(b"archive", b"stand-in", "neural", 80.0, 75.5, 120, 0.5, 64, 64, "m1", "smallest", "why"),
             messages.StoodIn(b"stand-in"),

@@ -129,6 +129,7 @@ class Life(RuleBasedStateMachine):
         assert totals.photos == len(current) == sum(totals.by_state.values())
         assert totals.original_bytes == sum(row.size_bytes for row in current.values())
         assert totals.purged.original_bytes == sum(row.size_bytes for row in current.values() if row.state is State.PURGED)
+        assert self.catalog.miscounts() == []
 
     @invariant()
     def no_transaction_is_left_open(self) -> None:
