@@ -26,7 +26,8 @@ from storage.records import PhotoRow
 from storage.states import State
 
 _log = logging.getLogger(__name__)
-_LOOK_ALL = frozenset({State.RETIRED, State.PURGED, State.COMMITTED, State.RESTORED})
+_AT_ONCE = 500
+"""Sightings that are told to the catalogue in one transaction; others wait for it no longer than that takes."""
 
 
 @dataclass(slots=True)
@@ -45,8 +46,8 @@ def check_presence(gallery: Gallery, catalog: Catalog) -> None:
     """Raise GalleryGone where the gallery's folder is missing, or the catalogue knows archives and the vault is not there."""
     if not is_folder(gallery.root):
         raise GalleryGone(f"the gallery {gallery.root} is not there; is its disk mounted? Nothing was changed or forgotten.")
-    archived = next((row for row in catalog.rows(gallery=gallery.key) if row.state in _LOOK_ALL and row.has_archive), None)
-    if archived is not None and not gallery.vault.archive_path(archived.sha256 or "").parent.parent.is_dir():
+    archived = catalog.an_archive(gallery.key)
+    if archived is not None and not gallery.vault.archive_path(archived).parent.parent.is_dir():
         raise GalleryGone(
             f"the gallery {gallery.root} has archives by the catalogue, but its vault is not there; is the right disk mounted? "
             "Nothing was changed or forgotten."
@@ -71,19 +72,24 @@ def look(
     """
     found = Found()
     seen = 0
+    due: list[_Due] = []
     for each, named in _sightings(gallery, starts):
         seen += 1
         if not ready(each):
             continue
         sighting = _kept_together(gallery, each)
         try:
-            admit(gallery, catalog, clock, sighting, named and by_name, found)
+            due += _considered(gallery, catalog, clock, sighting, named and by_name, found)
         except Missing:
             continue  # gone between the listing and the look
         except StorageError as error:
             found.unreadable.append((sighting.path, str(error)))
+        if len(due) >= _AT_ONCE:
+            _queue(gallery, catalog, due, found)
+            due = []
+    _queue(gallery, catalog, due, found)
     if not starts:
-        if not seen and any(_should_be_there(row) for row in catalog.rows(gallery=gallery.key)):
+        if not seen and next(catalog.expected(gallery.key), None) is not None:
             raise GalleryGone(f"the gallery {gallery.root} suddenly has no photos; is its disk mounted? Nothing was changed or forgotten.")
         still()
         _leave_the_gone(gallery, catalog)
@@ -99,8 +105,24 @@ def _sightings(gallery: Gallery, starts: list[Path]) -> Iterator[tuple[Sighting,
         yield from ((each, named) for each in walk(gallery.root, gallery.settings.exclude, start, keep=gallery.settings.keep))
 
 
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """A sighting that the catalogue has to be told of."""
+
+    sighting: Sighting
+    by_name: bool
+    sha256: str | None
+
+
 def admit(gallery: Gallery, catalog: Catalog, clock: Clock, sighting: Sighting, by_name: bool, found: Found) -> None:
     """Compare one sighting with the catalogue, and note in `found` what follows. Raises StorageError for a file that can't be read."""
+    _queue(gallery, catalog, list(_considered(gallery, catalog, clock, sighting, by_name, found)), found)
+
+
+def _considered(
+    gallery: Gallery, catalog: Catalog, clock: Clock, sighting: Sighting, by_name: bool, found: Found
+) -> Iterator[_Due]:
+    """One sighting compared with the catalogue: what it has to be told, if anything."""
     name = gallery.relative(sighting.path)
     row = catalog.find(gallery.key, name)
     by_name = by_name or _wish_changed(row, sighting)
@@ -124,14 +146,29 @@ def admit(gallery: Gallery, catalog: Catalog, clock: Clock, sighting: Sighting, 
     known = row is not None and row.is_current(sighting.fingerprint)
     if known and standing not in QUEUES and row is not None and row.state is not State.QUEUED:
         return  # nothing to write: a second look at a gallery must cost next to nothing
-    admission = catalog.enqueue(gallery.key, name, sighting.fingerprint, sha256=sha256, rules=gallery.rules, by_name=by_name)
-    if admission.row.state is not State.QUEUED:
+    yield _Due(sighting, by_name, sha256)
+
+
+def _queue(gallery: Gallery, catalog: Catalog, due: list[_Due], found: Found) -> None:
+    """Tell the catalogue, in one transaction: a hundred thousand new photos must not wait for the disk a hundred thousand times."""
+    if not due:
         return
-    if sighting.reason is not None:
-        catalog.left(admission.row.id, sighting.reason)
-        found.left.append((sighting.path, sighting.reason))
-    else:
-        found.queue.append(admission.row.id)
+    queue: list[int] = []
+    left: list[tuple[Path, str]] = []
+    with catalog.together():
+        for each in due:
+            name, reason = gallery.relative(each.sighting.path), each.sighting.reason
+            fingerprint = each.sighting.fingerprint
+            row = catalog.enqueue(gallery.key, name, fingerprint, sha256=each.sha256, rules=gallery.rules, by_name=each.by_name).row
+            if row.state is not State.QUEUED:
+                continue
+            if reason is not None:
+                catalog.left(row.id, reason)
+                left.append((each.sighting.path, reason))
+            else:
+                queue.append(row.id)
+    found.queue += queue
+    found.left += left
 
 
 def _is_its_copy(catalog: Catalog, row: PhotoRow, sha256: str | None) -> bool:
@@ -153,25 +190,18 @@ def _wish_changed(row: PhotoRow | None, sighting: Sighting) -> bool:
     return row.reason != sighting.reason and (row.reason in passing or sighting.reason in passing)
 
 
-def _should_be_there(row: PhotoRow) -> bool:
-    """Whether the row's path had a file when we last looked: the photo, its stand-in, or its copy."""
-    return row.stand_in_sha256 is not None if row.state in (State.RETIRED, State.PURGED) else row.reason != "gone"
-
-
 def _leave_the_gone(gallery: Gallery, catalog: Catalog) -> None:
-    """Photos that were waiting, left or failed, and that the user has taken away since: no reason to count them any longer."""
-    for row in list(catalog.rows(gallery=gallery.key)):
-        ended = row.state is State.PURGED and row.replaced  # a re-packed photo is its user's again: no archive waits for it
-        if not (ended or row.state in (State.QUEUED, State.LEFT, State.FAILED)) or row.reason == "gone" or _is_there(row):
-            continue
-        if row.state in (State.LEFT, State.FAILED):
-            catalog.requeue(row.id)
-        catalog.left(row.id, "gone")
+    """Photos that were waiting, left or failed, and that the user has taken away since: no reason to count them any longer. A re-packed
+    photo, once its original is purged, is its user's again: no archive waits for it."""
+    for photo_id in [photo_id for photo_id, path in catalog.unarchived(gallery.key) if not _is_there(path)]:
+        if catalog.get(photo_id).state in (State.LEFT, State.FAILED):
+            catalog.requeue(photo_id)
+        catalog.left(photo_id, "gone")
 
 
-def _is_there(row: PhotoRow) -> bool:
+def _is_there(path: bytes) -> bool:
     try:
-        Fingerprint.of(row.location)
+        Fingerprint.of(path)
     except Missing:
         return False
     except StorageError:

@@ -130,6 +130,29 @@ class Ledger:
             for path, size_bytes, stands_in in cursor:
                 yield os.path.join(gallery, path), size_bytes, bool(stands_in)
 
+    def an_archive(self, gallery: bytes) -> str | None:
+        """Digest of the original of any photo of the gallery that is COMMITTED, RETIRED, PURGED or RESTORED with an archive."""
+        with translated_sqlite(self.path):
+            found = self._connection.execute(
+                "SELECT sha256 FROM photos INDEXED BY photos_by_archive WHERE gallery = ? AND superseded_at IS NULL "
+                "AND archive_sha256 IS NOT NULL AND state IN ('committed', 'retired', 'purged', 'restored') LIMIT 1",
+                (gallery,),
+            ).fetchone()
+        return None if found is None else str(found[0])
+
+    def unarchived(self, gallery: bytes) -> Iterator[tuple[int, bytes]]:
+        """(id, absolute path) of every photo that has nothing in the vault: QUEUED, LEFT or FAILED, or packed anew and PURGED; but for
+        those that are known to be gone. No moves while iterating."""
+        with translated_sqlite(self.path):
+            cursor = self._connection.execute(
+                "SELECT id, path FROM photos WHERE gallery = ? AND superseded_at IS NULL AND reason IS NOT 'gone' "
+                "AND (state IN ('queued', 'left', 'failed') "
+                "OR (state = 'purged' AND lane IS NOT NULL AND archive_sha256 IS NULL AND stand_in_sha256 IS NOT NULL))",
+                (gallery,),
+            )
+            for photo_id, path in cursor:
+                yield photo_id, os.path.join(gallery, path)
+
     def trashable(self, gallery: bytes) -> Iterator[tuple[int, bytes, str, int, int | None, bool]]:
         """(id, absolute path, digest, size of the file in place, missed_at, whether it was packed anew) of every RETIRED, PURGED or
         RESTORED photo with a file in its place and something in the vault. The digest is the original's, or the re-packed photo's. No
@@ -191,6 +214,11 @@ class Ledger:
         with translated_sqlite(self.path):
             found = [str(line[0]) for line in self._connection.execute("PRAGMA integrity_check(5)")]
         return [] if found == ["ok"] else found
+
+    def miscounts(self) -> list[str]:
+        """Where the sums that `totals` is made of differ from the rows; empty where they don't. Reads every row."""
+        with translated_sqlite(self.path):
+            return summary.miscounts(self._connection)
 
     def totals(self, gallery: bytes | None = None, graces_s: Mapping[bytes, int] | None = None) -> Totals:
         """What `status` shows, of one gallery or of all, from one snapshot of the catalogue.
@@ -323,6 +351,12 @@ class Ledger:
         return int(self._clock())
 
     @contextmanager
+    def together(self) -> Iterator[None]:
+        """All moves of the block in one transaction, which costs one wait for the disk: for what a crash may forget together."""
+        with self._transaction():
+            yield
+
+    @contextmanager
     def _transaction(self) -> Iterator[None]:
         try:
             with self._translated_transaction():
@@ -335,15 +369,18 @@ class Ledger:
 
     @contextmanager
     def _translated_transaction(self) -> Iterator[None]:
+        # IMMEDIATE: a deferred transaction that first reads and then writes gets SQLITE_BUSY without waiting.
+        begin, end, undo = "BEGIN IMMEDIATE", "COMMIT", "ROLLBACK"
+        if self._connection.in_transaction:  # within `together`
+            begin, end, undo = "SAVEPOINT move", "RELEASE move", "ROLLBACK TO move"
         with translated_sqlite(self.path):
-            # IMMEDIATE: a deferred transaction that first reads and then writes gets SQLITE_BUSY without waiting.
-            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.execute(begin)
             try:
                 yield
-                self._connection.execute("COMMIT")
+                self._connection.execute(end)
             except BaseException:
                 if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
+                    self._connection.execute(undo)
                 raise
 
     def _move(self, photo_id: int, after: State, values: Mapping[str, Any]) -> PhotoRow:
