@@ -53,7 +53,11 @@ def examine(shop: Workshop, progress: Progress) -> list[Finding]:
     """Look at the catalogue and at every gallery; mend what can be mended. Raises Locked where another instance is at work."""
     found = [Finding(Grade.DAMAGE, f"the catalogue: {text}; make it anew: doctor --rebuild") for text in shop.catalog.complaints()]
     if not found:
-        found.append(Finding(Grade.FINE, f"the catalogue {shown(shop.places.catalog_file)} is sound"))
+        wrong = shop.catalog.miscounts()
+        if wrong:  # somebody changed rows without the triggers; the rows are what counts
+            shop.catalog.recount()
+        text = f"{len(wrong)} sums that `status` shows were wrong and were made anew" if wrong else "it is sound"
+        found.append(Finding(Grade.MENDED if wrong else Grade.FINE, f"the catalogue {shown(shop.places.catalog_file)}: {text}"))
     for gallery in shop.galleries:
         progress.step(shown(gallery.root))
         try:
@@ -75,11 +79,18 @@ def _gallery(shop: Workshop, gallery: Gallery) -> list[Finding]:
     recovered = recover(gallery, shop.catalog, shop.clock, shop.with_relief)
     if recovered:
         found.append(Finding(Grade.MENDED, f"{where}: {recovered} photos that an interrupted run left half done"))
-    rows = [row for row in shop.catalog.rows(gallery=gallery.key) if row.has_archive]
-    found += _beside_the_archives(gallery, rows)
-    found += _missing(gallery, rows)
-    found += _damaged(shop, gallery, rows)
-    bare = sum(not gallery.vault.parity_path(row.sha256 or "").exists() for row in rows) if gallery.parity else 0
+    archived = reclaimable = bare = 0
+    models, missing, struck = {""}, [], []
+    noted = {digest: damage for digest, (_, damage) in shop.catalog.inspections(gallery.key).items() if damage}
+    for row in shop.catalog.rows(gallery=gallery.key):
+        if row.has_archive:
+            archived += 1
+            reclaimable += row.size_bytes if row.state is State.RETIRED else 0
+            models.add(row.model or "")
+            missing += _missing(gallery, row)
+            struck += [row] if row.sha256 in noted else []
+            bare += bool(gallery.parity) and not gallery.vault.parity_path(row.sha256 or "").exists()
+    found += [*_beside_the_archives(gallery, models), *missing, *_damaged(shop, gallery, struck, noted)]
     if bare:
         found.append(Finding(Grade.NOTE, f"{where}: {bare} archives have no parity yet: verify makes it"))
     found += _unknown(shop, gallery)
@@ -90,12 +101,11 @@ def _gallery(shop: Workshop, gallery: Gallery) -> list[Finding]:
         text = f"{where}: the disk has no room for the reserve ({reserve.size_bytes} bytes) that helps when it is full"
         found.append(Finding(Grade.NOTE, text))
     usage = shutil.disk_usage(gallery.root)
-    reclaimable = sum(row.size_bytes for row in rows if row.state is State.RETIRED)
     if reclaimable and usage.free < usage.total * _LOW_SPACE:
         text = f"{where}: the disk is nearly full; originals in grace take {reclaimable} bytes (a shorter `grace` helps)"
         found.append(Finding(Grade.NOTE, text))
     if all(each.grade is Grade.FINE for each in found):
-        found.append(Finding(Grade.FINE, f"{where}: {len(rows)} archived photos, everything is in its place"))
+        found.append(Finding(Grade.FINE, f"{where}: {archived} archived photos, everything is in its place"))
     return found
 
 
@@ -106,10 +116,10 @@ def _synced(gallery: Gallery) -> list[Finding]:
     return found + [Finding(Grade.FINE, f"the vault does not travel: {line.proposal}") for line in seen.lines if line.in_effect]
 
 
-def _beside_the_archives(gallery: Gallery, rows: list[PhotoRow]) -> list[Finding]:
+def _beside_the_archives(gallery: Gallery, models: set[str]) -> list[Finding]:
     """Weight files, and the description of the format."""
     before = _held(gallery)
-    for name in {row.model or "" for row in rows} | {""}:
+    for name in models:
         keep_model(gallery.vault, name)
     added = sorted(_held(gallery) - before)
     return [Finding(Grade.MENDED, f"{shown(gallery.root)}: {name} was missing in the vault") for name in added]
@@ -119,24 +129,21 @@ def _held(gallery: Gallery) -> set[str]:
     return {path.name for path in gallery.vault.folder.iterdir()} | set(gallery.vault.models())
 
 
-def _missing(gallery: Gallery, rows: list[PhotoRow]) -> list[Finding]:
-    """By their names alone; `verify` reads them."""
-    found = []
-    for row in rows:
-        archive = gallery.vault.archive_path(row.sha256 or "")
-        aside = gallery.vault.aside_path(row.location, row.sha256 or "")
-        name = gallery.shown(row.location)
-        if not archive.exists():
-            safe = aside.exists() or row.state in (State.COMMITTED, State.ENCODING)
-            found.append(Finding(Grade.DAMAGE, f"{name}: its archive is missing" + ("; its original is still there" if safe else "")))
-        elif row.state is State.RETIRED and not aside.exists():
-            found.append(Finding(Grade.DAMAGE, f"{name}: its set-aside original is missing; its archive is there"))
-    return found
+def _missing(gallery: Gallery, row: PhotoRow) -> list[Finding]:
+    """Of one archived photo, by the names alone; `verify` reads."""
+    archive = gallery.vault.archive_path(row.sha256 or "")
+    aside = gallery.vault.aside_path(row.location, row.sha256 or "")
+    name = gallery.shown(row.location)
+    if not archive.exists():
+        safe = aside.exists() or row.state in (State.COMMITTED, State.ENCODING)
+        return [Finding(Grade.DAMAGE, f"{name}: its archive is missing" + ("; its original is still there" if safe else ""))]
+    if row.state is State.RETIRED and not aside.exists():
+        return [Finding(Grade.DAMAGE, f"{name}: its set-aside original is missing; its archive is there")]
+    return []
 
 
-def _damaged(shop: Workshop, gallery: Gallery, rows: list[PhotoRow]) -> list[Finding]:
+def _damaged(shop: Workshop, gallery: Gallery, rows: list[PhotoRow], noted: dict[str, str]) -> list[Finding]:
     """What the last `verify` noted; what parity can mend is mended here and now."""
-    noted = {digest: damage for digest, (_, damage) in shop.catalog.inspections(gallery.key).items() if damage}
     found = []
     for row in rows:
         damage = noted.pop(row.sha256 or "", "")

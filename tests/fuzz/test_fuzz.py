@@ -1,0 +1,74 @@
+"""What fuzzing found once, and a short run of every target; the long one is `make fuzz`."""
+
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.fuzz import mutations, seeds
+from tests.fuzz.run import SHARES, findings
+from tests.fuzz.targets import TARGETS, small_pictures
+
+TRIES = {"jpeg": 150, "png": 40, "archive": 150, "stream": 8, "coded": 100, "metadata": 40, "message": 2000}
+
+
+def test_every_target_has_its_time() -> None:
+    assert TARGETS.keys() == SHARES.keys() == TRIES.keys()
+
+
+@pytest.mark.filterwarnings("ignore")  # of libraries, about files that no camera writes
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_short_run(name: str) -> None:
+    """Another one each time, but in CI."""
+    seed = 1 if os.environ.get("CI") == "true" else random.SystemRandom().getrandbits(32)
+    target, rng = TARGETS[name], random.Random(seed)
+    with small_pictures():
+        for data in target.seeds():
+            target.check(data)
+        for number in range(TRIES[name]):
+            data = target.mutated(rng.choice(target.seeds()), rng)
+            try:
+                target.check(data)
+            except BaseException as error:
+                error.add_note(f"seed {seed}, input {number}: {data[:2000].hex()}")
+                raise
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("path", [path for name in TARGETS for path in findings(name)], ids=lambda path: path.name)
+def test_findings_stay_mended(path: Path, root: Path) -> None:
+    """Each in a process with a worker's memory, since some of them ended the process."""
+    code = (
+        "import sys; from tests.fuzz.run import limited; from tests.fuzz.targets import TARGETS, small_pictures\n"
+        "limited()\n"
+        "with small_pictures():\n"
+        "    TARGETS[sys.argv[1]].check(open(sys.argv[2], 'rb').read())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, path.name.split("-")[0], str(path)], cwd=root, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_a_sealed_change_gets_past_the_checksums() -> None:
+    """A fuzzer that checksums stop finds nothing."""
+    from codec import bitstream, png
+    from codec.errors import CodecError
+
+    rng = random.Random(5)
+    archive, picture = seeds.archives()[-1], seeds.pngs()[1]
+    past = 0
+    for _ in range(60):
+        for read, data in (
+            (bitstream.unpack, mutations.inside_archive(archive, rng, lambda part: mutations.changed(part, rng))),
+            (lambda data: list(png.chunks(data)), mutations.inside_png(picture, rng, lambda part: mutations.changed(part, rng))),
+        ):
+            try:
+                read(data)
+                past += 1
+            except CodecError:
+                pass
+    assert past > 80
