@@ -126,7 +126,7 @@ def test_a_worker_that_is_starved_gets_its_time_all_the_same(job: Callable[..., 
 
     with Workers("fake_backend", Bounds(), Patience(start=60, base=0.2, per_megapixel=0)) as workers:
         workers.encode(job())  # started
-        monkeypatch.setattr(worker, "_cpu_s", a_quarter)
+        monkeypatch.setattr(worker, "cpu_s_of", a_quarter)
         with pytest.raises(WorkerTimedOut):
             workers.encode(job("hang"))
     assert asked[-1] >= 0.2
