@@ -97,3 +97,15 @@ def meet(catalog: Catalog, gallery: Path) -> int:
             changes = ", ".join(f"{column} = ?" for column in columns)
             catalog._connection.executemany(f"UPDATE photos SET {changes} WHERE id = ?", found[stands_in])
     return len(rows)
+
+
+def settle(catalog: Catalog, config: Path) -> None:
+    """Nothing is left to do: what waited is left, what is in grace is purged, and the settings are those that all was judged by."""
+    from daemon import settings
+    from daemon.galleries import all_of
+
+    execute = catalog._connection.execute
+    with catalog._transaction():
+        execute("UPDATE photos SET rules = ?", (all_of(settings.read(config))[0].rules,))
+        execute("UPDATE photos SET state = 'left', reason = 'no-gain' WHERE state IN ('queued', 'failed')")
+        execute("UPDATE photos SET state = 'purged' WHERE state IN ('retired', 'restored')")
