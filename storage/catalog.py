@@ -6,7 +6,7 @@ intents. The schema (docs/storage.md) is public: anybody may query it. What can 
 
 from collections.abc import Mapping
 
-from storage import states, summary
+from storage import states
 from storage.admission import MAX_ATTEMPTS, QUEUES, Admission, Standing, judge
 from storage.errors import Refused
 from storage.fingerprint import Fingerprint
@@ -393,11 +393,6 @@ class Catalog(Ledger):
             row = self._row(photo_id)
             working = row.state is State.ENCODING
             return self._move(photo_id, State.QUEUED, {"attempts": max(0, row.attempts - 1)}) if working else row
-
-    def recount(self) -> None:
-        """No move: the sums are made anew from the rows (see `miscounts`)."""
-        with self._transaction():
-            summary.recount(self._connection)
 
     def requeue(self, photo_id: int) -> PhotoRow:
         """-> QUEUED, at the end of the queue: a crash, a stop, or a photo that changed under our hands."""

@@ -319,20 +319,14 @@ def m013_sums_that_are_kept(db: Database) -> None:
     )
     db.execute("CREATE INDEX photos_next_due ON photos (gallery, purge_after_at) WHERE state = 'retired' AND superseded_at IS NULL")
     db.execute(
-        "CREATE TABLE parity_sums (gallery BLOB PRIMARY KEY, parities INTEGER NOT NULL, parity_bytes INTEGER NOT NULL) STRICT, WITHOUT ROWID"
+        "CREATE TABLE parity_sums (gallery BLOB PRIMARY KEY, parities INTEGER NOT NULL, parity_bytes INTEGER NOT NULL) "
+        "STRICT, WITHOUT ROWID"
     )
     db.execute("INSERT INTO parity_sums SELECT gallery, COUNT(*), SUM(parity_bytes) FROM parities GROUP BY gallery")
-    added = "INSERT INTO parity_sums SELECT {row}.gallery, {sign}1, {sign}{row}.parity_bytes WHERE {where} ON CONFLICT DO UPDATE SET "
+    added = "INSERT INTO parity_sums SELECT {0}.gallery, {1}1, {1}{0}.parity_bytes WHERE TRUE ON CONFLICT DO UPDATE SET "
     added += "parities = parities + excluded.parities, parity_bytes = parity_bytes + excluded.parity_bytes;"
-    taken, given = added.format(row="OLD", sign="-", where="TRUE"), added.format(row="NEW", sign="+", where="TRUE")
-    # A row that is about to be replaced: then no trigger tells of its removal.
-    replaced = (
-        "UPDATE parity_sums SET (parities, parity_bytes) = (SELECT parity_sums.parities - 1, parity_sums.parity_bytes - known.parity_bytes "
-        "FROM parities AS known WHERE known.gallery = NEW.gallery AND known.sha256 = NEW.sha256) WHERE gallery = NEW.gallery "
-        "AND EXISTS (SELECT 1 FROM parities AS known WHERE known.gallery = NEW.gallery AND known.sha256 = NEW.sha256);"
-    )
+    taken, given = added.format("OLD", "-"), added.format("NEW", "+")
     for name, when, body in (
-        ("parities_replaced", "BEFORE INSERT", replaced),
         ("parities_added", "AFTER INSERT", given),
         ("parities_removed", "AFTER DELETE", taken),
         ("parities_changed", "AFTER UPDATE", taken + given),

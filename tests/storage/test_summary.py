@@ -135,7 +135,7 @@ def test_parity_is_counted_too(catalog: Catalog) -> None:
     execute = catalog._connection.execute
     for statement in (
         "INSERT INTO parities VALUES (X'61', 'x', 5)",
-        "INSERT OR REPLACE INTO parities VALUES (X'61', 'x', 7)",
+        "INSERT INTO parities VALUES (X'61', 'x', 7) ON CONFLICT DO UPDATE SET parity_bytes = excluded.parity_bytes",
         "INSERT INTO parities VALUES (X'61', 'y', 4)",
         "UPDATE parities SET parity_bytes = 9 WHERE sha256 = 'y'",
         "DELETE FROM parities WHERE sha256 = 'x'",
@@ -157,4 +157,5 @@ def test_no_question_of_status_reads_all_rows(catalog: Catalog) -> None:
     assert len(questions) >= 12
     for question in questions:
         plan = [step[-1] for step in catalog._connection.execute(f"EXPLAIN QUERY PLAN {question}")]
-        assert not any(step.startswith(("SCAN photos", "SCAN parities", "SCAN each")) or "B-TREE FOR ORDER" in step for step in plan), (question, plan)
+        slow = [step for step in plan if step.startswith(("SCAN photos", "SCAN parities", "SCAN each")) or "B-TREE FOR ORDER" in step]
+        assert not slow, (question, plan)
