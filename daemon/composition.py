@@ -198,6 +198,12 @@ class Workshop:
                 if reserve.give_up():
                     _log.warning("the disk is full: %s, kept for that, is given up", shown(reserve.path))
 
+    def missing_reserve_bytes(self, gallery: Gallery) -> int:
+        """What the reserves on a gallery's disk lack: given up for something else than another photo. Raises StorageError."""
+        device = gallery.root.stat().st_dev
+        away = [reserve for reserve in self._reserves if not reserve.path.exists()]
+        return sum(reserve.size_bytes for reserve in away if reserve.path.parent.stat().st_dev == device)
+
     def with_relief(self, act: Callable[[], Result]) -> Result:
         """Do `act`, and once more with the reserves given up where it met a full disk. `act` must be one that can be repeated."""
         try:

@@ -15,7 +15,10 @@ FULL_ADVICE = "Every photo is as safe as before. A shorter `grace` helps, since 
 
 
 def want_of_room(shop: Workshop, gallery: Gallery, photo_bytes: int) -> str:
-    """What to say where a photo of that size may not be begun; empty where it may. Raises StorageError."""
-    needed = _COPIES * photo_bytes + shop.settings.safety.reserve_bytes
+    """What to say where a photo of that size may not be begun; empty where it may. Raises StorageError.
+
+    A reserve that had to be given up is no room.
+    """
+    needed = _COPIES * photo_bytes + shop.settings.safety.reserve_bytes + shop.missing_reserve_bytes(gallery)
     free = free_bytes(gallery.root)
     return "" if free >= needed else f"the disk of {shown(gallery.root)} is nearly full: {free} bytes are free, {needed} are asked for"
