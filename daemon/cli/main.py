@@ -32,6 +32,7 @@ COMMANDS = {
     "export": "daemon.cli.eject",
     "doctor": "daemon.cli.doctor",
     "mount": "daemon.cli.mount",
+    "thumbnail": "daemon.cli.thumbnail",
     "sync-guard": "daemon.cli.sync_guard",
     "config": "daemon.cli.config",
 }

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from daemon.units import Unit
 
 _system_option = click.option("--system", is_flag=True, help="The system's own manager, hardened, for the photos of --user; needs root.")
+_desktop_option = click.option(
+    "--desktop", is_flag=True, help="Not the service, but entries of file managers: a right click restores, archives have thumbnails."
+)
 _user_option = click.option("--user", metavar="NAME", help="With --system: to whom the photos belong.")
 
 
@@ -23,14 +26,21 @@ def service() -> None:
 @_system_option
 @_user_option
 @click.option("--no-start", is_flag=True, help="Only write the unit file.")
+@_desktop_option
 @click.pass_context
-def install(context: click.Context, system: bool, user: str | None, no_start: bool) -> None:
+def install(context: click.Context, system: bool, user: str | None, no_start: bool, desktop: bool) -> None:
     """Write the unit file with this very program in it, enable and start it. Again after an update or a move: it is written anew.
 
     --config and --state, where given, are written into it.
     """
     from daemon import settings, units
 
+    if desktop:
+        from daemon import desktop as entries
+
+        for line in entries.install(units.program()):
+            say(line)
+        return
     unit, places = _unit(system, user), context.find_object(Places)
     assert places is not None
     given = context.find_root().params
@@ -44,10 +54,17 @@ def install(context: click.Context, system: bool, user: str | None, no_start: bo
 @service.command()
 @_system_option
 @_user_option
-def uninstall(system: bool, user: str | None) -> None:
+@_desktop_option
+def uninstall(system: bool, user: str | None, desktop: bool) -> None:
     """Stop and disable it, and remove the unit file. Photos, archives, catalogue and configuration stay."""
     from daemon import units
 
+    if desktop:
+        from daemon import desktop as entries
+
+        for line in entries.uninstall():
+            say(line)
+        return
     for line in units.uninstall(_unit(system, user)):
         say(line)
 

@@ -1,0 +1,115 @@
+"""A thumbnail of an archive, quickly where that can be: the EXIF's own where it is large enough, else the photo's stand-in, else the photo
+itself, decoded.
+
+Runs in a process of its own, which a desktop starts for one file and ends.
+"""
+
+import io
+import re
+import struct
+from contextlib import suppress
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+from codec import packing
+from codec.bitstream import unpack
+from codec.container import MAX_META_BYTES
+from codec.errors import CodecError
+from codec.facts import Facts
+from daemon.composition import start_workers
+from daemon.errors import CommandFailed
+from daemon.messages import Refused, RestoreJob
+from daemon.places import Places
+from daemon.reading import reading_room
+from daemon.reasons import sentence
+from storage.digest import read_once
+from storage.errors import StorageError, shown
+from storage.states import State
+
+_SEGMENT = re.compile(rb"\xff\xe1(..)Exif\x00\x00", re.DOTALL)
+_ORIENTATION, _OFFSET, _LENGTH = 0x0112, 0x0201, 0x0202
+
+
+def thumbnail(places: Places, archive: Path, size: int) -> bytes:
+    """A PNG of at most `size` pixels a side, upright. Raises CommandFailed, StorageError, WorkerError."""
+    data = read_once(archive).data
+    try:
+        sections = unpack(data).sections
+        exif = _exif(sections.get("META", b""))
+        digest = Facts.from_bytes(sections["FACT"]).sha256
+    except (CodecError, KeyError) as error:
+        raise CommandFailed(f"{shown(archive)}: it is no archive, or a damaged one ({error}).") from None
+    found = _of_exif(exif, size) or _of_stand_in(places, digest, size) or _decoded(archive, size)
+    buffer = io.BytesIO()
+    found.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _exif(kept: bytes) -> bytes:
+    """The TIFF block in what an archive keeps of its original."""
+    for part in packing.split(packing.unpack(kept, MAX_META_BYTES)) if kept else ():
+        found = _SEGMENT.search(part)  # one part may be several segments
+        if found is not None:
+            return part[found.end() : found.start() + 2 + int.from_bytes(found[1], "big")]
+        if part[4:8] == b"eXIf":
+            return part[8:-4]
+    return b""
+
+
+def _of_exif(block: bytes, size: int) -> Image.Image | None:
+    """The thumbnail that the camera put into the EXIF (Exif 2.3, 4.5.8), where it is as large as what is wanted."""
+    try:
+        order = {b"II*\0": "<", b"MM\0*": ">"}[block[:4]]
+        first = _directory(block, order, struct.unpack_from(order + "I", block, 4)[0])
+        second = _directory(block, order, first[None])
+        data = block[second[_OFFSET] :][: second[_LENGTH]]
+        with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
+            if max(image.size) < size:
+                return None
+            turned = image.convert("RGB")
+    except (KeyError, struct.error, OSError, ValueError, SyntaxError):
+        return None
+    turned.getexif()[_ORIENTATION] = first.get(_ORIENTATION, 1)
+    return _fitted(turned, size)
+
+
+def _directory(block: bytes, order: str, at: int) -> dict[int | None, int]:
+    """Short and long values of an image file directory by their tags; under None where the next one begins."""
+    (count,) = struct.unpack_from(order + "H", block, at)
+    found: dict[int | None, int] = {}
+    for entry in range(at + 2, at + 2 + 12 * count, 12):
+        tag, kind, values = struct.unpack_from(order + "HHI", block, entry)
+        if values == 1 and kind in (3, 4):
+            (found[tag],) = struct.unpack_from(order + ("H" if kind == 3 else "I"), block, entry + 8)
+    (found[None],) = struct.unpack_from(order + "I", block, at + 2 + 12 * count)
+    if not found[None]:
+        del found[None]
+    return found
+
+
+def _of_stand_in(places: Places, digest: str, size: int) -> Image.Image | None:
+    with suppress(StorageError), reading_room(places) as catalog:
+        for row in [] if catalog is None else catalog.by_digest(digest):
+            if row.state not in (State.RETIRED, State.PURGED, State.RESTORED):
+                continue
+            with suppress(StorageError, OSError, ValueError, SyntaxError):
+                image = Image.open(io.BytesIO(read_once(row.location).data), formats=("JPEG", "MPO", "PNG"))
+                if max(image.size) >= min(size, 512):
+                    image.draft("RGB", (size, size))
+                    return _fitted(image, size)
+    return None
+
+
+def _decoded(archive: Path, size: int) -> Image.Image:
+    with start_workers() as workers:
+        answer = workers.restore(RestoreJob(archive.resolve()))
+    if isinstance(answer, Refused):
+        raise CommandFailed(f"{shown(archive)}: {sentence(answer.reason)} ({answer.detail}).")
+    return _fitted(Image.open(io.BytesIO(answer.data)), size)
+
+
+def _fitted(image: Image.Image, size: int) -> Image.Image:
+    upright = ImageOps.exif_transpose(image)
+    upright.thumbnail((size, size), Image.Resampling.LANCZOS)
+    return upright if upright.mode in ("L", "RGB", "RGBA") else upright.convert("RGB")
