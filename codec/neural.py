@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from codec.errors import Corrupt, ModelMissing, UnknownVersion
 from codec.inference import ANALYSIS_HALO, Cells
 from codec.model import SHORT_DIGEST, Model
-from codec.network.constants import CELL, CELL_PIXELS, LATENTS, TOP_QUALITY
+from codec.network.constants import CELL, CELL_PIXELS, TOP_QUALITY
 from codec.rowwise import Floats
-from codec.strips import columns_of, each, paint
-from codec.unit import UNIT_COLUMNS, UNIT_ROWS, Part, decode_unit, encode_unit, quantise_unit
+from codec.strips import Strip, columns_of, each, paint
+from codec.unit import UNIT_COLUMNS, UNIT_ROWS, Part, Unit, encode_unit, quantise_unit
 
 Pixels = NDArray[np.uint8]
 
@@ -61,17 +61,12 @@ def decode_pixels(data: bytes, model: Model) -> Pixels:
     if not model.digest.startswith(head.model):
         raise ModelMissing(head.model)
     units = list(_units(data, head))  # all are checked before one is read, and before there is memory for the picture
-    rows, columns = head.cells.shape
-    abreast = -(-columns // UNIT_COLUMNS)
+    abreast = -(-head.cells.shape[1] // UNIT_COLUMNS)
 
-    def strip(number: int) -> Floats:
-        if abreast == 1:
-            return decode_unit(model, units[number][2], _unit_cells(head.cells, *units[number][:2]))
-        latents = np.empty((min(UNIT_ROWS, rows - number * UNIT_ROWS) * CELL, columns * CELL, LATENTS), np.float32)
-        for row, column, payload in units[number * abreast : (number + 1) * abreast]:
-            cells = _unit_cells(head.cells, row, column)
-            latents[:, column * CELL : (column + cells.shape[1]) * CELL] = decode_unit(model, payload, cells)
-        return latents
+    def strip(number: int) -> Strip:
+        within = units[number * abreast : (number + 1) * abreast]
+        read = [Unit(model, payload, _unit_cells(head.cells, row, column)) for row, column, payload in within]
+        return lambda left, right: _side_by_side(read, left, right)
 
     out = _empty(head)
     _paint(model, head, strip, out)
@@ -156,10 +151,18 @@ def _empty(head: Head) -> Pixels:
     return np.empty((head.height, head.width) if head.grey else (head.height, head.width, 3), np.uint8)
 
 
-def _paint(model: Model, head: Head, make: Callable[[int], Floats], out: Pixels) -> None:
+def _paint(model: Model, head: Head, make: Callable[[int], Strip], out: Pixels) -> None:
     """Pixels out of strips of latents, each as high as a unit and as wide as the picture."""
     count, channels = -(-head.cells.shape[0] // UNIT_ROWS), out[..., None] if head.grey else out
     paint(model.networks.synthesis, make, count, head.cells, channels, ahead=_at_once(head.cells))
+
+
+def _side_by_side(units: list[Unit], left: int, right: int) -> Iterator[Floats]:
+    """Bands of latents across the units of one strip."""
+    wide, parts = UNIT_COLUMNS * CELL, []
+    for number in range(left // wide, -(-right // wide)):
+        parts.append(units[number].bands(max(left - number * wide, 0), min(right - number * wide, wide)))
+    return parts[0] if len(parts) == 1 else (np.concatenate(side, 1) for side in zip(*parts, strict=True))
 
 
 def _joined(parts: list[Floats]) -> Floats:
@@ -191,7 +194,12 @@ class Encoded:
             return decode_pixels(self.stream, model)
         abreast = -(-self.head.cells.shape[1] // UNIT_COLUMNS)
         out = _empty(self.head)
-        _paint(model, self.head, lambda number: _joined(list(latents[number * abreast : (number + 1) * abreast])), out)
+
+        def strip(number: int) -> Strip:
+            whole = _joined(list(latents[number * abreast : (number + 1) * abreast]))
+            return lambda left, right: (whole[row : row + CELL, left:right] for row in range(0, len(whole), CELL))
+
+        _paint(model, self.head, strip, out)
         return out
 
 

@@ -1,13 +1,14 @@
-"""Layers that work on one row of latents at a time, on float32 arrays (positions, channels).
+"""Layers that work on a few rows of latents at a time, on float32 arrays (positions, channels).
 
-Networks become chains of generators: a row goes in, and what can be said of the rows behind it comes out. Nothing larger than a few rows is
-ever held, so that everything stays near the processor and a picture of any height takes the memory of a low one. The products are
-torch's, on one thread of its own; the rest is in `codec.kernels`.
+Networks become chains of generators: a band of four rows, those of one row of cells, goes in, and what can be said of the bands behind it
+comes out. Nothing larger than a few bands is ever held, so that everything stays near the processor and a picture of any height takes the
+memory of a low one; one row at a time would read the weights too often. The products are torch's, on one thread of its own; the rest is in
+`codec.kernels`.
 """
 
 import itertools
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -20,6 +21,10 @@ from codec.network.constants import ANCHORS, CELL, STEPS
 
 Floats = NDArray[np.float32]
 
+Band = tuple[Floats, "Operand"]
+"""Some rows, one behind the other, (rows width, channels): what a block adds to, and the same as its products want it, which is the same
+array or a rounded copy."""
+
 _T = TypeVar("_T")
 
 
@@ -29,23 +34,47 @@ def array(tensor: torch.Tensor | None) -> Floats:
     return np.array(tensor.detach().float().numpy(), dtype=np.float32, order="C")
 
 
-def rotating(count: int, *shape: int) -> Iterator[Floats]:
+Operand = NDArray[np.float32] | NDArray[np.uint16]
+"""What goes into a product or comes out of one: float32, or bfloat16 as uint16."""
+
+
+def room(positions: int, channels: int, *, half: bool) -> Operand:
+    """A new array of a layer's operands."""
+    return np.empty((positions, channels), np.uint16) if half else np.empty((positions, channels), np.float32)
+
+
+def rotating(count: int, positions: int, channels: int, *, half: bool = False) -> Iterator[Any]:
     """The same few arrays again and again: each is good until `count` - 1 others were taken."""
-    return itertools.cycle([np.empty(shape, np.float32) for _ in range(count)])
+    return itertools.cycle([room(positions, channels, half=half) for _ in range(count)])
+
+
+def tensor_of(x: Operand) -> torch.Tensor:
+    """The same memory."""
+    return torch.from_numpy(x) if x.dtype == np.float32 else torch.from_numpy(x).view(torch.bfloat16)
+
+
+def rounded(x: Floats, *, half: bool) -> Operand:
+    """As an operand; the very array where nothing is rounded."""
+    if not half:
+        return x
+    out = np.empty(x.shape, np.uint16)
+    tensor_of(out).copy_(torch.from_numpy(x))
+    return out
 
 
 class Linear:
     """A 1 x 1 convolution: (n, inputs) -> (n, outputs).
 
-    With `half` both factors are rounded to bfloat16 and the result is a float32 again.
+    With `half` both factors and the result are bfloat16; sums are float32 even then.
     """
 
     def __init__(self, weight: Floats, bias: Floats | None, *, half: bool = False) -> None:
         """weight (outputs, inputs)."""
         self.bias = np.zeros(len(weight), np.float32) if bias is None else np.ascontiguousarray(bias, np.float32)
-        self._weight = torch.from_numpy(np.ascontiguousarray(weight.T, np.float32))
+        self.half = half
+        transposed = torch.from_numpy(np.ascontiguousarray(weight.T, np.float32))
+        self._weight = transposed.bfloat16() if half else transposed
         self._bias = torch.from_numpy(self.bias)
-        self._half = self._weight.bfloat16() if half else None
 
     @classmethod
     def of(cls, layer: nn.Module, *, factor: float = 1.0, half: bool = False) -> "Linear":
@@ -57,35 +86,31 @@ class Linear:
     def outputs(self) -> int:
         return len(self.bias)
 
-    def product(self, x: Floats, out: Floats) -> Floats:
-        """Without the bias."""
-        if self._half is None:
-            torch.mm(torch.from_numpy(x), self._weight, out=torch.from_numpy(out))
-        else:
-            torch.from_numpy(out).copy_(torch.mm(torch.from_numpy(x).bfloat16(), self._half))
+    def room(self, positions: int) -> Operand:
+        """A new array for its products."""
+        return room(positions, self.outputs, half=self.half)
+
+    def product(self, x: Operand, out: Operand | None = None) -> Any:
+        """Without the bias; an Operand, `out` itself where it is given."""
+        out = self.room(len(x)) if out is None else out
+        torch.mm(tensor_of(x), self._weight, out=tensor_of(out))
         return out
 
-    def __call__(self, x: Floats, out: Floats | None = None) -> Floats:
+    def __call__(self, x: Operand, out: Floats | None = None) -> Floats:
+        """With the bias, as float32."""
         out = np.empty((len(x), self.outputs), np.float32) if out is None else out
-        if self._half is None:
-            torch.addmm(self._bias, torch.from_numpy(x), self._weight, out=torch.from_numpy(out))
+        if self.half:
+            out[:] = self.bias
+            kernels.add(out, self.product(x), np.zeros_like(self.bias))
         else:
-            self.product(x, out)
-            out += self.bias
+            torch.addmm(self._bias, tensor_of(x), self._weight, out=torch.from_numpy(out))
         return out
 
-    def active(self, x: Floats, out: Floats | None = None) -> Floats:
-        """The same behind the leaky rectifier."""
-        out = self.product(x, np.empty((len(x), self.outputs), np.float32) if out is None else out)
+    def active(self, x: Operand, out: Operand | None = None) -> Operand:
+        """Behind the leaky rectifier."""
+        out = self.product(x, out)
         kernels.activate(out, self.bias)
         return out
-
-    def add_to(self, total: Floats, x: Floats) -> None:
-        """total += the product, without the bias."""
-        if self._half is None:
-            torch.from_numpy(total).addmm_(torch.from_numpy(x), self._weight)
-        else:
-            total += self.product(x, np.empty_like(total))
 
 
 class Depthwise:
@@ -95,17 +120,21 @@ class Depthwise:
     beyond the picture, where the sum has to be 0, is its opposite.
     """
 
-    def __init__(self, before: Linear, layer: nn.Conv2d, fold: int = 1) -> None:
+    def __init__(self, before: Linear, layer: nn.Conv2d, *, fine: bool = False) -> None:
         self._weight = np.ascontiguousarray(array(layer.weight).reshape(-1, 9).T)
-        self._bias, self._beyond, self._fold = array(layer.bias) + before.bias * self._weight.sum(0), -before.bias, fold
+        self._bias = array(layer.bias) + before.bias * self._weight.sum(0)
+        self._fine = fine
+        self._outside = rounded(-before.bias[None], half=before.half)
+        self._beyond = array(tensor_of(self._outside)[0])
 
-    def __call__(self, above: Floats | None, here: Floats, below: Floats | None, out: Floats) -> Floats:
-        """Of one row; None stands for what lies outside of the picture."""
-        nothing = here
-        if above is None or below is None:
-            nothing = np.tile(self._beyond, (len(here), 1))
-        upper, lower = nothing if above is None else above, nothing if below is None else below
-        kernels.depthwise(upper, here, lower, self._weight, self._bias, self._beyond, self._fold, out)
+    def __call__(self, above: Operand | None, here: Operand, below: Operand | None, width: int, out: Operand) -> Operand:
+        """Of some rows of so many positions; None stands for what lies outside of the picture."""
+        nothing = np.tile(self._outside, (width, 1)) if above is None or below is None else here
+        upper, lower = nothing if above is None else above[-width:], nothing if below is None else below[:width]
+        if self._fine:
+            kernels.depthwise_fine(upper, here, lower, self._weight, self._bias, self._beyond, out)
+        else:
+            kernels.depthwise(upper, here, lower, self._weight, self._bias, self._beyond, width, out)
         return out
 
 
@@ -127,18 +156,20 @@ class Residual:
         self._a, self._b, self._f1, self._f2 = (Linear.of(layer, half=half) for layer in (block.a, block.b, block.f1, block.f2))
         self._dw = Depthwise(self._a, block.dw)
 
-    def rows(self, rows: Iterable[Floats]) -> Iterator[Floats]:
-        """One row later; it changes the rows that it is given, and gives them out again."""
-        for above, (x, here), below in windowed((row, self._a.product(row, np.empty_like(row))) for row in rows):
-            near = self._dw(None if above is None else above[1], here, None if below is None else below[1], np.empty_like(here))
-            branch = self._b.product(near, np.empty_like(x))
-            kernels.accumulate(x, branch, self._b.bias)
-            kernels.accumulate(x, self._f2.product(self._f1.active(x), branch), self._f2.bias)
-            yield x
+    def bands(self, bands: Iterable[Band], width: int) -> Iterator[Band]:
+        """One band later; it changes those that it is given, and gives them out again."""
+        for above, (x, operand, here), below in windowed((x, operand, self._a.product(operand)) for x, operand in bands):
+            near = self._dw(None if above is None else above[2], here, None if below is None else below[2], width, np.empty_like(here))
+            branch = self._b.product(near)
+            kernels.accumulate(x, branch, self._b.bias, operand)
+            kernels.accumulate(x, self._f2.product(self._f1.active(operand), branch), self._f2.bias, operand)
+            yield x, operand
 
     def __call__(self, x: Floats) -> Floats:
         """All rows at once: (h, w, channels) -> same."""
-        return np.stack(list(self.rows(x.copy())))
+        copy = x.reshape(-1, x.shape[2]).copy()
+        ((found, _),) = self.bands([(copy, rounded(copy, half=self._a.half))], x.shape[1])
+        return found.reshape(x.shape)
 
 
 class Table:
@@ -157,7 +188,45 @@ class Table:
 
 
 def over_latents(values: Floats) -> Floats:
-    """A row of cells (w, channels) -> the row of their latents (4 w, channels), or (1, channels) where all cells are alike."""
+    """A row of cells (w, channels) -> their latents, four rows of them (4 4 w, channels), or (1, channels) where all cells are alike."""
     if (values == values[:1]).all():
         return values[:1]
-    return np.repeat(values, CELL, 0)
+    return np.tile(np.repeat(values, CELL, 0), (CELL, 1))
+
+
+def bands_of(x: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """(4 h, w, channels) -> h times four rows (4 w, channels), each in one piece."""
+    for first in range(0, len(x), CELL):
+        yield np.ascontiguousarray(x[first : first + CELL]).reshape(-1, x.shape[2])
+
+
+class _Pointwise:
+    def __init__(self, layer: nn.Conv2d) -> None:
+        self._linear = Linear.of(layer)
+
+    def __call__(self, x: Floats) -> Floats:
+        return self._linear(x.reshape(-1, x.shape[2])).reshape(*x.shape[:2], -1)
+
+
+class _Shuffle:
+    """PixelShuffle(2), or its inverse: 2 x 2 positions for the four numbers of each channel."""
+
+    def __init__(self, *, inverse: bool) -> None:
+        self._inverse = inverse
+
+    def __call__(self, x: Floats) -> Floats:
+        h, w, channels = x.shape
+        if self._inverse:
+            moved = x.reshape(h // 2, 2, w // 2, 2, channels).transpose(0, 2, 4, 1, 3)
+            return np.ascontiguousarray(moved).reshape(h // 2, w // 2, 4 * channels)
+        moved = x.reshape(h, w, channels // 4, 2, 2).transpose(0, 3, 1, 4, 2)
+        return np.ascontiguousarray(moved).reshape(2 * h, 2 * w, channels // 4)
+
+
+def layer_of(module: nn.Module) -> _Pointwise | _Shuffle | Residual:
+    """A layer of training's on all rows at once, (h, w, channels)."""
+    if isinstance(module, nn.Conv2d):
+        return _Pointwise(module)
+    if isinstance(module, nn.PixelShuffle | nn.PixelUnshuffle):
+        return _Shuffle(inverse=isinstance(module, nn.PixelUnshuffle))
+    return Residual(module)

@@ -45,27 +45,34 @@ def columns_of(width: int, threads: int | None = None) -> list[tuple[int, int]]:
     return list(itertools.pairwise(borders))
 
 
-class Strips:
-    """Strips of latents (h, w, LATENTS), made by whoever needs one first, and let go when every reader has passed."""
+Strip = Callable[[int, int], Iterable[Floats]]
+"""Gives its latents, four rows at a time (4, right - left, LATENTS), between two columns, left and right, which are multiples of CELL."""
 
-    def __init__(self, make: Callable[[int], Floats], count: int, readers: int, ahead: int) -> None:
+
+class Strips:
+    """Strips of latents, made by whoever needs one first, and let go when every reader has passed."""
+
+    def __init__(self, make: Callable[[int], Strip], count: int, readers: int, ahead: int) -> None:
         """`make` gives strip 0 to count - 1; each of the readers asks for all of them, in order. So many strips there are at the same time,
         made or in the making, as `ahead` says."""
         self._make, self._count, self._readers, self._ahead = make, count, readers, ahead
         self._changed = threading.Condition()
-        self._ready: dict[int, Floats] = {}
+        self._ready: dict[int, Strip] = {}
         self._begun: set[int] = set()
         self._passed = dict.fromkeys(range(count), 0)
         self._failure: BaseException | None = None
 
-    def rows(self, left: int, right: int) -> Iterator[Floats]:
-        """All rows of the picture, cut to columns of latents; to be asked for by one reader."""
-        for number in range(self._count):
-            for row in self._strip(number):
-                yield np.ascontiguousarray(row[left:right])
-            self._pass(number)
+    def bands(self, left: int, right: int) -> Iterator[Floats]:
+        """All of the picture, cut to columns of latents; to be asked for by one reader."""
+        try:
+            for number in range(self._count):
+                yield from self._strip(number)(left, right)
+                self._pass(number)
+        except BaseException as error:
+            self._fail(error)
+            raise
 
-    def _strip(self, number: int) -> Floats:
+    def _strip(self, number: int) -> Strip:
         while True:
             with self._changed:
                 if self._failure is not None:
@@ -77,16 +84,16 @@ class Strips:
                     self._changed.wait()
                     continue
                 self._begun.add(mine)
-            try:
-                made = self._make(mine)
-            except BaseException as error:
-                with self._changed:
-                    self._failure = error
-                    self._changed.notify_all()
-                raise
+            made = self._make(mine)
             with self._changed:
                 self._ready[mine] = made
                 self._changed.notify_all()
+
+    def _fail(self, error: BaseException) -> None:
+        """Let the other readers out, who would wait for ever."""
+        with self._changed:
+            self._failure = self._failure or error
+            self._changed.notify_all()
 
     def _next(self, number: int) -> int | None:
         """The first strip that nobody makes yet, and for which there is room."""
@@ -103,7 +110,7 @@ class Strips:
 
 
 def paint(
-    synthesis: Synthesis, make: Callable[[int], Floats], count: int, cells: Cells, out: NDArray[np.uint8], ahead: int = _MOST_THREADS
+    synthesis: Synthesis, make: Callable[[int], Strip], count: int, cells: Cells, out: NDArray[np.uint8], ahead: int = _MOST_THREADS
 ) -> None:
     """Fill out (H, W, channels) from `count` strips of latents; a single channel is grey, the mean of three. Raises what `make` raises."""
     parts = columns_of(cells.shape[1])
@@ -112,12 +119,12 @@ def paint(
     def column(part: tuple[int, int]) -> None:
         left, right = part
         first, last = max(0, left - HALO // CELL), min(cells.shape[1], right + HALO // CELL)
-        values = synthesis.values(strips.rows(first * CELL, last * CELL), cells[:, first:last])
+        values = synthesis.values(strips.bands(first * CELL, last * CELL), cells[:, first:last])
         pixels = out[:, left * CELL * PATCH : right * CELL * PATCH]
-        with np.errstate(all="ignore"):  # as in `codec.unit.decode_unit`
+        with np.errstate(all="ignore"):  # as in `codec.unit.Unit`
             for number, row in enumerate(values):
                 rows = pixels[number * PATCH : (number + 1) * PATCH]
                 if len(rows):
-                    kernels.to_pixels(row, synthesis.bias, (left - first) * CELL * 4, rows)
+                    kernels.to_pixels(row, synthesis.bias, (left - first) * CELL, rows)
 
     each(column, parts)

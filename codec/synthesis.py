@@ -16,7 +16,7 @@ from torch import nn
 from codec import kernels
 from codec.network import transforms
 from codec.network.constants import CELL, LATENTS
-from codec.rowwise import Depthwise, Floats, Linear, Residual, Table, array, over_latents, rotating, windowed
+from codec.rowwise import Band, Depthwise, Floats, Linear, Operand, Residual, Table, array, over_latents, room, rotating, rounded, windowed
 
 HALO: Final = transforms.Synthesis.HALO
 _FOLD: Final = 4
@@ -27,18 +27,19 @@ class _Fine(NamedTuple):
     """A row of the finer level, each (16 positions for every latent, channels); adapt and mixed lack their bias."""
 
     content: Floats
-    adapt: Floats
-    mixed: Floats
+    adapt: Operand
+    mixed: Operand
 
 
 class Synthesis:
-    """Rows of latents in, rows of values out.
+    """Bands of latents in, rows of values out.
 
     With `half`, the non-linear branches multiply in bfloat16. Content, the last layer and what mixes the content never do: latents reach
     hundreds of steps, where bfloat16 is blind.
     """
 
     def __init__(self, network: transforms.Synthesis, *, half: bool = False) -> None:
+        self._half = half
         self._content = _unfolded(network.content)
         body, *blocks = network.body
         self._body = Linear.of(body, factor=0.1, half=half)
@@ -47,66 +48,69 @@ class Synthesis:
         self._condition = _unfolded(network.condition, half=half)
         self._adapt = Linear.of(network.adapt, half=half)
         self._mix1, self._mix2 = Linear.of(network.mix1), Linear.of(network.mix2, half=half)
-        self._mix_dw = Depthwise(self._mix1, network.mix_dw, _FOLD)
+        self._mix_dw = Depthwise(self._mix1, network.mix_dw, fine=True)
         self._near1 = Linear.of(network.near1, factor=8, half=half)
-        self._near_dw = Depthwise(self._near1, network.near_dw, _FOLD)
+        self._near_dw = Depthwise(self._near1, network.near_dw, fine=True)
         self._near2 = Linear.of(network.near2, factor=0.125, half=half)
         self._near_bias = self._near2.bias * np.float32(0.125)
         self._out, self.bias = _last(network.out)
 
-    def values(self, rows: Iterable[Floats], cells: NDArray[np.int32]) -> Iterator[Floats]:
-        """Rows of latents (w, LATENTS), and the qualities (h / 4, w / 4) of all their cells -> rows of values (16 w, 48), which `bias` and
-        `kernels.to_pixels` turn into pixels. A row is good until the next one is asked for."""
+    def values(self, bands: Iterable[Floats], cells: NDArray[np.int32]) -> Iterator[Floats]:
+        """Bands of latents (4, w, LATENTS), and the qualities (h / 4, w / 4) of all their cells -> rows of values (16 w, 48), four for each
+        band, which `bias` and `kernels.to_pixels` turn into pixels. A row is good until the next one is asked for."""
         positions = cells.shape[1] * CELL * _FOLD**2
-        overlap = np.empty((positions, self._near1.outputs), np.float32)
+        overlap, more = self._near1.room(positions), self._near2.room(positions)
         out = np.empty((positions, self._out.outputs), np.float32)
-        for above, (content, near), below in windowed(self._mixed(rows, cells)):
-            self._near_dw(None if above is None else above[1], near, None if below is None else below[1], overlap)
-            self._near2.add_to(content, overlap)
-            content += self._near_bias
-            yield self._out.product(content, out)
+        for above, (content, near), below in windowed(self._mixed(bands, cells)):
+            self._near_dw(None if above is None else above[1], near, None if below is None else below[1], positions, overlap)
+            kernels.add(content, self._near2.product(overlap, more), self._near_bias)
+            self._out.product(content, out)
+            yield out
 
-    def _mixed(self, rows: Iterable[Floats], cells: NDArray[np.int32]) -> Iterator[tuple[Floats, Floats]]:
+    def _mixed(self, bands: Iterable[Floats], cells: NDArray[np.int32]) -> Iterator[tuple[Floats, Operand]]:
         """Content behind the first of the two 3 x 3 filters, and what the second one reads."""
         positions = cells.shape[1] * CELL * _FOLD**2
-        filtered = np.empty((positions, self._mix1.outputs), np.float32)
-        mixed = np.empty((positions, self._mix2.outputs), np.float32)
-        nears = rotating(3, positions, self._near1.outputs)
-        for above, here, below in windowed(self._fine(rows, cells)):
-            self._mix_dw(None if above is None else above.mixed, here.mixed, None if below is None else below.mixed, filtered)
+        filtered, mixed = room(positions, self._mix1.outputs, half=self._half), self._mix2.room(positions)
+        copy = room(positions, self._mix2.outputs, half=True) if self._half else None
+        nears = rotating(3, positions, self._near1.outputs, half=self._half)
+        for above, here, below in windowed(self._fine(bands, cells)):
+            self._mix_dw(None if above is None else above.mixed, here.mixed, None if below is None else below.mixed, positions, filtered)
             self._mix2.product(filtered, mixed)
-            kernels.add_gated(here.content, here.adapt, self._adapt.bias, mixed, self._mix2.bias)
-            yield here.content, self._near1.product(here.content, next(nears))
+            read = here.content if copy is None else copy
+            kernels.add_gated(here.content, here.adapt, self._adapt.bias, mixed, self._mix2.bias, read)
+            yield here.content, self._near1.product(read, next(nears))
 
-    def _fine(self, rows: Iterable[Floats], cells: NDArray[np.int32]) -> Iterator[_Fine]:
-        """All that a position of the finer level can know without its neighbours there."""
+    def _fine(self, bands: Iterable[Floats], cells: NDArray[np.int32]) -> Iterator[_Fine]:
+        """All that a position of the finer level can know without its neighbours there, row by row: those of a band would not stay near."""
         w = cells.shape[1] * CELL
         positions, channels = w * _FOLD**2, self._content.outputs // _FOLD**2
-        contents, adapts = rotating(3, w, self._content.outputs), rotating(2, positions, self._adapt.outputs)
+        contents, adapts = rotating(2, CELL * w, self._content.outputs), rotating(2, positions, self._adapt.outputs, half=self._half)
         mixes, modulated = rotating(3, positions, self._mix1.outputs), np.empty((positions, channels), np.float32)
-        condition = np.empty((w, self._condition.outputs), np.float32)
+        condition, scaled = self._condition.room(CELL * w), self._body.room(CELL * w)
         waiting = deque[Floats]()
-        told = np.empty(0, np.float32)
-        for number, body in enumerate(self._body_rows(rows, waiting)):
-            if number % CELL == 0:
-                told = np.exp(over_latents(self._told(cells[number // CELL])))
-            body *= told
-            content = self._content(waiting.popleft(), next(contents)).reshape(positions, channels)
-            adapt = self._adapt.product(self._condition.active(body, condition).reshape(positions, -1), next(adapts))
-            kernels.modulate(content, adapt, self._adapt.bias, modulated)
-            yield _Fine(content, adapt, self._mix1.product(modulated, next(mixes)))
+        for number, (body, _) in enumerate(self._body_bands(bands, waiting, w)):
+            kernels.scale(body, np.exp(over_latents(self._told(cells[number]))), scaled)
+            self._condition.active(scaled, condition)
+            content_band = self._content(waiting.popleft(), next(contents))
+            for row in range(0, CELL * w, w):
+                content = content_band[row : row + w].reshape(positions, channels)
+                adapt = self._adapt.product(condition[row : row + w].reshape(positions, -1), next(adapts))
+                kernels.modulate(content, adapt, self._adapt.bias, modulated)
+                yield _Fine(content, adapt, self._mix1.product(modulated, next(mixes)))
 
-    def _body_rows(self, rows: Iterable[Floats], waiting: deque[Floats]) -> Iterator[Floats]:
+    def _body_bands(self, bands: Iterable[Floats], waiting: deque[Floats], width: int) -> Iterator[Band]:
         """The body at /16; it comes later than the latents, which meanwhile wait."""
 
-        def first() -> Iterator[Floats]:
-            for row in rows:
-                waiting.append(row)
-                yield self._body(row)
+        def first() -> Iterator[Band]:
+            for band in bands:
+                latents = np.ascontiguousarray(band).reshape(CELL * width, -1)
+                waiting.append(latents)
+                x = self._body(rounded(latents, half=self._half))
+                yield x, rounded(x, half=self._half)
 
         body = first()
         for block in self._blocks:
-            body = block.rows(body)
+            body = block.bands(body, width)
         return body
 
 
@@ -128,16 +132,10 @@ _PAYS: Final = 0.8
 """Share of float32's time that bfloat16 may take to be worth its rounding."""
 
 
-def synthesis_of(network: transforms.Synthesis) -> Synthesis:
-    """In the precision that is faster on this machine."""
-    plain, half = Synthesis(network), Synthesis(network, half=True)
-    return half if half_pays(plain, half) else plain
-
-
 def _sample(synthesis: Synthesis) -> None:
     cells = np.full((1, 8), 100, np.int32)
-    rows = np.random.default_rng(1).standard_normal((4, 32, LATENTS), np.float32)
-    for _ in synthesis.values(rows, cells):
+    bands = np.random.default_rng(1).standard_normal((1, 4, 32, LATENTS), np.float32)
+    for _ in synthesis.values(bands, cells):
         pass
 
 

@@ -8,19 +8,20 @@ All that the entropy coder sees is integers, so every machine reads the same sym
 read.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from codec import kernels, rans
+from codec import rans
 from codec.errors import Corrupt
 from codec.inference import Cells
+from codec.means import HALO, Symbols
 from codec.model import Model
 from codec.network.constants import CELL, HYPER, STEPS
 from codec.network.rows import Z_LIMIT, part_size, quantise, scatter
-from codec.rowwise import Floats
+from codec.rowwise import Floats, bands_of
 from codec.tokens import TokenTables
 
 UNIT_ROWS: Final = 16
@@ -28,8 +29,6 @@ UNIT_ROWS: Final = 16
 
 UNIT_COLUMNS: Final = 128
 """Cells in the width of a unit: 8192 pixels."""
-
-Symbols = NDArray[np.int32]
 
 Part = tuple[Symbols, NDArray[np.uint16], TokenTables]
 """Symbols, the row of each, and the tables that the rows belong to."""
@@ -47,85 +46,82 @@ def encode_unit(model: Model, y: Floats, cells: Cells) -> tuple[bytes, Floats]:
 
 
 def quantise_unit(model: Model, y: Floats, cells: Cells) -> list[Part]:
-    """The same before entropy coding: z, first and second part. Row by row: a unit may be 8192 pixels wide."""
-    networks, rows = model.networks, model.rows
+    """The same before entropy coding: z, first and second part. Band by band: a unit may be 8192 pixels wide."""
+    rows, means = model.rows, model.networks.means
     z_rows = _z_rows(cells)
-    z = networks.hyper(y) - networks.z_mean
-    z_symbols = np.clip(np.rint(z), -Z_LIMIT, Z_LIMIT).astype(np.int32)
-    z_symbols = model.z_tables.clamp(z_symbols.ravel(), z_rows).reshape(z.shape)
-    hidden, step, first_means = networks.hidden(z_symbols.astype(np.float32) + networks.z_mean, cells)
-    y /= step
+    z = np.clip(np.rint(model.networks.hyper(y)), -Z_LIMIT, Z_LIMIT).astype(np.int32)
+    z = model.z_tables.clamp(z.ravel(), z_rows).reshape(z.shape)
+    hidden = means.hidden(z, cells)
 
-    sums = rows.sums(z_symbols, cells)
+    sums = rows.sums(z, cells)
     first_rows = rows.first(sums)
     first_symbols, symbols = np.empty(first_rows.size, np.int32), np.zeros_like(sums)
-    for number, means in enumerate(first_means):
-        _quantise_row(model, y[number] - means, number, 0, first_rows, first_symbols)
+    steps, first_means = np.empty_like(y), np.empty_like(y)
+    bands = list(zip(bands_of(y), bands_of(steps), bands_of(first_means), strict=True))
+    for number, (features, mean) in enumerate(zip(bands_of(hidden), means.first(hidden), strict=True)):
+        latents, step, kept = bands[number]
+        kept[:] = mean
+        latents /= means.steps(features, step)
+        _quantise_band(model, latents - mean, y.shape, number, 0, first_rows, first_symbols)
     scatter(first_symbols, 0, symbols)
     second_rows = rows.second(sums, symbols)
     del sums
 
     second_symbols = np.empty(second_rows.size, np.int32)
-    refined = networks.refined(hidden, first_means, _known(symbols, first_means), cells)
-    for number, means in enumerate(refined):
-        _quantise_row(model, y[number] - means, number, 1, second_rows, second_symbols)
-        y[number] = means
+    for number, more in enumerate(means.second(hidden, symbols, bands_of(first_means), cells)):
+        latents, _, mean = bands[number]
+        _quantise_band(model, latents - (mean + (more + means.bias)), y.shape, number, 1, second_rows, second_symbols)
+        latents[:] = more
     scatter(second_symbols, 1, symbols)  # between the first part's
-    _dequantise(model, symbols, _known(symbols, first_means), y, step, cells, y)
+    for coded, quality, (latents, step, mean) in zip(bands_of(symbols), cells, bands, strict=True):
+        latents[:] = means.dequantised(coded, mean, latents, step, quality)
     return [
-        (z_symbols.ravel(), z_rows, model.z_tables),
+        (z.ravel(), z_rows, model.z_tables),
         (first_symbols, first_rows, model.y_tables),
         (second_symbols, second_rows, model.y_tables),
     ]
 
 
-def _quantise_row(model: Model, residual: Floats, number: int, part: int, rows: NDArray[np.uint16], out: Symbols) -> None:
-    """One row's share of a part; residual (4w, LATENTS)."""
-    shape = residual.shape
-    first, last = part_size((number, *shape), part), part_size((number + 1, *shape), part)
-    quantise(residual[None], rows[first:last], model.dead_zone, model.y_tables.reach, (part + number) % 2, out[first:last])
+def _quantise_band(
+    model: Model, residual: Floats, shape: tuple[int, ...], number: int, part: int, rows: NDArray[np.uint16], out: Symbols
+) -> None:
+    """A band's share of a part of a unit of that shape; residual (4 4w, LATENTS)."""
+    first, last = (part_size((row, *shape[1:]), part) for row in (number * CELL, (number + 1) * CELL))
+    quantise(residual.reshape(CELL, *shape[1:]), rows[first:last], model.dead_zone, model.y_tables.reach, part, out[first:last])
 
 
-def read_unit(model: Model, data: bytes, cells: Cells) -> tuple[Symbols, Symbols, Symbols]:
-    """The integers of a unit: z (h, w, HYPER); the symbols of the first and of the second part, each (4h, 4w, LATENTS) and 0 elsewhere.
+def read_unit(model: Model, data: bytes, cells: Cells) -> tuple[Symbols, Symbols]:
+    """The integers of a unit: z (h, w, HYPER), and the symbols of both parts (4h, 4w, LATENTS).
 
     No float has a say in them. Raises Corrupt.
     """
     stream = rans.Decoder(data)
-    z_symbols = stream.decode(_z_rows(cells), model.z_tables).reshape(*cells.shape, HYPER)
-    sums = model.rows.sums(z_symbols, cells)
-    first, second = np.zeros_like(sums), np.zeros_like(sums)
-    scatter(stream.decode(model.rows.first(sums), model.y_tables), 0, first)
-    scatter(stream.decode(model.rows.second(sums, first), model.y_tables), 1, second)
+    z = stream.decode(_z_rows(cells), model.z_tables).reshape(*cells.shape, HYPER)
+    sums = model.rows.sums(z, cells)
+    symbols = np.zeros_like(sums)
+    scatter(stream.decode(model.rows.first(sums), model.y_tables), 0, symbols)
+    scatter(stream.decode(model.rows.second(sums, symbols), model.y_tables), 1, symbols)
     stream.finish()
-    return z_symbols, first, second
+    return z, symbols
 
 
-def decode_unit(model: Model, data: bytes, cells: Cells) -> Floats:
-    """A unit's bytes -> latents (4h, 4w, LATENTS) for the synthesis. Raises Corrupt."""
-    z_symbols, first, second = read_unit(model, data, cells)
-    networks = model.networks
-    with np.errstate(all="ignore"):  # symbols that no encoder writes may lead anywhere
-        hidden, step, first_means = networks.hidden(z_symbols.astype(np.float32) + networks.z_mean, cells)
-        means = networks.refined(hidden, first_means, _known(first, first_means), cells)
-        _dequantise(model, second, _known(first, first_means), means, step, cells, step)
-    if not np.isfinite(step).all():
-        raise Corrupt("a unit decodes to numbers that no picture has")
-    return step
+class Unit:
+    """A unit after reading, ready to give its latents."""
 
+    def __init__(self, model: Model, data: bytes, cells: Cells) -> None:
+        """Raises Corrupt."""
+        z, self._symbols = read_unit(model, data, cells)
+        self._cells, self._means = cells, model.networks.means
+        with np.errstate(all="ignore"):  # symbols that no encoder writes may lead anywhere
+            self._hidden = self._means.hidden(z, cells)
 
-def _known(symbols: Symbols, means: Floats) -> Iterator[Floats]:
-    """Rows of the first part in steps, symbols and means together; 0 elsewhere. A row is good until the next one is asked for."""
-    out = np.empty_like(means[0])
-    for number, row in enumerate(symbols):
-        kernels.add_means(row, means[number], number, out)
-        yield out
-
-
-def _dequantise(
-    model: Model, second: Symbols, known: Iterable[Floats], means: Iterable[Floats], step: Floats, cells: Cells, out: Floats
-) -> None:
-    """Latents from both parts, into `out`, which may be the very array of the steps or of the means."""
-    for number, (row, first) in enumerate(zip(means, known, strict=True)):
-        scale = model.networks.scale(cells[number // CELL])
-        kernels.dequantise(second[number], first, row, step[number], scale, number, out[number])
+    def bands(self, left: int, right: int) -> Iterator[Floats]:
+        """Latents for the synthesis, four rows at a time (4, right - left, LATENTS), between two columns of latents that are multiples of
+        CELL. Raises Corrupt for numbers that no picture has."""
+        first, last = max(0, left - HALO), min(self._symbols.shape[1], right + HALO)
+        columns = slice(first, last)
+        cells = self._cells[:, first // CELL : last // CELL]
+        for band in self._means.latents(self._hidden[:, columns], self._symbols[:, columns], cells):
+            if not np.isfinite(band).all():
+                raise Corrupt("a unit decodes to numbers that no picture has")
+            yield band.reshape(CELL, last - first, -1)[:, left - first : right - first]

@@ -46,7 +46,9 @@ class Rows:
     neighbours: NDArray[np.int32]  # (LATENTS, 4): above, below, left, right
     sizes: NDArray[np.int32]  # (SIZES,): 64 log2(1 + n), of a symbol's magnitude
     limits: NDArray[np.int32]  # (2,): where `clip(first)` clips
-    _product: NDArray[np.float32] = field(init=False, repr=False)  # (HYPER, LATENTS * 16)
+    _product: NDArray[np.float32] = field(init=False, repr=False)  # (HYPER, 16 * LATENTS): position, then latent
+    _biases: NDArray[np.int32] = field(init=False, repr=False)  # (16, LATENTS)
+    _sides: NDArray[np.int32] = field(init=False, repr=False)  # (4, LATENTS)
     _totals: NDArray[np.int64] = field(init=False, repr=False)  # (HYPER,)
     _bases: NDArray[np.int32] = field(init=False, repr=False)  # (qualities, LATENTS)
 
@@ -70,19 +72,23 @@ class Rows:
         ):
             if int(np.abs(getattr(self, name).astype(np.int64)).max()) >= limit:
                 raise ValueError(f"{name} of the rows is too large")
-        object.__setattr__(self, "_product", np.ascontiguousarray(self.weight.T.astype(np.float32)))
+        object.__setattr__(self, "_product", np.ascontiguousarray(_by_position(self.weight).T.astype(np.float32)))
+        object.__setattr__(self, "_biases", np.ascontiguousarray(self.bias.reshape(LATENTS, CELL**2).T))
+        object.__setattr__(self, "_sides", np.ascontiguousarray(self.neighbours.T))
         object.__setattr__(self, "_totals", self.weight.sum(0, dtype=np.int64))
         object.__setattr__(self, "_bases", _interpolated(self.base))
 
     def sums(self, z: NDArray[np.int32], cells: NDArray[np.int32]) -> NDArray[np.int32]:
         """z (h, w, HYPER) and the quality 0..QUALITIES-1 of each cell (h, w) -> (4h, 4w, LATENTS), rows times 2^SHIFT before clipping."""
         h, w = z.shape[:2]
-        clipped = np.clip(z, -Z_LIMIT, Z_LIMIT).reshape(h * w, HYPER)
-        product: NDArray[np.float32] = clipped.astype(np.float32) @ self._product
-        if (product.sum(1, dtype=np.float64) != clipped @ self._totals).any():  # nothing is rounded in either
-            product = (clipped @ self.weight.T.astype(np.int64)).astype(np.float32)
-        out = np.empty((h * CELL, w * CELL, LATENTS), np.int32)
-        _spread(product.reshape(h, w, LATENTS * CELL**2), self.bias, self._bases, cells, out)
+        clipped = np.clip(z, -Z_LIMIT, Z_LIMIT)
+        out, found = np.empty((h * CELL, w * CELL, LATENTS), np.int32), np.empty(w, np.int64)
+        for number, row in enumerate(clipped):
+            rows, base = out[number * CELL : (number + 1) * CELL], self._bases[cells[number]]
+            product: NDArray[np.float32] = row.astype(np.float32) @ self._product
+            _spread(product, self._biases, base, rows, found)
+            if (found != row @ self._totals).any():  # something was rounded
+                _spread((row @ _by_position(self.weight.astype(np.int64)).T).astype(np.float32), self._biases, base, rows, found)
         return out
 
     def first(self, sums: NDArray[np.int32]) -> NDArray[np.uint16]:
@@ -94,8 +100,13 @@ class Rows:
     def second(self, sums: NDArray[np.int32], symbols: NDArray[np.int32]) -> NDArray[np.uint16]:
         """Rows of the second part, in coding order; `symbols` (like sums) holds the first part's."""
         out = np.empty(part_size(sums.shape, 1), np.uint16)
-        _second_rows(sums, symbols, self.shrink, self.offset, self.neighbours, self.sizes, self.limits, out)
+        _second_rows(sums, symbols, self.shrink, self.offset, self._sides, self.sizes, self.limits, out)
         return out
+
+
+def _by_position(weight: NDArray[np.generic]) -> NDArray[np.generic]:
+    """From the order (latent, position) of the weight file to (position, latent), in which sums are spread over latents."""
+    return weight.reshape(LATENTS, CELL**2, HYPER).transpose(1, 0, 2).reshape(weight.shape)
 
 
 def _interpolated(anchors: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -114,17 +125,22 @@ def part_size(shape: tuple[int, ...], part: int) -> int:
     return (total + 1) // 2 if part == 0 else total // 2
 
 
-@compiled(types.void(types.float32[:, :, ::1], read_only(_I32), read_only(_I32, 2), read_only(_I32, 2), types.int32[:, :, ::1]))
-def _spread(product: Any, bias: Any, bases: Any, cells: Any, out: Any) -> None:
-    h, w, _ = product.shape
-    for i in range(h):
-        for di in range(4):
-            for j in range(w):
-                base = bases[cells[i, j]]
-                for dj in range(4):
-                    for c in range(out.shape[2]):
-                        k = c * 16 + di * 4 + dj
-                        out[4 * i + di, 4 * j + dj, c] = np.int32(product[i, j, k]) + bias[k] + base[c]
+@compiled(types.void(types.float32[:, ::1], read_only(_I32, 2), read_only(_I32, 2), types.int32[:, :, ::1], types.int64[::1]))
+def _spread(product: Any, bias: Any, base: Any, out: Any, found: Any) -> None:
+    """Of one row of cells (w, 16 LATENTS); `found` (w) gets the sum of a cell's products, or what no sum can be where one is no integer."""
+    channels = out.shape[2]
+    for j in range(product.shape[0]):
+        total, fractions = np.int64(0), np.int64(0)
+        for di in range(CELL):
+            for dj in range(CELL):
+                first = np.uint64((di * CELL + dj) * channels)
+                for c in range(channels):
+                    value = product[j, first + np.uint64(c)]
+                    whole = np.int32(value)
+                    total += whole
+                    fractions += np.float32(whole) != value
+                    out[di, CELL * j + dj, c] = whole + bias[di * CELL + dj, c] + base[j, c]
+        found[j] = total if fractions == 0 else np.int64(1) << 62
 
 
 @compiled(types.void(read_only(_I32, 3), types.uint16[::1]))
@@ -143,26 +159,33 @@ def _first_rows(sums: Any, out: Any) -> None:
         types.uint16[::1],
     )
 )  # fmt: skip
-def _second_rows(sums: Any, symbols: Any, shrink: Any, offset: Any, neighbours: Any, sizes: Any, limits: Any, out: Any) -> None:
-    n = 0
+def _second_rows(sums: Any, symbols: Any, shrink: Any, offset: Any, sides: Any, sizes: Any, limits: Any, out: Any) -> None:
+    """`sides` (4, channels): above, below, left, right. Sums of all channels are made, so that it is done several at a time, and every
+    second one is used: the sizes of the others, of which there are none, are never looked at."""
     h, w, channels = sums.shape
     last = sizes.size - 1
-    for i in range(h):
+    near = np.zeros((3, w + 2, channels), np.int32)  # sizes around a row, and one position of zeros beyond both ends
+    rows = np.empty(channels, np.int32)
+    low, high = np.int32(limits[0]), np.int32(limits[1])
+    n = 0
+    for i in range(-1, h):
+        below = near[(i + 1) % 3]
         for j in range(w):
+            for c in range((i + 1 + j) % 2, channels, 2):
+                below[j + 1, c] = sizes[min(abs(symbols[i + 1, j, c]), last)] if i + 1 < h else 0
+        if i < 0:
+            continue
+        above, here = near[(i + 2) % 3], near[i % 3]
+        for j in range(w):
+            for c in range(channels):
+                beside = (
+                    above[j + 1, c] * sides[0, c] + below[j + 1, c] * sides[1, c] + here[j, c] * sides[2, c] + here[j + 2, c] * sides[3, c]
+                )
+                value = sums[i, j, c]
+                shrunk = (min(max(value, low), high) * shrink[c]) >> 12
+                rows[c] = min(max((value + shrunk + (beside >> 6) + offset[c]) >> 7, 0), 63)
             for c in range((i + j + 1) % 2, channels, 2):
-                near = np.int64(0)
-                if i > 0:
-                    near += np.int64(neighbours[c, 0]) * sizes[min(abs(symbols[i - 1, j, c]), last)]
-                if i < h - 1:
-                    near += np.int64(neighbours[c, 1]) * sizes[min(abs(symbols[i + 1, j, c]), last)]
-                if j > 0:
-                    near += np.int64(neighbours[c, 2]) * sizes[min(abs(symbols[i, j - 1, c]), last)]
-                if j < w - 1:
-                    near += np.int64(neighbours[c, 3]) * sizes[min(abs(symbols[i, j + 1, c]), last)]
-                here = np.int64(sums[i, j, c])
-                clipped = min(max(here, np.int64(limits[0])), np.int64(limits[1]))
-                row = (here + ((clipped * shrink[c]) >> 12) + (near >> 6) + offset[c]) >> 7
-                out[n] = min(max(row, 0), 63)
+                out[n] = rows[c]
                 n += 1
 
 

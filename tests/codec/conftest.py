@@ -22,7 +22,9 @@ def model() -> "Model":
     from codec.model import load_model
 
     torch.set_num_threads(1)  # its threads spin
-    return load_model()
+    found = load_model()
+    found.networks.half = False  # whatever pays on this machine: what tests say of pixels is said of float32
+    return found
 
 
 @pytest.fixture(scope="session")

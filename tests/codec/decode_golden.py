@@ -13,7 +13,6 @@ from make_golden import GOLDEN, symbols_digest
 from codec import strips
 from codec.model import load_model
 from codec.neural import decode_pixels
-from codec.synthesis import Synthesis
 
 
 def main(out: str, precision: str = "", mkldnn: str = "") -> None:
@@ -23,7 +22,7 @@ def main(out: str, precision: str = "", mkldnn: str = "") -> None:
     for path in sorted(GOLDEN.glob("model-*.npix")):
         model, stream = load_model(path.stem.split("-")[1]), path.read_bytes()
         if precision:
-            model.networks.__dict__["synthesis"] = Synthesis(model.network.synthesis, half=precision == "half")
+            model.networks.half = precision == "half"
         found[path.stem] = decode_pixels(stream, model)
         found[f"{path.stem}-symbols"] = np.array(symbols_digest(model, stream))
     np.savez(out, **found)  # type: ignore[arg-type]

@@ -48,8 +48,7 @@ def symbols_digest(model: Model, stream: bytes) -> str:
     """SHA-256 over all integers of a stream, unit by unit: z, then the symbols of both parts, as little-endian int32."""
     head, digest = read_head(stream), hashlib.sha256()
     for row, column, payload in neural._units(stream, head):
-        z, first, second = read_unit(model, payload, neural._unit_cells(head.cells, row, column))
-        for symbols in (z, first + second):
+        for symbols in read_unit(model, payload, neural._unit_cells(head.cells, row, column)):
             digest.update(np.ascontiguousarray(symbols, "<i4").tobytes())
     return digest.hexdigest()
 

@@ -60,8 +60,8 @@ def test_a_golden_stream_decodes_as_it_did(path: Path, case: str) -> None:
     now = decode_pixels(stream, model)
     assert now.shape == before.shape == ((72, 80) if case.startswith("grey") else (72, 80, 3))
     difference = np.abs(now - before)
-    assert difference.max() <= 1
-    assert difference.mean() < 0.05
+    assert difference.max() <= (2 if model.networks.half else 1)  # docs/bitstream.md, "What is frozen"
+    assert difference.mean() < (0.3 if model.networks.half else 0.05)
     assert (len(set(read_head(stream).cells.ravel().tolist())) > 1) == case.endswith("map")
 
 

@@ -1,5 +1,6 @@
 """Files are coded with other code than networks are trained with: both compute the same."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,11 @@ from numpy.typing import NDArray
 
 from codec import kernels
 from codec.inference import Inference
+from codec.means import Means
 from codec.model import Model
-from codec.network.constants import LATENTS, TOP_QUALITY
-from codec.network.network import Network
-from codec.rowwise import Floats, Table
+from codec.network.constants import HYPER, LATENTS, TOP_QUALITY
+from codec.network.network import Network, first_part
+from codec.rowwise import Floats, Table, bands_of
 from codec.synthesis import Synthesis, half_pays
 
 H, W = 2, 3
@@ -70,22 +72,36 @@ def test_encoding_and_means_are_those_of_the_trained_networks(networks: tuple[Ne
     assert close(found_trunk, trunk)
     y = network.analysis.finish(linear, trunk, quality) * torch.exp(network.log_gain(quality))
     assert close(inference.finish(found_linear, found_trunk, cells), y)
-    z = network.hyper(y)
-    assert close(inference.hyper(as_array(y)), z)
-    hidden, step, means = network.means.hidden(z, quality)
-    found = inference.hidden(as_array(z), cells)
-    assert all(close(mine, other) for mine, other in zip(found, (hidden, step, means), strict=True))
-    known = torch.round(y)
+    assert close(inference.hyper(as_array(y)), network.hyper(y) - network.z_mean.view(1, -1, 1, 1))
+
+
+def test_latents_are_those_of_the_trained_networks(networks: tuple[Network, Inference], cells: Cells) -> None:
+    network, _ = networks
+    own, rng, quality = Means(network), np.random.default_rng(3), at_latents(cells)
+    z, symbols = rng.integers(-9, 10, (H, W, HYPER), np.int32), np.rint(rng.laplace(0, 2, (4 * H, 4 * W, LATENTS))).astype(np.int32)
+    z_hat, coded = as_tensor(z.astype(np.float32)) + network.z_mean.view(1, -1, 1, 1), as_tensor(symbols.astype(np.float32))
+    hidden, step, means = network.means.hidden(z_hat, quality)
+    found = own.hidden(z, cells)
+    assert close(found, hidden)
+    assert close(joined(own.steps(band) for band in bands_of(found)), step)
+    first = joined(own.first(found))
+    assert close(first, means)
+    part = first_part(LATENTS, 4 * H, 4 * W)
+    known = torch.where(part, coded + means, 0)
     refined = network.means.refine(hidden, means, known, quality)
-    assert close(np.stack(list(inference.refined(found[0], found[2], as_array(known), cells))), refined, 3e-5)
-    scale = torch.exp(network.correction(quality) - network.log_gain(quality))
-    rows = [np.broadcast_to(inference.scale(cells[row // 4]), (4 * W, LATENTS)) for row in range(4 * H)]
-    assert close(np.stack(rows), scale)
+    more = joined(own.second(found, symbols, bands_of(first), cells))
+    assert close(first + more + own.bias, refined, 3e-5)
+    latents = torch.where(part, known, coded + refined) * step * torch.exp(network.correction(quality) - network.log_gain(quality))
+    assert close(joined(own.latents(found, symbols, cells)), latents, 3e-5)
+
+
+def joined(bands: Iterable[Floats]) -> Floats:
+    return np.concatenate([band.reshape(4, 4 * W, -1) for band in bands])
 
 
 def painted(synthesis: Synthesis, latents: Floats, cells: Cells, grey: bool = False) -> Any:
     out = np.empty((64 * cells.shape[0], 64 * cells.shape[1], 1 if grey else 3), np.uint8)
-    for number, row in enumerate(synthesis.values(latents, cells)):
+    for number, row in enumerate(synthesis.values(latents.reshape(-1, 4, *latents.shape[1:]), cells)):
         kernels.to_pixels(row, synthesis.bias, 0, out[16 * number : 16 * number + 16])
     return out.astype(int)
 

@@ -1,6 +1,7 @@
 """Threads share strips: each strip is made once, few are there at a time, and whatever goes wrong reaches the caller."""
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from codec.errors import Corrupt
 from codec.model import Model
 from codec.neural import Analysed, Pixels
 from codec.rowwise import Floats
-from codec.strips import Strips, columns_of, each
+from codec.strips import Strip, Strips, columns_of, each
+from codec.unit import Unit
 
 
 @pytest.fixture
@@ -51,13 +53,13 @@ def test_strips_are_made_once_and_let_go(three_threads: None, ahead: int) -> Non
     made: list[int] = []
     alive, most, lock = set[int](), 0, threading.Lock()
 
-    def make(number: int) -> Floats:
+    def make(number: int) -> Strip:
         nonlocal most
         with lock:
             made.append(number)
             alive.add(number)
             most = max(most, len(alive))
-        return np.full((4, 12, 2), number, np.float32)
+        return lambda left, right: iter([np.full((4, right - left, 2), number, np.float32)])
 
     shared = Strips(make, 9, 3, ahead)
     passed = shared._pass
@@ -69,7 +71,7 @@ def test_strips_are_made_once_and_let_go(three_threads: None, ahead: int) -> Non
                 alive.discard(number)
 
     shared._pass = note  # type: ignore[method-assign]
-    found = each(lambda part: [row[0, 0] for row in shared.rows(4 * part, 4 * part + 4)], range(3))
+    found = each(lambda part: [float(row[0, 0]) for band in shared.bands(4 * part, 4 * part + 4) for row in band], range(3))
     assert found == [[number for number in range(9) for _ in range(4)]] * 3
     assert sorted(made) == list(range(9))
     assert most <= ahead
@@ -87,21 +89,29 @@ def test_a_picture_by_three_threads_is_that_of_one(model: Model, photo: Pixels, 
     assert np.abs(other.decoded(model).astype(int) - alone).mean() < 0.1
 
 
+@pytest.mark.parametrize("where", ["read", "bands"])
 def test_damage_in_a_later_strip_reaches_the_caller(
-    model: Model, photo: Pixels, three_threads: None, monkeypatch: pytest.MonkeyPatch
+    model: Model, photo: Pixels, three_threads: None, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
-    """Whichever thread meets it: all end, none waits for ever."""
+    """Whichever thread meets it, while it reads a strip or later: all end, none waits for ever."""
     from codec import neural
 
-    stream = Analysed(np.tile(photo, (6, 1, 1))[:2100, :60], model).encode(10).stream
-    decode_unit = neural.decode_unit
+    stream = Analysed(np.tile(photo, (6, 1, 1))[:2100, :150], model).encode(10).stream
 
-    def broken(model: Model, payload: bytes, cells: Any) -> Floats:
-        if len(cells) < 16:  # the last
-            raise Corrupt("a coded stream ends too early")
-        return decode_unit(model, payload, cells)
+    class Broken(Unit):
+        def __init__(self, model: Model, payload: bytes, cells: Any) -> None:
+            self.last = len(cells) < 16
+            if self.last and where == "read":
+                raise Corrupt("a coded stream ends too early")
+            super().__init__(model, payload, cells)
 
-    monkeypatch.setattr(neural, "decode_unit", broken)
+        def bands(self, left: int, right: int) -> Iterator[Floats]:
+            for band in super().bands(left, right):
+                if self.last and where == "bands" and left == 0:  # one thread alone
+                    raise Corrupt("a coded stream ends too early")
+                yield band
+
+    monkeypatch.setattr(neural, "Unit", Broken)
     with pytest.raises(Corrupt, match="too early"):
         decode_pixels(stream, model)
 
