@@ -13,7 +13,7 @@ from daemon.eligibility import Sighting, walk
 from daemon.errors import GalleryGone
 from daemon.galleries import Gallery
 from daemon.ignoring import WISHES
-from daemon.in_place import as_it_stands, is_of_another_vault
+from daemon.in_place import as_it_stands
 from daemon.places import is_folder
 from daemon.ports import Clock
 from daemon.reasons import STAND_INS
@@ -139,7 +139,7 @@ def _considered(
         catalog.restored(row.id, pinned_until_at=pinned_until_at, fingerprint=sighting.fingerprint, copy_sha256=sha256)
         return
     if row is not None and row.state in (State.RETIRED, State.PURGED) and standing is Standing.SUPERSEDES:
-        if is_of_another_vault(row, gallery) or as_it_stands(catalog, row) is not row:
+        if as_it_stands(catalog, row) is not row:
             return
         found.edited.append((sighting, by_name, row))
         return

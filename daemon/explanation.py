@@ -9,7 +9,7 @@ from daemon.backup_check import PurgeGate
 from daemon.eligibility import SUFFIXES, arriving, obstacle, passed_by
 from daemon.galleries import Gallery
 from daemon.ignoring import WISHES, Rules, Wishes
-from daemon.in_place import is_edited, is_of_another_vault
+from daemon.in_place import is_edited
 from daemon.marking import original_of
 from daemon.measured import findings, quality_lines
 from daemon.reasons import STAND_INS, sentence
@@ -59,9 +59,7 @@ def explain(gallery: Gallery, row: PhotoRow | None, path: Path, catalog: Catalog
     wish = _wish(gallery, path)
     if wish and row.has_archive and row.state is not State.LEFT:
         lines.append(f"Were it new, it would be left alone: {sentence(wish)}. It stays archived until you restore it.")
-    if edited and is_of_another_vault(row, gallery):
-        lines.append("The file that has its name now is its stand-in too, but of another vault, most likely another computer's. It stays.")
-    elif edited:
+    if edited:
         lines.append(
             "The file that has its name now is not its stand-in: it was edited or replaced. It stays; "
             'the next "optimize" puts the full photo beside it.'

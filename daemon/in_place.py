@@ -17,7 +17,7 @@ from pathlib import Path
 from daemon.composition import Workshop
 from daemon.copies import attributes, labelled, labels_given, rebuilt
 from daemon.galleries import Gallery
-from daemon.marking import original_of, relabelled, vault_of
+from daemon.marking import relabelled
 from daemon.recovery import settle
 from storage.catalog import Catalog
 from storage.digest import read_once, sha256_of, sha256_of_bytes
@@ -59,7 +59,8 @@ def is_edited(row: PhotoRow) -> bool:
 
 
 def as_it_stands(catalog: Catalog, row: PhotoRow, where: Path | None = None) -> PhotoRow:
-    """The row, which knows from here on of labels that somebody gave its stand-in (at `where`, or in its place). Raises StorageError."""
+    """The row, which knows from here on of labels that somebody gave its stand-in (at `where`, or in its place), and of another
+    computer's stand-in of the same photo, which a sync tool brought. Raises StorageError."""
     where = where or row.location
     if row.state not in (State.RETIRED, State.PURGED) or not row.has_archive:
         return row
@@ -73,18 +74,6 @@ def as_it_stands(catalog: Catalog, row: PhotoRow, where: Path | None = None) -> 
     if snapshot.sha256 in known or not relabelled(snapshot.data, row.sha256 or ""):
         return row
     return catalog.relabelled(row.id, snapshot.sha256, snapshot.fingerprint)
-
-
-def is_of_another_vault(row: PhotoRow, gallery: Gallery) -> bool:
-    """Whether the file under an archived photo's name is another vault's stand-in of the same photo: a second computer archived it too.
-
-    It is nobody's edit, so nothing is laid beside it unasked.
-    """
-    try:
-        data = read_once(row.location).data
-    except StorageError:
-        return False
-    return original_of(data) == row.sha256 and vault_of(data) not in ("", gallery.vault.id)
 
 
 def lay_beside(shop: Workshop, gallery: Gallery, row: PhotoRow, edit: Path | None = None) -> Beside:

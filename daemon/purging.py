@@ -11,7 +11,7 @@ from pathlib import Path
 from daemon.backup_check import PurgeGate
 from daemon.composition import Workshop
 from daemon.galleries import Gallery
-from daemon.in_place import Beside, as_it_stands, is_edited, is_of_another_vault, lay_beside
+from daemon.in_place import Beside, as_it_stands, is_edited, lay_beside
 from daemon.packed import whereabouts
 from daemon.recovery import settle
 from storage.errors import Changed, Locked, Missing, StorageError
@@ -64,7 +64,7 @@ def purge_due(
             break
         try:
             row = as_it_stands(catalog, row)
-            if is_edited(row) and not is_of_another_vault(row, gallery):
+            if is_edited(row):
                 done.beside.append(lay_beside(shop, gallery, row))
                 continue
             closed = gate.closed(row)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
-from daemon import composition, settings
+from daemon import composition, restorer, settings
 from daemon.cli.main import cli
 from daemon.doctor import Grade, examine
 from daemon.explanation import explain
@@ -296,6 +296,9 @@ def test_two_computers_that_archived_the_same_photo_do_not_take_each_other_for_e
     done = home.optimize()
     assert (done.beside, done.purged) == ([], 1)
     assert (home.root / "a.jpg").read_bytes() == theirs
+    with home.shop() as shop:
+        restorer.restore(shop, [home.root / "a.jpg"], None, None, Silence())
+    assert original_of((home.root / "a.jpg").read_bytes()) is None, "it gives its place to the photo like our own"
 
 
 def test_a_photo_whose_sync_began_meanwhile_waits(home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
