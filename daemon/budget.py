@@ -4,10 +4,7 @@ What counts is what a backup has to carry: archives, what stands beside them, an
 purged, cost nothing.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-
-from storage.records import RunRow
 
 
 @dataclass(slots=True)
@@ -34,8 +31,3 @@ class Budget:
     def left_bytes(self) -> int | None:
         """What may still be changed; None without a limit."""
         return None if self.limit_bytes is None else max(0, self.limit_bytes - self.spent_bytes)
-
-
-def changed_since(runs: Iterable[RunRow], since_at: int) -> int:
-    """Bytes that runs begun at `since_at` (seconds since the epoch) or later have written for photos."""
-    return sum(run.archive_bytes + run.stand_in_bytes for run in runs if run.started_at >= since_at)

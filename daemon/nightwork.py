@@ -26,6 +26,7 @@ from daemon.scheduled import Scheduled, budget_of, machine_hold
 from daemon.scrub import scrub
 from daemon.settings import Settings
 from daemon.settling import Settling
+from daemon.surprise import STOP_NAME
 from daemon.waits import Hold
 from daemon.window import Night
 from storage.errors import Locked, StorageError
@@ -35,6 +36,8 @@ _log = logging.getLogger(__name__)
 COMMAND = "run"
 """Name of the service's runs in the history."""
 _LONGEST_S = 60.0
+_LONGEST_REST = timedelta(days=1, hours=2)
+"""A rest that seems to last longer comes from a clock that was put back."""
 _COOL = timedelta(minutes=5)
 """After work was held up by the machine: a look at the whole gallery costs too much to begin with every gust."""
 _REST = timedelta(hours=3)
@@ -106,6 +109,10 @@ class Nightwork:
         codec = None if shop is None else shop.started_codec
         if codec is not None:
             codec.interrupt()
+        while self._asked:
+            asked = self._asked.popleft()
+            asked.error = Held(Hold("stopping"))
+            asked.finished.set()
 
     def pause(self, until: datetime | None = None) -> None:
         """Begin no further photo until then, or until `resume`; also after a restart. Raises StorageError."""
@@ -211,10 +218,11 @@ class Nightwork:
         if night is None:
             self.board.now = Doing(next_night=following)
             return
-        if self._rest_until is not None and now < self._rest_until:
+        if self._rest_until is not None and timedelta() < self._rest_until - now <= _LONGEST_REST:
             self.board.now = Doing(hold=self._hold, night=night, next_night=following)
             return
-        held = machine_hold(self.machine, self.settings.schedule, before=self._hold, made_up=night.made_up)
+        stopped = Hold("stop-file") if (self.places.state_folder / STOP_NAME).exists() else None
+        held = stopped or machine_hold(self.machine, self.settings.schedule, before=self._hold, made_up=night.made_up)
         if held is not None:
             self._wait(held)
             return
@@ -226,7 +234,7 @@ class Nightwork:
             return
         over, self._night, self._rest_until = self._night, night, None
         if over is None:
-            self._worked = False
+            self._worked, self._hold = False, None
             return
         if not self._worked and self._hold is not None:
             with self._open() as shop:  # so that the history tells of a night in which nothing could be done

@@ -154,6 +154,7 @@ def optimize(
                 break
             except Stopped as error:
                 total.gone.append(str(error))
+                total.held = Hold("stop-file")
                 break
             except GalleryGone as error:
                 total.gone.append(str(error))

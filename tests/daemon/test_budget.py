@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from daemon.budget import Budget, changed_since
+from daemon.budget import Budget
 from daemon.ports import Silence
 from daemon.run import Summary, optimize
 
@@ -43,14 +43,23 @@ def test_a_run_stops_when_its_budget_is_spent_and_the_next_night_goes_on(home: H
     assert (first.archived, first.postponed) == (1, 3)
     evening = int(home.clock.now().timestamp())
     with home.shop() as shop:
-        changed = changed_since(shop.catalog.runs(), evening)
+        photos, changed = shop.catalog.archived_since(evening)
+    assert photos == 1
     assert changed == first.archive_bytes + first.stand_in_bytes > 0
     same_night = run(home, Budget(changed, changed))
     assert (same_night.archived, same_night.postponed) == (0, 3)
     home.clock.forward(days=1)
     with home.shop() as shop:
-        assert changed_since(shop.catalog.runs(), evening + 3600) == 0
+        assert shop.catalog.archived_since(evening + 3600) == (0, 0)
     assert run(home, Budget(10**9)).archived == 3
+
+
+def test_so_many_photos_a_night(home: Home, photo: Photo) -> None:
+    for seed in range(3):
+        (home.root / f"{seed}.jpg").write_bytes(photo(seed))
+    (home.root / "0 refused.jpg").write_bytes(photo(9, "refuse:cmyk"))
+    done = run(home, Budget(limit_photos=2, spent_photos=1))
+    assert (done.archived, done.postponed) == (1, 2), "what is left alone changes nothing, and does not count"
 
 
 def test_a_spent_budget_still_purges(home: Home, photo: Photo) -> None:

@@ -26,6 +26,7 @@ from daemon.nightwork import Nightwork
 from daemon.ports import Silence
 from daemon.restorer import restore
 from daemon.settings import read
+from daemon.waits import Hold
 from daemon.window import Night
 from storage.catalog import Catalog
 from storage.records import RunRow
@@ -244,6 +245,27 @@ def test_fourteen_nights(fortnight: Fortnight) -> None:
     assert nights[-1].ends_at == at(14, 6)
     assert all(run.ended_at is not None for run in fortnight.runs())
     assert {run.outcome for run in fortnight.runs()} <= {"", "window", "load", "on-battery", "paused"}
+
+
+def test_the_emergency_brake(fortnight: Fortnight) -> None:
+    fortnight.add("IMG_1.jpg")
+    fortnight.until(at(1))
+    brake = fortnight.home.places.state_folder / "stop"
+    brake.touch()
+    fortnight.until(at(1, 3))
+    assert fortnight.work.progress().hold == Hold("stop-file")
+    assert fortnight.runs() == []
+    brake.unlink()
+    fortnight.until(at(1, 4))
+    assert fortnight.rows(State.RETIRED) == ["IMG_1.jpg"]
+
+
+def test_a_clock_that_is_put_back_makes_nobody_wait_for_it(fortnight: Fortnight) -> None:
+    fortnight.until(at(3, 2))
+    fortnight.home.clock.time = at(1, 2)
+    fortnight.add("IMG_1.jpg")
+    fortnight.until(at(1, 4))
+    assert fortnight.rows(State.RETIRED) == ["IMG_1.jpg"]
 
 
 def test_a_disk_that_runs_full_is_relieved_by_day(fortnight: Fortnight) -> None:
