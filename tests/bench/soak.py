@@ -164,7 +164,7 @@ class Soak:
 
     def end(self) -> int:
         """Let it come to rest, and count."""
-        until = time.monotonic() + 300
+        until = time.monotonic() + 1800
         busy = (State.QUEUED.value, State.ENCODING.value, State.COMMITTED.value)
         while any(self.states()[state] for state in busy) and time.monotonic() < until:
             time.sleep(2)

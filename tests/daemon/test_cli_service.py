@@ -1,0 +1,152 @@
+"""`service install`, `uninstall` and `status` against a made-up systemctl, and `optimize --scheduled`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import pytest
+from click.testing import CliRunner, Result
+
+from daemon import composition, units, zone
+from daemon.cli.main import cli
+from daemon.machine import Machine
+from daemon.pausing import pause, resume
+from daemon.places import CONFIG_VARIABLE, STATE_VARIABLE, Places
+from daemon.units import Unit
+from storage.lock import InstanceLock
+
+if TYPE_CHECKING:
+    from conftest import Home
+
+Run = Callable[..., Result]
+Photo = Callable[..., bytes]
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+@pytest.fixture
+def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A systemctl that notes what it was asked, and says of a unit what the file `answer` says."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    answer = tmp_path / "answer"
+    (folder / "systemctl").write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/calls\n[ -e {answer} ] && cat {answer}\nexit 0\n')
+    (folder / "systemctl").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+    return tmp_path / "calls"
+
+
+@pytest.fixture
+def run(home: Home, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setattr(composition.Workshop.__init__, "__defaults__", (home.clock, lambda settings: home.codec))
+    monkeypatch.setattr(zone, "get_localzone", lambda: BERLIN)
+
+    def invoke(*arguments: object, given: bool = True) -> Result:
+        options = ["--config", str(home.places.config_file), "--state", str(home.places.state_folder)] if given else []
+        return CliRunner().invoke(cli, [*options, *map(str, arguments)], prog_name="gallery-optimizer")
+
+    return invoke
+
+
+def test_install_writes_a_unit_and_has_it_started(run: Run, home: Home, calls: Path, sealed_home: Path) -> None:
+    done = run("service", "install")
+    assert done.exit_code == 0, done.stderr
+    unit = sealed_home / ".config/systemd/user/gallery-optimizer.service"
+    text = unit.read_text()
+    assert f"ExecStart={units.program()} run" in text
+    assert "Type=notify" in text
+    assert f'Environment="{CONFIG_VARIABLE}={home.places.config_file}"' in text
+    assert f'Environment="{STATE_VARIABLE}={home.places.state_folder}"' in text
+    assert calls.read_text().splitlines() == [
+        "--user daemon-reload",
+        "--user enable gallery-optimizer.service",
+        "--user restart gallery-optimizer.service",
+    ]
+    assert run("service", "install", "--no-start").exit_code == 0, "again, after an update"
+    assert run("service", "uninstall").exit_code == 0
+    assert not unit.exists()
+    assert "disable --now gallery-optimizer.service" in calls.read_text()
+    assert run("service", "uninstall").exit_code == 1
+
+
+def test_without_options_the_usual_places_are_left_to_the_program(sealed_home: Path) -> None:
+    text = Unit().text(Path("/opt/a b/100%/gallery-optimizer"), None)
+    assert "ExecStart=/opt/a\\x20b/100%%/gallery-optimizer run" in text
+    assert CONFIG_VARIABLE not in text
+    system = Unit("anna").text(Path("/opt/x"), Places(Path("/etc/c.toml"), Path("/var/s")))
+    assert system.count(f"{CONFIG_VARIABLE}=") == system.count(f"{STATE_VARIABLE}=") == 1
+    assert f'Environment="{CONFIG_VARIABLE}=/etc/c.toml"' in system
+
+
+def test_a_service_that_would_end_at_once_is_not_installed(run: Run, home: Home, calls: Path, sealed_home: Path) -> None:
+    home.places.config_file.unlink()
+    assert run("service", "install").exit_code == 10
+    assert not (sealed_home / ".config/systemd").exists()
+    assert not calls.exists()
+
+
+@pytest.mark.parametrize("arguments", [("--system",), ("--user", "anna"), ("--system", "--user", "nobody-of-that-name")])
+def test_install_says_what_is_wrong(run: Run, calls: Path, arguments: tuple[str, ...]) -> None:
+    done = run("service", "install", *arguments)
+    assert done.exit_code in (1, 2)
+    assert "user" in done.stderr
+
+
+def test_never_as_root(run: Run, calls: Path) -> None:
+    assert "not run as root" in run("service", "install", "--system", "--user", "root").stderr
+
+
+def test_status(run: Run, home: Home, calls: Path) -> None:
+    assert run("service", "status").exit_code == 3
+    (calls.parent / "answer").write_text(
+        "ActiveState=active\nSubState=running\nUnitFileState=enabled\nStatusText=12/340, 3.1 GB saved\nResult=success\nNRestarts=2\n"
+    )
+    done = run("service", "status")
+    assert done.exit_code == 0
+    assert "active (running), enabled: 12/340, 3.1 GB saved" in done.stdout
+    told = run("service", "status", "--json")
+    assert '"doing": "12/340, 3.1 GB saved"' in told.stdout
+    assert '"restarts": 2' in told.stdout
+
+
+def test_status_knows_of_a_service_that_systemd_did_not_start(run: Run, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    home.places.state_folder.mkdir()
+    with InstanceLock(home.places.service_lock_file):
+        done = run("service", "status")
+    assert done.exit_code == 0
+    assert f"process {os.getpid()}" in done.stdout
+
+
+def test_scheduled_keeps_to_the_hours_and_the_idle_photos(run: Run, home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.clock.time = datetime(2035, 5, 1, 12, tzinfo=BERLIN)
+    home.configure('idle_for = "30 days"', schedule="max_load = 1.0\nnightly_files = 1")
+    for seed, age_days in enumerate((100, 200, 3)):
+        path = home.root / f"{seed}.jpg"
+        path.write_bytes(photo(seed))
+        moment = home.clock.time.timestamp() - age_days * 86400
+        os.utime(path, (moment, moment))
+    done = run("optimize", "--scheduled")
+    assert (done.exit_code, "hours of work" in done.stderr, "01:00-06:00" in done.stderr) == (3, True, True)
+    home.clock.time = datetime(2035, 5, 2, 2, tzinfo=BERLIN)
+    pause(home.places)
+    assert "told to pause" in run("optimize", "--scheduled").stderr
+    resume(home.places)
+    facts = Machine.facts
+    monkeypatch.setattr(Machine, "facts", lambda self, **_: facts(self).__class__(on_ac_power=False))
+    assert "battery" in run("optimize", "--scheduled").stderr
+    monkeypatch.setattr(Machine, "facts", lambda self, **_: facts(self).__class__(on_ac_power=True))
+    done = run("optimize", "--scheduled")
+    assert done.exit_code == 0, done.stderr
+    assert "Archived: 1 photo" in done.stdout
+    assert "1.jpg: archived" in done.stderr, "the one that was left alone for longest"
+    assert run("optimize", "--scheduled").exit_code == 3, "one photo a night"
+    home.clock.forward(days=1)
+    assert "Archived: 1 photo" in run("optimize", "--scheduled").stdout
+    home.clock.forward(days=1)
+    assert run("optimize", "--scheduled").exit_code == 3, "the third is not idle yet"
+    assert run("optimize", "--scheduled", "--dry-run").exit_code == 2
