@@ -313,6 +313,7 @@ def _room(shop: Workshop, gallery: Gallery, row: PhotoRow, around: Look, gate: P
     want = want_of_room(shop, gallery, row.size_bytes)
     if want:
         _give_space_back(shop, gallery, around, gate, pace, total, lambda: not want_of_room(shop, gallery, row.size_bytes))
+        shop.catalog.shorten_log()
         want = want_of_room(shop, gallery, row.size_bytes)
     return want
 

@@ -164,6 +164,11 @@ class Ledger(Statements):
             ).fetchone()
         return int(photos), int(size_bytes)
 
+    def shorten_log(self) -> None:
+        """Bring what the log holds into the catalogue's file, and give back its space: up to 4 MB that SQLite keeps for what comes."""
+        with translated_sqlite(self.path):
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def complaints(self) -> list[str]:
         """What SQLite's own check of the whole file finds; empty where it is sound. Reads every page."""
         with translated_sqlite(self.path):
