@@ -63,7 +63,7 @@ class Situation:
             until = "" if self.paused_until == pausing.FOR_EVER else f" until {self.paused_until.astimezone(self.zone):%Y-%m-%d %H:%M}"
             return f"paused{until}" + ("" if self.service else "; it does not run")
         if self.service is None:
-            return 'does not run ("gallery-optimizer run", or a unit of systemd, starts it); "optimize" works without it'
+            return 'does not run; "gallery-optimizer service install" has systemd run it, "optimize" works without it'
         if self.service["what"] in ("working", "asked"):
             done, total = self.service["done"], self.service["total"]
             text = f"at work, {done} of {photos(total)}" if total else "at work, looking around"

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from codec.levels import EXACT, LEVELS
-from daemon.cli.output import emit, json_option, remark, say
+from daemon.cli.output import emit, entry, json_option, remark, say
 from daemon.places import Places, is_folder
 
 QUALITIES = (EXACT.name, *LEVELS)
@@ -70,20 +70,27 @@ def init(places: Places, folder: Path | None, quality: str | None, window: str |
 def check(places: Places, as_json: bool) -> None:
     """Say whether the configuration can be understood, and what is understood; where not, file, line and reason."""
     from daemon import settings
+    from daemon.errors import Misconfigured
     from daemon.report import amount
     from daemon.sync_guard import guard
     from daemon.sync_roots import QUICK
     from daemon.window import ALWAYS
 
-    found = settings.read(places.config_file)
+    try:
+        found = settings.read(places.config_file)
+    except Misconfigured as error:
+        if as_json:
+            emit("config check", file=str(places.config_file), understood=None, mistakes=str(error).splitlines())
+        raise
     missing = [str(gallery.path) for gallery in found.galleries if not is_folder(gallery.path)]
     if as_json:
         emit("config check", file=str(places.config_file), understood=_as_json(found), missing_folders=missing)
         return
     say(f"{places.config_file} is fine.")
     for gallery in found.galleries:
-        say(
-            f"  {gallery.path}: quality {gallery.quality}; originals wait {_days(gallery.grace)} before their space is given back;"
+        entry(
+            "  ",
+            f"{gallery.path}: quality {gallery.quality}; originals wait {_days(gallery.grace)} before their space is given back;"
             f" restored photos are left alone for {_days(gallery.idle_for)}; "
             + ("a stand-in takes each photo's place" if gallery.stand_in == "preview" else "no stand-ins: archived photos leave the folder")
             + (f"; never looked at: {', '.join(gallery.exclude)}" if gallery.exclude else "")
@@ -101,9 +108,9 @@ def check(places: Places, as_json: bool) -> None:
     for gallery in found.galleries:
         seen = guard(gallery.path.resolve(), gallery, QUICK)
         for text in seen.refusals:
-            remark(f"Nothing is archived there yet: {text}")
+            entry("  ! ", f"nothing is archived there yet: {text}", err=True)
         for text in seen.notes:
-            remark(f"Note: {text}")
+            entry("  - ", text, err=True)
         if gallery.backup_check and not os.access(gallery.backup_check[0], os.X_OK):
             remark(f"Warning: backup_check: {gallery.backup_check[0]} can't be run (not there, or not executable).")
     for folder in missing:

@@ -29,6 +29,28 @@ def say(text: str = "") -> None:
     click.echo(text)
 
 
+def entry(label: str, text: str, *, err: bool = False) -> None:
+    """A longer text behind a label; where a person reads it, wrapped so that further lines stand under the first."""
+    stream = sys.stderr if err else sys.stdout
+    click.echo(hanging(label, text, width() if stream.isatty() else None), err=err)
+
+
+def hanging(label: str, text: str, columns: int | None) -> str:
+    """The same as a text; `columns` None: one line, however long."""
+    import textwrap
+
+    room = None if columns is None else max(columns - len(label), 20)
+    lines = [text] if room is None else textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
+    return label + f"\n{' ' * len(label)}".join(lines)
+
+
+def width() -> int:
+    """Columns of the terminal."""
+    import shutil
+
+    return shutil.get_terminal_size().columns
+
+
 def remark(text: str) -> None:
     """Something for the person at the terminal, on stderr."""
     click.echo(text, err=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from daemon.cli.output import console, emit, json_option
+from daemon.cli.output import console, emit, hanging, json_option
 from daemon.places import Places, is_folder
 
 if TYPE_CHECKING:
@@ -77,16 +77,11 @@ def _show(screen: "Console", found: "Status", situation: "Situation") -> None:
         screen.print("Nothing was archived yet. Start with: gallery-optimizer optimize")
     screen.print()
     for label, text in situation.lines():
-        screen.print(hanging(label, text, screen.width if screen.is_terminal else None), soft_wrap=True)
+        screen.print(_entry(label, text, screen.width if screen.is_terminal else None), soft_wrap=True)
 
 
-def hanging(label: str, text: str, width: int | None) -> str:
-    """One entry with its label; where a person looks at it, wrapped so that further lines stand under the first."""
-    import textwrap
-
-    start = f"{label + ':':<13}"
-    lines = textwrap.wrap(text, max(width - len(start), 20), break_long_words=False, break_on_hyphens=False) if width else [text]
-    return start + f"\n{' ' * len(start)}".join(lines)
+def _entry(label: str, text: str, columns: int | None) -> str:
+    return hanging(f"{label + ':':<13}", text, columns)
 
 
 def _watch(places: Places) -> None:
@@ -107,6 +102,6 @@ def _pictures(places: Places, width: int) -> Iterator[Any]:
     while True:
         found, situation, _ = _look(places)
         head = found.as_text() if found.totals.photos else "Nothing was archived yet."
-        yield Group(head, "", *(Text(hanging(label, text, width)) for label, text in situation.lines()))
+        yield Group(head, "", *(Text(_entry(label, text, width)) for label, text in situation.lines()))
         sys.stdout.flush()
         time.sleep(EVERY_S)

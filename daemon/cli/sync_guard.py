@@ -2,7 +2,7 @@
 
 import click
 
-from daemon.cli.output import emit, json_option, say
+from daemon.cli.output import emit, entry, json_option, say
 from daemon.places import Places, is_folder
 
 
@@ -64,6 +64,6 @@ def sync_guard(places: Places, write_ignore: bool, as_json: bool) -> None:
                 if line.in_effect:
                     say(f"  the vault stays here: {line.proposal}")
             for text in (*each.refusals, *each.notes):
-                say(f"  - {text}")
+                entry("  - ", text)
     if any(each.refusals for _, each in found):
         raise SyncRefused("not everything is set up; see above.")

@@ -1,5 +1,6 @@
 """`config init`: folders that are found, the questions, the flags; `--set`; and what `config check` and `config show` say of it."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -92,6 +93,15 @@ def test_flags_answer_too(run: Run, tmp_path: Path) -> None:
     assert (found.galleries[0].quality, str(found.schedule.window), found.galleries[0].two_way_sync) == ("exact", "always", True)
     said = run("config", "check").output
     assert "the service works at any hour" in said
+
+
+def test_mistakes_are_told_to_programs_too(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text('[[gallery]]\npath = "x"\nqualty = 1\n')
+    result = run("config", "check", "--json")
+    assert result.exit_code == 2
+    told = json.loads(result.stdout)
+    assert told["understood"] is None
+    assert len([line for line in told["mistakes"] if "c.toml, line" in line]) == 2
 
 
 def test_another_value_for_one_call(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -209,9 +209,9 @@ def test_status_tells_of_a_gallery_that_may_not_be_touched_and_of_originals_that
 
 
 def test_entries_are_wrapped_under_their_beginning() -> None:
-    said = status_command.hanging("Attention", "one two three four five six seven", 35)
+    said = status_command._entry("Attention", "one two three four five six seven", 35)
     assert said == "Attention:   one two three four\n             five six seven"
-    assert status_command.hanging("A", "x " * 100, None).count("\n") == 0
+    assert status_command._entry("A", "x " * 100, None).count("\n") == 0
 
 
 def test_watching_draws_it_again_until_it_is_stopped(home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
