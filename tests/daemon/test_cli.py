@@ -191,7 +191,7 @@ def test_encode_and_decode(run: Run, home: Home, photo: Photo, tmp_path: Path) -
         (["encode", "a.jpg", "-o", "b.nphoto", "--rate", "nan"], ExitCode.USAGE, "from 0 to 1"),
         (["encode", "a.jpg", "-o", "a.jpg", "--force"], ExitCode.FAILED, "same file"),
         (["encode", "a.jpg", "-o", "b.nphoto", "--quality", "exact"], ExitCode.USAGE, "quality"),
-        (["restore"], ExitCode.USAGE, "Missing argument"),
+        (["restore"], ExitCode.USAGE, "Say what to restore"),
         (["restore", "x", "--to", "y", "--in-place"], ExitCode.USAGE, "exclude each other"),
         (["optimize", "nothing"], ExitCode.USAGE, "no configured gallery"),
         (["optimise"], ExitCode.USAGE, "optimize"),
