@@ -9,7 +9,7 @@ from pathlib import Path
 from daemon.composition import Workshop
 from daemon.discovery import check_presence, look
 from daemon.eligibility import Sighting
-from daemon.errors import DaemonError
+from daemon.errors import DaemonError, Held
 from daemon.galleries import Gallery
 from daemon.requests import folder_of, serve_requests
 from daemon.settling import Settling
@@ -29,6 +29,7 @@ class Intake:
     """Names that somebody wrote under; filled from any thread, emptied by the one that works."""
 
     def __init__(self, settling: Settling, beat: Callable[[], None]) -> None:
+        """`beat` is called for each file that is looked at; it may raise Held, and then what is left waits."""
         self._settling = settling
         self._beat = beat
         self._due: dict[Path, float] = {}
@@ -47,7 +48,7 @@ class Intake:
             return min(self._due.values()) - self._settling.now_s() if self._due else None
 
     def take_in(self, open_shop: Callable[[], Workshop]) -> int:
-        """How many photos joined the queue. Raises Locked; then nothing is forgotten."""
+        """How many photos joined the queue. Raises Locked, Held; then nothing is forgotten."""
         now_s = self._settling.now_s()
         with self._lock:
             arrivals = {path for path, due_s in self._due.items() if due_s <= now_s or due_s - now_s > LONGEST_S}
@@ -75,7 +76,7 @@ class Intake:
                 check_presence(gallery, shop.catalog)
                 self._serve_requests(shop, gallery, mine)
                 found = look(gallery, shop.catalog, shop.clock, mine, ready=self._ready(gallery, later), by_name=False)
-            except Locked:
+            except (Held, Locked):
                 raise
             except (DaemonError, StorageError) as error:
                 _log.warning("%s", error)

@@ -79,7 +79,7 @@ class Nightwork:
         self.machine = machine or Machine()
         self.settling = Settling(lambda: clock.now().timestamp())
         self.board = Board()
-        self.intake = Intake(self.settling, self._beat)
+        self.intake = Intake(self.settling, self._beat_or_leave)
         self.about_to_change: Callable[[Path], None] = lambda _: None
         """Called with every photo before it is worked on: what follows there is our own doing."""
         self.night_over: list[Callable[[Night], None]] = []
@@ -162,6 +162,8 @@ class Nightwork:
             self._tonight()
         except Locked as error:
             self._wait(Hold("locked", f"process {error.pid}" if error.pid else ""))
+        except Held:
+            return
         except (DaemonError, StorageError) as error:
             _log.error("%s", error)
             self._rest_until = self.clock.now() + _COOL
@@ -187,6 +189,11 @@ class Nightwork:
         self._last_look = now
         if slept:
             self._made_up = missed(self.settings.schedule.window, self.zone, now, self._last_run_at())
+
+    def _beat_or_leave(self) -> None:
+        self._beat()
+        if self._stopping.is_set() or self._asked:
+            raise Held(Hold("stopping" if self._stopping.is_set() else "asked"))
 
     def _last_run_at(self) -> datetime | None:
         from daemon.reading import reading_room
