@@ -1,6 +1,6 @@
 """A budget of bytes changed, and of photos archived, a night, so that a sync or a backup that follows stays small. Pure.
 
-What counts is what a backup has to carry: archives, what stands beside them, and stand-ins. Originals that are only renamed, and what is
+What counts is what a backup has to carry: archives and stand-ins. Originals that are only renamed, and what is
 purged, cost nothing.
 """
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from codec.png import SIGNATURE
 from daemon.composition import Workshop
 from daemon.discovery import check_presence
-from daemon.errors import CommandFailed, WrongPath
+from daemon.errors import DiskFull, WrongPath
 from daemon.galleries import Gallery
 from daemon.places import is_folder
 from daemon.ports import Progress
@@ -51,7 +51,7 @@ class Ejected:
 
 
 def eject(shop: Workshop, gallery: Gallery, progress: Progress) -> Ejected:
-    """Every archived photo back in its place. Raises GalleryGone, Locked, and CommandFailed where the disk has too little room."""
+    """Every archived photo back in its place. Raises GalleryGone, Locked, and DiskFull where the disk has too little room."""
     check_presence(gallery, shop.catalog)
     done = Ejected()
     if not is_folder(gallery.vault.folder):
@@ -85,11 +85,12 @@ def _holds(row: PhotoRow, sha256: str | None) -> bool:
 
 def _check_room(gallery: Gallery, away: list[PhotoRow]) -> None:
     """Originals in grace take no room: they are only renamed."""
-    needed = sum(row.size_bytes - (row.stand_in_bytes or 0) for row in away if row.state is State.PURGED and not row.replaced)
+    copied = [row for row in away if row.state is State.PURGED and not row.replaced]
+    needed = sum((row.copy_bytes or row.size_bytes) - (row.stand_in_bytes or 0) for row in copied)
     largest = max((row.size_bytes for row in away), default=0)  # beside its stand-in for a moment
     needed, free = int((needed + largest) * _HEADROOM), shutil.disk_usage(gallery.root).free
     if away and needed > free:
-        raise CommandFailed(
+        raise DiskFull(
             f"{shown(gallery.root)}: about {needed} bytes are needed and {free} are free; nothing was begun. "
             "`restore FOLDER --to DIR` gives the photos back on another disk."
         )

@@ -11,7 +11,7 @@ DaemonError
 ├── WrongPath          a path given by the user that the command can't use
 ├── NothingToDo        there is nothing that the command would change
 ├── AlreadyRunning     another instance works on the same state
-├── DiskFull           archiving stopped, since the disk is full or nearly so
+├── DiskFull           the disk is full, or too full for what was asked
 ├── DamageFound        at least one archive is damaged
 ├── CommandFailed      the command went to its end, but some photos failed
 └── WorkerError        a worker process did not give an answer

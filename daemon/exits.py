@@ -23,6 +23,6 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.NOTHING_TO_DO: "nothing to do",
     ExitCode.NO_GALLERY: "no gallery configured",
     ExitCode.LOCKED: "another instance holds the lock",
-    ExitCode.NO_SPACE: "the disk is full, or nearly: archiving stopped",
+    ExitCode.NO_SPACE: "the disk is full, or too full for what was asked",
     ExitCode.DAMAGE: "verification found damage",
 }

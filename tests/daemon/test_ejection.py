@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from daemon.cli.main import cli
 from daemon.ejection import Ejected, eject, export_originals
-from daemon.errors import CommandFailed
+from daemon.errors import DiskFull
 from daemon.exits import ExitCode
 from daemon.marking import original_of
 from daemon.ports import Silence
@@ -72,7 +72,7 @@ def test_stopped_and_called_again(gallery: Home) -> None:
 def test_too_little_room_is_told_before(gallery: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**6, 10**6 - 100, 100))
     before = gallery.files()
-    with pytest.raises(CommandFailed, match="100 are free"):
+    with pytest.raises(DiskFull, match="100 are free"):
         leave(gallery)
     assert gallery.files() == before
 
