@@ -24,6 +24,7 @@ WEEKS = 12
 WEEK_S = 7 * 86400
 LONGEST_WEEKS = 5 * 52
 """Beyond that nobody needs a number."""
+FRESH_S = 6 * 3600
 FEW = 5
 """So many photos in twelve weeks are a rate; fewer are chance."""
 
@@ -93,7 +94,12 @@ def _weeks(weeks: float) -> str:
 
 
 def note(places: Places, galleries: Sequence[Gallery], catalog: Ledger, now: int) -> None:
-    """After a run: how much came in the last weeks, by gallery. Where that can't be noted, only the forecast is missing."""
+    """After a run: how much came in the last weeks, by gallery. What was noted a few hours ago still holds, for every row is looked at.
+
+    Where it can't be noted, only the forecast is missing.
+    """
+    if 0 <= now - _noted_at(places) < FRESH_S:
+        return
     since_ns = (now - WEEKS * WEEK_S) * 10**9
     found = {}
     for gallery in galleries:
@@ -121,6 +127,13 @@ def outlooks(places: Places, totals: Sequence[tuple[Path, Totals]]) -> list[Outl
             first = mine[0][0]
             found.append(foretell(str(first), shutil.disk_usage(first).free, weekly, waiting, [each for _, each in mine]))
     return sorted(found, key=lambda each: each.full_in_weeks or LONGEST_WEEKS)
+
+
+def _noted_at(places: Places) -> int:
+    try:
+        return int(json.loads(places.outlook_file.read_text(encoding="utf-8"))["at"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
 
 
 def _read(places: Places) -> dict[str, tuple[float, float]]:

@@ -91,6 +91,13 @@ def test_the_rate_is_that_of_the_photos_own_dates(home: Home, photo: Photo) -> N
     (found,) = outlook.outlooks(home.places, [(home.root, sums)])
     assert found.saved_share is not None
     assert 0.5 < found.saved_share < 1
+    (home.root / "8.jpg").write_bytes(photo(8))
+    os.utime(home.root / "8.jpg", (now - 86400,) * 2)
+    home.optimize()
+    assert json.loads(home.places.outlook_file.read_text())["galleries"][str(home.root)]["photos"] == 6, "fresh enough"
+    home.clock.forward(hours=6)
+    home.optimize()
+    assert json.loads(home.places.outlook_file.read_text())["galleries"][str(home.root)]["photos"] == 7
     home.places.outlook_file.write_text("[]")
     assert outlook.outlooks(home.places, [(home.root, sums)]) == []
 
