@@ -1,7 +1,8 @@
 """The view as a read-only file system (FUSE): `gallery-optimizer mount`. Needs libfuse 3 (or 2) and the package `mfusepy`.
 
 Nothing is decoded before somebody reads. A reader gets the right bytes or an error, never others: a copy whose size is not the one that was
-told is an input/output error, and the next look tells the right size.
+told is an input/output error, and the next look tells the right size. The one exception are thumbnailers, known by the names of their
+programs: they are given the stand-in, past the kernel's cache, so that a folder of ten thousand photos can be looked at undecoded.
 """
 
 import errno
@@ -11,6 +12,7 @@ import os
 import signal
 import stat
 import subprocess
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,6 +46,8 @@ class _Open:
     """Its size when it was opened: whoever holds it open is given a copy of that size or none."""
     descriptor: int | None = None
     in_memory: bool = False
+    small: bool = False
+    """It is the stand-in that is read."""
     guard: Lock = field(default_factory=Lock)
 
 
@@ -59,10 +63,14 @@ class FileSystem(mfusepy.Operations):  # type: ignore[misc]  # the package has n
         self._ahead = ahead
         self._files: dict[int, _Open] = {}
         self._numbers = itertools.count(1)
+        self._guard = Lock()
+        self._small: Counter[str] = Counter()  # paths of which somebody reads the stand-in, and of which somebody reads the photo
+        self._full: Counter[str] = Counter()
         self._sizes: dict[str, int] = {}  # of copies that turned out to have another size than was told, by archive
 
-    def getattr(self, path: str, fh: int | None = None) -> dict[str, Any]:
-        node = self._files[fh].node if fh in self._files else self._node(path)
+    def getattr(self, path: str, fh: Any = None) -> dict[str, Any]:
+        known = None if fh is None else self._files.get(fh.fh)
+        node = self._node(path) if known is None else known.node
         return {**node.status, "st_size": self._size(node)}
 
     def readdir(self, path: str, fh: int) -> Iterator[str]:
@@ -85,19 +93,33 @@ class FileSystem(mfusepy.Operations):  # type: ignore[misc]  # the package has n
         except KeyError:
             raise OSError(errno.ENODATA, os.strerror(errno.ENODATA)) from None
 
-    def open(self, path: str, flags: int) -> int:
-        if flags & (os.O_WRONLY | os.O_RDWR | os.O_TRUNC):
+    def open(self, path: str, fi: Any) -> int:
+        """Here and below, `fi` is FUSE's own structure, for its `direct_io`."""
+        if fi.flags & (os.O_WRONLY | os.O_RDWR | os.O_TRUNC):
             raise OSError(errno.EROFS, os.strerror(errno.EROFS))
         node = self._node(path)
         opened = _Open(node, self._size(node))
-        if node.source is not Source.COPY:
-            opened.descriptor = os.open(node.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with self._guard:
+            if node.source is Source.COPY and not self._full[path] and node.worn_by is not None and is_thumbnailer(_caller()):
+                opened.small = True
+                fi.direct_io = 1
+            elif self._small[path]:
+                fi.direct_io = 1
+            (self._small if opened.small else self._full)[path] += 1
+        source = node.worn_by if opened.small else None if node.source is Source.COPY else node.path
+        if source is not None:
+            try:
+                opened.descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            except OSError:
+                self._forget(path, opened)
+                raise
         number = next(self._numbers)
         self._files[number] = opened
-        return number
+        fi.fh = number
+        return 0
 
-    def read(self, path: str, size: int, offset: int, fh: int) -> bytes:
-        opened = self._files[fh]
+    def read(self, path: str, size: int, offset: int, fi: Any) -> bytes:
+        opened = self._files[fi.fh]
         if opened.node.source is Source.COPY and opened.descriptor is None:
             with opened.guard:  # the kernel asks for several parts of one file at a time
                 self._fetch(opened, path)
@@ -105,11 +127,21 @@ class FileSystem(mfusepy.Operations):  # type: ignore[misc]  # the package has n
             return os.pread(opened.descriptor, size, offset)
         return self._copies.from_memory(_wanted(self._view, opened.node), size, offset)
 
-    def release(self, path: str, fh: int) -> int:
-        opened = self._files.pop(fh, None)
-        if opened is not None and opened.descriptor is not None:
+    def release(self, path: str, fi: Any) -> int:
+        opened = self._files.pop(fi.fh, None)
+        if opened is None:
+            return 0
+        self._forget(path, opened)
+        if opened.descriptor is not None:
             os.close(opened.descriptor)
         return 0
+
+    def _forget(self, path: str, opened: _Open) -> None:
+        with self._guard:
+            readers = self._small if opened.small else self._full
+            readers[path] -= 1
+            if not readers[path]:
+                del readers[path]
 
     def _size(self, node: Node) -> int:
         known = self._sizes.get(_wanted(self._view, node).name) if node.source is Source.COPY else None
@@ -137,6 +169,23 @@ class FileSystem(mfusepy.Operations):  # type: ignore[misc]  # the package has n
         opened.descriptor, opened.in_memory = descriptor, descriptor is None
         if self._ahead is not None:
             self._ahead(opened.node, path)
+
+
+def is_thumbnailer(pid: int) -> bool:
+    """Whether a process draws thumbnails, by its program's name. Only such that read, and never map a file into their memory."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    names = [word.rpartition(b"/")[2] for word in words[:2]]
+    if names[0].startswith((b"kioworker", b"kioslave")):
+        return len(names) > 1 and names[1] == b"thumbnail.so"
+    return names[0].endswith(b"thumbnailer")
+
+
+def _caller() -> int:
+    pid: int = mfusepy.fuse_get_context()[2]
+    return pid
 
 
 def _wanted(view: View, node: Node) -> Wanted:
@@ -191,7 +240,7 @@ def serve(system: FileSystem, mountpoint: Path, chosen: Mapping[str, Any]) -> No
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)  # libfuse ends its loop and unmounts, unless somebody else has a handler
     try:
-        mfusepy.FUSE(system, os.fspath(mountpoint), **chosen)
+        mfusepy.FUSE(system, os.fspath(mountpoint), raw_fi=True, **chosen)
     except RuntimeError as error:
         if error.args == (_LOOP_ENDED,):
             return

@@ -159,6 +159,28 @@ def test_many_readers_parts_and_a_copy_of_the_whole_tree(home: Home, mounted: Mo
         assert error.value.errno == errno.EROFS
 
 
+def test_thumbnailers_get_the_stand_in_and_everybody_else_the_photo(
+    home: Home, mounted: Mount, photos: list[Path], tmp_path: Path
+) -> None:
+    view = mounted("--prefetch", "0")
+    thumbnailer = tmp_path / "a-thumbnailer"
+    shutil.copy(shutil.which("cat") or "/bin/cat", thumbnailer)
+
+    def seen_by(program: Path | str, name: str) -> bytes:
+        return subprocess.run([program, view.point / name], check=True, capture_output=True).stdout
+
+    assert seen_by(thumbnailer, "a.jpg") == photos[0].read_bytes()
+    whole = (view.point / "a.jpg").read_bytes()
+    assert len(whole) == (view.point / "a.jpg").stat().st_size != photos[0].stat().st_size
+    assert seen_by(thumbnailer, "a.jpg") == photos[0].read_bytes()
+    assert (view.point / "a.jpg").read_bytes() == whole, "what one was given is not in the other's cache"
+    with open(view.point / "a.jpg", "rb") as file:
+        assert file.read(10) == whole[:10]
+        assert seen_by(thumbnailer, "a.jpg") == whole, "somebody reads it"
+    assert seen_by("cat", "b.jpg") != photos[1].read_bytes()
+    assert seen_by(thumbnailer, "late.jpg") == seen_by("cat", "late.jpg")
+
+
 def test_a_mount_that_was_killed_leaves_nothing_behind(home: Home, mounted: Mount, photos: list[Path]) -> None:
     view = mounted()
     view.end(signal.SIGKILL)
