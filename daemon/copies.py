@@ -26,7 +26,7 @@ def rebuilt(
     Raises Missing (no archive), Damaged (can't be decoded, or is not the proven one), WorkerError.
     """
     if not archive.exists():
-        raise Missing(f"the archive {shown(archive)} is not there")
+        raise Missing(f"the archive {shown(archive)} is not there; the stand-in stays, and a backup of the vault may have it")
     answer = codec.restore(RestoreJob(archive, format, stand_in))
     if isinstance(answer, Refused):
         raise Damaged(f"the archive {shown(archive)} can't be decoded: {sentence(answer.reason)} ({answer.detail})")

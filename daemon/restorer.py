@@ -21,7 +21,7 @@ from daemon.errors import GalleryGone, WorkerError, WrongPath
 from daemon.galleries import Gallery, holding, place
 from daemon.ignoring import WISHES
 from daemon.in_place import adopt_copy, as_it_stands, give_back, is_edited, lay_beside
-from daemon.marking import original_of
+from daemon.marking import mark_of, original_of
 from daemon.messages import Format
 from daemon.places import is_folder
 from daemon.ports import Codec, Progress
@@ -175,6 +175,8 @@ def _targets(shop: Workshop, given: Path) -> Iterator[_Target]:
         return
     named = [] if gallery is None else list(_by_name(shop, gallery, where))
     marked = None if named else _by_mark(shop, gallery, where)
+    if not named and marked is None and (elsewhere := _of_elsewhere(shop, where)):
+        raise WrongPath(f"{shown(given)} {elsewhere}")
     if not named and marked is None and gallery is None:
         raise WrongPath(f"{shown(given)} is in no configured gallery, and no .nphoto file.")
     if not named and marked is None:
@@ -182,6 +184,26 @@ def _targets(shop: Workshop, given: Path) -> Iterator[_Target]:
     yield from named
     if marked is not None:
         yield marked
+
+
+def _of_elsewhere(shop: Workshop, where: Path) -> str:
+    """What to say of a stand-in whose archive is in no gallery of this configuration; empty for any other file."""
+    try:
+        mark = mark_of(read_once(where).data)
+    except StorageError:
+        return ""
+    if mark is None:
+        return ""
+    name = f"{mark.original}.nphoto"
+    if mark.vault and mark.vault not in {gallery.vault.id for gallery in shop.galleries}:
+        return (
+            f"is a stand-in from another computer or disk: its archive {name} is in the vault {mark.vault}, which is in no configured "
+            "gallery. Restore it where that vault is, or copy that archive here and restore it with --to DIR."
+        )
+    return (
+        f"is a stand-in, but its archive {name} is in no vault here; look for it in a backup of the vault, and restore it with --to DIR. "
+        "The stand-in stays as it is."
+    )
 
 
 def _by_name(shop: Workshop, gallery: Gallery, where: Path) -> Iterator[_Target]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,12 +16,13 @@ from PIL import Image
 from codec.facts import Facts
 from daemon import restorer
 from daemon.errors import WrongPath
-from daemon.marking import original_of
+from daemon.marking import original_of, vault_of
 from daemon.messages import Format
 from daemon.ports import Silence
 from daemon.restorer import Came, Restoration
 from storage.catalog import Catalog
-from storage.digest import sha256_of_bytes
+from storage.digest import sha256_of, sha256_of_bytes
+from storage.fingerprint import Fingerprint
 from storage.states import State
 
 if TYPE_CHECKING:
@@ -229,6 +231,35 @@ def test_a_copied_stand_in_becomes_a_photo_of_its_own_and_outside_gives_the_orig
     edited = home.root / "edited.jpg"
     edited.write_bytes(archived.read_bytes()[:-2] + bytes(9) + archived.read_bytes()[-2:])
     assert "restore that one" in restore(home, edited)[0].trouble
+
+
+def test_a_stand_in_from_another_computer_says_where_its_archive_is(home: Home, archived: Path, tmp_path: Path) -> None:
+    purge(home)
+    foreign = home.root / "foreign.jpg"
+    digest, vault = original_of(archived.read_bytes()) or "", vault_of(archived.read_bytes())
+    assert vault
+    for old, new, says in ((vault, "f" * 16, "another computer or disk.*ffffffffffffffff"), (vault, vault, "in no vault here")):
+        data = archived.read_bytes().replace(digest.encode(), b"e" * 64).replace(old.encode(), new.encode())
+        foreign.write_bytes(data)
+        for to in (None, tmp_path):
+            with pytest.raises(WrongPath, match=f"{says}.*--to DIR"):
+                restore(home, foreign, to=to)
+        assert foreign.read_bytes() == data
+
+
+def test_a_vault_of_an_earlier_version_gives_everything_back(home: Home, photo: Photo, archived: Path) -> None:
+    """Without an id, its stand-ins marked as they were, its rows without what was measured later."""
+    purge(home)
+    (home.root / ".gallery-optimizer" / "id").unlink()
+    old = re.sub(rb" in vault [0-9a-f]{16} with picture [0-9a-f]{32} and labels [0-9a-f]{32}", b"", archived.read_bytes())
+    assert old != archived.read_bytes()
+    assert original_of(old) == sha256_of_bytes(photo())
+    with home.shop() as shop:
+        (row,) = shop.catalog.rows()
+        archived.write_bytes(old)
+        shop.catalog.relabelled(row.id, sha256_of(archived), Fingerprint.of(archived))
+    assert restore(home, archived)[0].came is Came.COPY
+    assert home.optimize().nothing_done
 
 
 def test_a_damaged_archive_is_told_and_nothing_is_written(home: Home, photo: Photo, archived: Path, tmp_path: Path) -> None:
