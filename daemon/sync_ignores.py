@@ -5,10 +5,12 @@ Where another tool of the same folder would delete what it is told to ignore (Sy
 
 import fnmatch
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from daemon import syncthing
+from daemon.errors import CommandFailed
 from daemon.sync_roots import SyncRoot, Tool
 from storage import durable
 from storage.attributes import Attributes
@@ -46,7 +48,12 @@ class IgnoreLine:
         return f"the line {self.line} in {self.file}"
 
     def write(self) -> None:
-        """Put it into effect. The line becomes the file's first, since the first that matches decides. Raises StorageError."""
+        """Put it into effect. The line becomes the file's first, since the first that matches decides.
+
+        Raises StorageError, and CommandFailed where root would write into somebody else's folder.
+        """
+        if os.geteuid() == 0 != self.root.folder.stat().st_uid:
+            raise CommandFailed(f"{self.root.folder} is not root's; call this as its owner, so that what is written is his.")
         if self.root.tool is Tool.DROPBOX:
             durable.make_folder(self.vault)
             durable.mark(self.vault, DROPBOX_MARK, b"1")
@@ -54,7 +61,7 @@ class IgnoreLine:
         try:
             there = read_once(self.file).data
         except Missing:
-            durable.write_new(self.file, f"{self.line}\n".encode(errors="surrogateescape"), None)
+            durable.write_new(self.file, f"{self.line}\n".encode(errors="surrogateescape"), _as_readable_as(self.file.parent))
             return
         data = f"{self.line}\n".encode(errors="surrogateescape") + there
         durable.replace(durable.stage(self.file.parent, data, Attributes.of(self.file)), self.file)
@@ -76,6 +83,12 @@ def ignore_line(root: SyncRoot, gallery: Path) -> IgnoreLine | None:
             return IgnoreLine(root, vault, vault, "", _dropbox(vault))
         case _:
             return None
+
+
+def _as_readable_as(folder: Path) -> Attributes:
+    """For a new file: whoever may list the folder may read it, for the sync tool may run as another user."""
+    kind, now = Attributes.of(folder), time.time_ns()
+    return Attributes(kind.mode & 0o666 | 0o600, kind.uid, kind.gid, now, now, {})
 
 
 def _nextcloud(folder: Path, relative: str) -> str:

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from daemon import composition, restorer, settings
 from daemon.cli.main import cli
 from daemon.doctor import Grade, examine
+from daemon.errors import CommandFailed
 from daemon.explanation import explain
 from daemon.marking import original_of, vault_of
 from daemon.ports import Silence
@@ -143,6 +144,23 @@ def test_a_line_is_written_once_before_all_others_and_keeps_the_file(home: Home)
     assert file.stat().st_mode & 0o777 == 0o640
     assert seen(home).lines[0].in_effect
     assert list(home.root.parent.glob(".gallery-optimizer-*")) == []
+
+
+def test_a_new_ignore_file_can_be_read_by_whoever_may_list_its_folder(home: Home) -> None:
+    put(home.root / ".stfolder", True)
+    home.root.chmod(0o750)
+    seen(home).lines[0].write()
+    assert (home.root / ".stignore").stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_root_writes_into_nobody_elses_folder(home: Home) -> None:
+    put(home.root / ".stfolder", True)
+    os.chown(home.root, 1000, 1000)
+    with pytest.raises(CommandFailed, match="owner"):
+        seen(home).lines[0].write()
+    assert not (home.root / ".stignore").exists()
 
 
 def test_without_stand_ins_a_synced_gallery_is_refused(home: Home, photo: Photo) -> None:
