@@ -54,6 +54,7 @@ class Scenario:
     act: Callable[[Home], object]
     ends: frozenset[State]
     gallery: str = ""
+    safety: str = 'reserve = "off"'
 
 
 class Kept:
@@ -164,6 +165,29 @@ def old_catalogue(home: Home) -> None:
     connection.close()
 
 
+def older_catalogue(home: Home) -> None:
+    """Of a photo whose grace is over, made by a version before the last migrations."""
+    import sqlite3
+
+    from sqlite_utils import Database
+
+    from storage.migrations import migrations
+
+    grace_over(home)
+    file = home.places.catalog_file
+    newer = file.rename(file.with_suffix(".newer"))
+    connection = sqlite3.connect(file, isolation_level=None)
+    migrations.apply(Database(connection), stop_before="m009_how_large_a_copy_will_be")
+    connection.execute("ATTACH ? AS newer", (str(newer),))
+    for table in ("photos", "copies", "runs", "inspections"):
+        names = ", ".join(f'"{row[1]}"' for row in connection.execute(f"PRAGMA main.table_info({table})"))
+        connection.execute(f"INSERT INTO main.{table} ({names}) SELECT {names} FROM newer.{table}")
+    connection.close()
+    newer.unlink()
+
+
+PARITY = 'reserve = "off"\nparity = "5%"'
+RESERVE = 'reserve = "1 MB"'
 DAYS_0 = 'grace = "0 days"'
 BACK = frozenset({S.RESTORED})
 SCENARIOS: dict[str, Scenario] = {
@@ -180,6 +204,9 @@ SCENARIOS: dict[str, Scenario] = {
     "restore a renamed original": Scenario(renamed, restore_renamed, BACK | {S.RETIRED, S.LEFT}),
     "restore a renamed copy": Scenario(renamed, restore_renamed, BACK | {S.PURGED, S.LEFT}, DAYS_0),
     "migrate": Scenario(old_catalogue, work, frozenset({S.RETIRED})),
+    "migrate a photo and purge it": Scenario(older_catalogue, work, frozenset({S.PURGED})),
+    "archive and purge with parity": Scenario(nothing, work, frozenset({S.PURGED}), DAYS_0, PARITY),
+    "restore a copy with a reserve": Scenario(work, restore, BACK | {S.PURGED}, DAYS_0, RESERVE),
     **{
         f"recover from a kill at {share:.0%} of {name}": Scenario(killed_at(share, before, act), work, ends, gallery)
         for name, before, act, ends, gallery in (
@@ -236,7 +263,7 @@ class Sweep:
                 shutil.copytree(template, home.root.parent, symlinks=True)
                 return home, home.clock
             home.root.mkdir(parents=True)
-            home.configure(scenario.gallery, self.limits)
+            home.configure(scenario.gallery, self.limits, scenario.safety)
             (home.root / "a.jpg").write_bytes(self.photo)
             os.utime(home.root / "a.jpg", (1.5e9, 1.5e9))
             with exchanging(exchange):
