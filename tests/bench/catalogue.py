@@ -46,7 +46,10 @@ FROM (SELECT *, state IN ('purged', 'retired', 'restored') AS archived FROM said
 
 _COPIES = "INSERT INTO copies SELECT 'd' || substr(sha256, 2), sha256, 1700000000 FROM photos WHERE archive_sha256 IS NOT NULL"
 
-_INSPECTIONS = "INSERT INTO inspections SELECT gallery, sha256, 1700000000 + id, '' FROM photos WHERE archive_sha256 IS NOT NULL"
+_INSPECTIONS = """
+INSERT INTO inspections (gallery, sha256, inspected_at, damage)
+SELECT gallery, sha256, 1700000000 + id, '' FROM photos WHERE archive_sha256 IS NOT NULL
+"""
 
 _RUNS = """
 WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 1000)
