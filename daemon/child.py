@@ -42,6 +42,8 @@ from daemon.ports import Backend
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "RAYON_NUM_THREADS")
 _PR_SET_PDEATHSIG = 1
+_ADDRESSES = 16 << 30
+"""Bytes of addresses, beyond its memory, that a worker may map."""
 _IOPRIO_SET = {"x86_64": 251, "aarch64": 30, "riscv64": 30}
 _IOPRIO_WHO_PROCESS, _IOPRIO_CLASS_IDLE = 1, 3
 
@@ -104,9 +106,11 @@ def settle_in(bounds: Bounds, parent: int) -> None:
             ctypes.CDLL(None).mallopt(parameter, value)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold somebody's photo
     if bounds.memory_bytes is not None:
-        # Not RLIMIT_AS: torch maps libraries and reserves far more addresses than it uses. RLIMIT_DATA counts private writable memory,
-        # which is what a photo costs, and the allocation that goes too far fails here, at once, not wherever the kernel's killer looks.
+        # RLIMIT_DATA counts private writable memory, which is what a photo costs, and the allocation that goes too far fails here, at
+        # once, not wherever the kernel's killer looks. Not by RLIMIT_AS: torch maps libraries and reserves more addresses than it uses.
         resource.setrlimit(resource.RLIMIT_DATA, (bounds.memory_bytes, bounds.memory_bytes))
+        # Against what no photo needs: endless maps of files and of reserved addresses.
+        resource.setrlimit(resource.RLIMIT_AS, (bounds.memory_bytes + _ADDRESSES, bounds.memory_bytes + _ADDRESSES))
 
 
 def _rest_at_the_disk() -> None:

@@ -99,6 +99,12 @@ def wearing(worn: Worn, mode: int, mtime_ns: int) -> Attributes:
     return Attributes(mode, worn.uid, worn.gid, mtime_ns, worn.atime_ns, xattrs)
 
 
+def harmless(worn: Worn) -> Worn:
+    """The same but for what would let a file do something: an archive that came from elsewhere may say anything."""
+    kept = tuple((name, value) for name, value in worn.xattrs if name != b"security.capability" and not name.startswith(b"trusted."))
+    return replace(worn, xattrs=kept)
+
+
 def wear_of(path: Path) -> Worn | None:
     """What an archive shall tell of a file; None where that is more than an archive keeps. Raises StorageError."""
     found = Attributes.of(path)

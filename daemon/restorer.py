@@ -12,9 +12,9 @@ from enum import StrEnum
 from pathlib import Path
 
 from codec.errors import CodecError
-from codec.facts import Worn
+from codec.facts import Facts, Worn
 from daemon.composition import Workshop
-from daemon.copies import attributes, facts_of, labelled, labels_given, rebuilt, wearing
+from daemon.copies import attributes, facts_of, harmless, labelled, labels_given, rebuilt, wearing
 from daemon.discovery import check_presence
 from daemon.eligibility import SUFFIXES, walk
 from daemon.errors import GalleryGone, WorkerError, WrongPath
@@ -353,15 +353,22 @@ def _from_archive_alone(shop: Workshop, target: _Target, folder: Path, format: F
         if any(from_aside(aside, digest, goal) for aside in target.gallery.vault.asides(digest)):
             return Restoration(target.name, Came.ORIGINAL, goal)
     facts = facts_of(target.archive)
-    named = Path(os.fsdecode(facts.name)) if target.gallery is None else target.below
+    named = _own_name(target.archive, facts) if target.gallery is None else target.below
     goal = folder / (named.with_suffix(_SUFFIX[format]) if format is not None else named)
     _check_free(goal)
     data = rebuilt(shop.codec, target.archive, None, format)
     here = Attributes.of(target.archive)
     shop.note_copy(data, facts.sha256)
     worn = facts.worn or Worn(facts.mtime_ns, here.uid, here.gid)
-    _write(goal, data, wearing(worn, facts.mode, facts.mtime_ns))
+    _write(goal, data, wearing(harmless(worn), facts.mode & 0o777, facts.mtime_ns))
     return Restoration(target.name, Came.COPY, goal)
+
+
+def _own_name(archive: Path, facts: Facts) -> Path:
+    """The name that an archive gives, where a photo can have it: whoever made it must not write a `.profile` into somebody's home."""
+    if facts.name.startswith(b".") or not facts.name.lower().endswith(SUFFIXES):
+        return Path(f"{archive.stem}.jpg")
+    return Path(os.fsdecode(facts.name))
 
 
 def _check_free(goal: Path) -> None:

@@ -41,29 +41,46 @@ def sweep() -> Iterator[Sweep]:
         yield Sweep(Path(folder), small_photo(), InProcess(), ANY_SAVING)
 
 
+def interrupted(sweep: Sweep, root: Path, name: str, call: str, nth: int, how: str) -> bool:
+    """Run the scenario from the template until its n-th call of this kind, and judge what is left; False where it has fewer of them."""
+    home, _ = sweep._begin(SCENARIOS[name], sweep.base / "template", exchange=True)
+    log = sweep.base / "strace"
+    strace = ["strace", "-f", "-o", log, "-e", f"trace={call}", "-e", f"inject={call}:{how}:when={nth}"]
+    subprocess.run(
+        [*strace, sys.executable, "-c", RUN, sweep.base, name],
+        cwd=root,
+        env={"PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        check=False,
+    )
+    if log.read_text().count(f" {call}(") < nth:
+        return False
+    sweep._judge(home, SCENARIOS[name], f"{name}, {how} at {call} {nth}", exchange=True)
+    return True
+
+
+def test_a_sample_of_system_calls(sweep: Sweep, root: Path) -> None:
+    name = "restore a copy"
+    home, _ = sweep._begin(SCENARIOS[name], None, exchange=True)
+    shutil.copytree(home.root.parent, sweep.base / "template")
+    points = (("fsync", 2), ("renameat2", 1), ("pwrite64", 9), ("fdatasync", 1))
+    tried = sum(interrupted(sweep, root, name, call, nth, how) for call, nth in points for how in ("signal=SIGKILL", "error=EIO"))
+    assert sweep.losses == []
+    assert tried == 8
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["signal=SIGKILL", "error=EIO", "error=ENOSPC"])
 @pytest.mark.parametrize("name", ["optimize, retire and purge", "restore a copy"])
 def test_every_system_call(sweep: Sweep, root: Path, name: str, how: str) -> None:
-    scenario, tried = SCENARIOS[name], 0
-    home, _ = sweep._begin(scenario, None, exchange=True)
+    tried = 0
+    home, _ = sweep._begin(SCENARIOS[name], None, exchange=True)
     shutil.copytree(home.root.parent, sweep.base / "template")
     for call in CALLS:
         for nth in range(1, MOST):
-            home, _ = sweep._begin(scenario, sweep.base / "template", exchange=True)
-            log = sweep.base / "strace"
-            strace = ["strace", "-f", "-o", log, "-e", f"trace={call}", "-e", f"inject={call}:{how}:when={nth}"]
-            subprocess.run(
-                [*strace, sys.executable, "-c", RUN, sweep.base, name],
-                cwd=root,
-                env={"PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin"},
-                capture_output=True,
-                check=False,
-            )
-            if log.read_text().count(f" {call}(") < nth:
-                break  # the run has fewer calls of this kind
+            if not interrupted(sweep, root, name, call, nth, how):
+                break
             tried += 1
-            sweep._judge(home, scenario, f"{name}, {how} at {call} {nth}", exchange=True)
     assert sweep.losses == []
     assert tried > 20
     print(f"{name}, {how}: {tried} system calls, 0 losses")

@@ -57,6 +57,7 @@ def test_the_processes_are_polite_and_bounded(workers: Workers, job: Callable[..
     process = psutil.Process(workers.encoder.pid)
     assert process.nice() > psutil.Process().nice()
     assert process.rlimit(psutil.RLIMIT_DATA) == (600_000_000, 600_000_000)
+    assert process.rlimit(psutil.RLIMIT_AS) == (600_000_000 + (16 << 30),) * 2
     assert process.rlimit(psutil.RLIMIT_CORE) == (0, 0)
 
 
