@@ -23,9 +23,13 @@ SCORE   ?= 80
 SIZE    ?= 0
 JSON    ?= .bench/rd.json
 FIGURES ?= .bench
+SIZES   ?=
+FILES   ?=
+PLACE   ?=
+MINUTES ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all corpus lint bench-rd bench-speed bench-guard bench-look bench-search manual unit-verify clean
+.PHONY: help run test test-all corpus lint bench-rd bench-speed bench-guard bench-look bench-search bench-scale fuzz manual unit-verify clean
 
 # The tests run with one thread: torch's threads spin, and two processes with two each slow one another tenfold.
 test test-all corpus: export OMP_NUM_THREADS = 1
@@ -73,6 +77,12 @@ bench-search: $(VENV)/ready-to-test  ## the rate search beside an exhaustive one
 
 manual: $(VENV)/ready-to-run  ## the man page and the shells' completions, from the parser
 	@$(BIN)/python scripts/make_manual.py
+
+bench-scale: $(VENV)/ready-to-test  ## catalogues of up to a million photos, galleries of 100,000 files: [SIZES=10000,1000000 FILES=100000 PLACE=DIR]
+	@$(BIN)/python tests/bench/scale.py $(if $(SIZES),--sizes "$(SIZES)") $(if $(FILES),--files "$(FILES)") $(if $(PLACE),--place "$(PLACE)")
+
+fuzz: $(VENV)/ready-to-test  ## everything that reads what strangers wrote, fed with damage and malice: [MINUTES=60 ONLY=jpeg,png]
+	@OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(BIN)/python -m tests.fuzz.run --minutes $(MINUTES) $(if $(ONLY),--only "$(ONLY)")
 
 unit-verify:  ## let systemd read the unit files
 	@systemd-analyze verify --man=no systemd/*.service

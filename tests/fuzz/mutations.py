@@ -61,6 +61,16 @@ def sealed_png(data: bytes) -> bytes:
     return bytes(out)
 
 
+def sealed(data: bytes) -> bytes:
+    """Of a PNG or a JPEG, which has no checksums."""
+    return sealed_png(data) if data.startswith(SIGNATURE) else data
+
+
+def inside(data: bytes, rng: random.Random, change: Callable[[bytes], bytes]) -> bytes:
+    """Of a PNG or a JPEG."""
+    return inside_png(data, rng, change) if data.startswith(SIGNATURE) else change(data)
+
+
 def sealed_archive(data: bytes) -> bytes:
     """Offsets, sizes, CRCs and digest made right for as many sections as the header says."""
     lead, entry = bitstream._LEAD, bitstream._ENTRY

@@ -22,7 +22,7 @@ FINDINGS = Path(__file__).resolve().parent / "findings"
 CODEC = Path(__file__).resolve().parent.parent.parent / "codec"
 MEMORY_BYTES = 2_000_000_000
 PATIENCE_S = 60
-SHARES = {"jpeg": 5, "png": 5, "archive": 5, "stream": 4, "coded": 2, "metadata": 3, "message": 1}
+SHARES = {"jpeg": 5, "png": 5, "archive": 5, "stream": 4, "coded": 2, "metadata": 3, "labels": 3, "message": 1}
 """Of the time."""
 
 

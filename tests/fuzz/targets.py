@@ -17,6 +17,7 @@ import pytest
 from codec import bitstream, canonical, container, exact, lanes, pixel_exact, rans, reference, scanlines
 from codec.errors import CodecError, Corrupt, ModelMissing, Unsupported
 from codec.facts import Facts
+from codec.labels import merged, picture_digest
 from codec.multi_picture import is_index
 from codec.neural import decode_pixels, read_head
 from codec.picture import JpegStructure
@@ -223,6 +224,17 @@ def metadata(data: bytes) -> None:
         assert Facts.from_bytes(facts.to_bytes()) == facts
 
 
+def labels(data: bytes) -> None:
+    """What somebody wrote on a stand-in, given to the photo that comes back, and a photo given what a stand-in says."""
+    own = seeds.jpegs()[5] if data[:2] == b"\xff\xd8" else seeds.pngs()[0]
+    for photo, stand_in in ((own, data), (data, own)):
+        with named_errors():
+            made = merged(photo, stand_in)
+            assert picture_digest(made) == picture_digest(photo), "another picture"
+            with named_errors():
+                assert merged(made, stand_in) == made, "once more changes more"
+
+
 def message(data: bytes) -> None:
     """What a worker process, taken over by what it decodes, may say to the daemon."""
     try:
@@ -240,6 +252,7 @@ TARGETS: dict[str, Target] = {
     "stream": Target(stream, seeds.streams, mutations.sealed_stream),
     "coded": Target(coded, seeds.coded),
     "metadata": Target(metadata, seeds.metadata),
+    "labels": Target(labels, lambda: (*seeds.jpegs(), *seeds.pngs()), mutations.sealed, mutations.inside),
     "message": Target(message, seeds.messages),
 }
 
