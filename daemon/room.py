@@ -5,6 +5,7 @@ An archived photo takes more space at first: its original waits out the grace be
 
 from daemon.composition import Workshop
 from daemon.galleries import Gallery
+from daemon.report import amount
 from storage.errors import shown
 from storage.reserve import free_bytes
 
@@ -21,4 +22,4 @@ def want_of_room(shop: Workshop, gallery: Gallery, photo_bytes: int) -> str:
     """
     needed = _COPIES * photo_bytes + shop.settings.safety.reserve_bytes + shop.missing_reserve_bytes(gallery)
     free = free_bytes(gallery.root)
-    return "" if free >= needed else f"the disk of {shown(gallery.root)} is nearly full: {free} bytes are free, {needed} are asked for"
+    return "" if free >= needed else f"the disk of {shown(gallery.root)} is nearly full: {amount(free)} free, {amount(needed)} asked for"

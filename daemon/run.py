@@ -26,7 +26,7 @@ from daemon.predictions import fitting
 from daemon.purging import Purged, purge_due
 from daemon.reasons import sentence
 from daemon.recovery import recover
-from daemon.report import change
+from daemon.report import change, photos
 from daemon.requests import serve_requests
 from daemon.room import want_of_room
 from daemon.surprise import Look, check_stop, look_around
@@ -240,7 +240,7 @@ def _one_gallery(
         pace.check()
         still()
         if want := _room(shop, gallery, row, around, gate, pace, total):
-            total.full.append(f"{want}; {len(queue) - number} photos wait.")
+            total.full.append(f"{want}; {photos(len(queue) - number)} still to be archived.")
             break
         pace.before(gallery, row)
         progress.step(name)
@@ -262,7 +262,7 @@ def _one_gallery(
         progress.done(name, total.add(name, done))
         pace.after(total)
         if done.reason == "no-space":
-            total.full.append(f"{done.detail}; {len(queue) - number - 1} photos wait.")
+            total.full.append(f"{done.detail}; {photos(len(queue) - number - 1)} still to be archived.")
             break
     still()
     if around.deleted_in_mass():

@@ -72,7 +72,7 @@ def test_archiving_stops_before_the_disk_is_full(full: Home, photo: Photo) -> No
     assert 0 < done.archived < COUNT
     assert len(done.full) == 1
     assert "nearly full" in done.full[0]
-    assert f"{COUNT - done.archived} photos wait" in done.full[0]
+    assert f"{COUNT - done.archived} photos still to be archived" in done.full[0]
     assert not done.failed
     assert reserve(full).stat().st_size == 500_000
     assert free_bytes(full.root) > 400_000

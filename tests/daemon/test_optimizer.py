@@ -147,7 +147,7 @@ def test_a_full_disk_fails_the_photo_and_keeps_the_original(home: Home, photo: P
             done = optimize(shop, [], Silence())
     assert len(done.failed) == 1, "the next photo would meet the same disk"
     assert "disk is full" in done.failed[0][1]
-    assert "1 photos wait" in done.full[0]
+    assert "1 photo still to be archived" in done.full[0]
     assert (home.root / "a.jpg").read_bytes() == photo()
     assert state_of(home, "a.jpg") == (State.FAILED, "no-space")
     assert home.optimize().archived == 2
