@@ -103,8 +103,8 @@ class Optimizer:
             return self._work(row)
         except storage_errors.Locked:
             raise
-        except (Interrupted, KeyboardInterrupt):
-            self._catalog.released(photo_id)
+        except (Interrupted, KeyboardInterrupt) as error:
+            self._catalog.released(photo_id, at_once=isinstance(error, Interrupted))  # else recovery looks at what was begun
             raise
         except (storage_errors.StorageError, WorkerError) as error:
             return self._give_up(photo_id, error)

@@ -387,12 +387,12 @@ class Catalog(Ledger):
                 return self._move(photo_id, State.LEFT, {})
             return self._row(photo_id)
 
-    def released(self, photo_id: int) -> PhotoRow:
-        """ENCODING -> QUEUED: we were told to stop in the midst of it. It keeps its turn, and this try does not count; else nothing."""
+    def released(self, photo_id: int, *, at_once: bool) -> None:
+        """ENCODING -> QUEUED, or not `at_once`, by recovery: we were told to stop. It keeps its turn, and this try does not count."""
         with self._transaction():
             row = self._row(photo_id)
-            working = row.state is State.ENCODING
-            return self._move(photo_id, State.QUEUED, {"attempts": max(0, row.attempts - 1)}) if working else row
+            if row.state is State.ENCODING:
+                self._update(photo_id, {"state": State.QUEUED if at_once else row.state, "attempts": max(0, row.attempts - 1)})
 
     def requeue(self, photo_id: int) -> PhotoRow:
         """-> QUEUED, at the end of the queue: a crash, a stop, or a photo that changed under our hands."""

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
+from daemon.discovery import look
 from daemon.marking import original_of
+from daemon.recovery import recover
 from storage.catalog import Catalog
 from storage.errors import StorageError
 from storage.states import State
@@ -95,6 +97,43 @@ def test_an_interrupt_leaves_everything_to_recovery(home: Home, photo: Photo, mo
     done = home.optimize()
     assert (done.recovered, done.archived) == (1, 1)
     assert original_of((home.root / "a.jpg").read_bytes()) is not None
+
+
+def test_stops_are_not_the_photos_fault(home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home.root / "a.jpg").write_bytes(photo())
+
+    def interrupted(job: object) -> object:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(home.codec, "encode", interrupted)
+        for _ in range(5):
+            with pytest.raises(KeyboardInterrupt):
+                home.optimize()
+    assert home.optimize().archived == 1
+
+
+def test_a_photo_that_ends_the_whole_program_three_times_is_set_apart(home: Home, photo: Photo) -> None:
+    """As where the kernel kills all of us for its memory: nobody is left to note a failure."""
+    (home.root / "a.jpg").write_bytes(photo())
+    (home.root / "b.jpg").write_bytes(photo(1))
+    for number in range(4):
+        with home.shop() as shop:
+            gallery = shop.galleries[0]
+            look(gallery, shop.catalog, home.clock, [])
+            row = shop.catalog.find(gallery.key, b"a.jpg")
+            assert row is not None
+            assert (shop.catalog.claim(row.id) is None) == (number == 3)
+        with home.shop() as shop:
+            shop.lock_vault(shop.galleries[0])
+            recover(shop.galleries[0], shop.catalog, home.clock)
+    done = home.optimize()
+    assert (done.archived, done.left.total()) == (1, 0)
+    with home.shop() as shop:
+        row = shop.catalog.find(shop.galleries[0].key, b"a.jpg")
+        assert row is not None
+        assert (row.state, row.reason) == (State.LEFT, "ends-the-program")
+    assert home.optimize(home.root / "a.jpg").archived == 1, "named by its user it is tried again"
 
 
 def test_a_late_writer_found_after_a_crash_gets_the_name_back(home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:

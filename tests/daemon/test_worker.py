@@ -56,6 +56,7 @@ def test_the_processes_are_polite_and_bounded(workers: Workers, job: Callable[..
     workers.encode(job())
     process = psutil.Process(workers.encoder.pid)
     assert process.nice() > psutil.Process().nice()
+    assert process.ionice().ioclass == psutil.IOPRIO_CLASS_IDLE
     assert process.rlimit(psutil.RLIMIT_DATA) == (600_000_000, 600_000_000)
     assert process.rlimit(psutil.RLIMIT_AS) == (600_000_000 + (16 << 30),) * 2
     assert process.rlimit(psutil.RLIMIT_CORE) == (0, 0)
