@@ -140,7 +140,7 @@ class Ledger(Statements):
         return self._rows(f"superseded_at IS NULL AND id IN ({due}) ORDER BY purge_after_at, id", (moment,))
 
     def dated_since(self, gallery: bytes, since_ns: int, until_ns: int) -> tuple[int, int]:
-        """(photos, bytes) of a gallery whose files are dated from `since_ns` on and before `until_ns`. Looks at every row."""
+        """(photos, bytes) of a gallery whose files are dated from `since_ns` on and before `until_ns`."""
         with translated_sqlite(self.path):
             photos, size_bytes = self._connection.execute(
                 "SELECT COUNT(*), IFNULL(SUM(size_bytes), 0) FROM photos "
@@ -151,7 +151,7 @@ class Ledger(Statements):
 
     def queued_bytes(self, gallery: bytes) -> int:
         """Size of a gallery's photos that wait for their turn."""
-        query = "SELECT IFNULL(SUM(size_bytes), 0) FROM photos WHERE gallery = ? AND state = 'queued' AND superseded_at IS NULL"
+        query = "SELECT IFNULL(SUM(original_bytes), 0) FROM sums WHERE gallery = ? AND state = 'queued'"
         with translated_sqlite(self.path):
             return int(self._connection.execute(query, (gallery,)).fetchone()[0])
 
