@@ -37,6 +37,9 @@ SHARE = 0.5
 OURS_S = 30.0
 """So long after we worked on a photo, news of it are taken for our own doing."""
 
+RETRY_S = 15.0
+"""A gallery that is not there is looked for so often: each look may wake an automounter."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -50,11 +53,14 @@ class Watcher:
         reader: Callable[[], InotifyFD] = InotifyFD,
         most: Callable[[], int] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        retry_s: float = RETRY_S,
     ) -> None:
         self._news = news
         self._new_reader = reader
         self._most = most or most_watches
         self._monotonic = monotonic
+        self._retry_s = retry_s
+        self._tried_s = monotonic()
         self._reader: InotifyFD | None = None
         self._trees: list[_Tree] = []
         self._lock = threading.RLock()
@@ -79,6 +85,9 @@ class Watcher:
                 self.restarts += 1
                 self._start()
                 self._news(tree.root for tree in self._trees)
+            if self._monotonic() - self._tried_s < self._retry_s:
+                return
+            self._tried_s = self._monotonic()
             for tree in self._trees:
                 if self._reader is not None and not tree.remote and not tree.watched and tree.root.is_dir():
                     _log.info("%s is there again", shown(tree.root))

@@ -67,7 +67,7 @@ def watching(news: News) -> Iterator[Callable[..., Watcher]]:
     made: list[Watcher] = []
 
     def make(root: Path, exclude: str = "[]", **options: object) -> Watcher:
-        made.append(Watcher(news, **options))  # type: ignore[arg-type]
+        made.append(Watcher(news, **{"retry_s": 0.0, **options}))  # type: ignore[arg-type]
         made[-1].follow(galleries(root, exclude))
         return made[-1]
 
