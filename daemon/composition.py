@@ -19,7 +19,7 @@ from daemon.surprise import AS_IT_IS
 from daemon.worker import DEFAULT_BACKEND, Workers, threads
 from storage.catalog import Catalog
 from storage.digest import sha256_of_bytes
-from storage.errors import Damaged, Locked, Missing, NoSpace, StorageError, shown
+from storage.errors import Damaged, Locked, Missing, NoSpace, StorageError, shown, translated
 from storage.lock import InstanceLock
 from storage.reserve import Reserve
 
@@ -200,9 +200,10 @@ class Workshop:
 
     def missing_reserve_bytes(self, gallery: Gallery) -> int:
         """What the reserves on a gallery's disk lack: given up for something else than another photo. Raises StorageError."""
-        device = gallery.root.stat().st_dev
-        away = [reserve for reserve in self._reserves if not reserve.path.exists()]
-        return sum(reserve.size_bytes for reserve in away if reserve.path.parent.stat().st_dev == device)
+        with translated(gallery.root):
+            device = gallery.root.stat().st_dev
+            away = [reserve for reserve in self._reserves if not reserve.path.exists()]
+            return sum(reserve.size_bytes for reserve in away if reserve.path.parent.stat().st_dev == device)
 
     def with_relief(self, act: Callable[[], Result]) -> Result:
         """Do `act`, and once more with the reserves given up where it met a full disk. `act` must be one that can be repeated."""
