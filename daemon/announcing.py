@@ -9,8 +9,13 @@ from typing import TYPE_CHECKING
 
 from daemon import metrics, outlook
 from daemon.composition import Workshop
+from daemon.galleries import all_of
 from daemon.nightly import of_night
+from daemon.places import is_folder
 from daemon.reading import reading_room
+from daemon.settings import Settings
+from daemon.sync_guard import guard
+from daemon.sync_roots import QUICK
 from storage.errors import StorageError, shown
 
 if TYPE_CHECKING:
@@ -44,13 +49,24 @@ def after_nights(service: "Service") -> Callable[[], None]:
             runs = [] if catalog is None else catalog.runs(limit=RUNS)
         found = of_night(night, runs)
         following = service.settings.schedule.window.next_night(service.work.clock.now(), service.zone)
-        text = found.paragraph(service.zone, following.starts_at)
+        text = found.paragraph(service.zone, following.starts_at, passed_by(service.settings))
         _log.info("%s", text)
         if service.settings.report.notify and found.anything:
             notify(text)
 
     service.work.night_over.append(tell)
     return lambda: service.work.night_over.remove(tell)
+
+
+def passed_by(settings: Settings) -> list[str]:
+    """Galleries that a run passes by, each with the reason in a few words."""
+    found = []
+    for gallery in all_of(settings):
+        if not is_folder(gallery.root):
+            found.append(f"{shown(gallery.root)} is not there")
+        elif guard(gallery.root, gallery.settings, QUICK).refusals:
+            found.append(f'{shown(gallery.root)}, and "gallery-optimizer sync-guard" says why')
+    return found
 
 
 def notify(text: str) -> bool:

@@ -39,7 +39,8 @@ class Nightly:
     def anything(self) -> bool:
         return bool(self.archived or self.purged or self.failed or self.by_reason)
 
-    def paragraph(self, zone: tzinfo, next_at: datetime | None = None) -> str:
+    def paragraph(self, zone: tzinfo, next_at: datetime | None = None, passed_by: Sequence[str] = ()) -> str:
+        """`passed_by`: why galleries are not worked on at all, a text each."""
         first, last = self.starts_at.astimezone(zone), self.ends_at.astimezone(zone)
         parts = [f"Night of {first:%Y-%m-%d}, {first:%H:%M} to {last:%H:%M}:"]
         if self.archived:
@@ -60,10 +61,11 @@ class Nightly:
         if self.under_way:
             parts.append("Work is under way.")
         elif not self.anything:
-            parts.append("nothing was done." if self.held or not self.runs else "there was nothing to do.")
+            parts.append("nothing was done." if self.held or passed_by or not self.runs else "there was nothing to do.")
         holds = [WAITS.get(reason, reason) for reason in self.held]
         if holds:
             parts.append(f"It was held up: {'; '.join(holds)}.")
+        parts += [f"Passed by: {text}." for text in passed_by]
         if next_at is not None:
             parts.append(f"Next: {next_at.astimezone(zone):%Y-%m-%d %H:%M}.")
         return " ".join(parts)

@@ -24,15 +24,17 @@ def report(places: Places, notify: bool, as_json: bool) -> None:
     from daemon.nightly import of_night
     from daemon.reading import reading_room
 
-    window = settings.read(places.config_file).schedule.window
+    wanted = settings.read(places.config_file)
+    window = wanted.schedule.window
     now, zone = datetime.now(UTC), get_localzone()
     with reading_room(places) as catalog:
         runs = [] if catalog is None else catalog.runs(limit=announcing.RUNS)
     found = of_night(window.night(now, zone) or window.last_night(now, zone), runs)
     next_at = window.next_night(now, zone).starts_at
-    text = found.paragraph(zone, next_at)
+    passed_by = announcing.passed_by(wanted)
+    text = found.paragraph(zone, next_at, passed_by)
     if as_json:
-        emit("report", **found.as_json(), next_night_at=int(next_at.timestamp()), text=text)
+        emit("report", **found.as_json(), passed_by=passed_by, next_night_at=int(next_at.timestamp()), text=text)
     else:
         say(text)
     if notify and not announcing.notify(text):

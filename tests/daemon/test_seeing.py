@@ -134,8 +134,11 @@ def test_a_night_in_which_nothing_was_done_says_why() -> None:
     assert "nothing was done. It was held up: the computer runs on its battery." in said
 
 
-def test_the_report_command(run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_report_command(run: Callable[..., Result], home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "nothing was done" in run("report").stdout
+    (home.root / ".stfolder").mkdir()
+    assert f"Passed by: {home.root}, and" in run("report").stdout
+    (home.root / ".stfolder").rmdir()
     assert json.loads(run("report", "--json").stdout)["archived"] == 0
     monkeypatch.setattr("shutil.which", lambda name: None)
     assert run("report", "--notify").exit_code == 1
