@@ -76,6 +76,23 @@ def test_both_decoders_read_the_same(model: Model, photo: Pixels, weights: bytes
     assert difference.mean() < 0.001
 
 
+def test_both_decode_with_a_renderer_of_another_width(photo: Pixels, weights: bytes, resaved: Callable[..., bytes]) -> None:
+    """Half of m1's channels, as later models have."""
+    tensors = load(weights)
+    narrow = {
+        "network__synthesis__condition__weight": tensors["network.synthesis.condition.weight"][: 16 * 24].copy(),
+        "network__synthesis__condition__bias": tensors["network.synthesis.condition.bias"][: 16 * 24].copy(),
+        "network__synthesis__adapt__weight": tensors["network.synthesis.adapt.weight"][:, :24].copy(),
+    }
+    made = resaved("narrow", **narrow)
+    model = model_from(made)
+    model.networks.half = False
+    stream = Analysed(photo[100:150, 200:264], model).encode(137).stream
+    difference = np.abs(reference.decode(stream, made).astype(int) - decode_pixels(stream, model))
+    assert difference.max() <= 1
+    assert difference.mean() < 0.001
+
+
 def test_pictures_of_several_units_and_strips(model: Model, photo: Pixels, weights: bytes) -> None:
     pixels = np.tile(photo, (3, 1, 1))[:1090, 100:170, 0]
     stream = Analysed(pixels, model).encode(60).stream

@@ -29,7 +29,8 @@ def threads(count: int) -> dict[str, str]:
         pytest.param(threads(2) | OLD_PROCESSOR, ("plain", "no-mkldnn"), 1, 0.05, id="two-threads-old-processor-no-mkldnn"),
         pytest.param(threads(1) | ANY_PROCESSOR, ("plain",), 1, 0.05, id="one-thread-any-processor", marks=pytest.mark.slow),
         pytest.param(threads(2) | {"ONEDNN_MAX_CPU_ISA": "AVX2"}, ("half",), 2, 0.3, id="two-threads-bfloat16", marks=pytest.mark.slow),
-        pytest.param(threads(1), (), 1, 0.05, id="one-thread-as-it-comes", marks=pytest.mark.slow),
+        pytest.param(threads(1), ("half",), 2, 0.3, id="one-thread-own-bfloat16", marks=pytest.mark.slow),
+        pytest.param(threads(1), (), 2, 0.3, id="one-thread-as-it-comes", marks=pytest.mark.slow),
     ],
 )
 def test_golden_streams_decode_to_the_same(
