@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -15,13 +16,15 @@ from pathlib import Path
 import psutil
 import pytest
 
+from daemon.galleries import all_of
 from daemon.notify import Notifier
 from daemon.places import Places
+from daemon.service import SILENCE_S, Service
 from storage.catalog import Catalog
 from storage.states import State
 
 ROOT = Path(__file__).parents[2]
-LONG_S = 60.0
+LONG_S = 180.0
 
 
 class Manager:
@@ -205,6 +208,36 @@ def test_one_bad_photo_stops_nobody(running: Running, photo: Photo) -> None:
     running.until(lambda: set(running.states().values()) >= {State.RETIRED, State.FAILED} and State.QUEUED not in running.states().values())
     assert running.states()["3.jpg"] is State.RETIRED
     assert running.stop() == 0
+
+
+def test_the_watchdog_is_fed_only_while_everything_lives(running: Running) -> None:
+    service = Service(running.places, notifier=Notifier({}))
+    rest = threading.Event()
+    service._hands = threading.Thread(target=rest.wait, daemon=True)
+    try:
+        service.watcher.follow(all_of(service.settings))
+        assert not service.healthy, "neither scheduler nor worker"
+        service.clockwork.start()
+        assert not service.healthy
+        service._hands.start()
+        assert service.healthy
+        service._beat_at -= SILENCE_S
+        assert not service.healthy, "no sign of life"
+        service._beat()
+        assert service.healthy
+        reader = service.watcher._reader
+        assert reader is not None
+        reader.stop()
+        reader.join(5)
+        assert not service.healthy, "the observer is dead"
+        service.watcher.keep_up()
+        assert service.healthy, "and is replaced"
+        service.clockwork.stop()
+        assert not service.healthy
+    finally:
+        rest.set()
+        service.watcher.stop()
+        service.clockwork.stop()
 
 
 def test_the_watchdog_is_ours_only_if_it_says_so(tmp_path: Path) -> None:
