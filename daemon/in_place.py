@@ -134,7 +134,8 @@ def adopt_copy(shop: Workshop, gallery: Gallery, source: PhotoRow, where: Path, 
     """
     own = source.fingerprint
     archive = ("archive_name", "archive_sha256", "archive_bytes", "copy_bytes", "lane")
-    copied = (*archive, "choice", "choice_why", "importance", "relabelled_at")
+    measured = ("quality", "model", "score_whole", "score_worst_tile", "score_copy")
+    copied = (*archive, *measured, "choice", "choice_why", "importance", "relabelled_at")
     return shop.catalog.adopt(
         gallery.key,
         gallery.relative(where),
@@ -144,7 +145,7 @@ def adopt_copy(shop: Workshop, gallery: Gallery, source: PhotoRow, where: Path, 
         archive={name: getattr(source, name) for name in copied},
         stand_in_sha256=digest,
         stand_in_fingerprint=Fingerprint.of(where),
-        proof=source.proof(),
+        proof=None if source.checked_at is None else source.proof(),  # a row that was made anew has none
         purge_after_at=None,
     )
 

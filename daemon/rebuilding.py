@@ -175,7 +175,7 @@ def _adopt(shop: Workshop, gallery: Gallery, path: Path, digest: str, archive: P
         data = read_once(path).data
         ours = ours or relabelled(data, digest)
         if ours and has_own_labels(data):
-            found.columns["relabelled_at"] = int(shop.clock.now().timestamp())
+            found.columns.update(relabelled_at=int(shop.clock.now().timestamp()), copy_bytes=None)
     done.edited += stand_in is not None and not ours
     proof, until = _in_grace(shop, gallery, path, digest, archive, found)
     shop.catalog.adopt(

@@ -18,6 +18,7 @@ from daemon.galleries import Gallery
 from daemon.in_place import adopt_copy, give_back
 from daemon.marking import original_of
 from daemon.places import is_folder
+from daemon.recovery import recover
 from daemon.restorer import Came, Restoration
 from storage.digest import read_once
 from storage.errors import Locked, StorageError
@@ -102,9 +103,12 @@ def serve_requests(shop: Workshop, gallery: Gallery) -> list[Restoration]:
 
     Takes the vault's lock where there is something to do. Raises Locked.
     """
-    done = []
+    done: list[Restoration] = []
+    if not any(True for _ in plan(shop, gallery)):
+        return done
+    shop.lock_vault(gallery)
+    recover(gallery, shop.catalog, shop.clock, shop.with_relief)
     for request in list(plan(shop, gallery)):
-        shop.lock_vault(gallery)
         name = gallery.shown(request.path)
         try:
             row = request.row

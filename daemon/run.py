@@ -209,6 +209,7 @@ def _one_gallery(
     still = partial(shop.check_still, gallery)
     still()
     gate = PurgeGate(gallery, check_sync(gallery))
+    _serve_requests(shop, gallery, total)  # before a stand-in that was moved into that folder counts as at home there
     moves = follow_moves(gallery, shop.catalog)
     total.followed += moves.followed
     around = Look() if as_it_is else look_around(gallery, shop.catalog, moves.elsewhere)
@@ -216,7 +217,6 @@ def _one_gallery(
         shop.lock_vault(gallery)
         total.recovered += recover(gallery, shop.catalog, shop.clock, shop.with_relief)
         shop.catalog.regrace(gallery.key, gallery.grace_s)
-    _serve_requests(shop, gallery, total)
     if pace.purges_first:
         _give_space_back(shop, gallery, around, gate, pace, total)
     found = look(gallery, shop.catalog, shop.clock, starts, still, ready=pace.ready)

@@ -144,6 +144,30 @@ def test_a_missing_archive_is_told_and_the_request_stays(home: Home, archived: P
     assert home.optimize().requested == ["Restore/IMG_1.jpg"]
 
 
+def test_of_a_photo_whose_row_was_made_anew(home: Home, archived: Path) -> None:
+    """`doctor --rebuild` has no proof to give."""
+    purge(home)
+    (row,) = rows(home).values()
+    archive = ("archive_name", "archive_sha256", "archive_bytes", "copy_bytes", "lane", "quality", "model", "score_whole")
+    home.places.catalog_file.unlink()
+    with home.shop() as shop:
+        shop.catalog.adopt(
+            row.gallery,
+            row.path,
+            sha256=row.sha256 or "",
+            size_bytes=row.size_bytes,
+            fingerprint=row.fingerprint,
+            archive={name: getattr(row, name) for name in archive},
+            stand_in_sha256=row.stand_in_sha256,
+            stand_in_fingerprint=row.stand_in_fingerprint,
+            proof=None,
+            purge_after_at=None,
+        )
+    shutil.copy(archived, home.root / "Restore" / "a.jpg")
+    assert home.optimize().requested == ["Restore/a.jpg"]
+    assert rows(home)["Restore/a.jpg"].quality == "high"
+
+
 def test_switched_off(home: Home, archived: Path) -> None:
     home.configure(gallery='requests = "off"')
     shutil.copy(archived, home.root / "Restore" / "a.jpg")
