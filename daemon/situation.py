@@ -69,7 +69,9 @@ class Situation:
             text = f"at work, {done} of {photos(total)}" if total else "at work, looking around"
             saved = self.service["saving_bytes"]
             return text + (f", {amount(saved)} saved" if saved else "") + (f": {self.service['photo']}" if self.service["photo"] else "")
-        return f"waits: {self.service['why']}" if self.service["why"] else "waits for the night"
+        if self.service["why"]:
+            return f"waits: {self.service['why']}"
+        return "has done what there was to do; it looks again later" if self.service["night_ends_at"] else "waits for the night"
 
     def _last_run(self, run: RunRow) -> str:
         when = datetime.fromtimestamp(run.started_at, UTC).astimezone(self.zone)
