@@ -12,7 +12,7 @@ from daemon.ignoring import WISHES, Rules, Wishes
 from daemon.in_place import is_edited
 from daemon.marking import original_of
 from daemon.measured import findings, quality_lines
-from daemon.reasons import STAND_INS, sentence
+from daemon.reasons import STAND_INS, in_words, sentence
 from daemon.report import STATE_WORDS, amount, change, day
 from daemon.sync_guard import guard
 from daemon.sync_roots import QUICK
@@ -51,7 +51,7 @@ def explain(gallery: Gallery, row: PhotoRow | None, path: Path, catalog: Catalog
     edited = _edited(row)
     lines = [f"{name}: {STATE_WORDS[row.state]}."]
     if row.state in (State.LEFT, State.FAILED):
-        lines.append(f"Why: {sentence(row.reason or '')}" + (f" ({row.detail})." if row.detail else "."))
+        lines.append(f"Why: {sentence(row.reason or '')}" + (f" ({in_words(row.detail)})." if row.detail else "."))
         if row.reason in WISHES:
             lines.append("It is left alone as long as that stands there.")
         elif row.reason not in ("gone", "restored-copy", *STAND_INS):
@@ -145,7 +145,7 @@ def _archive_lines(gallery: Gallery, row: PhotoRow) -> list[str]:
     lines = [
         f"Archive: {amount(archive)} in the {row.lane} lane{f', model {row.model}' if row.model else ''}: {shown(_place(gallery, row))}.",
         f"Stand-in: {amount(stand_in)}. Archive and stand-in together: {change(share)}.",
-        *([f"Lane: {row.lane}. {row.choice_why[:1].upper()}{row.choice_why[1:]}."] if row.choice_why else []),
+        *([f"Lane: {row.lane}. {in_words(row.choice_why[:1].upper() + row.choice_why[1:])}."] if row.choice_why else []),
         *quality_lines(row),
     ]
     if row.checked_at is not None:
@@ -167,7 +167,7 @@ def _replaced_lines(gallery: Gallery, row: PhotoRow) -> list[str]:
     """Of a PNG that was packed anew: there is neither an archive nor a stand-in."""
     lines = [f"Packed anew without loss: {amount(row.stand_in_bytes or 0)}. The photo itself is in its place; nothing has to be restored."]
     if row.choice_why:
-        lines.append(f"Lane: {row.lane}. {row.choice_why[:1].upper()}{row.choice_why[1:]}.")
+        lines.append(f"Lane: {row.lane}. {in_words(row.choice_why[:1].upper() + row.choice_why[1:])}.")
     due = _due(gallery, row)
     if row.state is State.RETIRED and due is not None:
         lines.append(f"The bytes as they were wait in the vault until {day(due)}.")

@@ -3,6 +3,7 @@
 The slugs come from three places: from the codec (`Unsupported.reason`), from looking at the file, and from what happened at work.
 """
 
+import re
 from types import MappingProxyType
 
 REASONS: MappingProxyType[str, str] = MappingProxyType(
@@ -98,3 +99,12 @@ CHOICES: MappingProxyType[str, str] = MappingProxyType(
 def sentence(reason: str) -> str:
     """The reason in words; a slug this version doesn't know is shown as it is (a catalogue may be older or newer)."""
     return REASONS.get(reason, reason)
+
+
+_BARE_SLUG = re.compile(r"(?:(?<=lane: )|(?<=\())[a-z0-9]+(?:-[a-z0-9]+)*(?=[);]|$)")
+"""A reason without a word of its own beside it, as the codec's details have it: '(alpha)', 'neural lane: stand-in-too-large'."""
+
+
+def in_words(detail: str) -> str:
+    """A detail whose bare slugs are sentences."""
+    return _BARE_SLUG.sub(lambda found: sentence(found[0]), detail)

@@ -24,7 +24,7 @@ from daemon.places import is_folder
 from daemon.ports import Progress
 from daemon.predictions import fitting
 from daemon.purging import Purged, purge_due
-from daemon.reasons import sentence
+from daemon.reasons import in_words, sentence
 from daemon.recovery import recover
 from daemon.report import change, photos
 from daemon.requests import serve_requests
@@ -104,7 +104,7 @@ class Summary:
             case Kind.LEFT:
                 self.left[outcome.reason] += 1
                 self.by_reason[outcome.reason] += 1
-                return f"left alone: {sentence(outcome.reason)}" + (f" ({outcome.detail})" if outcome.detail else "")
+                return f"left alone: {sentence(outcome.reason)}" + (f" ({in_words(outcome.detail)})" if outcome.detail else "")
             case Kind.FAILED:
                 text = f"{sentence(outcome.reason)} ({outcome.detail})"
                 self.failed.append((name, text))

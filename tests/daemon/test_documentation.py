@@ -7,7 +7,7 @@ from pathlib import Path
 from daemon.cli.main import COMMANDS
 from daemon.exits import MEANINGS
 from daemon.keys import KEYS
-from daemon.reasons import REASONS, sentence
+from daemon.reasons import REASONS, in_words, sentence
 from daemon.report import STATE_WORDS
 from daemon.waits import WAITS
 
@@ -106,3 +106,11 @@ def _texts(node: ast.expr) -> set[str]:
 def test_the_environment_of_a_backup_check() -> None:
     code = (ROOT / "daemon" / "backup_check.py").read_text()
     assert [row[0].strip("`") for row in table("variable | meaning")] == re.findall(r'"(GALLERY_OPTIMIZER_\w+)":', code)
+
+
+def test_details_say_bare_slugs_in_words() -> None:
+    said = in_words("1% smaller; neural lane: stand-in-too-large")
+    assert said == f"1% smaller; neural lane: {sentence('stand-in-too-large')}"
+    assert in_words("The neural lane was not taken (palette); x") == f"The neural lane was not taken ({sentence('palette')}); x"
+    for kept in ("the neural lane was not taken (signed: a JUMBF box)", "seen (once)", "-1.2 points beside the level high"):
+        assert in_words(kept) == kept
