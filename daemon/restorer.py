@@ -30,7 +30,7 @@ from daemon.recovery import recover
 from daemon.selection import in_album, is_pattern, matching, since
 from storage import durable
 from storage.attributes import Attributes
-from storage.digest import read_once, sha256_of
+from storage.digest import read_once, sha256_of, sha256_of_bytes
 from storage.errors import Locked, Missing, NoSpace, StorageError, shown
 from storage.records import PhotoRow
 from storage.states import State
@@ -311,7 +311,7 @@ def _into(shop: Workshop, gallery: Gallery, row: PhotoRow, target: _Target, fold
         data = rebuilt(shop.codec, archive, row.archive_sha256, format, stand_in=labels)
         shop.note_copy(data, row.sha256 or "")
         _write(goal, data, attributes(row, worn_by, archive))
-        return Restoration(target.name, Came.COPY, goal, note=note)
+        return Restoration(target.name, _came(data, row.sha256), goal, note=note)
     if not as_it_is:
         raise WrongPath("it is not archived; any picture program can convert it")
     snapshot = read_once(row.location)
@@ -361,7 +361,12 @@ def _from_archive_alone(shop: Workshop, target: _Target, folder: Path, format: F
     shop.note_copy(data, facts.sha256)
     worn = facts.worn or Worn(facts.mtime_ns, here.uid, here.gid)
     _write(goal, data, wearing(harmless(worn), facts.mode & 0o777, facts.mtime_ns))
-    return Restoration(target.name, Came.COPY, goal)
+    return Restoration(target.name, _came(data, facts.sha256), goal)
+
+
+def _came(data: bytes, sha256: str | None) -> Came:
+    """Of what an archive gave: the exact lane gives the original itself."""
+    return Came.ORIGINAL if sha256_of_bytes(data) == sha256 else Came.COPY
 
 
 def _own_name(archive: Path, facts: Facts) -> Path:

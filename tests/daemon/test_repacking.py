@@ -408,3 +408,18 @@ def test_a_forged_packing_is_not_put_in_place(real: Home) -> None:
     assert (real.root / "a.png").read_bytes() == sixteen_bits()
     with pytest.raises(Refused):
         row_of(real).proof()
+
+
+def test_what_the_exact_lane_gives_back_is_called_the_original(real: Home) -> None:
+    buffer = io.BytesIO()
+    y, x = np.mgrid[0:256, 0:256]
+    Image.fromarray((127 + 60 * np.sin(x / 9) + 60 * np.cos(y / 7)).astype(np.uint8)).save(buffer, "JPEG", quality=95)
+    real.configure('quality = "exact"\nstand_in = "none"\ngrace = "0 days"')
+    (real.root / "a.png").unlink()
+    (real.root / "b.jpg").write_bytes(buffer.getvalue())
+    os.utime(real.root / "b.jpg", (1.5e9, 1.5e9))
+    done = real.optimize()
+    assert (done.archived, done.purged) == (1, 1)
+    (given,) = restore(real, "b.jpg", to=real.root.parent / "out")
+    assert given.came is Came.ORIGINAL
+    assert (real.root.parent / "out/b.jpg").read_bytes() == buffer.getvalue()
