@@ -19,6 +19,8 @@ BATCH_S = 2.0
 """Events are gathered for so long: a folder of photos arrives one by one."""
 AGAIN_S = 30.0
 """After another instance held the lock."""
+MANY = 10
+"""So many photos of one folder, and the folder is walked."""
 LONGEST_S = 30 * 86400.0
 """A wait that is longer comes from a clock that was put back; then it is over."""
 
@@ -69,7 +71,7 @@ class Intake:
         later: dict[Path, float] = {}
         queued = 0
         for gallery in shop.galleries:
-            mine = sorted(path for path in arrivals if path.is_relative_to(gallery.root) and os.path.lexists(path))
+            mine = by_folder(path for path in arrivals if path.is_relative_to(gallery.root) and os.path.lexists(path))
             if not mine:
                 continue
             try:
@@ -104,3 +106,11 @@ class Intake:
             return False
 
         return ready
+
+
+def by_folder(paths: Iterable[Path]) -> list[Path]:
+    """The same, but where many lie in one folder, that folder: a look at one photo lists its whole folder, for what belongs to it."""
+    together: dict[Path, list[Path]] = {}
+    for path in paths:
+        together.setdefault(path.parent, []).append(path)
+    return sorted({each for folder, those in together.items() for each in ([folder] if len(those) >= MANY else those)})
