@@ -115,7 +115,7 @@ def test_it_goes_during_the_look(home: Home, photo: Photo, drive: Drive, monkeyp
     home.configure(limits='min_saving = "99%"')
     assert home.optimize().left == {"no-gain": 3}
     with monkeypatch.context() as patch:
-        at_call(patch, discovery, "admit", drive.pull, nth=2)
+        at_call(patch, discovery, "_considered", drive.pull, nth=2)
         assert home.optimize().gone
     with home.shop(reading=True) as shop:
         assert {row.reason for row in shop.catalog.rows()} == {"no-gain"}
