@@ -56,6 +56,8 @@ class Session:
         if gallery is None:
             known = ", ".join(shown(each.root) for each in galleries)
             raise CommandFailed(f"{shown(folder)} is no configured gallery; there is {known}.")
+        if cache_folder.resolve().is_relative_to(gallery.root):
+            raise CommandFailed(f"the cache {shown(cache_folder)} lies in the gallery itself; choose a folder outside.")
         # As many threads as `restore` has: with another number a decoder may round a pixel the other way. No low priority: somebody waits.
         bounds = Bounds(threads=threads(), memory_bytes=settings.limits.memory_bytes, niceness=0)
         processes = 2 if len(os.sched_getaffinity(0)) >= 2 * bounds.threads else 1

@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 from daemon import restorer
+from daemon.cli.main import cli
 from daemon.ports import Silence
 from storage.catalog import Catalog
 
@@ -248,3 +250,21 @@ def test_where_nothing_can_be_mounted(tmp_path: Path, prepare: Callable[[Path], 
     prepare(tmp_path / "point")
     with pytest.raises(mount.CommandFailed, match=words):
         mount.prepare(tmp_path / "point")
+
+
+def test_what_can_not_be_shown(home: Home, photos: list[Path], tmp_path: Path) -> None:
+    base = ["--config", str(home.places.config_file), "--state", str(home.places.state_folder), "mount"]
+    (tmp_path / "view").mkdir()
+    (home.root / "empty").mkdir()
+
+    def says(*words: Path | str) -> str:
+        done = CliRunner().invoke(cli, [*base, *map(str, words)])
+        assert done.exit_code in (1, 2)
+        return done.output
+
+    assert "no configured gallery" in says(tmp_path, tmp_path / "view")
+    assert "lies in the gallery itself" in says(home.root, home.root / "empty", "--cache", tmp_path / "cache")
+    assert "lies in the gallery itself" in says(home.root, tmp_path / "view", "--cache", home.root / "cache")
+    assert "--cache-size" in says(home.root, tmp_path / "view", "--cache-size", "much")
+    home.places.catalog_file.unlink()
+    assert "doctor --rebuild" in says(home.root, tmp_path / "view", "--cache", tmp_path / "cache")
