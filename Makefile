@@ -75,6 +75,9 @@ bench-search: $(VENV)/ready-to-test  ## the rate search beside an exhaustive one
 	@$(BIN)/python tests/bench/search.py --phone "$(PHONE)" --level $(LEVEL) --crop $(if $(findstring x,$(SIZE))$(findstring whole,$(SIZE)),$(SIZE),2048x1536) \
 	    --only "$(ONLY)" --json .bench/search.json
 
+bench-soak: $(VENV)/ready-to-test  ## the real service while photos come, change and go, and it is killed now and then: [MINUTES=120]
+	@$(BIN)/python tests/bench/soak.py --photos "$(PHONE)" --minutes $(or $(MINUTES),120)
+
 manual: $(VENV)/ready-to-run  ## the man page and the shells' completions, from the parser
 	@$(BIN)/python scripts/make_manual.py
 
