@@ -239,9 +239,10 @@ def test_a_re_packed_photo_may_be_moved_while_its_original_is_in_grace(real: Hom
     done = real.optimize()
     assert (done.purged, done.failed, done.missed, done.thrown_away) == (1, [], 0, 0)
     assert not originals(real)
+    assert real.optimize().followed == 1
     assert real.optimize().nothing_done
     assert moved.read_bytes() == again
-    assert (row_of(real).state, row_of(real).reason) == (State.LEFT, "gone")
+    assert row_of(real, b"album/b.png").state is State.PURGED
     with Catalog(real.places.catalog_file, read_only=True) as catalog:
         assert catalog.totals().trash == 0
 
