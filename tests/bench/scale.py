@@ -166,7 +166,8 @@ def main() -> int:
                 row, passed = measure(Path(place) / "scale", int(size))
                 rows.append(row)
                 beyond += passed
-        table(head, rows)
+        if rows:
+            table(head, rows)
     for each in beyond:
         print(f"beyond its limit: {each}")
     return 1 if beyond else 0
