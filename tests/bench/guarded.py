@@ -19,7 +19,7 @@ import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,18 +43,19 @@ from codec.profile import profile_of
 from codec.quality import Score, score
 from codec.sample import sample_of
 from daemon import standin
+from daemon.messages import StandInJob
 
 if TYPE_CHECKING:
     from codec.model import Model
 
 Pixels = NDArray[np.uint8]
-REVISION = 1
+REVISION = 2
 """Raise it when the guard measures otherwise: the peers are then tuned anew, as they are when its limits change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What became of a photo. `after` is archive and stand-in, or all of the original where it was left."""
+    """What became of a photo. `after`: the archive, with its stand-in once `counted` added that; all of the original where it was left."""
 
     photo: str
     codec: str
@@ -67,6 +68,8 @@ class Kept:
     seconds: float
     refused: str = ""
     """Checks of the guard that a peer's picture fails besides."""
+    stands_in: bool = True
+    """Whether a stand-in comes on top."""
 
     @property
     def saved(self) -> float:
@@ -83,21 +86,20 @@ def candidate(which: str | None) -> "Model":
     return load_model(which) if which is not None else load_model()
 
 
-def ours(name: str, original: bytes, stand_in: bytes, model: "Model", level: Level) -> Kept:
+def ours(name: str, original: bytes, stand_in_bytes: int, model: "Model", level: Level) -> Kept:
     """As the daemon does it: archive, then examine what was archived."""
     began = time.process_time()
-    wanted = lanes.Wanted(level, 0.0, 0.0, len(stand_in), repack=True)
+    wanted = lanes.Wanted(level, 0.0, 0.0, stand_in_bytes, repack=True)
     try:
         chosen = lanes.choose(original, facts_of(name, original), lambda: model, wanted)
         found = lanes.examine(chosen.archive or chosen.repacked, original, lambda: model)
     except CodecError as error:
         return left(name, OURS, original, getattr(error, "reason", type(error).__name__), time.process_time() - began)
-    after = len(chosen.repacked) or len(chosen.archive) + len(stand_in)
-    seconds = time.process_time() - began
-    return Kept(name, OURS, len(original), after, chosen.lane, found.whole, found.worst_tile, seconds)
+    after, seconds = len(chosen.repacked or chosen.archive), time.process_time() - began
+    return Kept(name, OURS, len(original), after, chosen.lane, found.whole, found.worst_tile, seconds, stands_in=not chosen.repacked)
 
 
-def theirs(name: str, original: bytes, stand_in: bytes, peer: Codec, level: Level) -> Kept:
+def theirs(name: str, original: bytes, peer: Codec, level: Level) -> Kept:
     """The smallest file of a peer that passes, in the archive that ours would have."""
     picture = container.read(original)
     pixels, profile = picture.pixels, profile_of(picture.structure)
@@ -115,9 +117,7 @@ def theirs(name: str, original: bytes, stand_in: bytes, peer: Codec, level: Leve
     if setting is None:
         return left(name, peer.name, original, "quality-not-reached", seconds)
     sections = {"FACT": facts_of(name, original).to_bytes(), "PIXL": files[setting], **container.to_sections(picture.structure)}
-    after = len(pack(Archive("neural", hashlib.sha256(peer.name.encode()).digest(), sections))) + len(stand_in)
-    if after >= len(original):
-        return left(name, peer.name, original, "no-gain", seconds)
+    after = len(pack(Archive("neural", hashlib.sha256(peer.name.encode()).digest(), sections)))
     verdict = judge(pixels, peer.decode(files[setting]), level, profile=profile)
     refused = ", ".join(finding.name for finding in verdict.findings)
     scored = found[setting]
@@ -125,7 +125,15 @@ def theirs(name: str, original: bytes, stand_in: bytes, peer: Codec, level: Leve
 
 
 def left(name: str, codec: str, original: bytes, reason: str, seconds: float) -> Kept:
-    return Kept(name, codec, len(original), len(original), f"left: {reason}", math.nan, math.nan, seconds)
+    return Kept(name, codec, len(original), len(original), f"left: {reason}", math.nan, math.nan, seconds, stands_in=False)
+
+
+def counted(kept: Kept, stand_in_bytes: int) -> Kept:
+    """With the stand-in; what is then no smaller than the original is left."""
+    after = kept.after + stand_in_bytes * kept.stands_in
+    if kept.stands_in and after >= kept.before:
+        return replace(kept, after=kept.before, lane="left: no-gain", whole=math.nan, worst_tile=math.nan, refused="")
+    return replace(kept, after=after)
 
 
 def facts_of(name: str, original: bytes) -> Facts:
@@ -211,14 +219,15 @@ def main() -> None:
     rows: list[Kept] = []
     for name, original in photos(options.phone, options.limit, options.size):
         digest = hashlib.sha256(original).hexdigest()
-        stand_in = standin.make(original, digest)
+        stand_in_bytes = len(standin.make(StandInJob(original, digest)))
         mine = list[Kept]()
         if model is not None:
-            key = f"{digest} {OURS} {model.digest.hex()} {level} {limits} {len(stand_in)} {code}"
-            mine.append(remembered(options.cache, key, partial(ours, name, original, stand_in, model, level)))
+            key = f"{digest} {OURS} {model.digest.hex()} {level} {limits} {stand_in_bytes} {code}"
+            mine.append(remembered(options.cache, key, partial(ours, name, original, stand_in_bytes, model, level)))
         for peer in peers:
-            key = f"{digest} {peer.name} {peer.version} {level} {limits} {len(stand_in)} {REVISION}"
-            mine.append(remembered(options.cache, key, partial(theirs, name, original, stand_in, peer, level)))
+            key = f"{digest} {peer.name} {peer.version} {level} {limits} {REVISION}"
+            mine.append(remembered(options.cache, key, partial(theirs, name, original, peer, level)))
+        mine = [counted(kept, stand_in_bytes) for kept in mine]
         rows += mine
         print(f"{name}: " + ", ".join(f"{TITLES[row.codec]} {100 * row.saved:.1f} %" for row in mine), flush=True)
     for name in dict.fromkeys(row.codec for row in rows):
