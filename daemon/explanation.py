@@ -115,6 +115,7 @@ def explain(gallery: Gallery, row: PhotoRow | None, path: Path, catalog: Catalog
         "choice": row.choice,
         "choice_why": row.choice_why,
         **{key: getattr(row, key) for key in ("encoded_at", "retired_at", "purged_at", "restored_at", "pinned_until_at", "missed_at")},
+        "relabelled_at": row.relabelled_at,
         "purge_after_at": _due(gallery, row),
     }
     return Explanation(tuple(lines), facts)
@@ -157,6 +158,8 @@ def _archive_lines(gallery: Gallery, row: PhotoRow) -> list[str]:
         lines += [f"It is not purged before this holds: {condition}."] if condition else []
     if row.state is State.PURGED:
         lines.append(f"The original was purged on {day(row.purged_at or 0)}; a copy can be restored from the archive.")
+    if row.relabelled_at is not None and row.state in (State.RETIRED, State.PURGED):
+        lines.append(f"Its stand-in was found with other labels on {day(row.relabelled_at)}; a restored photo gets them, too.")
     if row.state is State.RESTORED:
         what = "a copy" if row.copy_sha256 else "the original"
         lines.append(f"Restored on {day(row.restored_at or 0)} ({what}); left alone until {day(row.pinned_until_at or 0)}.")

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 from codec.labels import Labels, labelled, labels_of, merged, picture_digest
 from codec.rating import read_rating
 from daemon import restorer
+from daemon.cli.main import cli
 from daemon.marking import has_own_labels, original_of
 from daemon.ports import Silence
 from storage.catalog import Catalog
@@ -101,6 +103,15 @@ def test_stars_come_back_with_the_photo(home: Home, photo: Photo, archived: Path
         assert labels_of(data).exif == labels_of(photo()).exif
     assert rows(home)["IMG_1.jpg"].state is State.RESTORED
     assert home.optimize().nothing_done
+
+
+def test_explain_tells_of_them(home: Home, archived: Path) -> None:
+    archived.write_bytes(rated(archived.read_bytes()))
+    home.optimize()
+    done = CliRunner().invoke(
+        cli, ["--config", str(home.places.config_file), "--state", str(home.places.state_folder), "explain", str(archived)]
+    )
+    assert "other labels on 2026-03-01" in done.output
 
 
 def test_they_survive_being_archived_again(home: Home, archived: Path) -> None:

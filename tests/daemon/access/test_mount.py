@@ -134,6 +134,7 @@ def test_the_view_is_what_restore_gives(home: Home, mounted: Mount, photos: list
     assert {path: path.stat().st_size for path in photos} == listed, "the sizes were known before anything was read"
 
 
+@pytest.mark.slow
 def test_many_readers_parts_and_a_copy_of_the_whole_tree(home: Home, mounted: Mount, photos: list[Path], tmp_path: Path) -> None:
     view = mounted("--prefetch", "0")
     whole: dict[int, bytes] = {}
@@ -183,6 +184,7 @@ def test_thumbnailers_get_the_stand_in_and_everybody_else_the_photo(
     assert seen_by(thumbnailer, "late.jpg") == seen_by("cat", "late.jpg")
 
 
+@pytest.mark.slow
 def test_a_mount_that_was_killed_leaves_nothing_behind(home: Home, mounted: Mount, photos: list[Path]) -> None:
     view = mounted()
     view.end(signal.SIGKILL)
@@ -191,6 +193,7 @@ def test_a_mount_that_was_killed_leaves_nothing_behind(home: Home, mounted: Moun
     assert again.end(signal.SIGINT) == 0
 
 
+@pytest.mark.slow
 def test_an_archive_that_is_missing_or_damaged_is_an_error_for_that_photo(home: Home, mounted: Mount, photos: list[Path]) -> None:
     with Catalog(home.places.catalog_file, read_only=True) as catalog:
         archives = {os.fsdecode(row.path): home.root / ".gallery-optimizer" / (row.archive_name or "") for row in catalog.rows()}
@@ -207,6 +210,7 @@ def test_an_archive_that_is_missing_or_damaged_is_an_error_for_that_photo(home: 
     assert "damaged" in view.said
 
 
+@pytest.mark.slow
 def test_a_copy_of_another_size_than_was_told_is_an_error_and_then_right(home: Home, mounted: Mount, photos: list[Path]) -> None:
     with Catalog(home.places.catalog_file) as catalog:
         row = next(row for row in catalog.rows() if row.path == b"a.jpg")
@@ -226,6 +230,7 @@ def test_a_copy_of_another_size_than_was_told_is_an_error_and_then_right(home: H
     assert len((view.point / "a.jpg").read_bytes()) == right
 
 
+@pytest.mark.slow
 def test_an_archive_of_an_earlier_version_is_measured_once(home: Home, mounted: Mount, photos: list[Path]) -> None:
     with Catalog(home.places.catalog_file) as catalog:
         row = next(row for row in catalog.rows() if row.path == b"a.jpg")
