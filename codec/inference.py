@@ -42,8 +42,8 @@ class Inference:
 
     @cached_property
     def half(self) -> bool:
-        """Whether bfloat16 pays on this machine; measured when it is first asked for."""
-        return half_pays(Synthesis(self._network.synthesis), Synthesis(self._network.synthesis, half=True))
+        """Whether to multiply in bfloat16 where that does no harm; may be set until the synthesis is first used."""
+        return half_pays()
 
     @cached_property
     def synthesis(self) -> Synthesis:

@@ -63,26 +63,36 @@ def weight_file(which: str | bytes = DEFAULT) -> bytes:
 
     Raises ModelMissing, or Corrupt where the file was altered.
     """
+    name, entry = _shipped(which)
+    try:
+        data = files("codec").joinpath("weights", entry["file"]).read_bytes()
+    except FileNotFoundError:
+        raise ModelMissing(bytes.fromhex(entry["sha256"])) from None
+    if hashlib.sha256(data).hexdigest() != entry["sha256"]:
+        raise Corrupt(f"the weight file of model {name} is not the one that was released")
+    return data
+
+
+def _shipped(which: str | bytes) -> tuple[str, dict[str, str]]:
     for name, entry in manifest().items():
-        if which == name or (isinstance(which, bytes) and len(which) >= SHORT_DIGEST and bytes.fromhex(entry["sha256"]).startswith(which)):
-            try:
-                data = files("codec").joinpath("weights", entry["file"]).read_bytes()
-            except FileNotFoundError:
-                break
-            if hashlib.sha256(data).hexdigest() != entry["sha256"]:
-                raise Corrupt(f"the weight file of model {name} is not the one that was released")
-            return data
+        digest = bytes.fromhex(entry["sha256"])
+        if which == name or (isinstance(which, bytes) and len(which) >= SHORT_DIGEST and digest.startswith(which)):
+            return name, entry
     raise ModelMissing(which if isinstance(which, bytes) else which.encode())
 
 
-@cache
 def load_model(which: str | bytes = DEFAULT) -> Model:
-    """A shipped model by name, or by its digest, of which the first 8 bytes do; loaded once a process.
+    """A shipped model by name, or by its digest, of which the first 8 bytes do; loaded once a process, whatever it is called by.
 
     Raises ModelMissing where no such model ships, Corrupt where its file was altered or where this machine does not compute
     the integers that the file's self-test expects.
     """
-    return model_from(weight_file(which))
+    return _loaded(_shipped(which)[0])
+
+
+@cache
+def _loaded(name: str) -> Model:
+    return model_from(weight_file(name))
 
 
 def model_from(data: bytes) -> Model:

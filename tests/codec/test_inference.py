@@ -1,6 +1,7 @@
 """Files are coded with other code than networks are trained with: both compute the same."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -139,19 +140,19 @@ class TestHalf:
         assert 0 < difference.mean() < 0.15
         assert (difference <= 2).mean() > 0.9999
 
-    def test_is_chosen_only_where_it_is_faster(self) -> None:
-        class Timed:
-            def __init__(self, seconds: float) -> None:
-                self.seconds = seconds
-
-        class Clock:
-            now = 0.0
-
-        clock = Clock()
-
-        def run(timed: Timed) -> list[Floats]:
-            clock.now += timed.seconds
-            return []
-
-        for plain, half, pays in ((1.0, 0.5, True), (1.0, 0.9, False), (1.0, 10.0, False)):
-            assert half_pays(Timed(plain), Timed(half), run=run, clock=lambda: clock.now) is pays  # type: ignore[arg-type]
+    @pytest.mark.parametrize(
+        ("described", "pays"),
+        [
+            ("flags\t\t: fpu avx512_bf16 avx2\nflags\t\t: fpu avx512_bf16 avx2\n", True),
+            ("flags\t\t: fpu amx_bf16\n", True),
+            ("Features\t: fp asimd bf16 i8mm\n", True),
+            ("flags\t\t: fpu avx2 avx512f\n", False),
+            ("flags\t\t: fpu avx512_bf16\nflags\t\t: fpu avx2\n", False),
+            ("model name\t: bf16\n", False),
+            ("", False),
+        ],
+    )
+    def test_is_chosen_by_what_the_processor_can_do(self, tmp_path: Path, described: str, pays: bool) -> None:
+        (tmp_path / "cpuinfo").write_text(described)
+        assert half_pays(tmp_path / "cpuinfo") is pays
+        assert not half_pays(tmp_path / "missing")
