@@ -14,7 +14,7 @@ from pathlib import Path
 from daemon import pausing
 from daemon.composition import Workshop, start_workers
 from daemon.doing import Board, Both, Doing
-from daemon.errors import DaemonError, Held, Interrupted
+from daemon.errors import CommandFailed, DaemonError, Held, Interrupted
 from daemon.idleness import Idleness
 from daemon.intake import BATCH_S, Intake
 from daemon.machine import Machine, Room
@@ -82,6 +82,8 @@ class Nightwork:
         self.intake = Intake(self.settling, self._beat_or_leave)
         self.about_to_change: Callable[[Path], None] = lambda _: None
         """Called with every photo before it is worked on: what follows there is our own doing."""
+        self.changed: Callable[[Path], None] = lambda _: None
+        """Called with it when that is done."""
         self.night_over: list[Callable[[Night], None]] = []
         """Called after every night, whether there was work in it or not."""
         self._shop = shop or (lambda places, settings: Workshop(places, settings, clock, self._workers, patient=False))
@@ -162,6 +164,7 @@ class Nightwork:
             self._tonight()
         except Locked as error:
             self._wait(Hold("locked", f"process {error.pid}" if error.pid else ""))
+            self._rest_until = self.clock.now() + _COOL  # a vault's: the run before it was begun, and stands in the history
         except Held:
             return
         except (DaemonError, StorageError) as error:
@@ -244,8 +247,11 @@ class Nightwork:
             self._worked, self._hold = False, None
             return
         if not self._worked and self._hold is not None:
-            with self._open() as shop:  # so that the history tells of a night in which nothing could be done
-                shop.catalog.ended_run(shop.catalog.started_run(COMMAND), outcome=self._hold.reason)
+            try:
+                with self._open() as shop:  # so that the history tells of a night in which nothing could be done
+                    shop.catalog.ended_run(shop.catalog.started_run(COMMAND), outcome=self._hold.reason)
+            except (DaemonError, StorageError) as error:
+                _log.warning("the history does not tell of this night, in which nothing could be done: %s", error)
         self._worked, self._hold = False, None
         for call in self.night_over if not over.pressed else []:
             call(over)
@@ -311,7 +317,7 @@ class Nightwork:
         self.board.now = Doing(hold=self._hold, night=night)
         for damage in found.damages:
             _log.error("damaged: %s: %s; `verify` says more", damage.file, damage.what)
-        _log.info("%d archives read again, %d mended, %d damaged", found.archives, found.mended, len(found.damages))
+        _log.info("archives read again: %d, mended: %d, damaged: %d", found.archives, found.mended, len(found.damages))
 
     def _pace(self, shop: Workshop, night: Night) -> Scheduled:
         return Scheduled(
@@ -326,6 +332,7 @@ class Nightwork:
             told=self.board.told,
             idle=Idleness(self.clock).choose,
             next_is=self.about_to_change,
+            last_was=self.changed,
             room=self._room,
         )
 
@@ -340,6 +347,9 @@ class Nightwork:
                     self._at_work = None
         except (DaemonError, StorageError) as error:
             asked.error = error
+        except Exception as error:
+            asked.error = CommandFailed(f"an error that nobody foresaw ({error}); the service's log has the details")
+            raise
         finally:
             asked.finished.set()
             self.board.now = Doing()

@@ -51,8 +51,10 @@ class Scheduled(Pace):
     told: "Callable[[Summary], None]" = lambda _: None
     idle: Callable[[Gallery, Sequence[PhotoRow]], list[PhotoRow]] = lambda _, rows: list(rows)
     next_is: Callable[[Path], None] = lambda _: None
+    last_was: Callable[[Path], None] = lambda _: None
     room: Callable[[Path], Room | None] = Room.of
     _checked_at: datetime | None = field(default=None, init=False)
+    _at: Path | None = field(default=None, init=False)
 
     purges_first = True
 
@@ -86,9 +88,12 @@ class Scheduled(Pace):
         return self.idle(gallery, rows)
 
     def before(self, gallery: Gallery, row: PhotoRow) -> None:
+        self._at = row.location
         self.next_is(row.location)
 
     def after(self, total: "Summary") -> None:
+        if self._at is not None:
+            self.last_was(self._at)
         self.told(total)
 
 

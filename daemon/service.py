@@ -24,7 +24,7 @@ from daemon.notify import Notifier
 from daemon.places import Places
 from daemon.ports import Clock, SystemClock
 from daemon.settings import Settings, changes
-from daemon.watcher import Watcher
+from daemon.watcher import OURS_S, Watcher
 from daemon.zone import local_zone
 from storage.lock import InstanceLock
 
@@ -64,6 +64,7 @@ class Service:
             self.work = work(places, self.settings)
         self.watcher = Watcher(self._news)
         self.work.about_to_change = self.watcher.ours
+        self.work.changed = lambda path: self.watcher.ours(path, OURS_S)
         self.clockwork = Clockwork(self.zone, tick=self.wake, walk=self._walk_all, poll=self._walk_polled)
         self.started: list[Callable[[Service], Callable[[], None]]] = []
         """Called once everything stands; what each gives back is called at the end."""

@@ -19,7 +19,8 @@ from watchdog.observers.inotify_c import CallbackId, InotifyConstants, InotifyEv
 from daemon.eligibility import FOREIGN_FOLDERS, SUFFIXES
 from daemon.galleries import Gallery
 from daemon.ignoring import Rules
-from daemon.mounts import mount_of, mounts
+from daemon.mounts import Mount, mount_of, mounts
+from daemon.places import is_folder
 from storage.errors import shown
 
 _MASK = Mask(
@@ -36,6 +37,8 @@ SHARE = 0.5
 """Of the watches that a user may have, those that we take at most: other programs need some, too."""
 OURS_S = 30.0
 """So long after we worked on a photo, news of it are taken for our own doing."""
+WORK_S = 900.0
+"""So long at most while we work on it."""
 
 RETRY_S = 15.0
 """A gallery that is not there is looked for so often: each look may wake an automounter."""
@@ -78,7 +81,10 @@ class Watcher:
         self._news(tree.root for tree in self._trees)
 
     def keep_up(self) -> None:
-        """To be called now and then: a reader that died is replaced, and folders that were not there are watched once they are."""
+        """To be called now and then: a reader that died is replaced, and folders that were not there are watched once they are.
+
+        A disk that is mounted over a folder hides what is watched there, and no event tells of it: the kernel's table of mounts does.
+        """
         with self._lock:
             if self._reader is not None and not self._reader.is_alive():
                 _log.error("the thread that reads inotify's events died; it is started again, and all galleries are walked")
@@ -88,19 +94,28 @@ class Watcher:
             if self._monotonic() - self._tried_s < self._retry_s:
                 return
             self._tried_s = self._monotonic()
-            for tree in self._trees:
-                if self._reader is not None and not tree.remote and not tree.watched and tree.root.is_dir():
+            table = mounts() if self._reader is not None else []
+            for tree in self._trees if self._reader is not None else ():
+                if mount_of(table, tree.root) != tree.mount:
+                    _log.info("another disk is mounted at %s", shown(tree.root))
+                    self._unwatch(tree, tree.top)
+                    tree.forget()
+                    self._place(tree, table)
+                    self._watch(tree)
+                    self._note_polled()
+                    self._news([tree.root])
+                elif not tree.remote and not tree.watched and is_folder(tree.root):
                     _log.info("%s is there again", shown(tree.root))
                     self._watch(tree)
                     self._news([tree.root])
 
-    def ours(self, path: Path) -> None:
-        """We ourselves are about to change this photo."""
+    def ours(self, path: Path, for_s: float = WORK_S) -> None:
+        """We ourselves are about to change this photo, or have just done so."""
         now = self._monotonic()
         with self._lock:
             if len(self._ours) > 1000:
                 self._ours = {each: until for each, until in self._ours.items() if until > now}
-            self._ours[path] = now + OURS_S
+            self._ours[path] = now + for_s
 
     @property
     def alive(self) -> bool:
@@ -128,10 +143,7 @@ class Watcher:
             tree.forget()
         table = mounts()
         for tree in self._trees:
-            mount = mount_of(table, tree.root)
-            tree.remote = mount is not None and mount.is_remote
-            if tree.remote and mount is not None:
-                _log.info("%s is on %s, which tells of no changes; it is walked now and then", shown(tree.root), mount.kind)
+            self._place(tree, table)
         try:
             self._reader = self._new_reader()
             self._reader.start()
@@ -139,14 +151,18 @@ class Watcher:
             self._reader = None
             _log.warning("changes can't be watched (%s); galleries are walked now and then instead", error.strerror)
         for tree in self._trees:
-            if self._reader is not None and not tree.remote:
-                self._watch(tree)
+            self._watch(tree)
         self._note_polled()
+
+    def _place(self, tree: "_Tree", table: list[Mount]) -> None:
+        tree.mount = mount_of(table, tree.root)
+        if tree.remote and tree.mount is not None:
+            _log.info("%s is on %s, which tells of no changes; it is walked now and then", shown(tree.root), tree.mount.kind)
 
     def _watch(self, tree: "_Tree", start: bytes | None = None) -> None:
         """Watch a tree, or the part of it from `start` on."""
         reader = self._reader
-        if reader is None:
+        if reader is None or tree.remote:
             return
         for folder in tree.below(start):
             if self.watches >= self._most():
@@ -233,7 +249,8 @@ class _Tree:
     watcher: Watcher
     root: Path
     exclude: tuple[str, ...]
-    remote: bool = False
+    mount: Mount | None = None
+    """What it lay on when it was last looked at."""
     short: bool = False
     """Whether some of its folders could not be watched."""
     folders: dict[WatchDescriptor, bytes] = field(default_factory=dict)
@@ -249,6 +266,10 @@ class _Tree:
     @property
     def top(self) -> bytes:
         return os.fsencode(self.root)
+
+    @property
+    def remote(self) -> bool:
+        return self.mount is not None and self.mount.is_remote
 
     @property
     def watched(self) -> bool:

@@ -29,6 +29,7 @@ from daemon.settings import read
 from daemon.waits import Hold
 from daemon.window import Night
 from storage.catalog import Catalog
+from storage.lock import InstanceLock
 from storage.records import RunRow
 from storage.states import State
 
@@ -330,3 +331,29 @@ def test_a_stop_in_the_midst_of_a_night_loses_no_photo_and_counts_no_try(fortnig
     fortnight.until(at(1, 6))
     assert len(fortnight.rows(State.RETIRED)) == 3
     assert fortnight.lost() == []
+
+
+def test_a_vault_that_another_computer_works_on_does_not_fill_the_history(fortnight: Fortnight) -> None:
+    fortnight.add("a.jpg")
+    fortnight.until(at(1, 5))
+    fortnight.add("b.jpg")
+    with InstanceLock(fortnight.home.root / ".gallery-optimizer/lock"):
+        fortnight.until(at(2, 1))
+        for _ in range(60):
+            fortnight.work.step()
+            fortnight.home.clock.time += timedelta(minutes=1)
+    assert 0 < len([run for run in fortnight.runs() if day_of(run) == 2]) <= 13, "one in five minutes"
+    fortnight.until(at(2, 5))
+    assert len(fortnight.rows(State.RETIRED)) == 2
+
+
+def test_an_unforeseen_error_is_told_to_whoever_asked(fortnight: Fortnight, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("daemon.nightwork.optimize", broken)
+    asked = fortnight.work.work_now([])
+    with pytest.raises(RuntimeError):
+        fortnight.work.step()
+    assert asked.finished.is_set()
+    assert "a bug" in str(asked.error)

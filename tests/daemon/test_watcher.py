@@ -143,15 +143,53 @@ def test_a_gallery_that_is_not_there_yet(root: Path, news: News, watching: Calla
     assert found.watches == 1
 
 
+def test_a_disk_that_is_mounted_over_an_empty_folder(
+    root: Path, news: News, watching: Callable[..., Watcher], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    table = [Mount(Path("/"), "ext4", frozenset(), "/dev/sda1")]
+    monkeypatch.setattr(module, "mounts", lambda: table)
+    mountpoint = tmp_path / "card"
+    mountpoint.mkdir()
+    found = watching(mountpoint)
+    mountpoint.rename(tmp_path / "hidden below")  # what is watched is no longer what has the name; the kernel sends nothing for a mount
+    root.rename(mountpoint)
+    table.append(Mount(mountpoint, "vfat", frozenset(), "/dev/sdb1"))
+    news.forget()
+    found.keep_up()
+    assert news.told == [mountpoint]
+    assert found.watches == 5
+    (mountpoint / "2021/IMG_1.jpg").write_bytes(b"x")
+    assert news.soon(mountpoint / "2021/IMG_1.jpg")
+    news.forget()
+    found.keep_up()
+    assert news.told == [], "once"
+    table[1:] = [Mount(mountpoint, "fuse.sshfs", frozenset(), "nas:")]
+    found.keep_up()
+    assert (found.watches, found.polled, news.told) == (0, {mountpoint}, [mountpoint])
+
+
+def test_a_disk_that_does_not_answer_ends_nothing(root: Path, watching: Callable[..., Watcher], monkeypatch: pytest.MonkeyPatch) -> None:
+    found = watching(root / "later")
+
+    def broken(path: Path) -> bool:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(Path, "is_dir", broken)
+    found.keep_up()
+    assert found.watches == 0
+
+
 def test_our_own_doing_is_no_news(root: Path, news: News, watching: Callable[..., Watcher]) -> None:
     now = [100.0]
     found = watching(root, monotonic=lambda: now[0])
     news.forget()
     found.ours(root / "2021/IMG_1.jpg")
+    now[0] += 10 * module.OURS_S  # a photo may take minutes
     (root / "2021/IMG_1.jpg").write_bytes(b"x")
     (root / "2021/mark.jpg").write_bytes(b"x")
     assert news.soon(root / "2021/mark.jpg")
     assert root / "2021/IMG_1.jpg" not in news.told
+    found.ours(root / "2021/IMG_1.jpg", module.OURS_S)
     now[0] += module.OURS_S + 1
     (root / "2021/IMG_1.jpg").write_bytes(b"y")
     assert news.soon(root / "2021/IMG_1.jpg")
