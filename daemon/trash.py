@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from daemon.composition import Workshop
+from daemon.discovery import check_presence
 from daemon.eligibility import walk
 from daemon.galleries import Gallery
 from daemon.marking import original_of
@@ -40,7 +41,7 @@ class Emptied:
 def empty(shop: Workshop, gallery: Gallery) -> Emptied:
     """Note what is missed, and throw away what has been missed for as long as the configuration says. The vault is locked by us.
 
-    Raises GalleryGone where the gallery went away meanwhile.
+    Raises GalleryGone where the gallery went away meanwhile, or where another one, to which stand-ins may have been moved, is not there.
     """
     catalog, done = shop.catalog, Emptied()
     now = int(shop.clock.now().timestamp())
@@ -128,10 +129,12 @@ def _throw_away_originals(shop: Workshop, gallery: Gallery, rows: list[PhotoRow]
 def _named_by_stand_ins(shop: Workshop, sizes: Iterable[int] | None = None) -> set[str]:
     """Digests of the originals that files without an archive of their own stand for, in every gallery; of those `sizes` only.
 
-    Raises StorageError where a file can't be read: it may be a stand-in.
+    Raises StorageError where a file can't be read: it may be a stand-in. Raises GalleryGone where one of the galleries is not there, or
+    only the empty folder that its disk is mounted on: what it holds can't be told.
     """
     found: set[str] = set()
     for gallery in shop.galleries:
+        check_presence(gallery, shop.catalog)
         for sighting in walk(gallery.root, ()):
             row = shop.catalog.find(gallery.key, gallery.relative(sighting.path))
             if row is not None and row.has_archive and row.is_current(sighting.fingerprint):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -91,6 +92,26 @@ def test_a_moved_stand_in_keeps_its_archive(archived: Home) -> None:
     with archived.shop() as shop:
         (given,) = restore(shop, [archived.root / "album" / "b.jpg"], None, None, Silence())
     assert given.trouble == ""
+
+
+def test_a_stand_in_that_was_moved_to_a_disk_which_is_unplugged(archived: Home, photo: Photo, tmp_path: Path) -> None:
+    card = tmp_path / "card"
+    card.mkdir()
+    (card / "other.jpg").write_bytes(photo(1))
+    text = archived.places.config_file.read_text()
+    archived.places.config_file.write_text(f'[[gallery]]\npath = "{card}"\ngrace = "0 days"\n{text}')
+    assert archived.optimize().purged == 1
+    (archived.root / "twin.jpg").unlink()
+    shutil.move(archived.root / "a.jpg", card / "a.jpg")
+    for _ in range(3):
+        card.rename(tmp_path / "unplugged")
+        card.mkdir()
+        assert any(str(card) in text for text in archived.optimize().gone)
+        archived.clock.forward(days=31)
+        archived.optimize()
+        card.rmdir()
+        (tmp_path / "unplugged").rename(card)
+    assert len(archives(archived)) == 1
 
 
 def test_the_stand_in_comes_back_out_of_the_bin(archived: Home) -> None:
