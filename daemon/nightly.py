@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 from daemon.reasons import sentence
@@ -13,6 +13,8 @@ from daemon.window import Night
 from storage.records import RunRow
 
 MOST_REASONS = 4
+_LONGEST = timedelta(hours=22)
+"""What is longer is a day, even one in which the clock changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +38,21 @@ class Nightly:
     """Whether the latest run has not ended (or was killed)."""
 
     @property
+    def whole_day(self) -> bool:
+        """Whether there is no night: the service works at any hour, and its days go from noon to noon."""
+        return self.ends_at - self.starts_at > _LONGEST
+
+    @property
     def anything(self) -> bool:
         return bool(self.archived or self.purged or self.failed or self.by_reason)
 
     def paragraph(self, zone: tzinfo, next_at: datetime | None = None, passed_by: Sequence[str] = ()) -> str:
         """`passed_by`: why galleries are not worked on at all, a text each."""
         first, last = self.starts_at.astimezone(zone), self.ends_at.astimezone(zone)
-        parts = [f"Night of {first:%Y-%m-%d}, {first:%H:%M} to {last:%H:%M}:"]
+        if self.whole_day:
+            parts = [f"From {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M}:"]
+        else:
+            parts = [f"Night of {first:%Y-%m-%d}, {first:%H:%M} to {last:%H:%M}:"]
         if self.archived:
             share = self.saving_bytes / self.original_bytes if self.original_bytes else 0.0
             after = self.original_bytes - self.saving_bytes
@@ -53,9 +63,9 @@ class Nightly:
             parts.append(f"{photos(self.purged)} purged, {amount(self.freed_bytes)} given back.")
         if self.by_reason:
             *most, = self.by_reason.most_common(MOST_REASONS)
-            told = "; ".join(f"{count} {sentence(reason)}" for reason, count in most)
+            told = "; ".join(f"{photos(count)} ({sentence(reason)})" for reason, count in most)
             rest = self.by_reason.total() - sum(count for _, count in most)
-            parts.append(f"Left alone: {told}" + (f"; {rest} for other reasons." if rest else "."))
+            parts.append(f"Not archived: {told}" + (f"; {rest} for other reasons." if rest else "."))
         if self.failed:
             parts.append(f"{photos(self.failed)} failed and will be tried again.")
         if self.under_way:
@@ -66,7 +76,7 @@ class Nightly:
         if holds:
             parts.append(f"It was held up: {'; '.join(holds)}.")
         parts += [f"Passed by: {text}." for text in passed_by]
-        if next_at is not None:
+        if next_at is not None and not self.whole_day:
             parts.append(f"Next: {next_at.astimezone(zone):%Y-%m-%d %H:%M}.")
         return " ".join(parts)
 

@@ -48,15 +48,20 @@ class Situation:
         """(label, text), for people."""
         yield "Service", self._service()
         if self.last_night.runs:
-            yield "This night" if self.by_night else "Last night", self.last_night.paragraph(self.zone).partition(": ")[2]
+            yield self._when(), self.last_night.paragraph(self.zone).partition(": ")[2]
         elif self.last_run is not None:
             yield "Last run", self._last_run(self.last_run)
-        if self.service is not None and self.paused_until is None:
+        if self.service is not None and self.paused_until is None and not self.last_night.whole_day:
             yield "Next night", f"{self.next_at.astimezone(self.zone):%Y-%m-%d %H:%M}"
         for each in self.outlooks[:1]:
             yield "Outlook", each.sentence()
         for text in self.attention:
             yield "Attention", text
+
+    def _when(self) -> str:
+        if self.last_night.whole_day:
+            return f"Since {self.last_night.starts_at.astimezone(self.zone):%H:%M}"
+        return "This night" if self.by_night else "Last night"
 
     def _service(self) -> str:
         if self.paused_until is not None:

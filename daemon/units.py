@@ -153,5 +153,7 @@ def _call(unit: Unit, *arguments: str) -> str:
     except subprocess.TimeoutExpired:
         raise CommandFailed(f"{' '.join(command)} did not end within two minutes.") from None
     if result.returncode != 0:
-        raise CommandFailed(f"{' '.join(command)}: {(result.stderr or result.stdout).strip() or f'exit code {result.returncode}'}")
+        said = (result.stderr or result.stdout).strip() or f"exit code {result.returncode}"
+        called = " ".join(each for each in command if not each.startswith("--property="))
+        raise CommandFailed(f"systemd can't be asked: {called}: {said}")
     return result.stdout

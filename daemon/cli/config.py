@@ -91,7 +91,7 @@ def check(places: Places, as_json: bool) -> None:
         entry(
             "  ",
             f"{gallery.path}: quality {gallery.quality}; originals wait {_days(gallery.grace)} before their space is given back;"
-            f" restored photos are left alone for {_days(gallery.idle_for)}; "
+            f" the service takes photos that nobody wrote, opened or restored for {_days(gallery.idle_for)}; "
             + ("a stand-in takes each photo's place" if gallery.stand_in == "preview" else "no stand-ins: archived photos leave the folder")
             + (f"; never looked at: {', '.join(gallery.exclude)}" if gallery.exclude else "")
         )
@@ -122,33 +122,58 @@ def check(places: Places, as_json: bool) -> None:
 @click.pass_obj
 def show(places: Places, as_json: bool) -> None:
     """Show every key with the value in force, defaults included."""
-    from daemon import keys, settings
+    from daemon import settings
 
     found = settings.read(places.config_file)
     if as_json:
-        emit("config show", file=str(places.config_file), **_as_json(found))
+        emit("config show", file=str(places.config_file), **_as_json(found), keys=_for_programs(places))
         return
+    say(f"# {places.config_file}")
+    for table, found_keys in _in_force(places):
+        say(f"\n[[{table}]]" if table == "gallery" else f"\n[{table}]")
+        for name, value, origin in found_keys:
+            say((f"{name} = {value}".ljust(44) + (f"  # {origin}" if origin else "")).rstrip())
+
+
+def _in_force(places: Places) -> "list[tuple[str, list[tuple[str, str, str]]]]":
+    """Each table with its keys: name, value as TOML, and where that comes from (empty: the file)."""
     import json
     import tomllib
 
+    from daemon import keys, settings
     from daemon.config_reader import as_toml
 
     document = tomllib.loads(places.config_file.read_text(encoding="utf-8"))
     outside = {
-        (table, name): (json.dumps(as_toml(text), ensure_ascii=False), f"  # by {where}")
+        (table, name): (json.dumps(as_toml(text), ensure_ascii=False), f"by {where}")
         for table, name, text, where in settings.said_outside()
     }
-    say(f"# {places.config_file}")
-    tables = [("[[gallery]]", "gallery", given) for given in document["gallery"]]
-    tables += [(f"[{table}]", table, document.get(table, {})) for table in keys.TABLES[1:]]
-    for header, table, given in tables:
-        say(f"\n{header}")
+
+    def of(table: str, given: "dict[str, object]") -> "list[tuple[str, str, str]]":
+        found = []
         for key in keys.of_table(table).values():
-            value = json.dumps(given[key.name], ensure_ascii=False) if key.name in given else key.default
-            origin = "" if key.name in given else "  # default"
-            if (table, key.name) in outside:
-                value, origin = outside[table, key.name]
-            say(f"{key.name} = {value}".ljust(44) + origin)
+            there = key.name in given
+            value = (json.dumps(given[key.name], ensure_ascii=False), "") if there else (key.default, "default")
+            found.append((key.name, *outside.get((table, key.name), value)))
+        return found
+
+    tables = [("gallery", of("gallery", given)) for given in document["gallery"]]
+    return [*tables, *((table, of(table, document.get(table, {}))) for table in keys.TABLES[1:])]
+
+
+def _for_programs(places: Places) -> "dict[str, object]":
+    """Every key, as it would stand in the file."""
+    from daemon.config_reader import as_toml
+
+    galleries: list[dict[str, object]] = []
+    found: dict[str, object] = {"gallery": galleries}
+    for table, rows in _in_force(places):
+        values = {name: as_toml(value) for name, value, _ in rows}
+        if table == "gallery":
+            galleries.append(values)
+        else:
+            found[table] = values
+    return found
 
 
 def _as_json(found: "object") -> dict[str, object]:

@@ -25,7 +25,7 @@ from daemon.nightwork import Nightwork
 from daemon.pausing import pause
 from daemon.report import NOTHING
 from daemon.weeks import as_lines, weeks
-from daemon.window import Night
+from daemon.window import Night, Window
 from storage.records import RunRow, Share
 from storage.states import State
 
@@ -120,10 +120,19 @@ def test_a_night_in_one_paragraph() -> None:
     assert found.paragraph(BERLIN, datetime(2026, 11, 28, 0, tzinfo=UTC)) == (
         "Night of 2026-11-27, 01:00 to 06:00: 3 photos archived, 10 MB -> 3 MB with stand-ins (70% smaller). "
         "2 photos purged, 7 MB given back. "
-        "Left alone: 4 the picture is so small that there is nothing to save. 1 photo failed and will be tried again. "
+        "Not archived: 4 photos (the picture is so small that there is nothing to save). 1 photo failed and will be tried again. "
         "It was held up: others need the processor. Next: 2026-11-28 01:00."
     )
     assert found.by_reason == Counter({"too-small": 4})
+
+
+def test_a_day_without_nights() -> None:
+    now = datetime(2026, 11, 27, 20, tzinfo=UTC)
+    window = Window.parse("always")
+    day = window.night(now, BERLIN)
+    assert day is not None
+    said = of_night(day, []).paragraph(BERLIN, window.next_night(now, BERLIN).starts_at)
+    assert said == "From 2026-11-27 12:00 to 2026-11-28 12:00: nothing was done."
 
 
 def test_a_night_in_which_nothing_was_done_says_why() -> None:
