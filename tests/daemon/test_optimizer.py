@@ -404,7 +404,7 @@ def test_a_gallery_that_can_not_be_written_does_not_stop_the_others(
     def read_only(self: Vault, known: str = "") -> None:
         if self.root == other:
             raise ReadOnly(f"{other} is on a read-only file system")
-        prepare(self)
+        prepare(self, known)
 
     with monkeypatch.context() as patch:
         patch.setattr(Vault, "prepare", read_only)

@@ -126,8 +126,9 @@ def test_a_worker_that_is_starved_gets_its_time_all_the_same(job: Callable[..., 
         asked.append(len(asked) * 0.05)
         return asked[-1]
 
-    with Workers("fake_backend", Bounds(), Patience(start=60, base=0.2, per_megapixel=0)) as workers:
-        workers.encode(job())  # started
+    with Workers("fake_backend", Bounds(), Patience(start=60, base=60, per_megapixel=0)) as workers:
+        workers.encode(job())  # started, however long that takes here
+        monkeypatch.setattr(workers.encoder, "_patience", Patience(start=60, base=0.2, per_megapixel=0))
         monkeypatch.setattr(worker, "cpu_s_of", a_quarter)
         with pytest.raises(WorkerTimedOut):
             workers.encode(job("hang"))
