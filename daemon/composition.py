@@ -202,7 +202,7 @@ class Workshop:
         """What the reserves on a gallery's disk lack: given up for something else than another photo. Raises StorageError."""
         with translated(gallery.root):
             device = gallery.root.stat().st_dev
-            away = [reserve for reserve in self._reserves if not reserve.path.exists()]
+            away = [reserve for reserve in self._reserves if reserve.path.parent.exists() and not reserve.path.exists()]
             return sum(reserve.size_bytes for reserve in away if reserve.path.parent.stat().st_dev == device)
 
     def with_relief(self, act: Callable[[], Result]) -> Result:

@@ -401,10 +401,10 @@ def test_a_gallery_that_can_not_be_written_does_not_stop_the_others(
     home.places.config_file.write_text(f'[[gallery]]\npath = "{other}"\n' + home.places.config_file.read_text())
     prepare = Vault.prepare
 
-    def read_only(self: Vault, known: str = "") -> None:
+    def read_only(self: Vault, known: str = "") -> object:
         if self.root == other:
             raise ReadOnly(f"{other} is on a read-only file system")
-        prepare(self, known)
+        return prepare(self, known)
 
     with monkeypatch.context() as patch:
         patch.setattr(Vault, "prepare", read_only)
