@@ -6,6 +6,9 @@ What is then missing was not deleted, and nothing may be concluded from it; aske
 from pathlib import Path
 
 from daemon.errors import GalleryGone
+from daemon.galleries import Gallery
+from daemon.places import is_folder
+from storage.catalog import Catalog
 from storage.errors import shown
 
 
@@ -35,3 +38,14 @@ class Anchor:
         except OSError as error:
             raise GalleryGone(f"the gallery {shown(self._root)} can't be reached ({error.strerror}); nothing was forgotten.") from error
         return found.st_dev, found.st_ino
+
+
+def check_presence(gallery: Gallery, catalog: Catalog) -> None:
+    """Raise GalleryGone where the gallery's folder is missing, or the catalogue knows of something in its vault, and that is not there."""
+    if not is_folder(gallery.root):
+        raise GalleryGone(f"the gallery {gallery.root} is not there; is its disk mounted? Nothing was changed or forgotten.")
+    if not gallery.vault.is_there and catalog.needs_vault(gallery.key):
+        raise GalleryGone(
+            f"the gallery {gallery.root} has archives or originals in its vault by the catalogue, but its vault is not there; is the right "
+            "disk mounted? Nothing was changed or forgotten."
+        )

@@ -8,11 +8,11 @@ from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import Self, TypeVar
 
-from daemon.anchor import Anchor
+from daemon.anchor import Anchor, check_presence
 from daemon.child import Bounds
 from daemon.errors import CommandFailed, GalleryGone
 from daemon.galleries import Gallery, all_of
-from daemon.places import Places
+from daemon.places import Places, is_folder
 from daemon.ports import Clock, Codec, SystemClock
 from daemon.settings import Settings
 from daemon.surprise import AS_IT_IS
@@ -154,19 +154,24 @@ class Workshop:
             _log.warning("the copy can't be noted in the catalogue: %s", error)
 
     def check_still(self, gallery: Gallery) -> None:
-        """Raise GalleryGone where the gallery's folder is not the one that it was when this was first asked."""
+        """Raise GalleryGone where the gallery's folder is not the one that it was when this was first asked, or the vault went away that
+        we have locked."""
         if gallery.key in self._anchors:
             self._anchors[gallery.key].check()
         else:
             self._anchors[gallery.key] = Anchor(gallery.root)
+        if gallery.key in self._locked and not gallery.vault.is_there:
+            raise GalleryGone(f"the vault of {shown(gallery.root)} went away meanwhile; nothing was changed since, or forgotten.")
 
     def lock_vault(self, gallery: Gallery) -> None:
         """Make the vault where it is missing, and lock it until the end: two set-ups may name the same gallery.
 
-        Raises Locked, and GalleryGone where it is another vault than the one that the catalogue knows (see `trusting`).
+        Raises Locked, and GalleryGone where the vault that the catalogue knows is missing, or it is another one (see `trusting`).
         """
         if gallery.key not in self._locked:
             self.check_still(gallery)
+            if not is_folder(gallery.vault.folder):
+                check_presence(gallery, self.catalog)  # or an empty vault would be made where a full one is missing
             known = "" if self.trusting else self._recognise(gallery)
             reserve = gallery.vault.reserve(self.settings.safety.reserve_bytes)
             self._reserves.append(reserve)

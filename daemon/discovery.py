@@ -14,7 +14,6 @@ from daemon.errors import GalleryGone
 from daemon.galleries import Gallery
 from daemon.ignoring import WISHES
 from daemon.in_place import as_it_stands
-from daemon.places import is_folder
 from daemon.ports import Clock
 from daemon.reasons import STAND_INS
 from storage.admission import QUEUES, Standing, judge
@@ -40,18 +39,6 @@ class Found:
     unreadable: list[tuple[Path, str]] = field(default_factory=list)
     edited: list[tuple[Sighting, bool, PhotoRow]] = field(default_factory=list)
     """Somebody's files where stand-ins were, whether the user named them, and the rows of the archived photos; `admit` them afterwards."""
-
-
-def check_presence(gallery: Gallery, catalog: Catalog) -> None:
-    """Raise GalleryGone where the gallery's folder is missing, or the catalogue knows archives and the vault is not there."""
-    if not is_folder(gallery.root):
-        raise GalleryGone(f"the gallery {gallery.root} is not there; is its disk mounted? Nothing was changed or forgotten.")
-    archived = catalog.an_archive(gallery.key)
-    if archived is not None and not gallery.vault.archive_path(archived).parent.parent.is_dir():
-        raise GalleryGone(
-            f"the gallery {gallery.root} has archives by the catalogue, but its vault is not there; is the right disk mounted? "
-            "Nothing was changed or forgotten."
-        )
 
 
 def look(

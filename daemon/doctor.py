@@ -8,8 +8,8 @@ import shutil
 from dataclasses import dataclass
 from enum import StrEnum
 
+from daemon.anchor import check_presence
 from daemon.composition import Workshop
-from daemon.discovery import check_presence
 from daemon.eligibility import walk
 from daemon.errors import GalleryGone
 from daemon.galleries import Gallery

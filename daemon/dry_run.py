@@ -7,8 +7,9 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from daemon.anchor import check_presence
 from daemon.composition import Workshop
-from daemon.discovery import check_presence, look
+from daemon.discovery import look
 from daemon.energy import EnergyMeter, processor_s
 from daemon.errors import GalleryGone, WorkerError
 from daemon.estimate import Plan, Unit

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from codec.png import SIGNATURE
+from daemon.anchor import check_presence
 from daemon.composition import Workshop
-from daemon.discovery import check_presence
 from daemon.errors import DiskFull, WrongPath
 from daemon.galleries import Gallery
 from daemon.places import is_folder

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from daemon.anchor import check_presence
 from daemon.composition import Workshop
-from daemon.discovery import check_presence
 from daemon.errors import GalleryGone, WorkerError
 from daemon.galleries import Gallery
 from daemon.messages import Refused, RestoreJob

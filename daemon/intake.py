@@ -6,8 +6,9 @@ import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from daemon.anchor import check_presence
 from daemon.composition import Workshop
-from daemon.discovery import check_presence, look
+from daemon.discovery import look
 from daemon.eligibility import Sighting
 from daemon.errors import DaemonError, Held
 from daemon.galleries import Gallery

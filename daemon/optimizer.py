@@ -153,7 +153,6 @@ class Optimizer:
             return self._leave(row.id, "source-resends")
         check_movable(path)
         self._catalog.digested(row.id, snapshot.sha256, snapshot.fingerprint)
-        self._vault.prepare()
         goal = wanted(self._codec, path, snapshot, self._gallery.level)
         archived = self._existing(row, snapshot, goal.level) or self._encode(path, snapshot, goal.level)
         if isinstance(archived, Refused):

@@ -15,8 +15,8 @@ from codec import bitstream
 from codec.errors import CodecError
 from codec.facts import Facts
 from codec.levels import DEFAULT_LEVEL, EXACT, LEVELS, level_of
+from daemon.anchor import check_presence
 from daemon.composition import Workshop
-from daemon.discovery import check_presence
 from daemon.eligibility import walk
 from daemon.errors import WorkerError
 from daemon.galleries import Gallery

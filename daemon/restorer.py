@@ -13,9 +13,9 @@ from pathlib import Path
 
 from codec.errors import CodecError
 from codec.facts import Facts, Worn
+from daemon.anchor import check_presence
 from daemon.composition import Workshop
 from daemon.copies import attributes, facts_of, harmless, labelled, labels_given, rebuilt, wearing
-from daemon.discovery import check_presence
 from daemon.eligibility import SUFFIXES, walk
 from daemon.errors import GalleryGone, WorkerError, WrongPath
 from daemon.galleries import Gallery, holding, place

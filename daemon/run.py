@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from daemon.anchor import check_presence
 from daemon.announcing import after_run
 from daemon.backup_check import PurgeGate
 from daemon.budget import Budget
 from daemon.composition import Workshop
-from daemon.discovery import Found, admit, check_presence, look
+from daemon.discovery import Found, admit, look
 from daemon.eligibility import is_arriving
 from daemon.energy import EnergyMeter, processor_s
 from daemon.errors import GalleryGone, Held, Interrupted, Stopped, WorkerError, WrongPath

@@ -11,8 +11,8 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from daemon.anchor import check_presence
 from daemon.composition import Workshop
-from daemon.discovery import check_presence
 from daemon.eligibility import walk
 from daemon.galleries import Gallery
 from daemon.marking import original_of

@@ -85,15 +85,18 @@ class Ledger(Statements):
             for path, size_bytes, stands_in in cursor:
                 yield os.path.join(gallery, path), size_bytes, bool(stands_in)
 
-    def an_archive(self, gallery: bytes) -> str | None:
-        """Digest of the original of any photo of the gallery that is COMMITTED, RETIRED, PURGED or RESTORED with an archive."""
+    def needs_vault(self, gallery: bytes) -> bool:
+        """Whether any photo of the gallery has an archive, or an original that is set aside: whatever its state, superseded or not."""
         with translated_sqlite(self.path):
             found = self._connection.execute(
-                "SELECT sha256 FROM photos INDEXED BY photos_by_archive WHERE gallery = ? AND superseded_at IS NULL "
-                "AND archive_sha256 IS NOT NULL AND state IN ('committed', 'retired', 'purged', 'restored') LIMIT 1",
+                "SELECT EXISTS (SELECT 1 FROM photos INDEXED BY photos_by_archive "
+                "WHERE gallery = ?1 AND superseded_at IS NULL AND archive_sha256 IS NOT NULL) "
+                "OR EXISTS (SELECT 1 FROM photos INDEXED BY photos_by_state WHERE state IN ('committed', 'retired') AND gallery = ?1) "
+                "OR EXISTS (SELECT 1 FROM photos INDEXED BY photos_superseded "
+                "WHERE gallery = ?1 AND superseded_at IS NOT NULL AND archive_sha256 IS NOT NULL)",
                 (gallery,),
             ).fetchone()
-        return None if found is None else str(found[0])
+        return bool(found[0])
 
     def unarchived(self, gallery: bytes) -> Iterator[tuple[int, bytes]]:
         """(id, absolute path) of every photo that has nothing in the vault: QUEUED, LEFT or FAILED, or packed anew and PURGED; but for

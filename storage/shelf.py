@@ -39,6 +39,14 @@ class Shelf:
                     durable.write_new(self.folder / name, text.encode())
 
     @property
+    def is_there(self) -> bool:
+        """Whether there is a vault with a place for archives; False too where that can't be told."""
+        try:
+            return (self.folder / "archives").is_dir()
+        except OSError:
+            return False
+
+    @property
     def id(self) -> str:
         """What tells this vault from others, 16 hex digits; empty where it has none (yet)."""
         try:

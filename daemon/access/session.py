@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Self
 
 from daemon.access.copying import Copies, Wanted
 from daemon.access.view import Node, Source, View
+from daemon.anchor import check_presence
 from daemon.child import Bounds
 from daemon.composition import BACKEND_VARIABLE
-from daemon.discovery import check_presence
 from daemon.errors import CommandFailed
 from daemon.galleries import Gallery, all_of
 from daemon.places import Places

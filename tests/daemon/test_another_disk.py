@@ -15,8 +15,11 @@ import pytest
 from daemon import discovery, purging, trash
 from daemon.anchor import Anchor
 from daemon.errors import GalleryGone
+from daemon.messages import Encoded, EncodeJob, Refused
 from daemon.ports import Silence
 from daemon.restorer import Came, restore
+from storage.digest import sha256_of
+from storage.fingerprint import Fingerprint
 from storage.states import State
 from tests.daemon.disks import tmpfs
 
@@ -275,3 +278,49 @@ def test_the_other_gallery_can_still_be_restored(archived: Home, photo: Photo, t
     with archived.shop() as shop:
         (result,) = restore(shop, [other / "9.jpg"], None, None, Silence())
     assert result.came is Came.ORIGINAL
+
+
+def move_vault_away(home: Home) -> Path:
+    return vault_file(home, "").rename(home.root.parent / "tidied up")
+
+
+@pytest.mark.parametrize("then", ["waits for its turn", "is left", "is edited"])
+def test_a_missing_vault_is_missed_whatever_became_of_its_photo(home: Home, photo: Photo, then: str) -> None:
+    """The only archive is of a copy that was restored: coding that again would lose quality, and an empty vault would hide the loss."""
+    home.configure('grace = "0 days"')
+    (home.root / "a.jpg").write_bytes(photo())
+    home.optimize()
+    with home.shop() as shop:
+        restore(shop, [home.root / "a.jpg"], None, None, Silence())
+        if then == "is edited":
+            (home.root / "a.jpg").write_bytes(photo(7))
+        sha256 = sha256_of(home.root / "a.jpg")
+        key = shop.galleries[0].key
+        row = shop.catalog.enqueue(key, b"a.jpg", Fingerprint.of(home.root / "a.jpg"), sha256=sha256, by_name=True).row
+        if then == "is left":
+            shop.catalog.left(row.id, "restored-copy")
+    away = move_vault_away(home)
+    (home.root / "new.jpg").write_bytes(photo(9))
+    done = home.optimize()
+    assert "its vault is not there" in done.gone[0]
+    assert not vault_file(home, "").exists()
+    away.rename(vault_file(home, ""))
+    assert home.optimize().gone == []
+
+
+def test_a_vault_that_is_moved_away_in_the_midst_is_not_made_anew(home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.configure('grace = "0 days"')
+    for number in range(3):
+        (home.root / f"{number}.jpg").write_bytes(photo(number))
+    before, encode = {path.name: path.read_bytes() for path in home.root.glob("*.jpg")}, home.codec.encode
+
+    def tidying(job: EncodeJob) -> Encoded | Refused:
+        monkeypatch.setattr(home.codec, "encode", encode)
+        move_vault_away(home)
+        return encode(job)
+
+    monkeypatch.setattr(home.codec, "encode", tidying)
+    done = home.optimize()
+    assert "went away meanwhile" in done.gone[0]
+    assert not vault_file(home, "").exists()
+    assert {path.name: path.read_bytes() for path in home.root.glob("*.jpg")} == before

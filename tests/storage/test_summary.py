@@ -158,7 +158,7 @@ def test_no_question_that_is_asked_often_reads_all_rows(catalog: Catalog) -> Non
     catalog.superseded(b"/one", b"a")
     catalog.moved_from(b"/one", b"a")
     catalog.find(b"/one", b"a")
-    catalog.an_archive(b"/one")
+    catalog.needs_vault(b"/one")
     catalog._connection.set_trace_callback(None)
     questions = [statement for statement in asked if statement.startswith("SELECT")]
     assert len(questions) >= 12
