@@ -37,6 +37,7 @@ from storage.states import State
 
 _GIVING = (State.RETIRED, State.COMMITTED, State.RESTORED, State.PURGED)
 """States of a photo that can be given back, the one that surely gives the original first."""
+_WAITING = (State.QUEUED, State.FAILED)
 _NO_ORIGINAL = "The set-aside original is missing or was written to by somebody; what is left of it stays in the vault."
 _SUFFIX: dict[Format, str] = {"jpeg": ".jpg", "png": ".png"}
 
@@ -211,10 +212,17 @@ def _by_name(shop: Workshop, gallery: Gallery, where: Path) -> Iterator[_Target]
     known = shop.catalog.find(gallery.key, gallery.relative(where))
     moved = shop.catalog.moved_from(gallery.key, gallery.relative(where))
     gone = moved and known is not None and not known.has_archive and not os.path.lexists(where)
-    if known is not None and known.reason not in STAND_INS and not gone:
+    if known is not None and known.reason not in STAND_INS and not gone and (known.state not in _WAITING or not _is_stand_in(where)):
         yield _Target(gallery.shown(where), Path(where.name), gallery, known, later=bool(moved))
     for row in moved:
         yield _Target(gallery.shown(row.location), Path(row.location.name), gallery, row, place=where)
+
+
+def _is_stand_in(where: Path) -> bool:
+    """Asked of a photo that waits: the run that would find it out is still to come."""
+    with suppress(StorageError):
+        return original_of(read_once(where).data) is not None
+    return False
 
 
 def _by_mark(shop: Workshop, own: Gallery | None, where: Path) -> _Target | None:
@@ -318,7 +326,8 @@ def _into(shop: Workshop, gallery: Gallery, row: PhotoRow, target: _Target, fold
     _write(goal, snapshot.data, Attributes.of(row.location))
     if snapshot.sha256 == row.copy_sha256:
         return Restoration(target.name, Came.COPY, goal)
-    return Restoration(target.name, Came.ORIGINAL if snapshot.sha256 == row.sha256 and not target.later else Came.AS_IT_IS, goal)
+    original = snapshot.sha256 == row.sha256 and not target.later and original_of(snapshot.data) is None
+    return Restoration(target.name, Came.ORIGINAL if original else Came.AS_IT_IS, goal)
 
 
 def from_aside(source: Path, sha256: str | None, goal: Path, codec: Codec | None = None, labels: bytes = b"") -> bool:

@@ -374,3 +374,20 @@ def test_a_vault_that_is_away_is_told_as_such(home: Home, archived: Path, tmp_pa
     (home.root / ".gallery-optimizer").rename(home.root.parent / "away")
     (done,) = restore(home, archived, to=tmp_path / "out")
     assert "its vault is not there" in done.trouble
+
+
+def test_a_stand_in_that_waits_for_its_turn_is_no_original(home: Home, photo: Photo, tmp_path: Path) -> None:
+    """Moved over a photo that was given back: the catalogue has its digest, as that of a new photo, until a run looks into it."""
+    home.configure('grace = "0 days"')
+    for number in range(2):
+        (home.root / f"{number}.jpg").write_bytes(photo(number))
+    home.optimize()
+    there = home.root / "1.jpg"
+    restore(home, there)
+    (home.root / "0.jpg").replace(there)
+    with home.shop() as shop:
+        shop.catalog.enqueue(shop.galleries[0].key, b"1.jpg", Fingerprint.of(there), sha256=sha256_of(there))
+    (done,) = [each for each in restore(home, there, to=tmp_path / "to") if each.written and each.written.name == "1.jpg"]
+    assert (done.came, done.trouble) == (Came.COPY, "")
+    assert done.written is not None
+    assert original_of(done.written.read_bytes()) is None
