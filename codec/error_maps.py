@@ -49,7 +49,7 @@ _FLOATS = types.float32[::1]
 
 
 @compiled(types.float32(types.float32))
-def _cube_root(value: Any) -> Any:
+def cube_root(value: Any) -> Any:
     """To a rounding or two of single precision, for positive values: two of Halley's steps."""
     root = np.int32(np.int32(np.float32(np.float32(value).view(np.int32)) * _THIRD) + _ROOT_BITS).view(np.float32)
     for _ in range(2):
@@ -132,9 +132,9 @@ def _read_row(pixels: Any, planes: Any, scale: int, y: int, x: int, at: int, cou
     for i in range(count):
         red, green, blue = first[i], second[i], third[i]
         # Not below 0: a profile may know colours that no cones could catch alone.
-        long = _cube_root(max(l0 * red + l1 * green + l2 * blue, _ZERO) + _BIAS) - _BIAS_ROOT
-        medium = _cube_root(max(m0 * red + m1 * green + m2 * blue, _ZERO) + _BIAS) - _BIAS_ROOT
-        short = _cube_root(max(s0 * red + s1 * green + s2 * blue, _ZERO) + _BIAS) - _BIAS_ROOT
+        long = cube_root(max(l0 * red + l1 * green + l2 * blue, _ZERO) + _BIAS) - _BIAS_ROOT
+        medium = cube_root(max(m0 * red + m1 * green + m2 * blue, _ZERO) + _BIAS) - _BIAS_ROOT
+        short = cube_root(max(s0 * red + s1 * green + s2 * blue, _ZERO) + _BIAS) - _BIAS_ROOT
         luma = _HALF * (long + medium)
         first[i] = _HALF * (long - medium) * _X_SCALE + _X_SHIFT
         second[i] = luma + _Y_SHIFT

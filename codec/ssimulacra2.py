@@ -12,8 +12,6 @@ fewer than six scales (a side under 225 pixels) shifts the list of weights; here
 mean the same.
 """
 
-from collections.abc import Callable
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -86,11 +84,8 @@ def maps(a: Tensor, b: Tensor, blurred: tuple[Tensor, Tensor, Tensor, Tensor, Te
     return (1 - closeness * structure).clamp_min(0), ratio.clamp_min(0), (-ratio).clamp_min(0)
 
 
-def raw_sum(original: Tensor, decoded: Tensor, blur: Callable[[Tensor], Tensor] = blur) -> Tensor:
-    """The weighted sum before the last power, (B,): 0 for equal pictures. sRGB in 0..1, (B, 3, H, W), float32, sides of 8 at least.
-
-    `blur` may be another way to compute the same.
-    """
+def raw_sum(original: Tensor, decoded: Tensor) -> Tensor:
+    """The weighted sum before the last power, (B,): 0 for equal pictures. sRGB in 0..1, (B, 3, H, W), float32, sides of 8 at least."""
     linear_a, linear_b = to_linear(original), to_linear(decoded)
     weight = weights().to(original)
     total = original.new_zeros(original.shape[0])

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from codec.error_maps import cube_root, halve
 from codec.ssimulacra2 import weights
 from codec.ssimulacra2_constants import BIAS, C2, CUBIC, LINEAR, OPSIN, RADIUS, SCALES, SIGMA, SMALLEST
 
@@ -23,22 +24,12 @@ _WEIGHTS: Final = weights().numpy()  # (3 channels, scales, 2 norms, 3 maps)
 
 _C2, _BIAS, _BIAS_ROOT = np.float32(C2), np.float32(BIAS), np.float32(BIAS ** (1 / 3))
 _LEAST: Final = np.float32(1e-7)
-_ROOT_BITS: Final = np.int32(709_921_077)  # a third of the exponent's bias: the first guess of a cube root, 5 % off at most
-_ZERO, _HALF, _ONE, _TWO, _THREE, _THIRD = (np.float32(value) for value in (0, 0.5, 1, 2, 3, 1 / 3))
+_ZERO, _HALF, _ONE, _TWO, _THREE = (np.float32(value) for value in (0, 0.5, 1, 2, 3))
 _KNEE, _BELOW, _OFFSET, _ABOVE, _GAMMA = (np.float32(value) for value in (0.04045, 1 / 12.92, 0.055, 1 / 1.055, 2.4))
 _X_SCALE, _X_SHIFT, _Y_SHIFT, _B_SHIFT = (np.float32(value) for value in (14, 0.42, 0.01, 0.55))
 _TINY: Final = 1e-16
 
 _fast: Any = numba.njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
-
-
-@_fast
-def _cube_root(value: Any) -> Any:
-    root = np.int32(np.int32(np.float32(np.float32(value).view(np.int32)) * _THIRD) + _ROOT_BITS).view(np.float32)
-    for _ in range(2):
-        cube = root * root * root
-        root = root * (cube + _TWO * value) / (_TWO * cube + value)
-    return root
 
 
 @_fast
@@ -104,18 +95,6 @@ def _linear(rgb: Any, out: Any) -> None:
 
 
 @_fast
-def _halve(planes: Any, half: Any) -> None:
-    """The mean of 2 x 2 pixels; at an odd border, of what is there."""
-    for c in range(3):
-        for i in range(half.shape[1]):
-            below = min(2 * i + 1, planes.shape[1] - 1)
-            for j in range(half.shape[2]):
-                right = min(2 * j + 1, planes.shape[2] - 1)
-                above = planes[c, 2 * i, 2 * j] + planes[c, 2 * i, right]
-                half[c, i, j] = np.float32(0.25) * (above + planes[c, below, 2 * j] + planes[c, below, right])
-
-
-@_fast
 def _halve_back(half: Any, planes: Any) -> None:
     """Add the gradient of a half to that of what it was made of."""
     for c in range(3):
@@ -138,7 +117,7 @@ def _to_xyb(linear: Any, roots: Any, xyb: Any) -> None:
         for k in range(3):
             m0, m1, m2, root = _OPSIN[k, 0], _OPSIN[k, 1], _OPSIN[k, 2], roots[k, i]
             for j in range(red.size):
-                root[j] = _cube_root(max(m0 * red[j] + m1 * green[j] + m2 * blue[j] + _BIAS, _LEAST))
+                root[j] = cube_root(max(m0 * red[j] + m1 * green[j] + m2 * blue[j] + _BIAS, _LEAST))
         long, medium, short = roots[0, i], roots[1, i], roots[2, i]
         x, y, b = xyb[0, i], xyb[1, i], xyb[2, i]
         for j in range(red.size):
@@ -283,8 +262,8 @@ def _one(original: Any, decoded: Any, weight: Any, slope: Any) -> Any:
         linear_a.append(np.empty((3, height, width), np.float32))
         linear_b.append(np.empty((3, height, width), np.float32))
         pulls.append(np.zeros((3, height, width), np.float32))
-        _halve(linear_a[scale], linear_a[scale + 1])
-        _halve(linear_b[scale], linear_b[scale + 1])
+        halve(linear_a[scale], linear_a[scale + 1])
+        halve(linear_b[scale], linear_b[scale + 1])
     for scale in range(len(pulls) - 1, 0, -1):
         _halve_back(pulls[scale], pulls[scale - 1])
     for c in range(3):
