@@ -160,7 +160,7 @@ def _note(shop: Workshop, method: Callable[[Catalog, bytes, str, str], None], ga
 
 def _archive_trouble(shop: Workshop, path: Path, known: set[str | None]) -> str:
     try:
-        digest = sha256_of(path)
+        digest = sha256_of(path, from_disk=True)
     except StorageError as error:
         return str(error)
     if known and digest not in known:
@@ -176,7 +176,7 @@ def _archive_trouble(shop: Workshop, path: Path, known: set[str | None]) -> str:
 
 def _original_trouble(aside: Path, sha256: str | None) -> str:
     try:
-        return "" if sha256_of(aside) == sha256 else "the set-aside original was written to"
+        return "" if sha256_of(aside, from_disk=True) == sha256 else "the set-aside original was written to"
     except StorageError as error:
         return str(error)
 

@@ -12,9 +12,11 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from click.testing import CliRunner, Result
 
 from codec.errors import CodecError
-from daemon import child, settings
+from daemon import child, composition, settings
+from daemon.cli.main import cli
 from daemon.composition import Workshop
 from daemon.errors import WorkerBroke
 from daemon.messages import (
@@ -175,3 +177,17 @@ def photo(make_jpeg: Callable[..., bytes]) -> Callable[..., bytes]:
         return made[key]
 
     return make
+
+
+@pytest.fixture
+def run(home: Home, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """A command line, with the clock and the codec of `home`."""
+    class Here(composition.Workshop):
+        """With the clock and the codec of the test."""
+
+        def __init__(self, places: Places, chosen: settings.Settings, *_: object, reading: bool = False) -> None:
+            super().__init__(places, chosen, home.clock, lambda _: home.codec, reading=reading)
+
+    monkeypatch.setattr(composition, "Workshop", Here)
+    options = ["--config", str(home.places.config_file), "--state", str(home.places.state_folder)]
+    return lambda *arguments: CliRunner().invoke(cli, [*options, *arguments])

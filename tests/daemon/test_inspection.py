@@ -8,34 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from daemon.cli.main import cli
+from daemon import inspection
 from daemon.exits import ExitCode
-from daemon.places import Places
-from daemon.settings import Settings
 from storage.catalog import Catalog
+from storage.digest import sha256_of
 from storage.states import State
 
 if TYPE_CHECKING:
     from conftest import Home
 
 Photo = Callable[..., bytes]
-
-
-@pytest.fixture
-def run(home: Home, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    from daemon import composition
-
-    class Here(composition.Workshop):
-        """With the clock and the codec of the test."""
-
-        def __init__(self, places: Places, settings: Settings, *_: object, reading: bool = False) -> None:
-            super().__init__(places, settings, home.clock, lambda _: home.codec, reading=reading)
-
-    monkeypatch.setattr(composition, "Workshop", Here)
-    options = ["--config", str(home.places.config_file), "--state", str(home.places.state_folder)]
-    return lambda *arguments: CliRunner().invoke(cli, [*options, *arguments])
 
 
 def archives(home: Home) -> list[Path]:
@@ -128,3 +112,20 @@ def test_looking_needs_no_lock_and_repairing_does(home: Home, photo: Photo, run:
     assert "Not repaired: another instance" in result.output
     with Catalog(home.places.catalog_file, read_only=True) as catalog:
         assert [row.state for row in catalog.rows()] == [State.RETIRED]
+
+
+def test_archives_and_originals_are_read_from_the_disk(
+    home: Home, photo: Photo, run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the kernel remembers of a file says nothing of its sectors."""
+    (home.root / "a.jpg").write_bytes(photo())
+    home.optimize()
+    read: list[tuple[str, bool]] = []
+
+    def watched(path: Path, *, from_disk: bool = False) -> str:
+        read.append((Path(path).suffix, from_disk))
+        return sha256_of(path, from_disk=from_disk)
+
+    monkeypatch.setattr(inspection, "sha256_of", watched)
+    assert run("verify").exit_code == 0
+    assert {(".nphoto", True), (".original", True)} <= set(read)

@@ -9,17 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from daemon.cli.main import cli
 from daemon.doctor import examine
 from daemon.errors import Misconfigured
 from daemon.exits import ExitCode
-from daemon.places import Places
 from daemon.ports import Silence
 from daemon.rebuilding import rebuild, set_catalogue_aside
 from daemon.restorer import Came, restore
-from daemon.settings import Settings, parse
+from daemon.settings import parse
 
 if TYPE_CHECKING:
     from conftest import Home
@@ -28,21 +26,6 @@ pytest.importorskip("zfec", reason="parity needs the package zfec")
 
 Photo = Callable[..., bytes]
 WANTED = 'reserve = "off"\nparity = "20%"'
-
-
-@pytest.fixture
-def run(home: Home, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    from daemon import composition
-
-    class Here(composition.Workshop):
-        """With the clock and the codec of the test."""
-
-        def __init__(self, places: Places, settings: Settings, *_: object, reading: bool = False) -> None:
-            super().__init__(places, settings, home.clock, lambda _: home.codec, reading=reading)
-
-    monkeypatch.setattr(composition, "Workshop", Here)
-    options = ["--config", str(home.places.config_file), "--state", str(home.places.state_folder)]
-    return lambda *arguments: CliRunner().invoke(cli, [*options, *arguments])
 
 
 @pytest.fixture
