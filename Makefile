@@ -26,10 +26,10 @@ FIGURES ?= .bench
 SIZES   ?=
 FILES   ?=
 PLACE   ?=
-MINUTES ?= 10
+MINUTES ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all corpus lint bench-rd bench-speed bench-guard bench-look bench-search bench-scale fuzz manual unit-verify clean
+.PHONY: help run test test-all corpus lint bench-rd bench-speed bench-guard bench-look bench-search bench-soak bench-scale fuzz manual unit-verify clean
 
 # The tests run with one thread: torch's threads spin, and two processes with two each slow one another tenfold.
 test test-all corpus: export OMP_NUM_THREADS = 1
@@ -85,7 +85,7 @@ bench-scale: $(VENV)/ready-to-test  ## catalogues of up to a million photos, gal
 	@$(BIN)/python tests/bench/scale.py $(if $(SIZES),--sizes "$(SIZES)") $(if $(FILES),--files "$(FILES)") $(if $(PLACE),--place "$(PLACE)")
 
 fuzz: $(VENV)/ready-to-test  ## everything that reads what strangers wrote, fed with damage and malice: [MINUTES=60 ONLY=jpeg,png]
-	@OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(BIN)/python -m tests.fuzz.run --minutes $(MINUTES) $(if $(ONLY),--only "$(ONLY)")
+	@OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(BIN)/python -m tests.fuzz.run --minutes $(or $(MINUTES),60) $(if $(ONLY),--only "$(ONLY)")
 
 unit-verify:  ## let systemd read the unit files
 	@systemd-analyze verify --man=no systemd/*.service
