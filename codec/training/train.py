@@ -51,6 +51,8 @@ PIXEL_PACES = {
 SHOWN = 24
 """Held-out crops that the log's figures are of."""
 _JITTERED_SHARE, _JITTER = 0.2, 1.0
+_RANGES, _RANGE_SHARES = ((0.15, 0.85), (0.0, 1.0), (0.85, 1.0)), (0.6, 0.3, 0.1)
+"""Of the qualities, as shares of the best one: where they are drawn from, and how often."""
 _CROPS_TO_THAW = 64
 
 
@@ -172,9 +174,11 @@ def move(run: Run, pace: dict[str, Tensor]) -> None:
 
 
 def draw_quality(count: int, rng: random.Random) -> Tensor:
-    """(count,) of qualities: 0.3-1.3 bpp is the range that pays, so most are drawn there."""
+    """(count,) of qualities: 0.3-1.3 bpp is the range that pays, so most are drawn there. The best ones, whose gradient is small, are drawn
+    by themselves, too: without, their scales were wrong by a hundred times where a picture was bright."""
     top = ANCHORS - 1
-    return torch.tensor([rng.uniform(0, top) if rng.random() < 0.35 else rng.uniform(0.15 * top, 0.85 * top) for _ in range(count)])
+    low, high = (torch.tensor(bounds) * top for bounds in zip(*rng.choices(_RANGES, _RANGE_SHARES, k=count), strict=True))
+    return low + (high - low) * torch.tensor([rng.random() for _ in range(count)])
 
 
 def cells(quality: Tensor, side: int, rng: random.Random) -> Tensor:
