@@ -51,7 +51,11 @@ def walk(root: Path, exclude: Iterable[str] = (), start: Path | None = None, *, 
         raise GalleryGone(f"the gallery {shown(root)} is not there or can't be read ({error.strerror}); is its disk mounted?") from error
     start = root if start is None else start
     hidden = any(part.startswith(".") for part in start.relative_to(root).parts)
-    mode = os.lstat(start).st_mode
+    try:
+        mode = os.lstat(start).st_mode
+    except OSError as error:
+        _log.info("%s is gone or can't be looked at (%s)", shown(start), error.strerror)
+        return
     if hidden or stat.S_ISLNK(mode):
         _log.warning("%s is %s; passed by", shown(start), "hidden" if hidden else "a symbolic link")
         return

@@ -170,3 +170,9 @@ def test_only_what_was_named(tmp_path: Path) -> None:
     assert names(tmp_path / "b.jpg") == ["b.jpg"]
     assert names(tmp_path / "c") == ["d.jpg"]
     assert names(tmp_path / "link") == names(tmp_path / ".hidden") == []
+
+
+def test_a_start_that_went_away_meanwhile(tmp_path: Path) -> None:
+    """The service hears of a photo, which is deleted before it is looked at."""
+    assert list(walk(tmp_path, (), tmp_path / "gone.jpg")) == []
+    assert list(walk(tmp_path, (), tmp_path / "no folder" / "gone.jpg")) == []
