@@ -16,6 +16,7 @@ from daemon.ignoring import WISHES
 from daemon.in_place import as_it_stands
 from daemon.ports import Clock
 from daemon.reasons import STAND_INS
+from daemon.strays import whose
 from storage.admission import QUEUES, Standing, judge
 from storage.catalog import Catalog
 from storage.digest import sha256_of
@@ -39,6 +40,8 @@ class Found:
     unreadable: list[tuple[Path, str]] = field(default_factory=list)
     edited: list[tuple[Sighting, bool, PhotoRow]] = field(default_factory=list)
     """Somebody's files where stand-ins were, whether the user named them, and the rows of the archived photos; `admit` them afterwards."""
+    saved_over: list[tuple[Sighting, bool, str]] = field(default_factory=list)
+    """The same of stand-ins that stood elsewhere than their photos' rows say, with the digests of the originals."""
 
 
 def look(
@@ -99,19 +102,27 @@ class _Due:
     sighting: Sighting
     by_name: bool
     sha256: str | None
+    stands_for: str | None
 
 
 def admit(gallery: Gallery, catalog: Catalog, clock: Clock, sighting: Sighting, by_name: bool, found: Found) -> None:
-    """Compare one sighting with the catalogue, and note in `found` what follows. Raises StorageError for a file that can't be read."""
-    _queue(gallery, catalog, list(_considered(gallery, catalog, clock, sighting, by_name, found)), found)
+    """Compare one sighting with the catalogue, and note in `found` what follows; whatever was saved over there has been seen to.
+
+    Raises StorageError for a file that can't be read.
+    """
+    _queue(gallery, catalog, list(_considered(gallery, catalog, clock, sighting, by_name, found, seen_to=True)), found)
 
 
 def _considered(
-    gallery: Gallery, catalog: Catalog, clock: Clock, sighting: Sighting, by_name: bool, found: Found
+    gallery: Gallery, catalog: Catalog, clock: Clock, sighting: Sighting, by_name: bool, found: Found, *, seen_to: bool = False
 ) -> Iterator[_Due]:
     """One sighting compared with the catalogue: what it has to be told, if anything."""
     name = gallery.relative(sighting.path)
     row = catalog.find(gallery.key, name)
+    stands_for, over = whose(catalog, row, sighting)
+    if over is not None and not seen_to:
+        found.saved_over.append((sighting, by_name, over))
+        return
     by_name = by_name or _wish_changed(row, sighting)
     sha256 = None
     now = int(clock.now().timestamp())
@@ -133,7 +144,7 @@ def _considered(
     known = row is not None and row.is_current(sighting.fingerprint)
     if known and standing not in QUEUES and row is not None and row.state is not State.QUEUED:
         return  # nothing to write: a second look at a gallery must cost next to nothing
-    yield _Due(sighting, by_name, sha256)
+    yield _Due(sighting, by_name, sha256, stands_for)
 
 
 def _queue(gallery: Gallery, catalog: Catalog, due: list[_Due], found: Found) -> None:
@@ -146,7 +157,8 @@ def _queue(gallery: Gallery, catalog: Catalog, due: list[_Due], found: Found) ->
         for each in due:
             name, reason = gallery.relative(each.sighting.path), each.sighting.reason
             fingerprint = each.sighting.fingerprint
-            row = catalog.enqueue(gallery.key, name, fingerprint, sha256=each.sha256, rules=gallery.rules, by_name=each.by_name).row
+            told = {"sha256": each.sha256, "stands_for": each.stands_for}
+            row = catalog.enqueue(gallery.key, name, fingerprint, rules=gallery.rules, by_name=each.by_name, **told).row
             if row.state is not State.QUEUED:
                 continue
             if reason is not None:

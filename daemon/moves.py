@@ -2,7 +2,7 @@
 
 A plain photo is known by inode, size and mtime, which a rename leaves alone; a stand-in, and a restored photo, by its bytes too, so also
 where a sync tool wrote it anew. A stand-in whose original is still in grace keeps its row where it is until that is purged, since the
-set-aside original is found by that name; till then it is known to be elsewhere.
+set-aside original is found by that name; till then it is known to be elsewhere, and what is there is known to stand for it (`strays`).
 """
 
 import logging
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from daemon.eligibility import Sighting, walk
 from daemon.galleries import Gallery
+from daemon.strays import note
 from storage.catalog import Catalog
 from storage.digest import sha256_of
 from storage.errors import Missing, Refused, StorageError
@@ -58,6 +59,8 @@ def follow_moves(gallery: Gallery, catalog: Catalog) -> Moves:
         _forget(match, by_inode, by_size)
         if match.state is State.RETIRED:
             done.elsewhere.add(os.fsencode(match.location))
+            if not match.replaced:
+                note(gallery, catalog, sighting, match.sha256 or "")
         else:
             _follow(gallery, catalog, match, sighting, done)
     return done

@@ -137,6 +137,8 @@ class Optimizer:
     def _work(self, row: PhotoRow) -> Outcome:
         path = row.location
         snapshot = read_once(path)
+        if row.stands_for is not None and not row.is_current(snapshot.fingerprint):
+            raise storage_errors.Changed("a stand-in was saved over; the next look sees to the photo that it stood for")
         if row.copy_sha256 == snapshot.sha256:
             return self._put_away(row, snapshot)
         copied = self._catalog.original_of_copy(snapshot.sha256)
@@ -182,11 +184,12 @@ class Optimizer:
 
     def _leave_stand_in(self, photo_id: int, snapshot: Snapshot) -> Outcome:
         """Of this vault, or of another one; with a word where the archive is here and nobody knows it."""
-        if vault_of(snapshot.data) not in ("", self._vault.id):
-            return self._leave(photo_id, "stand-in-elsewhere")
         digest = original_of(snapshot.data) or ""
+        if vault_of(snapshot.data) not in ("", self._vault.id):
+            return self._leave(photo_id, "stand-in-elsewhere", stands_for=digest)
         lost = self._vault.archive_path(digest).exists() and not self._catalog.by_digest(digest, self._gallery.key)
-        return self._leave(photo_id, "stand-in", "the catalogue does not know its archive: doctor --rebuild" if lost else "")
+        detail = "the catalogue does not know its archive: doctor --rebuild" if lost else ""
+        return self._leave(photo_id, "stand-in", detail, stands_for=digest)
 
     def retire(self, row: PhotoRow, proof: Proof, stand_in: bytes | None) -> None:
         """COMMITTED -> RETIRED: the stand-in takes the original's place, and the grace begins."""
@@ -283,8 +286,8 @@ class Optimizer:
         """Of a photo's bytes that its stand-in may have; where no saving is asked for, size is no reason to leave it."""
         return math.inf if math.isinf(self._gallery.limits.min_saving) else STAND_IN_SHARE
 
-    def _leave(self, photo_id: int, reason: str, detail: str = "") -> Outcome:
-        self._catalog.left(photo_id, reason, detail)
+    def _leave(self, photo_id: int, reason: str, detail: str = "", *, stands_for: str | None = None) -> Outcome:
+        self._catalog.left(photo_id, reason, detail, stands_for=stands_for)
         return Outcome(Kind.LEFT, reason, detail)
 
     def _fail(self, photo_id: int, reason: str, detail: str) -> Outcome:

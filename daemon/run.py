@@ -30,6 +30,7 @@ from daemon.recovery import recover
 from daemon.report import change, photos
 from daemon.requests import serve_requests
 from daemon.room import want_of_room
+from daemon.strays import homeless
 from daemon.surprise import Look, check_stop, look_around
 from daemon.sync_guard import check_sync
 from daemon.trash import empty
@@ -328,11 +329,19 @@ def _serve_requests(shop: Workshop, gallery: Gallery, total: Summary) -> None:
 
 
 def _lay_beside(shop: Workshop, gallery: Gallery, found: Found, total: Summary) -> None:
-    """Edits of stand-ins keep their names, and the full photos go beside them; then the edits are photos like any other."""
-    for sighting, by_name, row in found.edited:
+    """Edits of stand-ins keep their names, and the full photos go beside them; then the edits are photos like any other.
+
+    Where a stand-in was moved to another gallery and saved over there, the photo goes to where it was in its own.
+    """
+    edited = [(sighting, by_name, row.sha256 or "", row) for sighting, by_name, row in found.edited]
+    for sighting, by_name, digest, row in [*edited, *((*each, None) for each in found.saved_over)]:
         shop.lock_vault(gallery)
         try:
-            total.beside.append(lay_beside(shop, gallery, row))
+            row = row or homeless(shop.catalog, digest)
+            home = next((each for each in shop.galleries if row is not None and each.key == row.gallery), None)
+            if row is not None and home is not None:
+                shop.lock_vault(home)
+                total.beside.append(lay_beside(shop, home, row, sighting.path if home is gallery else None))
             admit(gallery, shop.catalog, shop.clock, sighting, by_name, found)
         except Locked:
             raise

@@ -139,6 +139,8 @@ def _named_by_stand_ins(shop: Workshop, sizes: Iterable[int] | None = None) -> s
             row = shop.catalog.find(gallery.key, gallery.relative(sighting.path))
             if row is not None and row.has_archive and row.is_current(sighting.fingerprint):
                 continue  # in its own place
+            if row is not None and row.stands_for is not None:
+                found.add(row.stands_for)  # whatever it is by now: who saved over it has deleted nothing
             if sizes is not None and sighting.fingerprint.size_bytes not in sizes:
                 continue
             try:

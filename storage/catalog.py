@@ -40,20 +40,28 @@ class Catalog(Ledger):
     """
 
     def enqueue(
-        self, gallery: bytes, path: bytes, fingerprint: Fingerprint, *, sha256: str | None = None, rules: str = "", by_name: bool = False
+        self,
+        gallery: bytes,
+        path: bytes,
+        fingerprint: Fingerprint,
+        *,
+        sha256: str | None = None,
+        rules: str = "",
+        by_name: bool = False,
+        stands_for: str | None = None,
     ) -> Admission:
         """A settled, eligible file was seen. Idempotent: what is known and unchanged is not queued again.
 
         `gallery` is the root's absolute path, `path` relative to it. `sha256` of the bytes there now may be None; it is needed
         (else Refused) where the photo has an archive and ``PhotoRow.is_current(fingerprint)`` is False. `rules` is a digest of the
         settings that decide (LEFT and FAILED photos are tried again under others), `by_name` says that the user named the photo:
-        then pins and earlier reasons do not hold.
+        then pins and earlier reasons do not hold. `stands_for`: digest of the original that the file says it stands for.
         """
         now = self._now()
         with self._transaction():
             row = self._current(gallery, path)
             standing = judge(row, fingerprint, sha256, rules=rules, by_name=by_name, now=now)
-            seen = {**to_columns(fingerprint), "rules": rules}
+            seen = {**to_columns(fingerprint), "rules": rules, "stands_for": stands_for}
             queued = {**seen, "state": State.QUEUED, "queued_at": now, "reason": None, "detail": None}
             anew = {**queued, "sha256": sha256, "size_bytes": fingerprint.size_bytes}
             if row is None:
@@ -289,22 +297,10 @@ class Catalog(Ledger):
             self._update(photo_id, {**seen, "path": path, "came_from": row.path if row.has_archive else None, "missed_at": None})
             return self._row(photo_id)
 
-    def noted_copy(self, sha256: str, original_sha256: str) -> None:
-        """No move: bytes with this digest are, or may at any time become, a copy that was rebuilt for the original.
-
-        Wherever they turn up later, they are no new photo: coding them would lose quality a second time.
-        """
+    def standing_for(self, photo_id: int, sha256: str) -> None:
+        """No move: the file, which has no archive of its own, is a stand-in of this original, or was made from one."""
         with self._transaction():
-            self._note_copy(sha256, original_sha256)
-
-    def _note_copy(self, sha256: str, original_sha256: str) -> None:
-        if sha256 != original_sha256:  # a lossless lane gives the original itself
-            self._connection.execute("INSERT OR IGNORE INTO copies VALUES (?, ?, ?)", (sha256, original_sha256, self._now()))
-
-    def measured_copy(self, photo_id: int, copy_bytes: int) -> None:
-        """No move: a copy of this photo has so many bytes."""
-        with self._transaction():
-            self._update(photo_id, {"copy_bytes": copy_bytes})
+            self._update(photo_id, {"stands_for": sha256})
 
     def relabelled(self, photo_id: int, stand_in_sha256: str, fingerprint: Fingerprint) -> PhotoRow:
         """No move: somebody gave the stand-in of a RETIRED or PURGED photo other labels, and it is its stand-in still."""
@@ -369,10 +365,11 @@ class Catalog(Ledger):
                 raise Refused(f"photo {photo_id} is not in the trash")
             return self._move(photo_id, State.LEFT, {**_NO_ARCHIVE, "reason": "gone", "detail": detail})
 
-    def left(self, photo_id: int, reason: str, detail: str = "") -> PhotoRow:
-        """-> LEFT: untouched. `reason` is a slug of the documented list, `detail` the same for people."""
+    def left(self, photo_id: int, reason: str, detail: str = "", *, stands_for: str | None = None) -> PhotoRow:
+        """-> LEFT: untouched. `reason` is a slug of the documented list, `detail` the same for people; `stands_for` as in `enqueue`."""
+        told = {"stands_for": stands_for} if stands_for is not None or reason == "gone" else {}
         with self._transaction():
-            return self._move(photo_id, State.LEFT, {"reason": reason, "detail": detail})
+            return self._move(photo_id, State.LEFT, {"reason": reason, "detail": detail, **told})
 
     def failed(self, photo_id: int, reason: str, detail: str = "", *, passing: bool = False) -> PhotoRow:
         """-> FAILED: an error. The next sighting queues it again; the ``admission.MAX_ATTEMPTS``-th time, it is LEFT.

@@ -41,6 +41,23 @@ class Ledger(Statements):
             found = self._connection.execute("SELECT original_sha256 FROM copies WHERE sha256 = ?", (sha256,)).fetchone()
         return None if found is None else str(found[0])
 
+    def noted_copy(self, sha256: str, original_sha256: str) -> None:
+        """No move: bytes with this digest are, or may at any time become, a copy that was rebuilt for the original.
+
+        Wherever they turn up later, they are no new photo: coding them would lose quality a second time.
+        """
+        with self._transaction():
+            self._note_copy(sha256, original_sha256)
+
+    def _note_copy(self, sha256: str, original_sha256: str) -> None:
+        if sha256 != original_sha256:  # a lossless lane gives the original itself
+            self._connection.execute("INSERT OR IGNORE INTO copies VALUES (?, ?, ?)", (sha256, original_sha256, self._now()))
+
+    def measured_copy(self, photo_id: int, copy_bytes: int) -> None:
+        """No move: a copy of this photo has so many bytes."""
+        with self._transaction():
+            self._update(photo_id, {"copy_bytes": copy_bytes})
+
     def moved_from(self, gallery: bytes, path: bytes) -> list[PhotoRow]:
         """Current rows of photos that were archived under this path and have another one now."""
         return self._rows("superseded_at IS NULL AND gallery = ? AND came_from = ? ORDER BY id", (gallery, path))

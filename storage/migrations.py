@@ -342,3 +342,9 @@ def m014_what_is_asked_often(db: Database) -> None:
     db.execute("CREATE INDEX photos_by_date ON photos (gallery, mtime_ns, size_bytes) WHERE superseded_at IS NULL")
     db.execute("CREATE INDEX photos_by_encoding ON photos (encoded_at, archive_bytes, stand_in_bytes) WHERE encoded_at IS NOT NULL")
     db.execute("PRAGMA user_version = 14")
+
+
+@migrations()
+def m015_stand_ins_that_stand_elsewhere(db: Database) -> None:
+    db.execute("ALTER TABLE photos ADD COLUMN stands_for TEXT")
+    db.execute("PRAGMA user_version = 15")

@@ -85,6 +85,8 @@ class PhotoRow:
     """When the stand-in, or what was restored, was first not found in its place; its archive is in the trash since then."""
     relabelled_at: int | None
     """When the stand-in was last found with other labels (EXIF, XMP, IPTC), which a restored photo gets, too."""
+    stands_for: str | None
+    """Digest of the original that a file without an archive of its own is a stand-in of, or was made from."""
     superseded_at: int | None
     """When other bytes took over this path; such a row stays for the sake of its archive, and is no longer the path's current one."""
 

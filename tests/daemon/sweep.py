@@ -134,6 +134,11 @@ def renamed(home: Home) -> None:
     home.optimize()
 
 
+def saved_over(home: Home) -> None:
+    renamed(home)
+    (home.root / "b.jpg").write_bytes(EDIT)
+
+
 def killed_at(share: float, before: Callable[[Home], None], act: Callable[[Home], object]) -> Callable[[Home], None]:
     """What a run leaves that was killed after this share of its changes; the recovery from it is what is interrupted then."""
 
@@ -203,6 +208,8 @@ SCENARIOS: dict[str, Scenario] = {
     "copy beside an edit": Scenario(edited, work, BACK | {S.LEFT, S.FAILED}, DAYS_0),
     "restore a renamed original": Scenario(renamed, restore_renamed, BACK | {S.RETIRED, S.LEFT}),
     "restore a renamed copy": Scenario(renamed, restore_renamed, BACK | {S.PURGED, S.LEFT}, DAYS_0),
+    "original beside an edit of a renamed stand-in": Scenario(saved_over, work, BACK | {S.LEFT, S.FAILED}),
+    "copy beside an edit of a renamed stand-in": Scenario(saved_over, work, BACK | {S.LEFT, S.FAILED}, DAYS_0),
     "migrate": Scenario(old_catalogue, work, frozenset({S.RETIRED})),
     "migrate a photo and purge it": Scenario(older_catalogue, work, frozenset({S.PURGED})),
     "archive and purge with parity": Scenario(nothing, work, frozenset({S.PURGED}), DAYS_0, PARITY),

@@ -21,6 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from codec.errors import Corrupt
 from daemon import restorer
+from daemon.discovery import look
 from daemon.errors import DaemonError
 from daemon.marking import original_of
 from daemon.places import Places
@@ -90,19 +91,31 @@ class Life(RuleBasedStateMachine):
         self.alive[hashlib.sha256(data).hexdigest()] = name
 
     def _forgive(self, path: Path, *, replaced: bool) -> None:
-        """What stands there is about to be taken away by its user; a stand-in that is only replaced stands for a photo that must stay."""
+        """What stands there is about to be taken away by its user; a stand-in that is only replaced stands for a photo that must stay.
+
+        Not where nobody of us has seen it under that name: then it is renamed and gone at once.
+        """
         if not path.is_file():
             return
         data = path.read_bytes()
         digest, marked = hashlib.sha256(data).hexdigest(), original_of(data)
         self.alive.pop(digest, None)
-        if marked is not None and not replaced:
+        if marked is not None and not (replaced and self._is_known(path, marked)):
             self.alive.pop(marked, None)
         if marked is None:
             with suppress(StorageError), Catalog(self.home.places.catalog_file, read_only=True) as catalog:
                 for row in catalog.rows():
                     if row.copy_sha256 == digest and row.sha256:
                         self.alive.pop(row.sha256, None)
+
+    def _is_known(self, path: Path, original: str) -> bool:
+        """Whether the catalogue, if it knows of an archive of that original at all, knows that this file stands for it."""
+        with suppress(StorageError), Catalog(self.home.places.catalog_file, read_only=True) as catalog:
+            row = catalog.find(os.fsencode(self.root), os.fsencode(path.relative_to(self.root)))
+            if row is not None and original in (row.stands_for, row.sha256 if row.has_archive else None):
+                return True
+            return not any(each.has_archive for each in catalog.by_digest(original))
+        return True
 
     def _move(self, name: str, other: str) -> None:
         path, goal = self.root / name, self.root / other
@@ -144,6 +157,21 @@ class Life(RuleBasedStateMachine):
     meddlings = st.sampled_from(["put", "move", "delete", "write into", "restore elsewhere"])
 
     @precondition(lambda self: self.mounted)
+    @rule(name=names, other=names, photo=photos, seen=st.sampled_from(["by a run", "by a look", "by nobody"]), days=st.sampled_from([0, 8]))
+    def saved_over_elsewhere(self, name: str, other: str, photo: int, seen: str, days: int) -> None:
+        """A stand-in is renamed, and later another picture saved over it; then all the time passes after which anything is thrown away."""
+        self._move(name, other)
+        self.home.clock.forward(days=days)
+        if seen == "by a run":
+            self._work()
+        elif seen == "by a look":
+            self._take_in(other)
+        self._put(other, PHOTOS[photo])
+        for later in (0, 8, 31, 31):
+            self.home.clock.forward(days=later)
+            self._work()
+
+    @precondition(lambda self: self.mounted)
     @rule(what=meddlings, name=names, other=names, photo=photos)
     def user(self, what: str, name: str, other: str, photo: int) -> None:
         self._meddler(what, name, other, photo)()
@@ -153,6 +181,11 @@ class Life(RuleBasedStateMachine):
     def _work(self) -> None:
         with suppress(StorageError, DaemonError):
             self.home.optimize()
+
+    def _take_in(self, name: str) -> None:
+        """As the service does by day."""
+        with suppress(StorageError, DaemonError), self.home.shop() as shop:
+            look(shop.galleries[0], shop.catalog, self.home.clock, [self.root / name], by_name=False)
 
     def _restore(self, name: str) -> None:
         with suppress(StorageError, DaemonError), self.home.shop() as shop:
