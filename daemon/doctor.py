@@ -21,6 +21,7 @@ from daemon.places import is_folder
 from daemon.ports import Progress
 from daemon.reasons import STAND_INS
 from daemon.recovery import recover
+from daemon.report import amount, counted, photos
 from daemon.sync_guard import guard
 from storage import durable
 from storage.digest import read_once
@@ -56,7 +57,7 @@ def examine(shop: Workshop, progress: Progress) -> list[Finding]:
         wrong = shop.catalog.miscounts()
         if wrong:  # somebody changed rows without the triggers; the rows are what counts
             shop.catalog.recount()
-        text = f"{len(wrong)} sums that `status` shows were wrong and were made anew" if wrong else "it is sound"
+        text = f"wrong in {counted(len(wrong), 'sum')} that `status` shows, which were made anew" if wrong else "it is sound"
         found.append(Finding(Grade.MENDED if wrong else Grade.FINE, f"the catalogue {shown(shop.places.catalog_file)}: {text}"))
     for gallery in shop.galleries:
         progress.step(shown(gallery.root))
@@ -78,7 +79,7 @@ def _gallery(shop: Workshop, gallery: Gallery) -> list[Finding]:
     shop.lock_vault(gallery)
     recovered = recover(gallery, shop.catalog, shop.clock, shop.with_relief)
     if recovered:
-        found.append(Finding(Grade.MENDED, f"{where}: {recovered} photos that an interrupted run left half done"))
+        found.append(Finding(Grade.MENDED, f"{where}: {photos(recovered)} that an interrupted run left half done"))
     archived = reclaimable = bare = 0
     models, missing, struck = {""}, [], []
     noted = {digest: damage for digest, (_, damage) in shop.catalog.inspections(gallery.key).items() if damage}
@@ -92,20 +93,20 @@ def _gallery(shop: Workshop, gallery: Gallery) -> list[Finding]:
             bare += bool(gallery.parity) and not gallery.vault.parity_path(row.sha256 or "").exists()
     found += [*_beside_the_archives(gallery, models), *missing, *_damaged(shop, gallery, struck, noted)]
     if bare:
-        found.append(Finding(Grade.NOTE, f"{where}: {bare} archives have no parity yet: verify makes it"))
+        found.append(Finding(Grade.NOTE, f"{where}: {counted(bare, 'archive')} without parity yet: verify makes it"))
     found += _unknown(shop, gallery)
     if not durable.can_exchange(gallery.vault.folder):
         found.append(Finding(Grade.NOTE, f"{where}: this file system can't exchange two names; retiring copies instead, and is slower"))
     reserve = gallery.vault.reserve(shop.settings.safety.reserve_bytes)
     if not reserve.make() and reserve.size_bytes:
-        text = f"{where}: the disk has no room for the reserve ({reserve.size_bytes} bytes) that helps when it is full"
+        text = f"{where}: the disk has no room for the reserve ({amount(reserve.size_bytes)}) that helps when it is full"
         found.append(Finding(Grade.NOTE, text))
     usage = shutil.disk_usage(gallery.root)
     if reclaimable and usage.free < usage.total * _LOW_SPACE:
-        text = f"{where}: the disk is nearly full; originals in grace take {reclaimable} bytes (a shorter `grace` helps)"
+        text = f"{where}: the disk is nearly full; originals in grace take {amount(reclaimable)} (a shorter `grace` helps)"
         found.append(Finding(Grade.NOTE, text))
     if all(each.grade is Grade.FINE for each in found):
-        found.append(Finding(Grade.FINE, f"{where}: {archived} archived photos, everything is in its place"))
+        found.append(Finding(Grade.FINE, f"{where}: {counted(archived, 'archived photo')}, everything is in its place"))
     return found
 
 
@@ -152,7 +153,7 @@ def _damaged(shop: Workshop, gallery: Gallery, rows: list[PhotoRow], noted: dict
         name = gallery.shown(row.location)
         try:
             blocks = repair(shop, gallery, row.sha256 or "")
-            found.append(Finding(Grade.MENDED, f"{name}: its archive, out of its parity: {blocks} damaged blocks of 4 KiB"))
+            found.append(Finding(Grade.MENDED, f"{name}: its archive, out of its parity: {counted(blocks, 'damaged block')} of 4 KiB"))
         except StorageError as error:
             if original_is_there(gallery, row):
                 helps = "its original is still there: verify archives it anew"
@@ -172,6 +173,6 @@ def _unknown(shop: Workshop, gallery: Gallery) -> list[Finding]:
         digest = original_of(read_once(sighting.path).data)
         known += digest is not None and gallery.vault.archive_path(digest).exists() and not catalog.by_digest(digest, gallery.key)
     orphans = sum(not catalog.by_digest(digest, gallery.key) for digest, _ in gallery.vault.all_asides())
-    told = ((known, "stand-ins"), (orphans, "set-aside originals"))
+    told = ((known, "stand-in"), (orphans, "set-aside original"))
     why = "that the catalogue does not know, since it is lost or old: doctor --rebuild"
-    return [Finding(Grade.NOTE, f"{shown(gallery.root)}: {count} {what} {why}") for count, what in told if count]
+    return [Finding(Grade.NOTE, f"{shown(gallery.root)}: {counted(count, what)} {why}") for count, what in told if count]

@@ -15,6 +15,7 @@ from daemon.galleries import Gallery
 from daemon.places import is_folder
 from daemon.ports import Progress
 from daemon.recovery import recover
+from daemon.report import amount
 from daemon.restorer import Came, Restoration, from_aside, restore
 from storage.digest import read_once, sha256_of
 from storage.errors import StorageError, shown
@@ -91,7 +92,7 @@ def _check_room(gallery: Gallery, away: list[PhotoRow]) -> None:
     needed, free = int((needed + largest) * _HEADROOM), shutil.disk_usage(gallery.root).free
     if away and needed > free:
         raise DiskFull(
-            f"{shown(gallery.root)}: about {needed} bytes are needed and {free} are free; nothing was begun. "
+            f"{shown(gallery.root)}: about {amount(needed)} are needed and {amount(free)} are free; nothing was begun. "
             "`restore FOLDER --to DIR` gives the photos back on another disk."
         )
 

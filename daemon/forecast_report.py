@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from daemon.estimate import CONFIDENCE, Interval
 from daemon.forecast import Forecast, Part
 from daemon.reasons import sentence
-from daemon.report import amount, photos, span
+from daemon.report import amount, counted, photos, span
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -21,7 +21,7 @@ def as_lines(found: Forecast) -> Iterator["str | Table"]:
     if found.edited:
         yield f"Edited stand-ins: {found.edited}. They keep their names, and the full photos would be put beside them."
     if found.due:
-        yield f"Out of grace: {photos(found.due)}, whose originals ({amount(found.due_bytes)}) would be removed for good."
+        yield f"Out of grace: {counted(found.due, 'original')} ({amount(found.due_bytes)}), to be removed for good."
     if found.archived:
         yield f"Archived before: {photos(found.archived)}."
     if found.restored:

@@ -85,11 +85,12 @@ def verify(shop: Workshop, progress: Progress, subset: float = 1.0, go_on: Calla
             if not go_on():
                 break
             mine = [row for row in rows if row.sha256 == digest]
-            progress.step(path.name)
+            name = gallery.shown(mine[0].location) if mine else path.name
+            progress.step(name)
             trouble = _archive_trouble(shop, path, {row.archive_sha256 for row in mine})
             if trouble and mine and not any(is_still(shop, row) for row in mine):
                 trouble = ""  # a run that is at work has just changed it
-            progress.done(path.name, trouble or "good")
+            progress.done(name, trouble or "good")
             archives += 1
             _note(shop, Catalog.inspected, gallery, digest, trouble)
             if trouble:

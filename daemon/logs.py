@@ -23,7 +23,8 @@ def configure(verbosity: int) -> None:
     level = {0: logging.WARNING, 1: logging.INFO}.get(verbosity, logging.DEBUG)
     handler = logging.StreamHandler(sys.stderr)
     journal = _is_read_by_the_journal()
-    handler.setFormatter(JournalFormatter() if journal else logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    plain = logging.Formatter("%(levelname)s %(name)s: %(message)s") if verbosity else PlainFormatter()
+    handler.setFormatter(JournalFormatter() if journal else plain)
     if journal:
         handler.addFilter(Sparing())
     for name in NAMES:  # not the root: libraries' own chatter is not ours to show
@@ -38,6 +39,13 @@ def at_least(level: int) -> None:
     for name in NAMES:
         logger = logging.getLogger(name)
         logger.setLevel(min(logger.level or level, level))
+
+
+class PlainFormatter(logging.Formatter):
+    """`Warning: text`, for whoever asked for no details: which module says it is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return f"{record.levelname.capitalize()}: {super().format(record)}"
 
 
 class JournalFormatter(logging.Formatter):

@@ -15,6 +15,7 @@ from typing import Any
 
 from daemon.galleries import Gallery
 from daemon.places import Places
+from daemon.report import counted
 from storage import durable
 from storage.errors import StorageError, shown
 from storage.ledger import Ledger
@@ -89,7 +90,7 @@ def _weeks(weeks: float) -> str:
     for unit, length, most in (("day", 1 / 7, 14), ("week", 1.0, 16), ("month", 52 / 12, 24)):
         count = round(weeks / length)
         if count <= most:
-            return f"{count} {unit}{'s' * (count != 1)}"
+            return counted(count, unit)
     return f"{round(weeks / 52)} years"
 
 

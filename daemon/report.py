@@ -62,10 +62,8 @@ class Status:
             "galleries": [{"path": each.path, "present": each.present, **_totals_as_json(each.totals)} for each in self.galleries],
         }
 
-    def as_text(self) -> "RenderableType":
-        """For a rich console."""
-        from rich.console import Group
-
+    def parts(self) -> "list[RenderableType]":
+        """Lines, and a table, for a rich console."""
         totals = self.totals
         parts: list[RenderableType] = [f"{photos(totals.photos)}, {amount(totals.original_bytes)}"]
         for state, words in STATE_WORDS.items():
@@ -76,21 +74,20 @@ class Status:
                 parts += [f"        {count:>6}  {sentence(reason)}" for reason, count in by_count]
         parts += ["", *_savings(totals)]
         if totals.trash:
-            parts.append(f"In the trash: {photos(totals.trash)} that were deleted")
+            parts.append(f"In the trash: {counted(totals.trash, 'deleted photo')}")
         if totals.damaged_archives or totals.damaged_originals:
             found = ((totals.damaged_archives, "archive", ""), (totals.damaged_originals, "original", " in grace"))
-            what = [f"{count} {name}{'s' * (count > 1)}{where}" for count, name, where in found if count]
+            what = [counted(count, name) + where for count, name, where in found if count]
             parts.append(f"DAMAGED, by the last verify: {' and '.join(what)}; `verify` names them")
         if totals.parities:
-            archives = "1 archive" if totals.parities == 1 else f"{totals.parities} archives"
-            parts.append(f"Parity: {amount(totals.parity_bytes)} more, beside {archives}")
+            parts.append(f"Parity: {amount(totals.parity_bytes)} more, beside {counted(totals.parities, 'archive')}")
         if totals.by_lane:
             parts.append("By lane: " + ", ".join(f"{lane} {count}" for lane, count in totals.by_lane.items()))
         if totals.scores.by_points:
             parts.append(f"Scores: {scores_line(totals.scores)}")
         if len(self.galleries) > 1 or not all(each.present for each in self.galleries):
             parts += ["", _gallery_table(self.galleries)]
-        return Group(*parts)
+        return parts
 
 
 def amount(size_bytes: int) -> str:
@@ -116,8 +113,15 @@ def span(seconds: float) -> str:
     return f"{whole // 60} min {whole % 60:02d} s" if whole >= 60 else f"{whole} s"
 
 
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """`1 archive`, `2 archives`; `plural` where that is not the noun with an s."""
+    import humanfriendly.text
+
+    return str(humanfriendly.text.pluralize(count, noun, plural or None))
+
+
 def photos(count: int) -> str:
-    return "1 photo" if count == 1 else f"{count} photos"
+    return counted(count, "photo")
 
 
 def day(seconds: int) -> str:
@@ -138,7 +142,7 @@ def _savings(totals: Totals) -> list[str]:
         saving = purged.saving_bytes + retired.saving_bytes
         lines.append(f"Together:    {amount(saving)} ({saving / (purged.original_bytes + retired.original_bytes):.0%})")
     if totals.restored.photos:
-        lines.append(f"Restored:    {photos(totals.restored.photos)}; their archives ({amount(totals.restored.archive_bytes)}) are kept")
+        lines.append(f"Restored:    {photos(totals.restored.photos)}; archives kept: {amount(totals.restored.archive_bytes)}")
     if not lines:
         lines.append("Nothing is saved yet.")
     return lines

@@ -8,7 +8,7 @@ from typing import Any
 
 from daemon.in_place import Beside
 from daemon.reasons import sentence
-from daemon.report import amount, change, photos
+from daemon.report import amount, change, counted, photos
 from daemon.run import Summary
 from daemon.waits import Hold
 from storage.errors import shown
@@ -34,9 +34,9 @@ def as_lines(done: Summary) -> Iterator[str]:
     for why, count in done.waiting.most_common():
         yield f"Not purged yet: {photos(count)} whose grace is over: {why}."
     if done.missed:
-        yield f"Into the trash: {photos(done.missed)} that were deleted; `restore` still gives them back."
+        yield f"Into the trash: {counted(done.missed, 'deleted photo')}; still there for `restore`."
     if done.thrown_away:
-        yield f"Thrown away: {photos(done.thrown_away)} that were deleted, after their time in the trash."
+        yield f"Thrown away: {counted(done.thrown_away, 'deleted photo')}, the time in the trash being over."
     for reason, count in done.left.most_common():
         yield f"Left alone: {photos(count)}: {sentence(reason)}."
     if done.again:

@@ -21,13 +21,14 @@ WINDOWS = (
 def which_folder() -> Path:
     """One of those that were found, or any other."""
     from daemon.likely import likely_folders
+    from daemon.report import photos
 
     found = likely_folders(Path.home())
     if not found:
         return Path(click.prompt("Which folder holds your photos?", value_proc=_folder))
     click.echo("Which folder holds your photos?")
     for number, each in enumerate(found, 1):
-        click.echo(f"  {number}  {_at_home(each.folder)}  ({each.photos} photos)")
+        click.echo(f"  {number}  {_at_home(each.folder)}  ({photos(each.photos)})")
     return Path(
         click.prompt("A number, or another folder", default="1", value_proc=lambda text: _numbered(text, [each.folder for each in found]))
     )

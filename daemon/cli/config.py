@@ -68,7 +68,10 @@ def init(places: Places, folder: Path | None, quality: str | None, window: str |
 @json_option
 @click.pass_obj
 def check(places: Places, as_json: bool) -> None:
-    """Say whether the configuration can be understood, and what is understood; where not, file, line and reason."""
+    """Check the configuration, and say what it means.
+
+    Where it can't be understood: each mistake with its line, and what may be meant.
+    """
     from daemon import settings
     from daemon.errors import Misconfigured
     from daemon.report import amount
@@ -211,13 +214,15 @@ def _window(text: str | None) -> str | None:
     try:
         return None if text is None else str(Window.parse(text))
     except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--window") from error
+        raise click.BadParameter(str(error), param_hint="'--window'") from error
 
 
 def _days(span: timedelta) -> str:
     """As people say it: "30 days", not "4 weeks and 2 days"."""
+    from daemon.report import counted
+
     if span == timedelta(days=span.days):
-        return "1 day" if span.days == 1 else f"{span.days} days"
+        return counted(span.days, "day")
     import humanfriendly
 
     return str(humanfriendly.format_timespan(span))

@@ -2,7 +2,7 @@
 
 import click
 
-from daemon.cli.output import emit, json_option, remark, say, watch
+from daemon.cli.output import emit, json_option, prose, remark, say, watch
 from daemon.places import Places
 
 
@@ -11,14 +11,17 @@ from daemon.places import Places
 @json_option
 @click.pass_obj
 def doctor(places: Places, anew: bool, as_json: bool) -> None:
-    """Look at catalogue, vaults and galleries; say what is wrong, and mend what can be mended without a risk for any photo."""
+    """Say what is not in its place, and mend what is safe to mend.
+
+    Looks at catalogue, vaults and galleries. It reads no archives: "verify" does.
+    """
     from dataclasses import asdict
 
     from daemon import settings
     from daemon.composition import Workshop
     from daemon.doctor import Grade, examine
     from daemon.errors import CommandFailed, DamageFound
-    from daemon.report import photos
+    from daemon.report import counted, photos
     from storage.errors import shown
 
     wanted = settings.read(places.config_file)
@@ -36,14 +39,16 @@ def doctor(places: Places, anew: bool, as_json: bool) -> None:
             for name, each in done.items():
                 say(f"{name}: {photos(each.photos)} found again, {each.in_grace} with the original still in grace.")
                 if each.without_place:
-                    say(f"  {each.without_place} archives have no stand-in: restore ARCHIVE.nphoto --to DIR gives them back.")
+                    bare = counted(each.without_place, "archive")
+                    prose(f"  {bare} without a stand-in: restore ARCHIVE.nphoto --to DIR gives the photos back.")
                 if each.originals_without_place:
-                    say(f"  {each.originals_without_place} set-aside originals have no file of their names: eject lays them out.")
+                    nameless = counted(each.originals_without_place, "set-aside original")
+                    prose(f"  {nameless} without a file of that name: eject gives what is there back.")
         troubles = [(name, why) for each in done.values() for name, why in each.troubles]
         for name, why in troubles:
             remark(f"Failed: {name}: {why}")
         if troubles:
-            raise CommandFailed(f"{len(troubles)} could not be taken in.")
+            raise CommandFailed(f"{counted(len(troubles), 'file')} could not be taken in.")
         return
     with Workshop(places, wanted) as shop:
         found = examine(shop, watch())
@@ -51,7 +56,7 @@ def doctor(places: Places, anew: bool, as_json: bool) -> None:
         emit("doctor", findings=[asdict(each) for each in found])
     else:
         for finding in found:
-            say(f"{finding.grade.value:7} {finding.text}")
+            prose(f"{finding.grade.value:7} {finding.text}")
     grades = {finding.grade for finding in found}
     if Grade.DAMAGE in grades:
         raise DamageFound("something is damaged.")

@@ -13,7 +13,9 @@ from daemon.places import Places
 @json_option
 @click.pass_obj
 def eject(places: Places, paths: tuple[Path, ...], as_json: bool) -> None:
-    """Give every photo of a gallery back as a plain file, and prove it: by count, and by the digest of each file.
+    """Give every photo of a gallery back as a plain file.
+
+    It is proven: by count, and by the digest of each file.
 
     Without GALLERY all galleries. The room on the disk is looked at first. Stopped, it goes on where it was. The vault stays; delete it
     when you are content, and take the gallery out of the configuration.
@@ -23,7 +25,7 @@ def eject(places: Places, paths: tuple[Path, ...], as_json: bool) -> None:
     from daemon import ejection, settings
     from daemon.composition import Workshop
     from daemon.errors import CommandFailed, NothingToDo
-    from daemon.report import photos
+    from daemon.report import counted, photos
     from daemon.run import chosen_galleries
     from storage.errors import shown
 
@@ -39,11 +41,12 @@ def eject(places: Places, paths: tuple[Path, ...], as_json: bool) -> None:
             remark(f"Failed: {name}: {why}")
         if as_json or not (each.photos or each.found or each.packed):
             continue
-        say(f"{shown(gallery.root)}: {photos(each.photos)}: {each.originals} originals bit for bit, {each.copies} copies from archives.")
+        came = f"{counted(each.originals, 'original')} bit for bit, {counted(each.copies, 'copy', 'copies')} from archives"
+        say(f"{shown(gallery.root)}: {photos(each.photos)}: {came}.")
         if each.lowest_score is not None:
             say(f"  The copy that lost most scores {each.lowest_score:.1f} (SSIMULACRA2).")
         if each.packed:
-            say(f"  {photos(each.packed)} more had been packed anew without loss, and simply are in their places.")
+            say(f"  Packed anew without loss, and in place all the time: {photos(each.packed)}.")
         if each.found:
             say(f"  {photos(each.found)} of which nothing tells the place: {shown(gallery.root / ejection.FOUND_FOLDER)}")
         if each.complete:
@@ -60,7 +63,9 @@ def eject(places: Places, paths: tuple[Path, ...], as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def export(places: Places, originals: bool, folder: Path, as_json: bool) -> None:
-    """Copy originals that are in grace to DIR, under their own names and paths. The gallery stays as it is; no lock is needed."""
+    """Copy the originals that are in grace to a folder. They keep their names and paths there. The gallery stays as it is,
+    and no lock is needed.
+    """
     from daemon import ejection, settings
     from daemon.composition import Workshop
     from daemon.errors import CommandFailed, NothingToDo

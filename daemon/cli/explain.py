@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from daemon.cli.output import emit, json_option, say
+from daemon.cli.output import emit, json_option, prose
 from daemon.places import Places
 
 
@@ -13,7 +13,7 @@ from daemon.places import Places
 @json_option
 @click.pass_obj
 def explain(places: Places, path: Path, as_json: bool) -> None:
-    """Say what became of a photo and why, with sizes, scores and dates."""
+    """Say what became of a photo and why. With sizes, scores and dates."""
     from daemon import settings
     from daemon.errors import WrongPath
     from daemon.explanation import explain as why
@@ -32,4 +32,4 @@ def explain(places: Places, path: Path, as_json: bool) -> None:
         emit("explain", **found.facts)
     else:
         for line in found.lines:
-            say(line)
+            prose(line)

@@ -2,7 +2,7 @@
 
 import click
 
-from daemon.cli.output import console, emit, json_option
+from daemon.cli.output import console, emit, json_option, wrapped
 from daemon.places import Places
 
 
@@ -11,9 +11,10 @@ from daemon.places import Places
 @json_option
 @click.pass_obj
 def history(places: Places, last: int, as_json: bool) -> None:
-    """Show what was saved in the last weeks, what each run did and cost, and whether it came out as "optimize --dry-run" had predicted.
+    """Show what was saved in the last weeks, and by which runs.
 
-    The latest run is first. "saved" counts the space once the originals are purged.
+    What each run did and cost, and whether it came out as "optimize --dry-run" had predicted. The latest run is first.
+    "saved" counts the space once the originals are purged.
     """
     from datetime import UTC, datetime
 
@@ -32,7 +33,8 @@ def history(places: Places, last: int, as_json: bool) -> None:
         return
     if not runs:
         raise NothingToDo("there was no run yet.")
+    screen = console()
     for text in ("Saved, week by week from Monday on:", *as_lines(chart), ""):
-        console().print(text, soft_wrap=True)
+        screen.print(text, soft_wrap=True)
     for line in past.as_lines(runs, last):
-        console().print(line, soft_wrap=True)
+        screen.print(wrapped(line, screen.width) if isinstance(line, str) and screen.is_terminal else line, soft_wrap=True)

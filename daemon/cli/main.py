@@ -51,6 +51,14 @@ class Commands(click.Group):
         assert isinstance(found, click.Command)
         return found
 
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and args[0][:1].isalpha():
+            import difflib
+
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            ctx.fail(f"No such command {args[0]!r}." + (f" Did you mean {near[0]!r}?" if near else ""))
+        return super().resolve_command(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         from storage.errors import Locked, NoSpace, StorageError
 
@@ -104,7 +112,7 @@ def _say_outside(said: str) -> None:
 
         near = difflib.get_close_matches(name.strip(), [f"{each.table}.{each.name}" for each in KEYS], n=1)
         hint = f"; did you mean {near[0]}?" if near else '; write TABLE.KEY=VALUE, such as "schedule.window=always"'
-        raise click.BadParameter(f"{said!r} names no key of the configuration{hint}", param_hint="--set")
+        raise click.BadParameter(f"{said!r} names no key of the configuration{hint}", param_hint="'--set'")
     os.environ[variable_of(key)] = value.strip()
 
 
@@ -122,7 +130,9 @@ def _stop(signum: int, frame: object) -> None:
 
 
 def _fail(message: str, code: int) -> None:
-    click.echo(f"gallery-optimizer: {message}", err=True)
+    from daemon.cli.output import remark
+
+    remark(f"gallery-optimizer: {message}")
     raise click.exceptions.Exit(int(code))
 
 

@@ -22,14 +22,14 @@ def _size(_: click.Context, option: click.Parameter, text: str) -> int:
 @click.argument("gallery", type=click.Path(path_type=Path))
 @click.argument("mountpoint", type=click.Path(path_type=Path))
 @click.option("--cache", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Where decoded photos are kept.")
-@click.option("--cache-size", default="2 GB", show_default=True, callback=_size, help="How much they may take there.")
+@click.option("--cache-size", metavar="SIZE", default="2 GB", show_default=True, callback=_size, help="How much they may take there.")
 @click.option("--prefetch", type=click.IntRange(0, 20), metavar="N", help="Decode N photos ahead (default: the gallery's `prefetch`).")
 @click.option("--allow-other", is_flag=True, help="Other users of this computer may look, too, as far as modes allow.")
 @click.pass_obj
 def mount(
     places: Places, gallery: Path, mountpoint: Path, cache: Path | None, cache_size: int, prefetch: int | None, allow_other: bool
 ) -> None:
-    """Show GALLERY at MOUNTPOINT as it was: every photo in full under its own name. Read-only.
+    """Show a gallery as it was: every photo in full, read-only.
 
     GALLERY is a configured gallery, MOUNTPOINT an empty folder. It stays mounted until this command ends (Ctrl-C), or until somebody
     unmounts it (fusermount3 -u MOUNTPOINT). Photos are decoded when somebody reads them, and kept for the next time.

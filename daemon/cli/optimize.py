@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from daemon.cli.output import console, emit, json_option, remark, say, watch
+from daemon.cli.output import console, emit, json_option, prose, remark, watch, wrapped
 from daemon.places import Places
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def optimize(
     as_it_is: bool,
     as_json: bool,
 ) -> None:
-    """Archive photos now, and give back the space of originals whose grace is over.
+    """Archive photos now; purge originals whose grace is over.
 
     Without PATH all galleries are worked on. A photo named by PATH is worked on even if it was restored or left alone before.
 
@@ -64,7 +64,7 @@ def optimize(
         emit("optimize", **run_report.as_json(done))
     else:
         for line in run_report.as_lines(done):
-            say(line)
+            prose(line)
     for name, why in done.failed:
         remark(f"Failed: {name}: {why}")
     if done.full:
@@ -148,7 +148,7 @@ def _dry_run(
     else:
         screen = console()
         for line in as_lines(found):
-            screen.print(line, soft_wrap=True)
+            screen.print(wrapped(line, screen.width) if isinstance(line, str) and screen.is_terminal else line, soft_wrap=True)
     for text in refused:
         remark(f"A real run would change nothing: {text}")
     for name, why in found.unreadable:

@@ -1,6 +1,7 @@
 """What commands print: results on stdout, as text or as JSON; progress and remarks on stderr."""
 
 import json
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,28 @@ def entry(label: str, text: str, *, err: bool = False) -> None:
     click.echo(hanging(label, text, width() if stream.isatty() else None), err=err)
 
 
+def prose(text: str, *, err: bool = False) -> None:
+    """Sentences; where a person reads them, wrapped between words. Paths that somebody may copy belong into `say`."""
+    stream = sys.stderr if err else sys.stdout
+    click.echo(wrapped(text, width() if stream.isatty() else None), err=err)
+
+
+_LABEL = re.compile(r"\s*(?:[A-Z][A-Za-z ]{0,14}: +|[-!] +|\d+ +|[a-z]+ {2,})?")
+"""With what a line may begin that further lines stand under: "Failed: ", "  - ", "     7  ", "fine    "."""
+
+
+def wrapped(text: str, columns: int | None) -> str:
+    """The lines of a text, each wrapped behind its label; `columns` None: as they are."""
+    if columns is None:
+        return text
+    lines = []
+    for line in text.split("\n"):
+        found = _LABEL.match(line)
+        label = found.group() if found is not None and len(line) > columns else ""
+        lines.append(hanging(label, line[len(label) :], columns) if len(line) > columns else line)
+    return "\n".join(lines)
+
+
 def hanging(label: str, text: str, columns: int | None) -> str:
     """The same as a text; `columns` None: one line, however long."""
     import textwrap
@@ -53,7 +76,7 @@ def width() -> int:
 
 def remark(text: str) -> None:
     """Something for the person at the terminal, on stderr."""
-    click.echo(text, err=True)
+    prose(text, err=True)
 
 
 def console() -> "Console":
@@ -77,7 +100,9 @@ class _LineProgress:
     def start(self, total: int, what: str) -> None:
         self._total, self._count = total, 0
         if total:
-            remark(f"{what}: {total} photo{'s' if total != 1 else ''}")
+            from daemon.report import photos
+
+            remark(f"{what}: {photos(total)}")
 
     def step(self, name: str) -> None:
         pass
@@ -88,6 +113,10 @@ class _LineProgress:
 
     def close(self) -> None:
         pass
+
+
+_NAME = 36
+"""Columns for a photo's name, of the 80 that a terminal has: the rest is for the bar and the times."""
 
 
 class _BarProgress:
@@ -104,10 +133,11 @@ class _BarProgress:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
         from rich.progress import Progress as Bar
+        from rich.table import Column
 
         self._bar = Bar(
             SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
+            TextColumn("{task.description}", markup=False, table_column=Column(max_width=_NAME, no_wrap=True, overflow="ellipsis")),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),

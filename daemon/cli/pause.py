@@ -26,7 +26,8 @@ def _span(context: click.Context, parameter: click.Parameter, value: str | None)
 @json_option
 @click.pass_obj
 def pause(places: Places, span: timedelta | None, as_json: bool) -> None:
-    """Have the service begin no further photo; the one at hand is finished. What you ask for by "optimize" is done all the same.
+    """Have the service begin no further photo until `resume`. The one at hand is finished, and what you ask for by "optimize" is done all
+    the same.
 
     A pause outlasts a restart of the service, and holds for a service that is started later.
     """

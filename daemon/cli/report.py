@@ -2,7 +2,7 @@
 
 import click
 
-from daemon.cli.output import emit, json_option, say
+from daemon.cli.output import emit, json_option, prose
 from daemon.places import Places
 
 
@@ -11,7 +11,9 @@ from daemon.places import Places
 @json_option
 @click.pass_obj
 def report(places: Places, notify: bool, as_json: bool) -> None:
-    """Say in one paragraph what the last night did: archived, saved, left alone and why, held up by what, and when the next one begins.
+    """Say in one paragraph what the last night did.
+
+    What was archived, saved, and left alone and why; what held it up, and when the next one begins.
 
     The night that is under way counts as the last one. The service logs the same after every night.
     """
@@ -36,6 +38,6 @@ def report(places: Places, notify: bool, as_json: bool) -> None:
     if as_json:
         emit("report", **found.as_json(), passed_by=passed_by, next_night_at=int(next_at.timestamp()), text=text)
     else:
-        say(text)
+        prose(text)
     if notify and not announcing.notify(text):
         raise CommandFailed("the desktop could not be told; is notify-send (libnotify) installed, and does this run in a session?")

@@ -28,7 +28,9 @@ def restore(
     format_: str | None,
     as_json: bool,
 ) -> None:
-    """Give photos back. PATH is a photo, a folder of photos, an .nphoto file, or a quoted pattern such as "*/2019*/IMG_2*".
+    """Give photos back, in place or elsewhere.
+
+    PATH is a photo, a folder of photos, an .nphoto file, or a quoted pattern such as "*/2019*/IMG_2*".
 
     While the original is in grace it is the original itself, bit for bit; later a copy rebuilt from the archive.
 
@@ -89,4 +91,4 @@ def _moment(text: str | None, now: datetime) -> datetime | None:
     try:
         return None if text is None else moment_of(text, now, now.astimezone().tzinfo)
     except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--since") from None
+        raise click.BadParameter(str(error), param_hint="'--since'") from None

@@ -8,7 +8,7 @@ from daemon.places import Places
 @click.command()
 @click.pass_obj
 def run(places: Places) -> None:
-    """Watch the galleries and archive by night: the service, in the foreground. `service install` has systemd do this.
+    """Run the service in the foreground: watch, archive by night. `service install` has systemd do this.
 
     SIGTERM or Ctrl-C ends it within seconds, in the midst of a photo too, and nothing is lost. SIGHUP reads the configuration again.
     """

@@ -19,7 +19,7 @@ _user_option = click.option("--user", metavar="NAME", help="With --system: to wh
 
 @click.group()
 def service() -> None:
-    """Have systemd run `run`: for you, or for the whole system."""
+    """Have systemd run the service, for you or for the system."""
 
 
 @service.command()
@@ -29,7 +29,9 @@ def service() -> None:
 @_desktop_option
 @click.pass_context
 def install(context: click.Context, system: bool, user: str | None, no_start: bool, desktop: bool) -> None:
-    """Write the unit file with this very program in it, enable and start it. Again after an update or a move: it is written anew.
+    """Write the unit file, enable the service and start it.
+
+    This very program is named in it: call this again after an update or a move.
 
     --config and --state, where given, are written into it.
     """
@@ -75,7 +77,7 @@ def uninstall(system: bool, user: str | None, desktop: bool) -> None:
 @json_option
 @click.pass_obj
 def status(places: Places, system: bool, user: str | None, as_json: bool) -> None:
-    """Say whether it runs, and what it is at; exit code 3 where it does not."""
+    """Say whether the service runs and what it is at. Exit code 3 where none does."""
     from daemon import units
     from daemon.composition import service_pid
     from daemon.errors import CommandFailed, NothingToDo

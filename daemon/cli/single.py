@@ -34,7 +34,7 @@ def encode(source: Path, goal: Path, rate: float | None, quality: str | None, fo
     if rate is not None and quality is not None:
         raise click.UsageError("--rate and --quality exclude each other.")
     if rate is not None and not 0 <= rate <= 1:  # not a number: click's own comparisons let it through
-        raise click.BadParameter("must be from 0 to 1.", param_hint="--rate")
+        raise click.BadParameter("must be from 0 to 1.", param_hint="'--rate'")
     _check(source, goal, force)
     snapshot = read_once(source)
     job = EncodeJob(
@@ -84,7 +84,7 @@ def encode(source: Path, goal: Path, rate: float | None, quality: str | None, fo
 @_force
 @json_option
 def decode(source: Path, goal: Path, reference: bool, force: bool, as_json: bool) -> None:
-    """Decode one archive into a JPEG or PNG, as the ending of OUT says."""
+    """Decode one archive into a JPEG or PNG. The ending of OUT says which."""
     from daemon.composition import start_workers
     from daemon.errors import CommandFailed
     from daemon.messages import Format, Refused, RestoreJob

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from daemon.cli.output import console, emit, hanging, json_option
+from daemon.cli.output import console, emit, hanging, json_option, wrapped
 from daemon.places import Places, is_folder
 
 if TYPE_CHECKING:
@@ -27,7 +27,10 @@ EVERY_S = 2.0
 @json_option
 @click.pass_obj
 def status(places: Places, watch: bool, prometheus: bool, as_json: bool) -> None:
-    """Show the photos by state, what is saved and what can be reclaimed when, what the service is at, and what needs attention."""
+    """Show what there is, what is saved, and what needs attention.
+
+    Photos by state, what can be reclaimed and when, what the service is at, the last night and the next one. Answers at once.
+    """
     if watch + prometheus + as_json > 1:
         raise click.UsageError("--watch, --prometheus and --json exclude one another.")
     if watch:
@@ -72,7 +75,8 @@ def _look(places: Places) -> "tuple[Status, Situation, list[RunRow]]":
 
 def _show(screen: "Console", found: "Status", situation: "Situation") -> None:
     if found.totals.photos:
-        screen.print(found.as_text(), soft_wrap=True)
+        for part in found.parts():
+            screen.print(wrapped(part, screen.width) if isinstance(part, str) and screen.is_terminal else part, soft_wrap=True)
     else:
         screen.print("Nothing was archived yet. Start with: gallery-optimizer optimize")
     screen.print()
@@ -101,7 +105,8 @@ def _pictures(places: Places, width: int) -> Iterator[Any]:
 
     while True:
         found, situation, _ = _look(places)
-        head = found.as_text() if found.totals.photos else "Nothing was archived yet."
-        yield Group(head, "", *(Text(_entry(label, text, width)) for label, text in situation.lines()))
+        parts = found.parts() if found.totals.photos else ["Nothing was archived yet."]
+        head = [wrapped(part, width) if isinstance(part, str) else part for part in parts]
+        yield Group(*head, "", *(Text(_entry(label, text, width)) for label, text in situation.lines()))
         sys.stdout.flush()
         time.sleep(EVERY_S)

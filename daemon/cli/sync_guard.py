@@ -2,7 +2,7 @@
 
 import click
 
-from daemon.cli.output import emit, entry, json_option, say
+from daemon.cli.output import emit, entry, json_option, prose, say
 from daemon.places import Places, is_folder
 
 
@@ -11,19 +11,21 @@ from daemon.places import Places, is_folder
 @json_option
 @click.pass_obj
 def sync_guard(places: Places, write_ignore: bool, as_json: bool) -> None:
-    """Say which sync tools and photo managers the galleries belong to, and what that means.
+    """Say what sync tools around the galleries mean for them. Photo managers, too.
 
     Nothing is archived in a gallery that a sync tool carries both ways before its configuration says two_way_sync = "stand-ins travel",
     and before the tool is told to leave the vault alone. With --write-ignore it is told so: in Syncthing's .stignore, in Nextcloud's
     .sync-exclude.lst, or by Dropbox's mark on the vault.
     """
     from daemon import settings
-    from daemon.errors import SyncRefused
+    from daemon.errors import GalleryGone, SyncRefused
     from daemon.galleries import all_of
     from daemon.sync_guard import guard
     from storage.errors import shown
 
-    galleries = [each for each in all_of(settings.read(places.config_file)) if is_folder(each.root)]
+    configured = all_of(settings.read(places.config_file))
+    galleries = [each for each in configured if is_folder(each.root)]
+    missing = [shown(each.root) for each in configured if each not in galleries]
     written: list[str] = []
     if write_ignore:
         for gallery in galleries:
@@ -36,6 +38,7 @@ def sync_guard(places: Places, write_ignore: bool, as_json: bool) -> None:
         emit(
             "sync-guard",
             written=written,
+            missing_folders=missing,
             galleries=[
                 {
                     "path": shown(gallery.root),
@@ -53,7 +56,7 @@ def sync_guard(places: Places, write_ignore: bool, as_json: bool) -> None:
         )
     else:
         for proposal in written:
-            say(f"Written: {proposal}.")
+            prose(f"Written: {proposal}.")
         for gallery, each in found:
             say(f"{shown(gallery.root)}: " + ("may be worked on." if not each.refusals else "nothing is written here."))
             if not each.roots:
@@ -62,8 +65,12 @@ def sync_guard(places: Places, write_ignore: bool, as_json: bool) -> None:
                 say(f"  {root.tool.value}: {shown(root.folder / root.marker)}")
             for line in each.lines:
                 if line.in_effect:
-                    say(f"  the vault stays here: {line.proposal}")
+                    entry("  ", f"the vault stays here: {line.proposal}")
             for text in (*each.refusals, *each.notes):
                 entry("  - ", text)
+        for folder in missing:
+            say(f"{folder}: not there; what carries it can't be told.")
     if any(each.refusals for _, each in found):
         raise SyncRefused("not everything is set up; see above.")
+    if missing:
+        raise GalleryGone(f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not there; is the disk mounted?")

@@ -13,7 +13,7 @@ from daemon.places import Places
 @click.argument("size", type=click.IntRange(16, 4096))
 @click.pass_obj
 def thumbnail(places: Places, source: Path, goal: Path, size: int) -> None:
-    """Write a PNG of at most SIZE pixels a side; OUT is replaced. Desktops call this to show archives.
+    """Write a small PNG of an archive, for file managers. At most SIZE pixels a side; OUT is replaced.
 
     It is the thumbnail out of the photo's own EXIF, or one of its stand-in; only where there is neither, the photo is decoded.
     """

@@ -21,12 +21,14 @@ def verify(places: Places, subset: str, no_repair: bool, as_json: bool) -> None:
     from daemon.composition import Workshop
     from daemon.errors import DamageFound, GalleryGone, NothingToDo
     from daemon.keys import share
-    from daemon.report import photos
+    from daemon.report import counted
 
     try:
         part = share(subset) if subset != "100%" else 1.0
     except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--subset") from error
+        raise click.BadParameter(str(error), param_hint="'--subset'") from error
+    if not 0 < part <= 1:
+        raise click.BadParameter('must be a share, such as "5%", up to "100%".', param_hint="'--subset'")
     wanted = settings.read(places.config_file)
     with Workshop(places, wanted, reading=True) as shop:
         found = inspection.verify(shop, watch(), part)
@@ -52,25 +54,26 @@ def verify(places: Places, subset: str, no_repair: bool, as_json: bool) -> None:
     else:
         if found.archives or found.originals:
             state = "All good" if not found.damages else f"{len(found.damages)} damaged"
-            say(f"{state}: {found.archives} archives read and decoded, {found.originals} set-aside originals compared.")
+            originals = counted(found.originals, "set-aside original")
+            say(f"{state}: {counted(found.archives, 'archive')} read and decoded, {originals} compared.")
         for each in found.damages:
             remark(f"Damaged: {each.file}: {each.what}; photo: {', '.join(each.photos) or 'none that is known'}.")
             if each.file in done.repaired:
                 count = done.repaired[each.file]
-                remark(f"  Repaired out of its parity: {count} damaged blocks of 4 KiB; its digest is the proven one again.")
+                remark(f"  Repaired out of its parity: {counted(count, 'damaged block')} of 4 KiB; its digest is the proven one again.")
             elif each.file in done.renewed:
                 remark("  Mended: its original was still in grace, and was archived anew.")
             elif each.original_safe:
                 remark("  Its original is still there: restore it now, or leave it in place.")
         if done.guarded:
-            say(f"Parity made for {done.guarded} archive{'s' * (done.guarded > 1)} that had none.")
+            say(f"Parity made for {counted(done.guarded, 'archive')} that had none.")
     left = [each for each in found.damages if each.file not in done.files]
     if left:
         for trouble in found.passed_by:
             remark(trouble)
-        raise DamageFound(f"{len(left)} damaged.")
+        raise DamageFound(f"{counted(len(left), 'file')} damaged.")
     if done.files:
-        remark(f"{photos(len(done.files))} mended; ask the disk how it is (smartctl).")
+        remark(f"{counted(len(done.files), 'archive')} mended; ask the disk how it is (smartctl).")
     if found.passed_by:
         raise GalleryGone("\n".join(found.passed_by))
     if not (found.archives or found.originals):

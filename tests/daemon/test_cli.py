@@ -83,7 +83,7 @@ def test_a_whole_life(run: Run, home: Home, photo: Photo, tmp_path: Path) -> Non
     home.clock.forward(days=8)
     assert "Purged: 1 photo" in run("optimize").stdout
     assert "Saved:" in run("status").stdout
-    assert "All good: 1 archives" in run("verify").stdout
+    assert "All good: 1 archive " in run("verify").stdout
     assert "a copy from the archive" in run("restore", home.root / "a.jpg", "--to", tmp_path / "out").stdout
     assert run("restore", home.root / "a.jpg").exit_code == 0
     assert run("restore", home.root / "a.jpg").exit_code == ExitCode.NOTHING_TO_DO

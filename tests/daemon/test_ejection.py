@@ -72,7 +72,7 @@ def test_stopped_and_called_again(gallery: Home) -> None:
 def test_too_little_room_is_told_before(gallery: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**6, 10**6 - 100, 100))
     before = gallery.files()
-    with pytest.raises(DiskFull, match="100 are free"):
+    with pytest.raises(DiskFull, match="100 bytes are free"):
         leave(gallery)
     assert gallery.files() == before
 

@@ -82,7 +82,7 @@ def test_verify_repairs_what_has_no_original_any_more(purged: Home, run: Callabl
 def test_verify_says_what_it_did(purged: Home, run: Callable[..., Result]) -> None:
     rot(found(purged, ".nphoto")[0])
     said = run("verify")
-    assert "Repaired out of its parity: 1 damaged blocks" in said.stderr
+    assert "Repaired out of its parity: 1 damaged block " in said.stderr
     assert "ask the disk" in said.stderr
 
 
@@ -109,7 +109,7 @@ def test_archives_of_before_get_theirs_by_verify(home: Home, photo: Photo, run: 
     assert found(home, ".parity") == []
     home.configure(safety=WANTED)
     with home.shop() as shop:
-        assert any("1 archives have no parity yet: verify" in each.text for each in examine(shop, Silence()))
+        assert any("1 archive without parity yet: verify" in each.text for each in examine(shop, Silence()))
     assert json.loads(run("verify", "--json").stdout)["parity_made"] == 1
     assert len(found(home, ".parity")) == 1
     assert json.loads(run("status", "--json").stdout)["parity"]["archives"] == 1
@@ -141,10 +141,10 @@ def test_doctor_mends_what_verify_noted(purged: Home, run: Callable[..., Result]
     answer = run("doctor")
     assert answer.exit_code == ExitCode.DAMAGE
     assert "mended" in answer.stdout
-    assert "1 damaged blocks" in answer.stdout
+    assert "1 damaged block " in answer.stdout
     assert "take that one file out of your backup" in answer.stdout
     assert first.read_bytes() == good
-    assert "1 damaged blocks" not in run("doctor").stdout
+    assert "1 damaged block " not in run("doctor").stdout
 
 
 def test_doctor_says_that_the_original_helps(home: Home, photo: Photo, run: Callable[..., Result]) -> None:

@@ -254,7 +254,7 @@ def test_watching_draws_it_again_until_it_is_stopped(home: Home, photo: Photo, m
 
 
 def asking_for_another(pictures: Iterator[Any]) -> bool:
-    return "1 photo, " in next(pictures).renderables[0].renderables[0]
+    return "1 photo, " in next(pictures).renderables[0]
 
 
 def test_watching_needs_a_terminal(run: Callable[..., Result]) -> None:

@@ -1,0 +1,129 @@
+"""The command line on a terminal of 80 columns: nothing is cut, nothing is torn, and one archive is "1 archive"."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daemon import composition
+from daemon.cli.main import cli
+from daemon.cli.output import wrapped
+from daemon.exits import ExitCode
+from daemon.report import counted, photos
+
+if TYPE_CHECKING:
+    from conftest import Home
+
+Photo = Callable[..., bytes]
+MANY = "photos|archives|archived photos|deleted photos|originals|set-aside originals|copies|stand-ins|files|days"
+Run = Callable[..., Result]
+
+
+def groups(command: click.Command, *path: str) -> list[tuple[tuple[str, ...], click.Group]]:
+    if not isinstance(command, click.Group):
+        return []
+    context = click.Context(command)
+    below = [(name, command.get_command(context, name)) for name in command.list_commands(context)]
+    return [(path, command), *(each for name, child in below if child is not None for each in groups(child, *path, name))]
+
+
+@pytest.fixture
+def run(home: Home, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setattr(composition.Workshop.__init__, "__defaults__", (home.clock, lambda settings: home.codec))
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def invoke(*words: object) -> Result:
+        options = ["--config", home.places.config_file, "--state", home.places.state_folder]
+        return CliRunner().invoke(cli, [str(word) for word in (*options, *words)], prog_name="gallery-optimizer")
+
+    return invoke
+
+
+@pytest.mark.parametrize("path", [path for path, _ in groups(cli)], ids=" ".join)
+def test_every_command_is_summed_up_in_one_whole_sentence(path: tuple[str, ...]) -> None:
+    shown = CliRunner().invoke(cli, [*path, "--help"], prog_name="gallery-optimizer", terminal_width=80).stdout
+    listed = shown.partition("Commands:\n")[2].splitlines()
+    assert listed
+    for line in listed:
+        assert re.fullmatch(r"  [a-z-]+ +[A-Z].*\.", line), line
+        assert not line.endswith("..."), line
+        assert len(line) <= 80
+
+
+def test_a_mistyped_command_is_guessed(run: Run) -> None:
+    assert "Did you mean 'optimize'?" in run("optimze").stderr
+    assert "Did you mean" not in run("xyzzy").stderr
+    assert run("xyzzy").exit_code == ExitCode.USAGE
+
+
+def test_one_is_not_many() -> None:
+    assert [counted(count, "archive") for count in (0, 1, 2)] == ["0 archives", "1 archive", "2 archives"]
+    assert [counted(count, "copy", "copies") for count in (1, 2)] == ["1 copy", "2 copies"]
+    assert photos(1) == "1 photo"
+
+
+def test_nothing_of_one_photo_is_told_in_the_plural(run: Run, home: Home, photo: Photo, tmp_path: Path) -> None:
+    (home.root / "a.jpg").write_bytes(photo())
+    said = [run("optimize"), run("status"), run("verify"), run("doctor"), run("report"), run("history")]
+    said.append(run("export", "--originals", "--to", tmp_path / "out"))
+    (home.root / "a.jpg").unlink()
+    said += [run("optimize"), run("status")]
+    home.clock.forward(days=40)
+    said += [run("optimize"), run("status")]
+    (home.root / "b.jpg").write_bytes(photo(1))
+    said += [run("optimize"), run("eject"), run("doctor", "--rebuild")]
+    for each in said:
+        assert not re.search(rf"\b1 ({MANY})\b|\b1 photo that were\b", each.output), each.output
+
+
+def test_verify_tells_of_photos_by_their_names(run: Run, home: Home, photo: Photo) -> None:
+    (home.root / "trip").mkdir()
+    (home.root / "trip" / "a.jpg").write_bytes(photo())
+    run("optimize")
+    assert "trip/a.jpg: good" in run("verify").stderr
+    (archive,) = (home.root / ".gallery-optimizer" / "archives").rglob("*.nphoto")
+    archive.chmod(0o600)
+    archive.write_bytes(archive.read_bytes()[:-1] + b"!")
+    done = run("verify", "--no-repair", "--json")
+    assert done.exit_code == ExitCode.DAMAGE
+    (damage,) = json.loads(done.stdout)["damages"]
+    assert (damage["photos"], damage["file"]) == (["trip/a.jpg"], str(archive))
+    assert "gallery-optimizer: 1 file damaged." in done.stderr
+
+
+@pytest.mark.parametrize("share", ["off", "0%", "200%", "x"])
+def test_verify_wants_a_share_of_something(run: Run, share: str) -> None:
+    done = run("verify", "--subset", share)
+    assert done.exit_code == ExitCode.USAGE
+    assert "must be a share" in done.stderr
+
+
+def test_sync_guard_tells_of_a_gallery_that_is_not_there(run: Run, home: Home) -> None:
+    assert run("sync-guard").exit_code == 0
+    home.root.rename(home.root.with_name("away"))
+    done = run("sync-guard")
+    assert done.exit_code == ExitCode.FAILED
+    assert f"{home.root}: not there" in done.stdout
+    assert "is the disk mounted?" in done.stderr
+    assert f'"missing_folders": [\n    "{home.root}"' in run("sync-guard", "--json").stdout
+
+
+def test_sentences_are_wrapped_under_their_label() -> None:
+    lines = wrapped("Failed: one two three four five six seven eight", 26).split("\n")
+    assert lines == ["Failed: one two three four", "        five six seven eight"]
+    assert wrapped("Failed: one two three", None) == "Failed: one two three"
+    assert wrapped("short\n\n  - kept", 24) == "short\n\n  - kept"
+
+
+@given(st.text(st.characters(codec="ascii", categories=["L", "N", "P", "Zs"]), max_size=300), st.integers(20, 120))
+def test_wrapping_loses_no_word(text: str, columns: int) -> None:
+    assert wrapped(text, columns).split() == text.split()
