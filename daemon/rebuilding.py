@@ -173,7 +173,7 @@ def _adopt(shop: Workshop, gallery: Gallery, path: Path, digest: str, archive: P
     ours = stand_in is not None and stand_in.mtime_ns == found.facts.mtime_ns
     if stand_in is not None:
         data = read_once(path).data
-        ours = ours or relabelled(data, digest)
+        ours = (ours and original_of(data) == digest) or relabelled(data, digest)  # a restored photo wears the same date, and no mark
         if ours and has_own_labels(data):
             found.columns.update(relabelled_at=int(shop.clock.now().timestamp()), copy_bytes=None)
     done.edited += stand_in is not None and not ours
