@@ -17,7 +17,7 @@ from daemon.errors import WorkerError
 from daemon.ports import Codec
 from storage.cache import Cache
 from storage.digest import read_once
-from storage.errors import StorageError
+from storage.errors import Changed, StorageError, shown
 
 _log = logging.getLogger(__name__)
 
@@ -130,7 +130,7 @@ class Copies:
 
     def _decode(self, wanted: Wanted) -> int:
         try:
-            labels = b"" if wanted.stand_in is None else read_once(wanted.stand_in).data
+            labels = b"" if wanted.stand_in is None else self._labels(wanted.stand_in, wanted.stand_in_sha256)
             data = rebuilt(self._codec(), wanted.archive, wanted.archive_sha256, stand_in=labels)
         except (StorageError, WorkerError) as error:
             _log.warning("%s", error)
@@ -147,6 +147,14 @@ class Copies:
             self._told_full = True
         self._keep_in_memory(wanted.name, data)
         return len(data)
+
+    @staticmethod
+    def _labels(stand_in: Path, sha256: str) -> bytes:
+        """The stand-in that the copy is named after in the cache: another one's labels must not be found there."""
+        snapshot = read_once(stand_in)
+        if snapshot.sha256 != sha256:
+            raise Changed(f"{shown(stand_in)} was given other labels in that very moment; whoever opens it again gets them")
+        return snapshot.data
 
     def _keep_in_memory(self, name: str, data: bytes) -> None:
         with self._guard:
