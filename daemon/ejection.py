@@ -12,6 +12,7 @@ from daemon.anchor import check_presence
 from daemon.composition import Workshop
 from daemon.errors import DiskFull, WrongPath
 from daemon.galleries import Gallery
+from daemon.kept import kept_originals
 from daemon.places import is_folder
 from daemon.ports import Progress
 from daemon.recovery import recover
@@ -150,30 +151,32 @@ def _prove(gallery: Gallery, row: PhotoRow, done: Ejected) -> None:
 def export_originals(shop: Workshop, folder: Path, progress: Progress) -> list[tuple[str, str]]:
     """Copies of every original in grace, under its own name and path below `folder`, byte for byte; (photo, trouble or '') of each.
 
-    Needs no lock. Where the catalogue is lost, what it would call them stays unknown: `doctor --rebuild` first.
+    Among them those whose photos came back with other labels. Needs no lock. Where the catalogue is lost, what it would call them stays
+    unknown: `doctor --rebuild` first.
     """
     if folder.exists() and not folder.is_dir():
         raise WrongPath(f"{shown(folder)} is no folder.")
     done: list[tuple[str, str]] = []
     for gallery in shop.galleries:
-        rows = list(shop.catalog.rows(State.RETIRED, gallery.key))
-        progress.start(len(rows), shown(gallery.root))
-        for row in rows:
+        found = [(row, gallery.vault.aside_path(row.location, row.sha256 or "")) for row in shop.catalog.rows(State.RETIRED, gallery.key)]
+        found += [(row, place) for row, place in kept_originals(gallery, shop.catalog) if place is not None]
+        progress.start(len(found), shown(gallery.root))
+        for row, place in found:
             name = gallery.shown(row.location)
             progress.step(name)
             goal = folder / gallery.root.name / row.location.relative_to(gallery.root)
-            done.append((name, _export(gallery, row, goal)))
+            done.append((name, _export(place, row.sha256, goal)))
             progress.done(name, done[-1][1] or "exported")
     progress.close()
     return done
 
 
-def _export(gallery: Gallery, row: PhotoRow, goal: Path) -> str:
+def _export(place: Path, sha256: str | None, goal: Path) -> str:
     try:
-        if goal.exists() and sha256_of(goal) == row.sha256:
+        if goal.exists() and sha256_of(goal) == sha256:
             return ""  # of an earlier call
-        if not from_aside(gallery.vault.aside_path(row.location, row.sha256 or ""), row.sha256, goal):
+        if not from_aside(place, sha256, goal):
             return "its set-aside original is missing or was written to"
-        return "" if sha256_of(goal) == row.sha256 else "it was not written as it was read"
+        return "" if sha256_of(goal) == sha256 else "it was not written as it was read"
     except (StorageError, WrongPath) as error:
         return str(error)

@@ -10,6 +10,7 @@ from daemon.eligibility import SUFFIXES, arriving, obstacle, passed_by
 from daemon.galleries import Gallery
 from daemon.ignoring import WISHES, Rules, Wishes
 from daemon.in_place import is_edited
+from daemon.kept import due_at
 from daemon.marking import original_of
 from daemon.measured import findings, quality_lines
 from daemon.reasons import STAND_INS, in_words, sentence
@@ -73,7 +74,7 @@ def explain(gallery: Gallery, row: PhotoRow | None, path: Path, catalog: Catalog
     lines += related
     lines.append(f"Original: {amount(row.size_bytes)}" + (f", SHA-256 {row.sha256}." if row.sha256 else "."))
     damage, original_damage = ("", "") if catalog is None else catalog.damage(gallery.key, row.sha256 or "")
-    damage, original_damage = damage if row.has_archive else "", original_damage if row.state is State.RETIRED else ""
+    damage, original_damage = damage if row.has_archive else "", original_damage if row.state is State.RETIRED or row.kept_since_at else ""
     if damage:
         lines.append(f"Its archive is damaged, by the last `verify`: {damage}. Take that one file out of your backup.")
     if original_damage:
@@ -116,6 +117,7 @@ def explain(gallery: Gallery, row: PhotoRow | None, path: Path, catalog: Catalog
         "choice_why": row.choice_why,
         **{key: getattr(row, key) for key in ("encoded_at", "retired_at", "purged_at", "restored_at", "pinned_until_at", "missed_at")},
         "relabelled_at": row.relabelled_at,
+        "kept_since_at": row.kept_since_at,
         "purge_after_at": _due(gallery, row),
     }
     return Explanation(tuple(lines), facts)
@@ -161,8 +163,14 @@ def _archive_lines(gallery: Gallery, row: PhotoRow) -> list[str]:
     if row.relabelled_at is not None and row.state in (State.RETIRED, State.PURGED):
         lines.append(f"Its stand-in was found with other labels on {day(row.relabelled_at)}; a restored photo gets them, too.")
     if row.state is State.RESTORED:
-        what = "a copy" if row.copy_sha256 else "the original"
+        picture = "its own picture with its stand-in's labels" if row.kept_since_at else "a copy"
+        what = picture if row.copy_sha256 else "the original"
         lines.append(f"Restored on {day(row.restored_at or 0)} ({what}); left alone until {day(row.pinned_until_at or 0)}.")
+    if row.kept_since_at is not None:
+        lines.append(
+            f"The original without those labels stays in the vault until {day(due_at(gallery, row))} "
+            "(`export --originals` copies it)."
+        )
     return lines
 
 
@@ -179,7 +187,8 @@ def _replaced_lines(gallery: Gallery, row: PhotoRow) -> list[str]:
 
 def _due(gallery: Gallery, row: PhotoRow) -> int | None:
     """When it may be purged, by the grace in force: the next run writes that into the catalogue."""
-    return row.purge_after_at if row.state is not State.RETIRED or row.retired_at is None else row.retired_at + gallery.grace_s
+    dated = row.state is State.RETIRED or row.kept_since_at is not None
+    return row.purge_after_at if not dated or row.retired_at is None else due_at(gallery, row)
 
 
 def _edited(row: PhotoRow) -> bool:

@@ -89,7 +89,8 @@ def lay_beside(shop: Workshop, gallery: Gallery, row: PhotoRow, edit: Path | Non
 def give_back(shop: Workshop, gallery: Gallery, row: PhotoRow, goal: Path) -> bool:
     """A RETIRED or PURGED photo goes to `goal`: over its own stand-in, or where nothing is. True: it is the original itself.
 
-    It gets the labels that somebody gave its stand-in, as `as_it_stands` noted them; its picture is untouched by that.
+    It gets the labels that somebody gave its stand-in, as `as_it_stands` noted them; its picture is untouched by that. The original
+    without them then stays set aside until its grace is over.
     Where the set-aside original is missing or was written to, a copy goes there; what is left of it stays in the vault.
     Where that is another path than the photo's own, it is its own from then on. Raises Changed (somebody's file is at `goal`), Damaged,
     Missing, AlreadyThere, WorkerError.
@@ -97,6 +98,11 @@ def give_back(shop: Workshop, gallery: Gallery, row: PhotoRow, goal: Path) -> bo
     vault, sha256 = gallery.vault, row.sha256 or ""
     worn_by = goal if os.path.lexists(goal) else row.location
     labels = labels_given(row, worn_by)
+    data = _original_elsewhere(vault, sha256) if row.state is State.PURGED or labels else None
+    original = data is not None
+    if data is not None and labels:
+        given = labelled(shop.codec, data, labels)
+        data, labels = given, b"" if given == data else labels
     pinned_until_at = int((shop.clock.now() + gallery.settings.idle_for).timestamp())
     if row.state is State.RETIRED and not labels:
         try:
@@ -110,27 +116,23 @@ def give_back(shop: Workshop, gallery: Gallery, row: PhotoRow, goal: Path) -> bo
             shop.catalog.restored(row.id, pinned_until_at=pinned_until_at, fingerprint=fingerprint)
             return True
     archive = vault.archive_path(sha256)
-    data = _original_elsewhere(vault, sha256) if row.state is State.PURGED or labels else None
-    original = data is not None
     if data is None:
         data = rebuilt(shop.codec, archive, row.archive_sha256, stand_in=labels)
-    elif labels:
-        data = labelled(shop.codec, data, labels)
     digest = sha256_of_bytes(data)
     with _intending(shop, gallery, row, digest, goal):
         fingerprint = vault.replace_stand_in(goal, data, row.stand_in_sha256, attributes(row, worn_by, archive))
     copy_sha256 = None if digest == sha256 else digest
-    shop.catalog.restored(row.id, pinned_until_at=pinned_until_at, fingerprint=fingerprint, copy_sha256=copy_sha256)
-    if row.state is State.RETIRED and original:
-        with suppress(StorageError):  # every bit of its picture is in place; what can't be removed stays in the vault
-            vault.purge(row.location, row.proof())
+    kept = row.state is State.RETIRED and original and vault.aside_path(row.location, sha256).exists()
+    shop.catalog.restored(row.id, pinned_until_at=pinned_until_at, fingerprint=fingerprint, copy_sha256=copy_sha256, kept=kept)
     return original
 
 
-def adopt_copy(shop: Workshop, gallery: Gallery, source: PhotoRow, where: Path, digest: str) -> PhotoRow:
+def adopt_copy(
+    shop: Workshop, gallery: Gallery, source: PhotoRow, where: Path, digest: str, *, asked: bool = False
+) -> PhotoRow:
     """The row of a copy of `source`'s stand-in that lies at `where` and has this digest: an archived photo of its own, on the same archive.
 
-    Raises Refused where that path has a photo already, Missing.
+    `asked`: as `Catalog.adopt` has it. Raises Refused where that path has a photo already, Missing.
     """
     own = source.fingerprint
     archive = ("archive_name", "archive_sha256", "archive_bytes", "copy_bytes", "lane")
@@ -147,6 +149,7 @@ def adopt_copy(shop: Workshop, gallery: Gallery, source: PhotoRow, where: Path, 
         stand_in_fingerprint=Fingerprint.of(where),
         proof=None if source.checked_at is None else source.proof(),  # a row that was made anew has none
         purge_after_at=None,
+        asked=asked,
     )
 
 

@@ -10,6 +10,7 @@ from daemon.anchor import check_presence
 from daemon.composition import Workshop
 from daemon.errors import GalleryGone, WorkerError
 from daemon.galleries import Gallery
+from daemon.kept import kept_originals
 from daemon.messages import Refused, RestoreJob
 from daemon.places import is_folder
 from daemon.ports import Progress
@@ -101,10 +102,11 @@ def verify(shop: Workshop, progress: Progress, subset: float = 1.0, go_on: Calla
             elif mine and gallery.parity and gallery.vault.parity_trouble(digest, mine[0].archive_sha256 or ""):
                 unguarded.append((gallery, mine[0]))
         compared = dict[str, str]()
-        for row in every:
-            if row.state is State.RETIRED and go_on():
+        asides = [(row, gallery.vault.aside_path(row.location, row.sha256 or "")) for row in every if row.state is State.RETIRED]
+        asides += [(row, place) for row, place in kept_originals(gallery, shop.catalog) if place is not None]
+        for row, aside in asides:
+            if go_on():
                 originals += 1
-                aside = gallery.vault.aside_path(row.location, row.sha256 or "")
                 trouble = _original_trouble(aside, row.sha256)
                 if trouble and not is_still(shop, row):
                     continue  # a run that is at work has just moved it
@@ -141,7 +143,8 @@ def is_still(shop: Workshop, row: PhotoRow) -> bool:
 
 def original_is_there(gallery: Gallery, row: PhotoRow) -> bool:
     """By the disk, not by the state: somebody may act on the answer."""
-    place = gallery.vault.aside_path(row.location, row.sha256 or "") if row.state is State.RETIRED else row.location
+    aside = row.state is State.RETIRED or row.kept_since_at is not None
+    place = gallery.vault.aside_path(row.location, row.sha256 or "") if aside else row.location
     try:
         return sha256_of(place) == row.sha256
     except StorageError:

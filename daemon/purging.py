@@ -12,6 +12,7 @@ from daemon.backup_check import PurgeGate
 from daemon.composition import Workshop
 from daemon.galleries import Gallery
 from daemon.in_place import Beside, as_it_stands, is_edited, lay_beside
+from daemon.kept import due_at, kept_originals
 from daemon.packed import whereabouts
 from daemon.recovery import settle
 from storage.errors import Changed, Locked, Missing, StorageError
@@ -94,6 +95,48 @@ def purge_due(
         done.photos += 1
         done.freed_bytes += freed
         _log.info("%s: original purged, %d bytes freed", gallery.shown(row.location), freed)
+
+
+def purge_kept(
+    shop: Workshop,
+    gallery: Gallery,
+    gate: PurgeGate,
+    done: Purged,
+    check: Callable[[], None] = lambda: None,
+    *,
+    early_s: float = 0.0,
+    enough: Callable[[], bool] = lambda: False,
+) -> None:
+    """As `purge_due`, of originals that stayed set aside when their photos came back with other labels, on the same conditions."""
+    now = shop.clock.now().timestamp() + early_s
+    for row, place in kept_originals(gallery, shop.catalog):
+        check()
+        shop.check_still(gallery)
+        if enough():
+            break
+        if place is None:
+            shop.catalog.kept_no_longer(row.id)
+            continue
+        if due_at(gallery, row) > now:
+            continue
+        closed = gate.closed(row)
+        if closed:
+            done.waiting[closed] += 1
+            continue
+        try:
+            freed = gallery.vault.purge(row.location, row.proof(), aside=place)
+        except Locked:
+            raise
+        except Changed as error:
+            done.kept.append((gallery.shown(row.location), f"a new version of the photo was found in the vault and is kept there: {error}"))
+            continue
+        except StorageError as error:
+            done.kept.append((gallery.shown(row.location), f"the original is kept: {error}"))
+            continue
+        shop.with_relief(partial(shop.catalog.kept_no_longer, row.id))
+        done.photos += 1
+        done.freed_bytes += freed
+        _log.info("%s: the original without its labels purged, %d bytes freed", gallery.shown(row.location), freed)
 
 
 def _moved(gallery: Gallery, rows: Iterable[PhotoRow]) -> dict[str, Path]:

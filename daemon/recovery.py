@@ -181,7 +181,11 @@ def _finish_restoring(row: PhotoRow, survey: Survey, gallery: Gallery, catalog: 
     _drop_swap(row, survey, gallery)
     assert survey.at_path_fingerprint is not None
     catalog.restored(
-        row.id, pinned_until_at=pinned_until_at, fingerprint=survey.at_path_fingerprint, copy_sha256=survey.at_path_sha256
+        row.id,
+        pinned_until_at=pinned_until_at,
+        fingerprint=survey.at_path_fingerprint,
+        copy_sha256=survey.at_path_sha256,
+        kept=row.state is State.RETIRED and survey.aside is Holding.INTACT,  # it came back with other labels
     )
 
 

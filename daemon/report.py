@@ -33,6 +33,7 @@ NOTHING = Totals(
     retired=Share(),
     purged=Share(),
     restored=Share(),
+    kept=Share(),
     trash=0,
     scores=Scores({}),
 )
@@ -73,6 +74,8 @@ class Status:
                 by_count = sorted(totals.by_reason.items(), key=lambda item: -item[1])
                 parts += [f"        {count:>6}  {sentence(reason)}" for reason, count in by_count]
         parts += ["", *_savings(totals)]
+        if totals.kept.photos:
+            parts.append(_kept_text(totals.kept))
         if totals.trash:
             parts.append(f"In the trash: {counted(totals.trash, 'deleted photo')}")
         if totals.damaged_archives or totals.damaged_originals:
@@ -148,6 +151,13 @@ def _savings(totals: Totals) -> list[str]:
     return lines
 
 
+def _kept_text(kept: Share) -> str:
+    what = "1 original" if kept.photos == 1 else f"{kept.photos} originals"
+    first, last = day(kept.earliest_at or 0), day(kept.latest_at or 0)
+    when = f"until {first}" if first == last else f"until {first} to {last}"
+    return f"Kept:        {what} ({amount(kept.original_bytes)}) of photos that came back with other labels, {when}"
+
+
 def _share_text(share: Share) -> str:
     ratio = share.saving_bytes / share.original_bytes if share.original_bytes else 0.0
     return (
@@ -189,6 +199,12 @@ def _totals_as_json(totals: Totals) -> dict[str, Any]:
             "latest": _iso(totals.retired.latest_at),
         },
         "restored": _share_as_json(totals.restored),
+        "kept": {
+            "photos": totals.kept.photos,
+            "original_bytes": totals.kept.original_bytes,
+            "earliest": _iso(totals.kept.earliest_at),
+            "latest": _iso(totals.kept.latest_at),
+        },
         "trash": totals.trash,
         "parity": {"archives": totals.parities, "bytes": totals.parity_bytes},
         "damaged": {"archives": totals.damaged_archives, "originals": totals.damaged_originals},

@@ -35,7 +35,7 @@ class Act(Enum):
 
     NOTHING = auto()
     BRING = auto()
-    """A stand-in was moved here: its photo comes here, too."""
+    """A stand-in was moved here: its photo comes here, too. Or a copy asked before, and still waits."""
     COPY = auto()
     """A copy of a stand-in: the photo comes here, and what there is elsewhere stays."""
 
@@ -56,10 +56,12 @@ def decide(
 ) -> tuple[Act, PhotoRow | None]:
     """What a file means that says it is a stand-in; a table. `known`: the row of its path; `rows`: of the original that it names.
 
-    Only the very bytes of a stand-in ask for something: what is still arriving, or was edited, is for others to judge.
+    Only the very bytes of a stand-in ask for something: what is still arriving, or was edited, is for others to judge. A copy that has a
+    row already asks for nothing, unless it was given that row for having asked, and its photo never came.
     """
     if known is not None and known.has_archive:
-        return Act.NOTHING, None
+        waits = known.asked_at is not None and known.state is State.PURGED and known.stand_in_sha256 == digest
+        return (Act.BRING, known) if waits else (Act.NOTHING, None)
     fitting = [row for row in rows if row.has_archive and row.superseded_at is None and row.stand_in_sha256 == digest]
     fitting = sorted((row for row in fitting if row.state in _GIVING), key=lambda row: _GIVING.index(row.state))
     moved = next((row for row in fitting if row.state in (State.RETIRED, State.PURGED) and not is_there(row)), None)
@@ -81,7 +83,7 @@ def plan(shop: Workshop, gallery: Gallery) -> Iterator[Request]:
         return
     for sighting in walk(gallery.root, (), folder):
         known = shop.catalog.find(gallery.key, gallery.relative(sighting.path))
-        if known is not None and known.has_archive:
+        if known is not None and known.has_archive and known.asked_at is None:
             continue
         try:
             snapshot = read_once(sighting.path)
@@ -113,7 +115,7 @@ def serve_requests(shop: Workshop, gallery: Gallery) -> list[Restoration]:
         try:
             row = request.row
             if request.act is Act.COPY:
-                row = adopt_copy(shop, gallery, row, request.path, request.digest)
+                row = adopt_copy(shop, gallery, row, request.path, request.digest, asked=True)
             original = give_back(shop, gallery, row, request.path)
         except Locked:
             raise

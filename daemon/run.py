@@ -24,7 +24,7 @@ from daemon.pace import Pace
 from daemon.places import is_folder
 from daemon.ports import Progress
 from daemon.predictions import fitting
-from daemon.purging import Purged, purge_due
+from daemon.purging import Purged, purge_due, purge_kept
 from daemon.reasons import in_words, sentence
 from daemon.recovery import recover
 from daemon.report import change, photos
@@ -298,9 +298,11 @@ def _give_space_back(
     purged, early = Purged(), Purged()
     try:
         purge_due(shop, gallery, gate, purged, pace.check)
+        purge_kept(shop, gallery, gate, purged, pace.check)
         if pace.early_s(gallery) and (enough is not None or pace.is_short(gallery)):
             enough = enough or (lambda: not pace.is_short(gallery))
-            purge_due(shop, gallery, gate, early, pace.check, early_s=pace.early_s(gallery), enough=enough)
+            for purge in (purge_due, purge_kept):
+                purge(shop, gallery, gate, early, pace.check, early_s=pace.early_s(gallery), enough=enough)
     finally:
         for each in (purged, early):
             total.beside += each.beside

@@ -139,7 +139,8 @@ def _attention(places: Places, gallery: Gallery, totals: Totals, now: datetime) 
     seen = guard(gallery.root, gallery.settings, QUICK)
     for text in seen.refusals:
         yield f"nothing is archived in {where}: {text}"
-    due = totals.retired.earliest_at is not None and totals.retired.earliest_at <= now.timestamp()
+    dates = [each.earliest_at for each in (totals.retired, totals.kept) if each.earliest_at is not None]
+    due = any(date <= now.timestamp() for date in dates)
     if due and gallery.settings.backup_check:
         yield f"originals in {where} whose grace is over go as soon as backup_check finds their archives in a backup"
     elif due and seen.both_ways and not gallery.settings.one_copy:

@@ -72,7 +72,7 @@ def empty(shop: Workshop, gallery: Gallery) -> Emptied:
                 catalog.missed(photo_id)
                 done.missed += 1
     old = [catalog.get(photo_id) for photo_id in due]
-    rows = [row for row in old if row.state in (State.PURGED, State.RESTORED)]
+    rows = [row for row in old if row.state in (State.PURGED, State.RESTORED) and row.kept_since_at is None]
     originals = [row for row in old if row.state is State.RETIRED and row.replaced and (row.purge_after_at or 0) <= now]
     try:
         elsewhere = _named_by_stand_ins(shop) if rows else set()

@@ -19,7 +19,7 @@ from storage.states import State
 _NO_ARCHIVE: Mapping[str, None] = dict.fromkeys(
     (
         *("archive_name", "archive_sha256", "archive_bytes", "lane", "choice", "choice_why", "quality", "importance", "model"),
-        *("encoded_at", "copy_sha256", "copy_bytes", "relabelled_at"),
+        *("encoded_at", "copy_sha256", "copy_bytes", "relabelled_at", "kept_since_at", "asked_at"),
         *("score_whole", "score_worst_tile", "score_copy", "checks", "whole_at_least", "worst_tile_at_least"),
         *("checked_at", "verifier_pid", "asker_pid", "retired_at", "purge_after_at", "purged_at", "restored_at", "pinned_until_at"),
         *("missed_at", "stand_in_sha256", *to_columns(None, "stand_in_")),
@@ -104,11 +104,12 @@ class Catalog(Ledger):
         stand_in_fingerprint: Fingerprint | None,
         proof: Proof | None,
         purge_after_at: int | None,
+        asked: bool = False,
     ) -> PhotoRow:
         """A row for what was found without one: PURGED, or, with `purge_after_at`, RETIRED. Refused where the path has a photo already.
 
-        `fingerprint`: of the original, as far as the archive tells. `archive`: columns of the archive (archive_name, lane, ...).
-        Without a proof nothing is ever purged.
+        `fingerprint`: of the original, as far as the archive tells. `archive`: columns of the archive (archive_name, lane, ...). `asked`:
+        somebody waits for the photo, however often it takes to restore it. Without a proof nothing is ever purged.
         """
         state = State.PURGED if purge_after_at is None else State.RETIRED
         now = self._now()
@@ -119,6 +120,7 @@ class Catalog(Ledger):
             values |= {"gallery": gallery, "path": path, "state": state, "sha256": sha256, "size_bytes": size_bytes}
             values |= {"stand_in_sha256": stand_in_sha256, "queued_at": now, "encoded_at": now, "retired_at": now}
             values |= {"purge_after_at": purge_after_at, "purged_at": now if purge_after_at is None else None}
+            values |= {"asked_at": now if asked else None}
             return self._row(self._insert(values))
 
     def claim(self, photo_id: int | None = None) -> PhotoRow | None:
@@ -223,6 +225,7 @@ class Catalog(Ledger):
             "retired_at": self._now(),
             "purge_after_at": purge_after_at,
             "copy_sha256": None,
+            "kept_since_at": None,
         }
         with self._transaction():
             if stand_in_fingerprint is None:
@@ -263,10 +266,13 @@ class Catalog(Ledger):
             self._update(photo_id, {"copy_sha256": copy_sha256, "bound_for": bound_for if copy_sha256 else None})
             return self._row(photo_id)
 
-    def restored(self, photo_id: int, *, pinned_until_at: int, fingerprint: Fingerprint, copy_sha256: str | None = None) -> PhotoRow:
+    def restored(
+        self, photo_id: int, *, pinned_until_at: int, fingerprint: Fingerprint, copy_sha256: str | None = None, kept: bool = False
+    ) -> PhotoRow:
         """RETIRED or PURGED -> RESTORED, in place, or at the path that `restoring` named: then the row is that path's from now on.
 
-        `copy_sha256` of a copy rebuilt from the archive; None: the original itself.
+        `copy_sha256` of a copy rebuilt from the archive, or of the original with other labels; None: the original itself. `kept`: the
+        original is still set aside.
         """
         values: dict[str, object] = {
             **to_columns(fingerprint),
@@ -274,7 +280,10 @@ class Catalog(Ledger):
             "pinned_until_at": pinned_until_at,
             "copy_sha256": copy_sha256,
             "missed_at": None,
+            "asked_at": None,
         }
+        if kept:
+            values["kept_since_at"] = self._now()
         with self._transaction():
             row = self._row(photo_id)
             if row.bound_for is not None:
@@ -296,11 +305,6 @@ class Catalog(Ledger):
             seen = to_columns(fingerprint, "stand_in_") if row.state is State.PURGED else to_columns(fingerprint)
             self._update(photo_id, {**seen, "path": path, "came_from": row.path if row.has_archive else None, "missed_at": None})
             return self._row(photo_id)
-
-    def standing_for(self, photo_id: int, sha256: str) -> None:
-        """No move: the file, which has no archive of its own, is a stand-in of this original, or was made from one."""
-        with self._transaction():
-            self._update(photo_id, {"stands_for": sha256})
 
     def relabelled(self, photo_id: int, stand_in_sha256: str, fingerprint: Fingerprint) -> PhotoRow:
         """No move: somebody gave the stand-in of a RETIRED or PURGED photo other labels, and it is its stand-in still."""
@@ -349,11 +353,6 @@ class Catalog(Ledger):
                 (gallery, grace_s),
             )
             return cursor.rowcount
-
-    def missed(self, photo_id: int, *, there: bool = False) -> None:
-        """No move: what stood in its place is not there now (or, `there`, is again). The first time counts."""
-        with self._transaction():
-            self._update(photo_id, {"missed_at": None if there else self._row(photo_id).missed_at or self._now()})
 
     def thrown_away(self, photo_id: int, detail: str) -> PhotoRow:
         """PURGED or RESTORED -> LEFT: the user deleted it, and the catalogue forgets its archive. RETIRED likewise, where it was packed

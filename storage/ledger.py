@@ -159,6 +159,11 @@ class Ledger(Statements):
         due = "SELECT id FROM photos INDEXED BY photos_due WHERE state = 'retired' AND purge_after_at <= ?"
         return self._rows(f"superseded_at IS NULL AND id IN ({due}) ORDER BY purge_after_at, id", (moment,))
 
+    def kept(self, gallery: bytes) -> list[PhotoRow]:
+        """Rows of photos that came back with other labels and whose originals are still set aside, superseded ones too; oldest first."""
+        kept = "SELECT id FROM photos INDEXED BY photos_kept WHERE kept_since_at IS NOT NULL AND gallery = ?"
+        return self._rows(f"id IN ({kept}) ORDER BY retired_at, id", (gallery,))
+
     def dated_since(self, gallery: bytes, since_ns: int, until_ns: int) -> tuple[int, int]:
         """(photos, bytes) of a gallery whose files are dated from `since_ns` on and before `until_ns`."""
         with translated_sqlite(self.path):
@@ -252,6 +257,23 @@ class Ledger(Statements):
             query = "SELECT damage, original_damage FROM inspections WHERE gallery = ? AND sha256 = ?"
             found = self._connection.execute(query, (gallery, sha256)).fetchone()
         return ("", "") if found is None else (str(found[0]), str(found[1]))
+
+    # Findings, which move nothing.
+
+    def standing_for(self, photo_id: int, sha256: str) -> None:
+        """The file, which has no archive of its own, is a stand-in of this original, or was made from one."""
+        with self._transaction():
+            self._update(photo_id, {"stands_for": sha256})
+
+    def kept_no_longer(self, photo_id: int) -> None:
+        """The original of a photo that came back with other labels is not set aside any more."""
+        with self._transaction():
+            self._update(photo_id, {"kept_since_at": None, "purged_at": self._now()})
+
+    def missed(self, photo_id: int, *, there: bool = False) -> None:
+        """What stood in its place is not there now (or, `there`, is again). The first time counts."""
+        with self._transaction():
+            self._update(photo_id, {"missed_at": None if there else self._row(photo_id).missed_at or self._now()})
 
     # Which vault a gallery has.
 

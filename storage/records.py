@@ -87,6 +87,10 @@ class PhotoRow:
     """When the stand-in was last found with other labels (EXIF, XMP, IPTC), which a restored photo gets, too."""
     stands_for: str | None
     """Digest of the original that a file without an archive of its own is a stand-in of, or was made from."""
+    kept_since_at: int | None
+    """When the photo came back with other labels than its original, which has stayed set aside since; None where none has."""
+    asked_at: int | None
+    """When a copy of a stand-in was found in the folder for requests; None once its photo is there."""
     superseded_at: int | None
     """When other bytes took over this path; such a row stays for the sake of its archive, and is no longer the path's current one."""
 
@@ -160,9 +164,9 @@ class Share:
     archive_bytes: int = 0
     stand_in_bytes: int = 0
     earliest_at: int | None = None
-    """RETIRED: when the first of them may be purged."""
+    """RETIRED, and originals that are kept: when the first of them may be purged."""
     latest_at: int | None = None
-    """RETIRED: when the last of them may be purged."""
+    """The same of the last."""
 
     @property
     def saving_bytes(self) -> int:
@@ -199,6 +203,8 @@ class Totals:
     purged: Share
     """Saved."""
     restored: Share
+    kept: Share
+    """Originals of photos that came back with other labels; only `photos`, `original_bytes` and the dates count."""
     trash: int
     """Photos whose stand-in, or restored file, is gone: their archives are about to be thrown away."""
     scores: Scores

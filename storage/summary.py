@@ -41,11 +41,16 @@ _DAMAGE = """
 SELECT IFNULL(SUM(damage <> '' AND EXISTS (
            SELECT 1 FROM photos WHERE gallery = each.gallery AND sha256 = each.sha256 AND archive_sha256 IS NOT NULL)), 0),
        IFNULL(SUM(original_damage <> '' AND EXISTS (
-           SELECT 1 FROM photos WHERE gallery = each.gallery AND sha256 = each.sha256 AND state = 'retired')), 0)
+           SELECT 1 FROM photos WHERE gallery = each.gallery AND sha256 = each.sha256
+           AND (state = 'retired' OR kept_since_at IS NOT NULL))), 0)
 FROM inspections AS each INDEXED BY inspections_damaged
 WHERE (damage <> '' OR original_damage <> '') AND (?1 IS NULL OR gallery = ?1)
 """
 
+_KEPT = (
+    "SELECT COUNT(*), IFNULL(SUM(size_bytes), 0), MIN({0}), MAX({0}) FROM photos INDEXED BY photos_kept "
+    "WHERE kept_since_at IS NOT NULL AND gallery = ?1"
+)
 _PARITY = "SELECT IFNULL(SUM(parities), 0), IFNULL(SUM(parity_bytes), 0) FROM parity_sums WHERE ?1 IS NULL OR gallery = ?1"
 
 _ARCHIVED = frozenset({State.COMMITTED, State.RETIRED, State.PURGED, State.RESTORED})
@@ -69,6 +74,7 @@ def totals(connection: sqlite3.Connection, gallery: bytes | None, graces_s: Mapp
         }
         galleries = [gallery] if gallery is not None else [key for (key,) in connection.execute("SELECT DISTINCT gallery FROM sums")]
         dates = [found for key in galleries for found in _dates(connection, key, graces_s.get(key))]
+        kept = [found for key in galleries if (found := _kept(connection, key, graces_s.get(key))).photos]
         lowest = _least(connection, _LOWEST, galleries)
         lowest_tile = _least(connection, _LOWEST_TILE, galleries)
         damaged_archives, damaged_originals = connection.execute(_DAMAGE, (gallery,)).fetchone()
@@ -112,6 +118,12 @@ def totals(connection: sqlite3.Connection, gallery: bytes | None, graces_s: Mapp
         retired=share(State.RETIRED),
         purged=share(State.PURGED),
         restored=share(State.RESTORED),
+        kept=Share(
+            photos=sum(each.photos for each in kept),
+            original_bytes=sum(each.original_bytes for each in kept),
+            earliest_at=min((each.earliest_at for each in kept if each.earliest_at is not None), default=None),
+            latest_at=max((each.latest_at for each in kept if each.latest_at is not None), default=None),
+        ),
         parities=parities,
         parity_bytes=parity_bytes,
         damaged_archives=damaged_archives,
@@ -127,6 +139,12 @@ def _dates(connection: sqlite3.Connection, gallery: bytes, grace_s: int | None) 
     ends = [connection.execute(f"SELECT {what} {where} ORDER BY {what} {order} LIMIT 1", (gallery,)).fetchone() for order in ("", "DESC")]
     if ends[0] is not None and ends[0][0] is not None:
         yield ends[0][0] + later, ends[1][0] + later
+
+
+def _kept(connection: sqlite3.Connection, gallery: bytes, grace_s: int | None) -> Share:
+    what, later = ("purge_after_at", 0) if grace_s is None else ("retired_at", grace_s)
+    photos, size, first, last = connection.execute(_KEPT.format(what), (gallery,)).fetchone()
+    return Share(photos, size, earliest_at=None if first is None else first + later, latest_at=None if last is None else last + later)
 
 
 def _least(connection: sqlite3.Connection, query: str, galleries: list[bytes]) -> float | None:

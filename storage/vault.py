@@ -183,8 +183,10 @@ class Vault(Shelf):
             raise
         return Fingerprint.of(path)
 
-    def purge(self, path: Path, proof: Proof, *, packed_at: Path | None = None) -> int:
+    def purge(self, path: Path, proof: Proof, *, packed_at: Path | None = None, aside: Path | None = None) -> int:
         """Remove the set-aside original of `path`; bytes freed. Reads and checks archive and original first.
+
+        `aside`: where it is, if `path` is not the one that it had when it was set aside; one of `asides`.
 
         `packed_at`: there is no archive; the photo packed anew has to lie there, whole: in its place, or where its user moved it within
         the gallery. Raises Damaged (archive), Changed (somebody wrote to the set-aside original, or has it open for writing: it is a new
@@ -194,7 +196,9 @@ class Vault(Shelf):
             self._check_archive(proof)
         elif self._digest_at(packed_at, from_disk=True) != proof.archive_sha256:
             raise Missing(f"the re-packed {shown(path)} is not in its place, so its original is kept in the vault")
-        aside = self.aside_path(path, proof.original_sha256)
+        if aside is not None and aside not in self.asides(proof.original_sha256):
+            raise Refused(f"{shown(aside)} is no set-aside original of {shown(path)}")
+        aside = aside or self.aside_path(path, proof.original_sha256)
         with opened(aside) as original, lease_on(original, shown(aside)) as lease, translated(aside):
             if sha256_of_open(original) != proof.original_sha256:
                 raise Changed(f"{shown(aside)} is not the original of {shown(path)} any more: a new version of it, kept")

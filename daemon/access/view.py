@@ -144,7 +144,7 @@ class View:
         return next((each for each in rows if _is_archived(each) and each.stand_in_sha256 == found), None)
 
     def _archived(self, row: PhotoRow, where: Path, status: os.stat_result | None) -> Node:
-        if row.state is State.RETIRED:
+        if row.state is State.RETIRED or row.kept_since_at is not None:
             aside = self.gallery.vault.aside_path(row.location, row.sha256 or "")
             try:
                 held = os.lstat(aside)

@@ -24,6 +24,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from codec.labels import Labels, labelled
 from daemon import restorer
 from daemon.errors import DaemonError
 from daemon.galleries import all_of
@@ -128,6 +129,19 @@ def edited(home: Home) -> None:
     (home.root / "a.jpg").write_bytes(EDIT)
 
 
+def tagged(home: Home) -> None:
+    """Somebody's program wrote to the stand-in of a photo in grace."""
+    home.optimize()
+    place = home.root / "a.jpg"
+    place.write_bytes(labelled(place.read_bytes(), Labels(exif=TAGS)))
+
+
+def tagged_and_back(home: Home) -> None:
+    tagged(home)
+    restore(home)
+    home.clock.forward(days=8)
+
+
 def renamed(home: Home) -> None:
     home.optimize()
     (home.root / "a.jpg").rename(home.root / "b.jpg")
@@ -191,6 +205,8 @@ def older_catalogue(home: Home) -> None:
     newer.unlink()
 
 
+TAGS = b"MM\0*\0\0\0\x08\0\x01\x47\x46\0\x03\0\0\0\x01\0\x05\0\0\0\0\0\0"
+"""EXIF with five stars."""
 PARITY = 'reserve = "off"\nparity = "5%"'
 RESERVE = 'reserve = "1 MB"'
 DAYS_0 = 'grace = "0 days"'
@@ -204,6 +220,8 @@ SCENARIOS: dict[str, Scenario] = {
     "restore a copy": Scenario(work, restore, BACK | {S.PURGED}, DAYS_0),
     "restore a copy in grace": Scenario(aside_damaged, restore, BACK | {S.RETIRED}),
     "put a copy away": Scenario(restored_and_idle, work, frozenset({S.PURGED}), DAYS_0),
+    "restore a tagged original": Scenario(tagged, restore, BACK | {S.RETIRED}),
+    "purge a tagged original": Scenario(tagged_and_back, work, BACK),
     "original beside an edit": Scenario(edited, work, BACK | {S.LEFT, S.FAILED}),
     "copy beside an edit": Scenario(edited, work, BACK | {S.LEFT, S.FAILED}, DAYS_0),
     "restore a renamed original": Scenario(renamed, restore_renamed, BACK | {S.RETIRED, S.LEFT}),

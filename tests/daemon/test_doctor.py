@@ -14,10 +14,12 @@ from PIL import Image
 
 from codec.bitstream import Header
 from codec.facts import Facts
+from codec.labels import Labels, labelled
 from daemon import restorer
 from daemon.cli.main import cli
 from daemon.doctor import Grade, examine
 from daemon.exits import ExitCode
+from daemon.marking import original_of
 from daemon.ports import Silence
 from daemon.rebuilding import Rebuilt, rebuild, set_catalogue_aside
 from storage.catalog import Catalog
@@ -57,6 +59,25 @@ def lose_and_rebuild(home: Home) -> Rebuilt:
     set_catalogue_aside(home.places)
     with home.shop() as shop:
         return rebuild(shop, shop.galleries[0], Silence())
+
+
+@pytest.mark.usefixtures("told")
+def test_a_photo_that_came_back_with_other_labels_is_no_stand_in(home: Home, photo: Photo) -> None:
+    """It has its stand-in's date, and its original is set aside under its name; whatever takes the name must not take the photo."""
+    path = put(home, "a.jpg", photo(0))
+    home.optimize()
+    stand_in = path.read_bytes()
+    path.write_bytes(labelled(stand_in, Labels(exif=b"MM\0*\0\0\0\x08\0\0\0\0\0\0")))
+    with home.shop() as shop:
+        restorer.restore(shop, [path], None, None, Silence())
+    tagged = path.read_bytes()
+    assert original_of(tagged) is None
+    found = lose_and_rebuild(home)
+    assert (found.photos, found.edited, found.troubles) == (1, 1, [])
+    with home.shop() as shop:
+        restorer.restore(shop, [path], None, None, Silence())
+    assert path.read_bytes() == tagged
+    assert (home.root / "a (original).jpg").read_bytes() == photo(0)
 
 
 @pytest.mark.usefixtures("told")

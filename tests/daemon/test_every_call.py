@@ -23,7 +23,11 @@ def sweep(tmp_path: Path) -> Iterator[Sweep]:
 
 @pytest.mark.parametrize("exchange", [True, False], ids=["exchange", "copy aside"])
 @pytest.mark.parametrize(
-    "name", ["optimize, retire and purge", "restore the original", "restore a copy", "put a copy away", "copy beside an edit", "migrate"]
+    "name",
+    [
+        *("optimize, retire and purge", "restore the original", "restore a copy", "restore a tagged original", "purge a tagged original"),
+        *("put a copy away", "copy beside an edit", "migrate"),
+    ],
 )
 def test_a_sample_of_all_points(sweep: Sweep, name: str, exchange: bool) -> None:
     """Another residue for each scenario and mount, so that together they meet the points that all runs share."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from PIL import Image
 
 from codec.labels import Labels, labelled, labels_of, merged, picture_digest
@@ -19,6 +19,7 @@ from daemon.cli.main import cli
 from daemon.marking import has_own_labels, original_of
 from daemon.ports import Silence
 from storage.catalog import Catalog
+from storage.digest import sha256_of
 from storage.records import PhotoRow
 from storage.states import State
 
@@ -74,6 +75,10 @@ def archived(home: Home, photo: Photo) -> Path:
     os.utime(path, ns=(WHEN, WHEN))
     home.optimize()
     return path
+
+
+def asides(home: Home) -> list[Path]:
+    return list((home.root / ".gallery-optimizer/originals").iterdir())
 
 
 def purge(home: Home) -> None:
@@ -160,6 +165,115 @@ def test_in_grace_the_purge_goes_on_and_the_labels_wait_in_the_stand_in(home: Ho
     assert rows(home)["IMG_1.jpg"].state is State.PURGED
     restore(home, archived)
     assert read_rating(archived.read_bytes()).stars == 5
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_the_original_without_them_stays_until_its_grace_is_over(
+    home: Home, run: Callable[..., Result], photo: Photo, archived: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, stopped: bool
+) -> None:
+    archived.write_bytes(rated(archived.read_bytes()))
+    if stopped:
+        with monkeypatch.context() as patched:
+            patched.setattr(Catalog, "restored", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+            with pytest.raises(KeyboardInterrupt):
+                restore(home, archived)
+        home.optimize()
+    else:
+        restore(home, archived)
+    assert rows(home)["IMG_1.jpg"].state is State.RESTORED
+    (aside,) = asides(home)
+    assert aside.read_bytes() == photo()
+    assert "Kept:        1 original" in run("status").output
+    assert "original without those labels stays in the vault until 2026-03-08" in run("explain", str(archived)).output.replace("\n", " ")
+    assert run("export", "--originals", "--to", str(tmp_path / "out")).exit_code == 0
+    assert (tmp_path / "out" / "DCIM" / "IMG_1.jpg").read_bytes() == photo()
+    home.clock.forward(days=6)
+    home.optimize()
+    assert aside.read_bytes() == photo()
+    (archive,) = (home.root / ".gallery-optimizer/archives").rglob("*.nphoto")
+    whole = archive.read_bytes()
+    archive.write_bytes(whole[:-1] + bytes((whole[-1] ^ 1,)))
+    home.clock.forward(days=2)
+    assert "kept" in home.optimize().failed[0][1]
+    assert aside.exists(), "never without a proven archive"
+    archive.write_bytes(whole)
+    assert home.optimize().purged == 1
+    assert not aside.exists()
+    assert read_rating(archived.read_bytes()).stars == 5
+    assert "Kept" not in run("status").output
+    assert home.optimize().nothing_done
+
+
+def test_it_waits_for_a_backup_like_any_other_and_the_trash_waits_with_it(home: Home, archived: Path) -> None:
+    for number in range(5):
+        (home.root / f"{number}.txt.jpg").write_bytes(b"no photo")
+    home.configure(gallery='backup_check = "/bin/false"')
+    archived.write_bytes(rated(archived.read_bytes()))
+    restore(home, archived)
+    archived.unlink()
+    for _ in range(2):
+        home.clock.forward(days=40)
+        done = home.optimize()
+        assert (done.thrown_away, done.failed, list(done.waiting.values())) == (0, [], [1])
+        assert len(asides(home)) == 1
+    home.configure(gallery='backup_check = "/bin/true"')
+    done = home.optimize()
+    assert (done.purged, done.thrown_away, asides(home)) == (1, 1, [])
+
+
+def test_it_follows_a_grace_that_is_changed_and_a_photo_that_is_moved(home: Home, archived: Path) -> None:
+    archived.write_bytes(rated(archived.read_bytes()))
+    restore(home, archived)
+    for name in ("a.jpg", "b.jpg"):
+        archived = archived.rename(home.root / name)
+        home.optimize()
+    assert rows(home)["b.jpg"].came_from == b"a.jpg"
+    home.configure(gallery='grace = "20 days"')
+    home.clock.forward(days=19)
+    home.optimize()
+    assert len(asides(home)) == 1
+    home.clock.forward(days=2)
+    assert home.optimize().purged == 1
+    assert not asides(home)
+
+
+def test_of_two_photos_with_the_same_bytes_each_keeps_its_own(home: Home, archived: Path) -> None:
+    twin = home.root / "twin.jpg"
+    restore(home, archived)
+    twin.write_bytes(archived.read_bytes())
+    os.utime(twin, ns=(WHEN, WHEN))
+    home.clock.forward(days=31)
+    home.optimize()
+    archived.write_bytes(rated(archived.read_bytes()))
+    restore(home, archived)
+    archived.rename(home.root / "elsewhere.jpg")
+    home.optimize()
+    assert len(asides(home)) == 2
+    restore(home, twin)
+    assert sha256_of(twin) == rows(home)["twin.jpg"].sha256
+    home.clock.forward(days=8)
+    assert home.optimize().purged == 1
+    assert not asides(home)
+
+
+def test_archived_again_while_its_original_is_kept_it_is_given_back_from_that(home: Home, photo: Photo, archived: Path) -> None:
+    home.configure(gallery='grace = "60 days"')
+    archived.write_bytes(rated(archived.read_bytes()))
+    restore(home, archived)
+    assert home.optimize(archived).archived == 1
+    assert rows(home)["IMG_1.jpg"].state is State.PURGED
+    assert len(asides(home)) == 1
+    restore(home, archived)
+    assert picture_digest(archived.read_bytes()) == picture_digest(photo())
+    assert read_rating(archived.read_bytes()).stars == 5
+
+
+def test_labels_that_were_taken_back_leave_the_original_itself(home: Home, photo: Photo, archived: Path) -> None:
+    stand_in = archived.read_bytes()
+    archived.write_bytes(labelled(stand_in, labels_of(photo())))
+    restore(home, archived)
+    assert archived.read_bytes() == photo()
+    assert not asides(home)
 
 
 def test_what_only_the_photo_says_stays(make_jpeg: Callable[..., bytes]) -> None:

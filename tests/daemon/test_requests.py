@@ -144,6 +144,68 @@ def test_a_missing_archive_is_told_and_the_request_stays(home: Home, archived: P
     assert home.optimize().requested == ["Restore/IMG_1.jpg"]
 
 
+def test_a_copy_whose_archive_is_missing_is_tried_again(home: Home, archived: Path) -> None:
+    purge(home)
+    (archive,) = (home.root / ".gallery-optimizer/archives").rglob("*.nphoto")
+    archive.rename(home.root.parent / "away.nphoto")
+    asked = shutil.copy(archived, home.root / "Restore" / "a.jpg")
+    for _ in range(2):
+        with home.shop() as shop:
+            (failed,) = serve_requests(shop, shop.galleries[0])
+        assert failed.came is Came.NOT
+        assert original_of(asked.read_bytes()) is not None
+    (home.root.parent / "away.nphoto").rename(archive)
+    assert home.optimize().requested == ["Restore/a.jpg"]
+    assert not home.optimize().requested
+
+
+@pytest.mark.parametrize("stopped_at", ["restoring", "restored"])
+def test_a_request_that_was_stopped_half_way_is_served(
+    home: Home, archived: Path, monkeypatch: pytest.MonkeyPatch, stopped_at: str
+) -> None:
+    """Between the row and the decoding, and between the copy in its place and the row that says so."""
+    purge(home)
+    asked = shutil.copy(archived, home.root / "Restore" / "a.jpg")
+    with monkeypatch.context() as patched:
+        patched.setattr(Catalog, stopped_at, lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            home.optimize()
+    assert rows(home)["Restore/a.jpg"].state is State.PURGED
+    home.optimize()
+    row = rows(home)["Restore/a.jpg"]
+    assert (row.state, row.asked_at) == (State.RESTORED, None)
+    assert original_of(asked.read_bytes()) is None
+    assert original_of(archived.read_bytes()) is not None
+    home.clock.forward(days=31)
+    home.optimize()
+    before = home.files()
+    assert not home.optimize().requested, "archived again, it asks for nothing"
+    assert home.files() == before
+
+
+def test_a_request_that_was_taken_back_is_none(home: Home, archived: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    purge(home)
+    asked = shutil.copy(archived, home.root / "Restore" / "a.jpg")
+    with monkeypatch.context() as patched:
+        patched.setattr(Catalog, "restoring", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            home.optimize()
+    asked.unlink()
+    assert not home.optimize().requested
+    assert not asked.exists()
+    assert original_of(archived.read_bytes()) is not None
+
+
+def test_a_folder_that_is_a_link_is_passed_by(home: Home, archived: Path, tmp_path: Path) -> None:
+    (home.root / "Restore").rmdir()
+    (tmp_path / "elsewhere").mkdir()
+    (home.root / "Restore").symlink_to(tmp_path / "elsewhere")
+    asked = shutil.copy(archived, tmp_path / "elsewhere" / "a.jpg")
+    before = sha256_of(asked)
+    assert not home.optimize().requested
+    assert sha256_of(asked) == before
+
+
 def test_of_a_photo_whose_row_was_made_anew(home: Home, archived: Path) -> None:
     """`doctor --rebuild` has no proof to give."""
     purge(home)
