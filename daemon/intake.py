@@ -12,9 +12,11 @@ from daemon.discovery import look
 from daemon.eligibility import Sighting
 from daemon.errors import DaemonError, Held
 from daemon.galleries import Gallery
+from daemon.idleness import Touches, is_idle
 from daemon.requests import folder_of, serve_requests
 from daemon.settling import Settling
-from storage.errors import Locked, StorageError
+from storage.errors import Locked, Missing, StorageError
+from storage.states import State
 
 BATCH_S = 2.0
 """Events are gathered for so long: a folder of photos arrives one by one."""
@@ -50,15 +52,15 @@ class Intake:
         with self._lock:
             return min(self._due.values()) - self._settling.now_s() if self._due else None
 
-    def take_in(self, open_shop: Callable[[], Workshop]) -> int:
-        """How many photos joined the queue. Raises Locked, Held; then nothing is forgotten."""
+    def take_in(self, open_shop: Callable[[], Workshop]) -> list[int]:
+        """The catalogue's ids of photos among them that are in the queue now. Raises Locked, Held; then nothing is forgotten."""
         now_s = self._settling.now_s()
         with self._lock:
             arrivals = {path for path, due_s in self._due.items() if due_s <= now_s or due_s - now_s > LONGEST_S}
             for path in arrivals:
                 del self._due[path]
         if not arrivals:
-            return 0
+            return []
         later: dict[Path, float] = dict.fromkeys(arrivals, AGAIN_S)
         try:
             with open_shop() as shop:
@@ -68,9 +70,9 @@ class Intake:
                 self.add([path], wait_s)
         return queued
 
-    def _admit(self, shop: Workshop, arrivals: set[Path]) -> tuple[dict[Path, float], int]:
+    def _admit(self, shop: Workshop, arrivals: set[Path]) -> tuple[dict[Path, float], list[int]]:
         later: dict[Path, float] = {}
-        queued = 0
+        queued: list[int] = []
         for gallery in shop.galleries:
             mine = by_folder(path for path in arrivals if path.is_relative_to(gallery.root) and os.path.lexists(path))
             if not mine:
@@ -84,7 +86,7 @@ class Intake:
             except (DaemonError, StorageError) as error:
                 _log.warning("%s", error)
                 continue
-            queued += len(found.queue)
+            queued += found.queue
         return later, queued
 
     def _serve_requests(self, shop: Workshop, gallery: Gallery, arrivals: Iterable[Path]) -> None:
@@ -107,6 +109,25 @@ class Intake:
             return False
 
         return ready
+
+
+def arrivals(shop: Workshop, came: Iterable[int]) -> dict[Gallery, list[Path]]:
+    """Where to look for those of these photos that may be archived at once: still in the queue, and not written for `idle_for`."""
+    now_s = shop.clock.now().timestamp()
+    galleries = {gallery.key: gallery for gallery in shop.galleries}
+    found: dict[Gallery, list[Path]] = {}
+    for photo_id in dict.fromkeys(came):
+        try:
+            row = shop.catalog.get(photo_id)
+        except Missing:
+            continue
+        gallery = galleries.get(row.gallery)
+        if gallery is None or row.state is not State.QUEUED:
+            continue
+        touches = Touches(row.fingerprint.mtime_ns / 1e9, row.fingerprint.ctime_ns / 1e9)
+        if is_idle(touches, now_s, gallery.settings.idle_for.total_seconds()):
+            found.setdefault(gallery, []).append(row.location)
+    return {gallery: by_folder(paths) for gallery, paths in found.items()}
 
 
 def by_folder(paths: Iterable[Path]) -> list[Path]:

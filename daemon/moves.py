@@ -7,7 +7,9 @@ set-aside original is found by that name; till then it is known to be elsewhere,
 
 import logging
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from daemon.eligibility import Sighting, walk
 from daemon.galleries import Gallery
@@ -33,12 +35,19 @@ class Moves:
     """Absolute old paths of stand-ins that are known to be elsewhere, and that keep their rows for now."""
 
 
-def follow_moves(gallery: Gallery, catalog: Catalog) -> Moves:
+def follow_moves(gallery: Gallery, catalog: Catalog, arrived: Sequence[Path] | None = None) -> Moves:
     """Look for what is not in its place, and have the catalogue follow what is found elsewhere in the gallery.
 
-    Costs one lstat for each photo, and a walk where something is missing.
+    Costs one lstat for each photo, and a walk where something is missing. `arrived`: photos and folders in which alone it is looked for;
+    then that costs an lstat for each photo of their sizes.
     """
-    missing = [row for path, *_ in catalog.expected(gallery.key) if not os.path.lexists(path) and (row := _row(gallery, catalog, path))]
+    came = None if arrived is None else [each for start in arrived for each in walk(gallery.root, gallery.settings.exclude, start)]
+    sizes = None if came is None else {each.fingerprint.size_bytes for each in came}
+    missing = [
+        row
+        for path, size_bytes, _ in catalog.expected(gallery.key)
+        if (sizes is None or size_bytes in sizes) and not os.path.lexists(path) and (row := _row(gallery, catalog, path))
+    ]
     if not missing:
         return Moves()
     done = Moves()
@@ -47,7 +56,7 @@ def follow_moves(gallery: Gallery, catalog: Catalog) -> Moves:
     for row in missing:
         if _digest(row) is not None:
             by_size.setdefault((_known(row) or row.fingerprint).size_bytes, []).append(row)
-    for sighting in walk(gallery.root, gallery.settings.exclude):
+    for sighting in walk(gallery.root, gallery.settings.exclude) if came is None else came:
         found = sighting.fingerprint
         row = by_inode.get(_inode_key(found) or (0, 0, 0))
         candidates = by_size.get(found.size_bytes, [])

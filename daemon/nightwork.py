@@ -16,7 +16,7 @@ from daemon.composition import Workshop, start_workers
 from daemon.doing import Board, Both, Doing
 from daemon.errors import CommandFailed, DaemonError, Held, Interrupted
 from daemon.idleness import Idleness
-from daemon.intake import BATCH_S, Intake
+from daemon.intake import BATCH_S, Intake, arrivals
 from daemon.machine import Machine, Room
 from daemon.nights import SLEPT, missed, tonight
 from daemon.places import Places
@@ -99,6 +99,8 @@ class Nightwork:
         self._worked = False
         self._scrubbed: Night | None = None
         self._rest_until: datetime | None = None
+        self._came: list[int] = []
+        """Photos that joined the queue while it rests; of the catalogue."""
         self._made_up: Night | None = None
         self._last_look: datetime | None = None
 
@@ -159,8 +161,7 @@ class Nightwork:
         if self._stopping.is_set():
             return
         try:
-            if self.intake.take_in(self._open):
-                self._rest_until = None if self._hold is None else self._rest_until
+            self._came += self.intake.take_in(self._open)
             self._tonight()
         except Locked as error:
             self._wait(Hold("locked", f"process {error.pid}" if error.pid else ""))
@@ -225,18 +226,25 @@ class Nightwork:
             self._hold = Hold("paused")
             self.board.now = Doing("paused", night=night, next_night=following, paused_until=until)
             return
+        if self._hold == Hold("paused"):
+            self._hold = None
         if night is None:
+            self._came.clear()
             self.board.now = Doing(next_night=following)
             return
-        if self._rest_until is not None and timedelta() < self._rest_until - now <= _LONGEST_REST:
+        rests = self._rest_until is not None and timedelta() < self._rest_until - now <= _LONGEST_REST
+        if rests and (self._hold is not None or not self._came):
             self.board.now = Doing(hold=self._hold, night=night, next_night=following)
             return
         stopped = Hold("stop-file") if (self.places.state_folder / STOP_NAME).exists() else None
         held = stopped or machine_hold(self.machine, self.settings.schedule, before=self._hold, made_up=night.made_up)
-        if held is not None:
+        if held is not None and rests:
+            self.board.now = Doing(hold=held, night=night, next_night=following)
+        elif held is not None:
             self._wait(held)
-            return
-        self._stretch(night)
+        else:
+            came, self._came = self._came, []
+            self._stretch(night, came if rests else None)
 
     def _turn_over(self, night: Night | None) -> None:
         """One night is over, or another has begun."""
@@ -263,16 +271,19 @@ class Nightwork:
         now = self.clock.now()
         self.board.now = Doing(hold=held, night=self._night, next_night=self.settings.schedule.window.next_night(now, self.zone))
 
-    def _stretch(self, night: Night) -> None:
-        """Work until everything is done or something is in the way."""
-        self.board.now = Doing("working", night=night)
+    def _stretch(self, night: Night, came: list[int] | None = None) -> None:
+        """Work until everything is done or something is in the way; `came`: only on these, if anything can be done there yet."""
         with self._open() as shop:
+            arrived = None if came is None else arrivals(shop, came)
+            if arrived is not None and not arrived:
+                return
+            self.board.now = Doing("working", night=night)
             self._at_work = shop
             try:
                 pace = self._pace(shop, night)
                 budget = budget_of(self.settings.schedule, shop.catalog, night)
                 self._worked = True
-                done = optimize(shop, [], self.board.show("working"), budget=budget, pace=pace, command=COMMAND)
+                done = optimize(shop, [], self.board.show("working"), arrived=arrived, budget=budget, pace=pace, command=COMMAND)
             finally:
                 self._at_work = None
         now = self.clock.now()
@@ -284,16 +295,21 @@ class Nightwork:
         for name, why in done.failed:
             _log.warning("failed: %s: %s", name, why)
         if done.held is None:
-            self._rest_until = now + _REST
-            if done.full:
+            if arrived is None:
+                self._rest_until = now + _REST
+            if done.full and arrived is not None:
+                self._rest_until = None  # there may be something to purge
+            elif done.full:
                 self._hold = Hold("no-room")
             if done.postponed:
                 self._hold, self._rest_until = Hold("budget"), night.ends_at
         elif done.held.reason not in ("stopping", "asked", "reload", "paused"):
             self._rest_until = now + _COOL
+        elif came is not None:
+            self._hold, self._came = None, came + self._came
         self.board.now = Doing(hold=self._hold, night=night)
         _log.info("%d archived, %d purged%s", done.archived, done.purged, f"; {self._hold}" if self._hold else "")
-        if done.held is None and self._scrubbed != night:
+        if done.held is None and arrived is None and self._scrubbed != night:
             self._scrub(night, pace)
 
     def _scrub(self, night: Night, pace: Scheduled) -> None:

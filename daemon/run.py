@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -122,6 +122,7 @@ def optimize(
     paths: list[Path],
     progress: Progress,
     *,
+    arrived: Mapping[Gallery, list[Path]] | None = None,
     as_it_is: bool = False,
     budget: Budget | None = None,
     pace: Pace | None = None,
@@ -129,12 +130,15 @@ def optimize(
 ) -> Summary:
     """Work at once on everything that `paths` name (none: on every gallery). A photo that fails does not stop the next.
 
+    `arrived`: in place of `paths`, what nobody named and what came since everything was looked at: only that is looked at, nothing is
+    purged, and nothing is concluded about all the rest.
+
     `as_it_is`: the user knows that much of a gallery is missing or changed. `budget`: how many bytes may be changed; none: any number.
     `pace`: what else holds it back; none: nothing. `command`: its name in the history.
 
     Raises WrongPath for a path outside every gallery, Locked for a vault that somebody else works on.
     """
-    chosen = chosen_galleries(shop.galleries, paths)
+    chosen = chosen_galleries(shop.galleries, paths) if arrived is None else arrived
     total = Summary()
     budget, pace = budget or Budget(), pace or Pace()
     shop.trusting = as_it_is
@@ -145,7 +149,7 @@ def optimize(
     try:
         for gallery, starts in chosen.items():
             try:
-                _one_gallery(shop, gallery, starts, progress, total, meter, budget, pace, as_it_is)
+                _one_gallery(shop, gallery, starts, progress, total, meter, budget, pace, as_it_is, arrived is not None)
             except Locked:
                 raise
             except Held as error:
@@ -204,6 +208,7 @@ def _one_gallery(
     budget: Budget,
     pace: Pace,
     as_it_is: bool,
+    came: bool,
 ) -> None:
     pace.check()
     check_stop(shop.places, gallery)
@@ -212,16 +217,16 @@ def _one_gallery(
     still()
     gate = PurgeGate(gallery, check_sync(gallery))
     _serve_requests(shop, gallery, total)  # before a stand-in that was moved into that folder counts as at home there
-    moves = follow_moves(gallery, shop.catalog)
+    moves = follow_moves(gallery, shop.catalog, starts if came else None)
     total.followed += moves.followed
-    around = Look() if as_it_is else look_around(gallery, shop.catalog, moves.elsewhere)
+    around = Look() if as_it_is or came else look_around(gallery, shop.catalog, moves.elsewhere)
     if is_folder(gallery.vault.folder):
         shop.lock_vault(gallery)
         total.recovered += recover(gallery, shop.catalog, shop.clock, shop.with_relief)
         shop.catalog.regrace(gallery.key, gallery.grace_s)
-    if pace.purges_first:
+    if pace.purges_first and not came:
         _give_space_back(shop, gallery, around, gate, pace, total)
-    found = look(gallery, shop.catalog, shop.clock, starts, still, ready=pace.ready)
+    found = look(gallery, shop.catalog, shop.clock, starts, still, ready=pace.ready, by_name=not came)
     _lay_beside(shop, gallery, found, total)
     for path, reason in found.left:
         total.add(gallery.shown(path), Outcome(Kind.LEFT, reason))
@@ -241,7 +246,7 @@ def _one_gallery(
         check_stop(shop.places, gallery)
         pace.check()
         still()
-        if want := _room(shop, gallery, row, around, gate, pace, total):
+        if want := want_of_room(shop, gallery, row.size_bytes) if came else _room(shop, gallery, row, around, gate, pace, total):
             total.full.append(f"{want}; {photos(len(queue) - number)} still to be archived.")
             break
         pace.before(gallery, row)
@@ -267,6 +272,8 @@ def _one_gallery(
             total.full.append(f"{done.detail}; {photos(len(queue) - number - 1)} still to be archived.")
             break
     still()
+    if came:
+        return
     if around.deleted_in_mass():
         total.gone.append(around.no_purge(gallery))
         return
@@ -368,7 +375,7 @@ def chosen_galleries(galleries: list[Gallery], paths: list[Path]) -> dict[Galler
     return {gallery: [] if gallery.root in starts else starts for gallery, starts in chosen.items()}
 
 
-def scope_of(chosen: dict[Gallery, list[Path]]) -> list[str]:
+def scope_of(chosen: Mapping[Gallery, list[Path]]) -> list[str]:
     """What a run or an estimate is about, in one spelling."""
     return sorted(str(path) for gallery, starts in chosen.items() for path in starts or [gallery.root])
 
