@@ -61,14 +61,35 @@ def walk(root: Path, exclude: Iterable[str] = (), start: Path | None = None, *, 
         return
     folder, only = (start, None) if stat.S_ISDIR(mode) else (start.parent, os.fsencode(start.name))
     wishes = Wishes.of(root, keep, _relative(os.fsencode(root), os.fsencode(folder)))
-    yield from _folder(os.fsencode(folder), device, rules, wishes, only)
+    yield from _tree(os.fsencode(folder), device, rules, wishes, only)
 
 
 def _relative(root: bytes, path: bytes) -> bytes:
     return path[len(root) :].lstrip(b"/")
 
 
-def _folder(folder: bytes, device: int, rules: Rules, wishes: Wishes, only: bytes | None = None) -> Iterator[Sighting]:
+@dataclass(frozen=True, slots=True)
+class _Below:
+    """A folder that the walk has still to go down into."""
+
+    path: bytes
+    wishes: Wishes
+
+
+def _tree(folder: bytes, device: int, rules: Rules, wishes: Wishes, only: bytes | None) -> Iterator[Sighting]:
+    """Everything below, by a stack of its own: folders may lie in one another more deeply than functions may call."""
+    stack = [_folder(folder, device, rules, wishes, only)]
+    while stack:
+        seen = next(stack[-1], None)
+        if seen is None:
+            stack.pop()
+        elif isinstance(seen, _Below):
+            stack.append(_folder(seen.path, device, rules, seen.wishes))
+        else:
+            yield seen
+
+
+def _folder(folder: bytes, device: int, rules: Rules, wishes: Wishes, only: bytes | None = None) -> Iterator[Sighting | _Below]:
     try:
         with os.scandir(folder) as listing:
             entries = sorted(listing, key=lambda entry: entry.name)
@@ -92,7 +113,7 @@ def _folder(folder: bytes, device: int, rules: Rules, wishes: Wishes, only: byte
             if result.st_dev != device:
                 _log.warning("%s is another file system; make it a gallery of its own", shown(entry.path))
                 continue
-            yield from _folder(entry.path, device, rules, wishes.below(relative))
+            yield _Below(entry.path, wishes.below(relative))
         elif entry.name.lower().endswith(SUFFIXES) and not rules.excludes(relative):
             reason = obstacle(result, device)
             if reason == "not-a-file":

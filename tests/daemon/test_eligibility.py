@@ -1,7 +1,9 @@
 """Which files may be touched, by what stat says and by their names."""
 
+import inspect
 import os
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -148,6 +150,20 @@ def test_a_folder_that_cannot_be_listed_is_passed_by(tmp_path: Path, monkeypatch
     assert [sighting.path for sighting in walk(tmp_path)] == [tmp_path / "b" / "x.jpg"]
     assert len(said) == 1
     assert "can't be listed" in said[0]
+
+
+def test_folders_may_lie_deeper_in_one_another_than_functions_may_call(tmp_path: Path) -> None:
+    deep = tmp_path.joinpath(*["d"] * 300)
+    deep.mkdir(parents=True)
+    (deep / "x.jpg").write_bytes(b"x")
+    (deep / ".gallery-optimizer-ignore").write_bytes(b"*\n")
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack()) + 150)
+    try:
+        (seen,) = walk(tmp_path)
+    finally:
+        sys.setrecursionlimit(limit)
+    assert (seen.path, seen.reason) == (deep / "x.jpg", "ignored")
 
 
 def test_a_root_that_is_gone_or_no_folder(tmp_path: Path) -> None:
