@@ -39,9 +39,19 @@ class Key:
 
 
 def _text(value: object) -> str:
-    if not isinstance(value, str) or not value.strip():
+    if not isinstance(value, str):
         raise ValueError("must be a text in quotes")
+    if not value.strip():
+        raise ValueError("is empty")
     return value.strip()
+
+
+def _at_home(text: str) -> Path:
+    """A path in which `~` and `~user` are replaced by home folders. Raises ValueError where there is none."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise ValueError(f"names no user's home folder: {text.partition('/')[0]}") from None
 
 
 def _with_unit(value: object, example: str) -> str:
@@ -53,7 +63,7 @@ def _with_unit(value: object, example: str) -> str:
 
 def folder(value: object) -> Path:
     """A folder that may not exist yet; `~` is the home folder."""
-    path = Path(_text(value)).expanduser()
+    path = _at_home(_text(value))
     if not path.is_absolute():
         raise ValueError("must be a whole path, starting with / or ~")
     if os.path.realpath(path) == "/":
@@ -199,7 +209,7 @@ def file_or_none(value: object) -> Path | None:
     """A file's whole path; None for an empty text."""
     if value == "":
         return None
-    path = Path(_text(value)).expanduser()
+    path = _at_home(_text(value))
     if not path.is_absolute() or path.name == "":
         raise ValueError("must be a file's whole path, starting with / or ~")
     return path
@@ -222,7 +232,7 @@ def command(value: object) -> tuple[str, ...]:
         raise ValueError(f"can't be split into words ({str(error).lower()})") from error
     if words and not words[0].startswith(("/", "~/")):
         raise ValueError("must begin with a program's whole path, starting with / or ~/")
-    return (str(Path(words[0]).expanduser()), *words[1:]) if words else ()
+    return (str(_at_home(words[0])), *words[1:]) if words else ()
 
 
 def request_folder(value: object) -> str:

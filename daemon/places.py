@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from daemon.errors import WrongPath
+
 APPLICATION = "gallery-optimizer"
 CONFIG_VARIABLE = "GALLERY_OPTIMIZER_CONFIG"
 STATE_VARIABLE = "GALLERY_OPTIMIZER_STATE"
@@ -71,15 +73,28 @@ class Places:
 
     @classmethod
     def find(cls, config: Path | None, state: Path | None, environment: Mapping[str, str] = os.environ) -> "Places":
-        """The option wins over the environment variable, that over the XDG places."""
+        """The option wins over the environment variable, that over the XDG places. Raises WrongPath where these have no home."""
         config = config or _from_environment(environment, CONFIG_VARIABLE)
         state = state or _from_environment(environment, STATE_VARIABLE)
-        if config is None or state is None:
-            import platformdirs
+        try:
+            if config is None or state is None:
+                import platformdirs
 
-            config = config or platformdirs.user_config_path(APPLICATION) / "config.toml"
-            state = state or platformdirs.user_state_path(APPLICATION)
-        return cls(config.expanduser().absolute(), state.expanduser().absolute())
+                config = config or platformdirs.user_config_path(APPLICATION) / "config.toml"
+                state = state or platformdirs.user_state_path(APPLICATION)
+            return cls(config.expanduser().absolute(), state.expanduser().absolute())
+        except RuntimeError:
+            raise WrongPath(
+                f"there is no such home folder; name whole paths with --config and --state, or set {CONFIG_VARIABLE} and {STATE_VARIABLE}."
+            ) from None
+
+
+def home_folder() -> Path:
+    """Of the user who runs us; one that does not exist for a user who has none, as in many a container."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path("/nonexistent")
 
 
 def is_folder(path: Path) -> bool:

@@ -16,6 +16,9 @@ from daemon.errors import Misconfigured, NoGallery
 from daemon.keys import KEYS, TABLES, Key
 from daemon.window import Window
 
+BOM = "\ufeff".encode()
+"""What some editors write before a text."""
+
 
 @dataclass(frozen=True, slots=True)
 class GallerySettings:
@@ -99,16 +102,25 @@ def read(path: Path) -> Settings:
 
     Raises NoGallery where there is no file or no gallery in it, Misconfigured with file, line and reason for everything else.
     """
+    return parse(text_of(path), str(path), said_outside())
+
+
+def text_of(path: Path) -> str:
+    """What stands in a configuration file. Raises NoGallery where there is none, Misconfigured where it can't be read."""
     try:
-        text = path.read_text(encoding="utf-8")
+        data = path.read_bytes().removeprefix(BOM)
     except FileNotFoundError:
         raise NoGallery(
             f"no gallery is configured: there is no {path}.\n"
             'Write one with "gallery-optimizer config init FOLDER", FOLDER being where your photos are.'
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise Misconfigured(f"{path} can't be read: {error}") from error
-    return parse(text, str(path), said_outside())
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise Misconfigured(f"{path}, line {line}: not valid TOML: a byte 0x{data[error.start]:02x} that is no UTF-8") from error
 
 
 def parse(text: str, source: str, overrides: Iterable[Override] = ()) -> Settings:

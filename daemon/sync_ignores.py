@@ -11,6 +11,7 @@ from pathlib import Path
 
 from daemon import syncthing
 from daemon.errors import CommandFailed
+from daemon.places import home_folder
 from daemon.sync_roots import SyncRoot, Tool
 from storage import durable
 from storage.attributes import Attributes
@@ -93,7 +94,7 @@ def _as_readable_as(folder: Path) -> Attributes:
 
 def _nextcloud(folder: Path, relative: str) -> str:
     """By the list in the synced folder itself, and by that of the user's client, which holds for all its folders."""
-    config = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    config = os.environ.get("XDG_CONFIG_HOME") or home_folder() / ".config"
     found = False
     for file in (folder / NEXTCLOUD_FILE, Path(config, "Nextcloud/sync-exclude.lst")):
         try:

@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from daemon.places import home_folder
+
 IGNORE_FILE = ".stignore"
 MOST_BYTES = 1 << 20
 _SPECIAL = re.compile(r"([*?\[\]{}\\])")
@@ -129,7 +131,7 @@ def as_regex(glob: str) -> str:
 
 def receives_only(folder: Path, home: Path | None = None) -> bool:
     """Whether this user's own Syncthing says of this folder that nothing is ever sent from here. False where that can't be told."""
-    home = home or Path.home()
+    home = home or home_folder()
     state = os.environ.get("XDG_STATE_HOME") or home / ".local/state"
     config = os.environ.get("XDG_CONFIG_HOME") or home / ".config"
     for place in (Path(state, "syncthing/config.xml"), Path(config, "syncthing/config.xml")):

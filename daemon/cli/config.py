@@ -117,7 +117,8 @@ def check(places: Places, as_json: bool) -> None:
         if gallery.backup_check and not os.access(gallery.backup_check[0], os.X_OK):
             remark(f"Warning: backup_check: {gallery.backup_check[0]} can't be run (not there, or not executable).")
     for folder in missing:
-        remark(f"Warning: {folder} is not there (yet); is its disk mounted?")
+        wrong = "is a file and not a folder" if os.access(folder, os.F_OK) else "is not there (yet); is its disk mounted?"
+        remark(f"Warning: {folder} {wrong}")
 
 
 @config.command()
@@ -146,7 +147,7 @@ def _in_force(places: Places) -> "list[tuple[str, list[tuple[str, str, str]]]]":
     from daemon import keys, settings
     from daemon.config_reader import as_toml
 
-    document = tomllib.loads(places.config_file.read_text(encoding="utf-8"))
+    document = tomllib.loads(settings.text_of(places.config_file))
     outside = {
         (table, name): (json.dumps(as_toml(text), ensure_ascii=False), f"by {where}")
         for table, name, text, where in settings.said_outside()

@@ -19,6 +19,7 @@ from daemon import composition, keys
 from daemon.cli.main import COMMANDS, cli
 from daemon.exits import MEANINGS, ExitCode
 from daemon.places import Places
+from daemon.settings import BOM
 from storage.layout import README
 from storage.lock import InstanceLock
 
@@ -225,10 +226,14 @@ def test_config_init_check_show(run: Run, home: Home) -> None:
     assert run("config", "init", home.root).exit_code == 0
     assert "is fine" in run("config", "check").stdout
     assert 'grace = "7 days"' in run("config", "show").stdout
+    home.places.config_file.write_bytes(BOM + home.places.config_file.read_bytes())
+    assert 'grace = "7 days"' in run("config", "show").stdout
     shown = as_json(run("config", "show", "--json"))
     assert shown["galleries"][0]["grace_seconds"] == 7 * 86400
     assert shown["keys"]["gallery"][0]["grace"] == "7 days"
     assert all(set(shown["keys"][table]) == set(keys.of_table(table)) for table in keys.TABLES if table != "gallery")
+    home.places.config_file.write_text(f'[[gallery]]\npath = "{home.places.config_file}"\n')
+    assert "is a file and not a folder" in run("config", "check").stderr
     home.places.config_file.write_text('[[gallery]]\npath = "/p"\ngarce = "1 day"\n')
     result = run("config", "check")
     assert result.exit_code == ExitCode.USAGE

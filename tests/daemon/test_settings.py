@@ -9,10 +9,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from daemon.config_template import template
-from daemon.errors import Misconfigured, NoGallery
+from daemon.errors import Misconfigured, NoGallery, WrongPath
 from daemon.exits import ExitCode
 from daemon.keys import KEYS, LATER
-from daemon.places import Places
+from daemon.places import Places, home_folder
 from daemon.settings import parse, read, said_outside, variable_of
 
 MINIMAL = '[[gallery]]\npath = "/photos"\n'
@@ -60,6 +60,8 @@ def test_what_people_write_is_understood(sealed_home: Path) -> None:
         (MINIMAL + "grace = 7\n", 3, "text in quotes"),
         (MINIMAL.replace("/photos", "/"), 2, "whole computer"),
         (MINIMAL.replace("/photos", "/photos/.."), 2, "whole computer"),
+        (MINIMAL.replace("/photos", ""), 2, "is empty"),
+        (MINIMAL.replace("/photos", "~nobodyofthatname/DCIM"), 2, "home folder: ~nobodyofthatname"),
         (MINIMAL + 'grace = "7"\n', 3, "unit"),
         (MINIMAL + 'idle_for = "3 elephants"\n', 3, "duration"),
         (MINIMAL + 'quality = "best"\n', 3, "visually-lossless"),
@@ -165,6 +167,34 @@ def test_a_key_has_one_variable_and_no_two_the_same() -> None:
 def test_broken_toml_names_the_place() -> None:
     with pytest.raises(Misconfigured, match="line 2"):
         parse('[[gallery]]\npath = "/photos\n', "c.toml")
+
+
+def test_a_windows_editors_file_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "c.toml"
+    file.write_bytes(b"\xef\xbb\xbf" + MINIMAL.replace("\n", "\r\n").encode())
+    assert read(file).galleries[0].path == Path("/photos")
+
+
+def test_a_byte_that_is_no_text_is_told_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "c.toml"
+    file.write_bytes(b'[[gallery]]\npath = "/caf\xe9"\n')
+    with pytest.raises(Misconfigured, match=r"c\.toml, line 2: .*0xe9"):
+        read(file)
+
+
+def test_without_a_home_folder_places_have_to_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless(path: str) -> str:
+        return path
+
+    monkeypatch.setattr("os.path.expanduser", homeless)
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    with pytest.raises(WrongPath, match="--config and --state"):
+        Places.find(None, None, {})
+    assert Places.find(Path("/c.toml"), Path("/s"), {}).state_folder == Path("/s")
+    assert not home_folder().exists()
+    with pytest.raises(Misconfigured, match="home folder"):
+        parse('[[gallery]]\npath = "~/DCIM"\n', "c.toml")
 
 
 def test_no_file_and_no_gallery_say_how_to_write_one(tmp_path: Path) -> None:
