@@ -28,6 +28,9 @@ PRIOR = 200.0
 """Weight, in symbols, of the Laplace that a histogram is mixed with: rare rows keep a sane shape."""
 SURE = 0.9985
 """Rows of which more is 0 are not sent."""
+WIDE, FAR = 1.0, 2047
+"""Rows of at least this deviation can code symbols of at least this size, whatever the crops had: what a row can't code, the encoder cuts
+off, and a patch that is brighter than all of them would turn grey. It costs a thousandth of the bytes; in all rows it would cost eight."""
 
 Counts = NDArray[np.float64]
 
@@ -68,10 +71,15 @@ def laplace(deviations: NDArray[np.float64]) -> Counts:
     return out / total
 
 
-def fitted(counts: Counts, prior: Counts, *, sure: bool) -> NDArray[np.uint16]:
-    """Histograms (n, TOKENS) mixed with their prior -> frequencies; with `sure`, rows of which nearly all is 0 become surely zero."""
+def fitted(counts: Counts, prior: Counts, *, sure: bool, wide: int | None = None) -> NDArray[np.uint16]:
+    """Histograms (n, TOKENS) mixed with their prior -> frequencies; with `sure`, rows of which nearly all is 0 become surely zero.
+    Rows from `wide` on can code FAR."""
     mixed = counts + PRIOR * prior  # a row that was seen three times, three times 0, is not surely zero
-    freq = fit(np.rint(mixed * 1000).astype(np.int64))
+    whole = np.rint(mixed * 1000).astype(np.int64)
+    if wide is not None:
+        farthest = whole[wide:, tokens_of(np.array([FAR]))[0]]
+        np.maximum(farthest, 1, out=farthest)
+    freq = fit(whole)
     if sure:
         certain = mixed[:, 0] > SURE * mixed.sum(1)
         freq[certain] = 0
@@ -100,7 +108,8 @@ def export(network: Network, crops: list[Crop], name: str, dead_zone: NDArray[np
             tensor.copy_(tensor.half().float())
     network.eval().requires_grad_(False)
     rows = integer_rows(network)
-    y_prior = laplace(np.exp(LOWEST + STEP * np.arange(ROWS)))
+    deviations = np.exp(LOWEST + STEP * np.arange(ROWS))
+    y_prior, wide = laplace(deviations), int(np.searchsorted(deviations, WIDE))
     z_prior = laplace(np.exp(network.z_deviation.table.numpy().astype(np.float64)).ravel())
     tables = [TokenTables(fitted(np.zeros_like(prior), prior, sure=False)) for prior in (y_prior, z_prior)]
     model = Model(name, bytes(32), network, rows, tables[0], tables[1], dead_zone)
@@ -108,7 +117,8 @@ def export(network: Network, crops: list[Crop], name: str, dead_zone: NDArray[np
     # z of a quality and channel was seen rarely: neighbouring qualities help
     shared = z_counts.reshape(ANCHORS, HYPER, TOKENS)
     shared = shared + 0.5 * (np.concatenate([shared[:1], shared[:-1]]) + np.concatenate([shared[1:], shared[-1:]]))
-    tables = [TokenTables(fitted(y_counts, y_prior, sure=True)), TokenTables(fitted(shared.reshape(z_counts.shape), z_prior, sure=False))]
+    of_y, of_z = fitted(y_counts, y_prior, sure=True, wide=wide), fitted(shared.reshape(z_counts.shape), z_prior, sure=False)
+    tables = [TokenTables(of_y), TokenTables(of_z)]
     model = Model(name, bytes(32), network, rows, tables[0], tables[1], dead_zone)
     tensors = {
         f"network.{k}": np.ascontiguousarray(v.numpy().astype(np.float16))

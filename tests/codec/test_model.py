@@ -82,10 +82,7 @@ def test_a_weight_file_of_a_later_format(resaved: Callable[..., bytes]) -> None:
 
 def test_integers_that_do_not_match_the_self_test(resaved: Callable[..., bytes]) -> None:
     tensors = load(weight_file())
-    base, tables = tensors["rows.base"].copy(), tensors["tables.z"].copy()
-    base += 128
-    tables[3] = tables[700]
-    assert (tables != tensors["tables.z"]).any()
+    base, tables = tensors["rows.base"] + 128, np.roll(tensors["tables.z"], 1, axis=0)
     for changed in ({"rows__base": base}, {"tables__z": tables}, {"self_test": np.zeros(32, np.uint8)}):
         with pytest.raises(Corrupt, match="self-test"):
             model_from(resaved("changed", **changed))

@@ -19,7 +19,8 @@ def small(photo: Pixels) -> Pixels:
     return photo[100:228, 180:340].copy()
 
 
-def test_fewest_bits_is_close_to_the_best_of_all(model: Model, small: Pixels) -> None:
+def test_fewest_bits_is_close_to_the_best_of_all(model: Model, photo: Pixels) -> None:
+    small = photo[64:320, 128:384].copy()
     found = fewest_bits(small, model, EASY, most_bytes=small.size)
     quality = found.quality
     assert passes(found.score, EASY, MARGIN)
@@ -79,7 +80,8 @@ def test_the_whole_is_tried_again_where_the_sample_was_too_kind(model: Model, sm
     assert not passes(Found.at(found.quality - 6, small, Analysed(small, model), model).score, EASY, MARGIN)
 
 
-def test_a_guess_is_where_the_sample_crosses_the_level(model: Model, small: Pixels) -> None:
+def test_a_guess_is_where_the_sample_crosses_the_level(model: Model, photo: Pixels) -> None:
+    small = photo[64:320, 128:384].copy()
     guess = guess_from(small, model, 75.0, None, None)
     near = Found.at(round(guess.quality), small, Analysed(small, model), model)
     assert near.score.whole == pytest.approx(75, abs=0.5)

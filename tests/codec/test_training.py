@@ -22,6 +22,7 @@ from codec.network.network import Forward, Network
 from codec.network.transforms import CONDITION
 from codec.neural import Analysed, decode_pixels
 from codec.quality import psnr
+from codec.tokens import TokenTables
 from codec.training import data, export, loss, metric, thaw, together, train
 
 PHOTOS, CROPS_A_PHOTO = 8, 2
@@ -145,8 +146,8 @@ def test_a_branch_never_writes_over_what_it_comes_from(run_main: Callable[..., N
 
 
 def test_a_run_begins_where_a_released_model_stands(tmp_path: Path, crops: list[data.Crop]) -> None:
-    model = load_model()
-    (tmp_path / "m1.safetensors").write_bytes(weight_file())
+    model = load_model("m1")  # whose renderer's condition is wider than today's
+    (tmp_path / "m1.safetensors").write_bytes(weight_file("m1"))
     network = train.first_network(crops[:4], tmp_path / "m1.safetensors")
     rows = export.integer_rows(network)
     for part in ("weight", "bias", "base", "shrink", "offset", "neighbours", "sizes", "limits"):
@@ -321,7 +322,8 @@ def test_qualities_are_drawn_where_they_pay_and_jittered_now_and_then() -> None:
     quality = train.draw_quality(2000, rng)
     assert 0 <= float(quality.min()) < 0.3
     assert ANCHORS - 1.3 < float(quality.max()) <= ANCHORS - 1
-    assert float(((quality > 1.5) & (quality < 8.5)).float().mean()) > 0.85
+    assert float(((quality > 1.5) & (quality < 8.5)).float().mean()) > 0.75
+    assert float((quality > 8.5).float().mean()) > 0.1
     shapes = [tuple(train.cells(quality[:3], 4, rng).shape) for _ in range(400)]
     assert shapes.count((3, 1, 1)) + shapes.count((3, 4, 4)) == 400
     assert 40 < shapes.count((3, 4, 4)) < 140
@@ -413,6 +415,13 @@ def test_rare_rows_keep_a_sane_shape() -> None:
     assert (freq[1:].sum(1) == 4096).all()
     assert (freq[1, :8] > 0).all()
     assert export.fitted(counts, prior, sure=False)[0, 0] < 4096
+
+
+def test_wide_rows_can_code_what_no_crop_had() -> None:
+    prior = export.laplace(np.array([0.1, 1.0, 30.0]))
+    counts = np.zeros_like(prior)
+    assert TokenTables(export.fitted(counts, prior, sure=True, wide=1)).reach[1:].min() >= export.FAR
+    assert TokenTables(export.fitted(counts, prior, sure=True)).reach[1] < export.FAR
 
 
 @pytest.mark.slow
