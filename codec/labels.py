@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from codec import jpeg_segments, xmp
+from codec import exif, iptc, jpeg_segments, xmp
 from codec.errors import CodecError, Corrupt, Unsupported
 from codec.jpeg_segments import APP1, Segment, walk
 from codec.multi_picture import fill, filler, is_index, move_places, places_matter
@@ -81,24 +81,28 @@ def labelled(data: bytes, labels: Labels) -> bytes:
 
 
 def merged(photo: bytes, stand_in: bytes) -> bytes:
-    """A photo with the labels that somebody gave to its stand-in; what only the photo says of itself stays, and so does its picture.
+    """A photo with the labels that somebody gave to its stand-in; all else that the photo says of itself stays, and so does its picture.
 
-    The photo as it is, where its stand-in says the same. Raises CodecError.
+    The photo as it is, where its stand-in says the same. A label that no segment of a JPEG has room for stays behind: the photo has to come
+    back all the same. Raises CodecError.
     """
     own, edited = labels_of(photo), labels_of(stand_in)
     wanted = Labels(
-        exif=edited.exif if edited.exif != own.exif else b"",
+        exif=exif.merged(own.exif, edited.exif),
         xmp=xmp.merged(own.xmp, edited.xmp) if edited.xmp else b"",
-        iptc=edited.iptc if edited.iptc != own.iptc else b"",
+        iptc=iptc.merged(own.iptc, edited.iptc),
     )
-    if wanted.xmp == own.xmp:
-        wanted = wanted._replace(xmp=b"")
-    if not any(wanted):
+    changed = {name: value for name, value in wanted._asdict().items() if value and value != getattr(own, name) and _fits(photo, value)}
+    if not changed:
         return photo
-    data = labelled(photo, wanted)
+    data = labelled(photo, Labels(**changed))
     if picture_digest(data) != picture_digest(photo):
         raise Corrupt("the labels could not be given without touching the picture")
     return data
+
+
+def _fits(photo: bytes, label: bytes) -> bool:
+    return photo[:8] == _PNG or len(label) + len(XMP_LEAD) <= _MOST
 
 
 def segment(marker: int, body: bytes) -> bytes:

@@ -33,44 +33,80 @@ _CLAIMS: Final = (
     "http://ns.adobe.com/xmp/note/",
 )
 """Namespaces (and what begins with one) of properties about a video, a gain map, a depth map or a second packet in the same file."""
+_PEOPLES: Final = (
+    "http://purl.org/dc/elements/1.1/",
+    "http://ns.adobe.com/lightroom/1.0/",
+    "http://ns.adobe.com/photoshop/1.0/",
+    "http://ns.adobe.com/xap/1.0/rights/",
+    "http://ns.adobe.com/exif/1.0/}GPS",
+    "http://iptc.org/std/Iptc4xmp",
+    "http://www.metadataworkinggroup.com/schemas/",
+    "http://www.digikam.org/ns/",
+    "http://ns.microsoft.com/photo/",
+    "http://ns.acdsee.com/",
+    "http://ns.iview-multimedia.com/mediapro/",
+)
+"""Namespaces (and what begins with one) of what people say of a picture, by the programs for photos."""
+_SINGLE: Final = frozenset(
+    f"{{http://ns.adobe.com/{space}/1.0/}}{name}"
+    for space, names in (
+        ("xap", "Rating Label"),
+        ("tiff", "ImageDescription Orientation Artist Copyright"),
+        ("exif", "UserComment DateTimeOriginal"),
+    )
+    for name in names.split()
+) | {f"{{http://ns.adobe.com/xmp/1.0/DynamicMedia/}}{name}" for name in ("pick", "good")}
 _WRAP: Final = (b"<?xpacket begin='\xef\xbb\xbf' id='W5M0MpCehiHzreSzNTczkc9d'?>\n", b"\n<?xpacket end='w'?>")
 
 
 def for_stand_in(packet: bytes, marks: Mapping[str, str]) -> bytes:
     """The packet without claims that a stand-in can't keep, and with our own properties `marks`; a new one where it can't be read."""
-    root = _read(packet) if len(packet) <= MOST_BYTES else None
+    root = _read(packet)
     if root is None:
-        return _new(marks, _burst(_read(packet)))
+        return _new(marks, {})
+    long = len(packet) > MOST_BYTES
     for description in _descriptions(root):
-        for name in [name for name in description.attrib if _is_claim(name) or _is_own(name)]:
+        for name in [name for name in description.attrib if not _is_repeated(name, long)]:
             del description.attrib[name]
-        for child in [child for child in description if _is_claim(child.tag) or _is_own(child.tag)]:
+        for child in [child for child in description if not _is_repeated(child.tag, long)]:
             description.remove(child)
     _first(root).attrib.update({f"{{{OWN}}}{name}": value for name, value in marks.items()})
-    return _written(root)
+    made = _written(root)
+    return made if len(made) <= MOST_BYTES + 1024 else _new(marks, _burst(root))
 
 
 def merged(packet: bytes, edited: bytes) -> bytes:
-    """What somebody made of a stand-in's packet, without our marks, and with the claims of the photo's own packet.
+    """The photo's own packet with what somebody wrote into its stand-in's. The packet as it is, where nothing was, or it can't be read.
 
-    The photo's own packet as it is, where nothing else was said in the other.
+    What a person says of a picture takes the place of what the photo says; what else a program wrote is only added. A label that is not in
+    the other one was taken away; but not if other things are missing there, too: then a program dropped what it did not know.
     """
-    root, own = _read(edited), _read(packet)
-    if root is None or _said(root) == _said(own):
+    theirs, own = _read(edited), _read(packet)
+    if theirs is None or (own is None and packet.strip(b"\0 \t\r\n")):
+        return packet
+    root = _bare() if own is None else own
+    before, after = _properties(_read(for_stand_in(packet, {}))), _properties(theirs)
+    has = _properties(root)
+    written = {
+        name: value
+        for name, value in after.items()
+        if _said(value) != _said(before.get(name)) and _said(value) != _said(has.get(name)) and (_is_label(name) or name not in has)
+    }
+    missing = before.keys() - after.keys()
+    taken = missing if len(packet) <= MOST_BYTES and all(map(_is_label, missing)) else ()
+    if not written and not taken:
         return packet
     for description in _descriptions(root):
-        for name in [name for name in description.attrib if _is_own(name)]:
-            del description.attrib[name]
-        for child in [child for child in description if _is_own(child.tag)]:
-            description.remove(child)
+        for name in (*written, *taken):
+            description.attrib.pop(name, None)
+            for child in description.findall(name):
+                description.remove(child)
     target = _first(root)
-    for description in _descriptions(own) if own is not None else ():
-        for name, value in description.attrib.items():
-            if _is_claim(name):
-                target.attrib.setdefault(name, value)
-        for child in description:
-            if _is_claim(child.tag) and target.find(child.tag) is None:
-                target.append(child)
+    for name, value in written.items():
+        if isinstance(value, str):
+            target.attrib[name] = value
+        else:
+            target.append(value)
     return _written(root)
 
 
@@ -97,18 +133,28 @@ def _descriptions(root: "Element") -> Iterator["Element"]:
         yield from rdf.findall(_DESCRIPTION)
 
 
-def _said(root: "Element | None") -> list[bytes]:
-    """Every property that is neither a claim nor ours, however it is written down."""
-    from xml.etree.ElementTree import tostring
-
-    said = []
+def _properties(root: "Element | None") -> "dict[str, str | Element]":
+    """Everything that is said of the resource, but for claims and our own marks, by its name."""
+    found: dict[str, str | Element] = {}
     for description in _descriptions(root) if root is not None else ():
-        said += [f"{name}={value}".encode() for name, value in description.attrib.items() if not _is_aside(name)]
-        for child in description:
-            if not _is_aside(child.tag):
-                plain = not len(child) and not child.attrib
-                said.append(f"{child.tag}={(child.text or '').strip()}".encode() if plain else tostring(child).strip())
-    return sorted(said)
+        found |= {name: value for name, value in description.attrib.items() if not _is_aside(name)}
+        found |= {child.tag: child for child in description if not _is_aside(child.tag)}
+    return found
+
+
+def _said(value: "str | Element | None") -> bytes | None:
+    """A property's value, however it is written down."""
+    if value is None or isinstance(value, str):
+        return None if value is None else value.strip().encode()
+    if not len(value) and not value.attrib:
+        return (value.text or "").strip().encode()
+    return b"".join(_parts(value))
+
+
+def _parts(element: "Element") -> Iterator[bytes]:
+    """All of an element but the blanks between its parts."""
+    for each in element.iter():
+        yield f"<{each.tag} {sorted(each.attrib.items())}>{(each.text or '').strip()}{(each.tail or '').strip()}".encode()
 
 
 def _is_aside(name: object) -> bool:
@@ -121,6 +167,18 @@ def _first(root: "Element") -> "Element":
 
 def _is_claim(name: object) -> bool:
     return isinstance(name, str) and name.startswith(tuple("{" + each for each in _CLAIMS)) and name not in _BURST
+
+
+def _is_repeated(name: object, long: bool) -> bool:
+    """By a stand-in; of a `long` packet only what people say, and to which burst it belongs."""
+    if _is_claim(name) or _is_own(name):
+        return False
+    return not long or name == _ABOUT or name in _BURST or _is_label(name)
+
+
+def _is_label(name: object) -> bool:
+    """Whether a property is what a person says of a picture."""
+    return isinstance(name, str) and (name.startswith(tuple("{" + each for each in _PEOPLES)) or name in _SINGLE)
 
 
 def _is_own(name: object) -> bool:
@@ -136,12 +194,18 @@ def _burst(root: "Element | None") -> dict[str, str]:
     return found
 
 
-def _new(marks: Mapping[str, str], others: Mapping[str, str]) -> bytes:
+def _bare() -> "Element":
+    """A packet that says nothing."""
     from xml.etree.ElementTree import Element, SubElement
 
     root = Element("{adobe:ns:meta/}xmpmeta")
-    description = SubElement(SubElement(root, f"{{{_RDF}}}RDF"), _DESCRIPTION, {_ABOUT: ""})
-    description.attrib.update({**others, **{f"{{{OWN}}}{name}": value for name, value in marks.items()}})
+    SubElement(SubElement(root, f"{{{_RDF}}}RDF"), _DESCRIPTION, {_ABOUT: ""})
+    return root
+
+
+def _new(marks: Mapping[str, str], others: Mapping[str, str]) -> bytes:
+    root = _bare()
+    _first(root).attrib.update({**others, **{f"{{{OWN}}}{name}": value for name, value in marks.items()}})
     return _written(root)
 
 

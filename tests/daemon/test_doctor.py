@@ -67,7 +67,7 @@ def test_a_photo_that_came_back_with_other_labels_is_no_stand_in(home: Home, pho
     path = put(home, "a.jpg", photo(0))
     home.optimize()
     stand_in = path.read_bytes()
-    path.write_bytes(labelled(stand_in, Labels(exif=b"MM\0*\0\0\0\x08\0\0\0\0\0\0")))
+    path.write_bytes(labelled(stand_in, Labels(exif=b"MM\0*\0\0\0\x08\0\x01\x47\x46\0\x03\0\0\0\x01\0\x05\0\0\0\0\0\0")))
     with home.shop() as shop:
         restorer.restore(shop, [path], None, None, Silence())
     tagged = path.read_bytes()

@@ -1,0 +1,198 @@
+"""EXIF blocks: what somebody wrote into a stand-in's, merged into its photo's own, of which nothing else changes.
+
+An EXIF block is a TIFF file (TIFF 6.0; EXIF 3.0, 4.6). The maker's own part of it (MakerNote) may hold offsets from the block's beginning
+that nobody but the maker can mend. So nothing that is there is ever moved: values that change, and directories that grow, stand behind it.
+Blocks are what strangers wrote: one that can't be read changes nothing, and is changed by nothing.
+"""
+
+import struct
+from collections.abc import Iterator, Mapping
+from typing import Final, NamedTuple
+
+EMPTY: Final = b"MM\0*\0\0\0\x08\0\0\0\0\0\0"
+"""A block with a directory in which nothing stands."""
+_EXIF, _GPS = 0x8769, 0x8825
+_ORIENTATION: Final = 0x0112
+_ASCII: Final = 2
+_MOST_ENTRIES: Final = 1000
+_WIDTHS: Final = {1: 1, 2: 1, 3: 2, 4: 4, 5: 4, 6: 1, 7: 1, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4}
+"""Bytes of what has to be turned round in another byte order, by the type of a value; rationals are pairs of such."""
+_PAIRS: Final = (5, 10)
+LABELS: Final[Mapping[int, frozenset[int]]] = {
+    # Description, orientation, artist, copyright; Windows' stars, title, comment, author, keywords and subject.
+    0: frozenset((0x010E, _ORIENTATION, 0x013B, 0x8298, 0x4746, 0x4749, *range(0x9C9B, 0x9CA0))),
+    # The day it was taken, its zone and its fraction of a second; a comment.
+    _EXIF: frozenset((0x9003, 0x9011, 0x9291, 0x9286)),
+    _GPS: frozenset(range(0x20)),
+}
+"""By directory (0: the first), what a person writes on a picture."""
+
+
+class _Value(NamedTuple):
+    kind: int
+    number: int
+    data: bytes
+    """In the order of its own block."""
+
+
+class _Directory(NamedTuple):
+    at: int
+    values: Mapping[int, _Value]
+    entries: Mapping[int, bytes]
+    """The same as they stand there, twelve bytes each."""
+    following: bytes
+    """Offset of the next one."""
+
+
+class _Block(NamedTuple):
+    order: str
+    """As `struct` has it."""
+    directories: Mapping[int, _Directory]
+
+
+def merged(own: bytes, edited: bytes) -> bytes:
+    """A photo's block with what the block of its stand-in, which was made with the same, says otherwise as a label. `own` as it is where
+    nothing does, and where one of them can't be read.
+
+    A label that is not in the other one was taken away; but not if other things are missing there, too: then a program dropped what it
+    did not know.
+    """
+    theirs, ours = _read(edited), _read(own or EMPTY)
+    if ours is None or theirs is None:
+        return own
+    changes = {name: _changes(name, ours, theirs) for name in LABELS}
+    taken = [name for name, values in changes.items() if None in values.values()]
+    if taken and any(_dropped(name, ours, theirs) for name in (0, _EXIF)):
+        changes = {name: {tag: value for tag, value in values.items() if value is not None} for name, values in changes.items()}
+    if not any(changes.values()):
+        return own
+    return _written(own or EMPTY, ours, changes)
+
+
+def _changes(name: int, ours: _Block, theirs: _Block) -> dict[int, _Value | None]:
+    """What has another value in one directory; None: it is not there any more."""
+    here, there = (_values(block, name) for block in (ours, theirs))
+    if name == _GPS and not {2, 4} <= there.keys():  # no position: cleaned away before it was sent, most likely
+        return {}
+    found: dict[int, _Value | None] = {}
+    for tag in sorted(LABELS[name] & (here.keys() | there.keys())):
+        value = there.get(tag)
+        turned = None if value is None or not _is_sound(tag, value) else _turned(value, theirs.order, ours.order)
+        if _said(here.get(tag)) != _said(turned) and (turned is not None or value is None):
+            found[tag] = turned
+    return found
+
+
+def _is_sound(tag: int, value: _Value) -> bool:
+    return tag != _ORIENTATION or (value.kind == 3 and value.number == 1 and any(1 <= byte <= 8 for byte in value.data))
+
+
+def _said(value: _Value | None) -> tuple[int, bytes] | None:
+    """What two values are compared by: a text that is empty says nothing, and its end is not part of it."""
+    if value is None:
+        return None
+    text = value.data.rstrip(b"\0 ") if value.kind == _ASCII else value.data
+    return (value.kind, text) if text or value.kind != _ASCII else None
+
+
+def _dropped(name: int, ours: _Block, theirs: _Block) -> bool:
+    return not (_values(ours, name).keys() - LABELS[name]) <= _values(theirs, name).keys()
+
+
+def _values(block: _Block, name: int) -> Mapping[int, _Value]:
+    return block.directories[name].values if name in block.directories else {}
+
+
+def _turned(value: _Value, order: str, wanted: str) -> _Value:
+    """In another byte order."""
+    width = _WIDTHS[value.kind]
+    if order == wanted or width == 1:
+        return value
+    return value._replace(data=b"".join(value.data[at : at + width][::-1] for at in range(0, len(value.data), width)))
+
+
+def _read(block: bytes) -> _Block | None:
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(block[:4])
+    if order is None:
+        return None
+    try:
+        first = _directory(block, order, _long(block, order, 4))
+        directories = {0: first}
+        for name in (_EXIF, _GPS):
+            if name in first.values:
+                directories[name] = _directory(block, order, _long(first.values[name].data, order, 0))
+    except (struct.error, ValueError):
+        return None
+    return _Block(order, directories)
+
+
+def _directory(block: bytes, order: str, at: int) -> _Directory:
+    """Raises struct.error or ValueError for one that leaves its block, or has more entries than any camera writes."""
+    (count,) = struct.unpack_from(order + "H", block, at)
+    if count > _MOST_ENTRIES:
+        raise ValueError("too many entries")
+    values, entries = {}, {}
+    for index in range(count):
+        start = at + 2 + 12 * index
+        tag, kind, number = struct.unpack_from(order + "HHI", block, start)
+        entry = block[start : start + 12]
+        entries[tag] = entry
+        size = number * _WIDTHS.get(kind, 0) * (2 if kind in _PAIRS else 1)
+        place = start + 8 if size <= 4 else _long(entry, order, 8)
+        if kind in _WIDTHS and place + size <= len(block):  # else it is kept as it is, whatever it means
+            values[tag] = _Value(kind, number, block[place : place + size])
+    following = block[at + 2 + 12 * count :][:4].ljust(4, b"\0")
+    return _Directory(at, values, entries, following)
+
+
+def _long(data: bytes, order: str, at: int) -> int:
+    (number,) = struct.unpack_from(order + "I", data, at)
+    return int(number)
+
+
+def _written(own: bytes, block: _Block, changes: Mapping[int, Mapping[int, _Value | None]]) -> bytes:
+    """All that is there, and behind it new values and directories; the places that lead to those are the only bytes that change."""
+    data = bytearray(own)
+    pointers: dict[int, bytes] = {}
+    for name in (_EXIF, _GPS, 0):
+        entries = dict(block.directories[name].entries) if name in block.directories else {}
+        before = dict(entries)
+        for tag, value in changes[name].items():
+            if value is None:
+                entries.pop(tag, None)
+            else:
+                entries[tag] = _entry(data, block.order, tag, value)
+        if name == 0:
+            entries |= pointers
+        if entries == before:
+            continue
+        following = block.directories[name].following if name in block.directories else bytes(4)
+        at = _appended(data, b"".join(_directory_bytes(block.order, entries, following)))
+        place = struct.pack(block.order + "I", at)
+        if name == 0:
+            data[4:8] = place
+        else:
+            pointers[name] = struct.pack(block.order + "HHI", name, 4, 1) + place
+    return bytes(data)
+
+
+def _directory_bytes(order: str, entries: Mapping[int, bytes], following: bytes) -> Iterator[bytes]:
+    yield struct.pack(order + "H", len(entries))
+    yield from (entries[tag] for tag in sorted(entries))
+    yield following
+
+
+def _entry(data: bytearray, order: str, tag: int, value: _Value) -> bytes:
+    """Twelve bytes; a value that has no room in them is appended."""
+    head = struct.pack(order + "HHI", tag, value.kind, value.number)
+    if len(value.data) <= 4:
+        return head + value.data.ljust(4, b"\0")
+    return head + struct.pack(order + "I", _appended(data, value.data))
+
+
+def _appended(data: bytearray, more: bytes) -> int:
+    """Where it begins: at an even place, as TIFF wants it."""
+    data += bytes(len(data) % 2)
+    at = len(data)
+    data += more
+    return at

@@ -1,0 +1,194 @@
+"""Labels that somebody's program wrote into a stand-in come back with the photo, and nothing that the photo says of itself is lost."""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from codec import exif, iptc, xmp
+from codec.labels import Labels, labelled, labels_of, merged, picture_digest
+from codec.rating import read_rating
+
+MAKER = b"Example\0\x01\x02II*\0" + bytes(range(256)) * 3
+"""With offsets from the block's beginning, for all that anybody knows."""
+RATING, DESCRIPTION, ORIENTATION, SOFTWARE = 0x4746, 0x010E, 0x0112, 0x0131
+EXIF, GPS, MAKER_NOTE, USER_COMMENT, LENS = 0x8769, 0x8825, 0x927C, 0x9286, 0xA434
+
+
+def block(order: str, first: dict[int, object], inner: dict[int, object] | None = None, gps: dict[int, object] | None = None) -> bytes:
+    """An EXIF block as a phone writes it: bytes are undefined values, numbers shorts."""
+    tags = Image.Exif()
+    tags.endian = order
+    tags.update(first)
+    if inner:
+        tags.get_ifd(EXIF).update(inner)
+    if gps:
+        tags.get_ifd(GPS).update(gps)
+    return tags.tobytes().removeprefix(b"Exif\0\0")
+
+
+def read(data: bytes) -> Image.Exif:
+    found = Image.Exif()
+    found.load(b"Exif\0\0" + data)
+    return found
+
+
+OWN = {
+    order: block(order, {0x010F: "Example", ORIENTATION: 6}, {MAKER_NOTE: MAKER, LENS: "Wide"}, {1: "N", 2: (1.0, 2.0, 3.0)})
+    for order in "<>"
+}
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("theirs", "<>")
+def test_a_program_that_keeps_little_takes_nothing_away(order: str, theirs: str) -> None:
+    """It wrote the block anew, in its own byte order, without the maker's part, the lens and the place."""
+    own = OWN[order]
+    edited = block(theirs, {RATING: 4, DESCRIPTION: "At the sea", ORIENTATION: 3, SOFTWARE: "A program"}, {0xA002: 1280})
+    data = exif.merged(own, edited)
+    assert data[8 : len(own)].count(MAKER) == 1
+    assert data.index(MAKER) == own.index(MAKER), "its offsets still lead where they led"
+    found = read(data)
+    assert (found[RATING], found[DESCRIPTION], found[ORIENTATION], found[0x010F]) == (4, "At the sea", 3, "Example")
+    assert SOFTWARE not in found
+    inner = found.get_ifd(EXIF)
+    assert (inner[MAKER_NOTE], inner[LENS]) == (MAKER, "Wide")
+    assert 0xA002 not in inner, "the stand-in's own size"
+    assert found.get_ifd(GPS)[2] == (1.0, 2.0, 3.0)
+    assert exif.merged(data, edited) == data
+    assert exif.merged(own, own) == own
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_what_was_added_and_changed_inside(order: str) -> None:
+    comment = b"ASCII\0\0\0by the lake"
+    edited = block(
+        order,
+        {0x010F: "Example", ORIENTATION: 6},
+        {MAKER_NOTE: MAKER, LENS: "Wide", USER_COMMENT: comment},
+        {1: "N", 2: (9.0, 8.0, 7.0), 3: "E", 4: (1.0, 1.0, 1.0)},
+    )
+    data = exif.merged(OWN[order], edited)
+    found = read(data)
+    assert found.get_ifd(EXIF)[USER_COMMENT] == comment
+    assert found.get_ifd(EXIF)[MAKER_NOTE] == MAKER
+    assert found.get_ifd(GPS)[4] == (1.0, 1.0, 1.0)
+    assert data.index(MAKER) == OWN[order].index(MAKER)
+
+
+def test_a_label_that_was_taken_away_goes_only_where_nothing_else_went() -> None:
+    own = block("<", {0x010F: "Example", RATING: 5, DESCRIPTION: "x"}, {LENS: "Wide"})
+    assert RATING not in read(exif.merged(own, block("<", {0x010F: "Example", DESCRIPTION: "x"}, {LENS: "Wide"})))
+    assert exif.merged(own, block("<", {DESCRIPTION: "x"}, {LENS: "Wide"})) == own
+    assert exif.merged(own, block("<", {0x010F: "Example", DESCRIPTION: "x"})) == own
+    assert read(exif.merged(own, block("<", {DESCRIPTION: "y"})))[RATING] == 5
+
+
+def test_a_photo_without_exif_gets_the_labels_alone() -> None:
+    found = read(exif.merged(b"", block("<", {RATING: 3, SOFTWARE: "A program"}, {0xA002: 1280})))
+    assert dict(found) == {RATING: 3}
+    assert exif.merged(b"", block("<", {SOFTWARE: "A program"})) == b""
+
+
+@given(st.binary(max_size=200), st.integers(0, len(OWN["<"]) - 1), st.binary(min_size=1, max_size=8))
+def test_no_block_makes_it_fail_or_lose_a_byte(noise: bytes, at: int, damage: bytes) -> None:
+    broken = OWN["<"][:at] + damage + OWN["<"][at + len(damage) :]
+    for own, edited in ((OWN["<"], noise), (noise, OWN[">"]), (broken, OWN[">"]), (OWN[">"], broken), (OWN["<"], b"II*\0" + noise)):
+        data = exif.merged(own, edited)
+        assert data == own or data[8:].startswith(own[8:12])
+        assert own[8:].count(MAKER) <= data[8:].count(MAKER)
+
+
+def test_in_a_whole_jpeg_with_a_video_behind_it(make_jpeg: Callable[..., bytes]) -> None:
+    photo = labelled(make_jpeg(96, 128), Labels(exif=OWN[">"])) + b"video behind"
+    stand_in = labelled(make_jpeg(48, 64), Labels(exif=block("<", {RATING: 4})))
+    data = merged(photo, stand_in)
+    assert read_rating(data).stars == 4
+    assert MAKER in labels_of(data).exif
+    assert picture_digest(data) == picture_digest(photo)
+    assert data.endswith(b"video behind")
+    with Image.open(io.BytesIO(data)) as image:
+        assert image.getexif().get_ifd(EXIF)[MAKER_NOTE] == MAKER
+
+
+def packet(*inside: str, attributes: str = "") -> bytes:
+    return (
+        "<x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'>"
+        "<rdf:Description rdf:about='' xmlns:xmp='http://ns.adobe.com/xap/1.0/' xmlns:dc='http://purl.org/dc/elements/1.1/'"
+        " xmlns:crs='http://ns.adobe.com/camera-raw-settings/1.0/' xmlns:GCamera='http://ns.google.com/photos/1.0/camera/'"
+        f" {attributes}>{''.join(inside)}</rdf:Description></rdf:RDF></x:xmpmeta>"
+    ).encode()
+
+
+SUBJECT = "<dc:subject><rdf:Bag><rdf:li>{}</rdf:li></rdf:Bag></dc:subject>"
+
+
+def test_a_packet_that_a_program_wrote_anew() -> None:
+    own = packet(SUBJECT.format("old"), attributes="crs:Exposure='1' xmp:CreatorTool='Phone' GCamera:MotionPhoto='1'")
+    data = xmp.merged(own, packet(SUBJECT.format("sea"), attributes="xmp:Rating='3' xmp:CreatorTool='Program' xmp:MetadataDate='2026'"))
+    assert read_rating(b"", [data]).stars == 3
+    for kept in (b'crs:Exposure="1"', b"Phone", b"MotionPhoto", b"sea", b"2026"):
+        assert kept in data
+    assert b"old" not in data
+    assert b"Program" not in data
+    assert xmp.merged(data, xmp.for_stand_in(data, {"Original": "0" * 64})) == data
+
+
+def test_a_keyword_that_was_taken_away() -> None:
+    own = packet(SUBJECT.format("old"), attributes="crs:Exposure='1' xmp:Rating='2'")
+    assert b"old" not in xmp.merged(own, packet(attributes="crs:Exposure='1' xmp:Rating='2'"))
+    assert xmp.merged(own, packet(attributes="xmp:Rating='2'")) == own, "the program dropped other things, too"
+
+
+def test_of_a_long_packet_the_stand_in_repeats_what_people_say() -> None:
+    own = packet(SUBJECT.format("old"), f"<crs:History>{'x' * 40_000}</crs:History>")
+    short = xmp.for_stand_in(own, {"Original": "0" * 64})
+    assert b"old" in short
+    assert len(short) < 2000
+    data = xmp.merged(own, short.replace(b"old", b"new"))
+    assert b"new" in data
+    assert b"x" * 40_000 in data
+    assert xmp.merged(own, packet(attributes="xmp:Rating='1'")).count(b"old") == 1, "stand-ins of earlier versions had none of it"
+    assert xmp.merged(b"no packet", packet(attributes="xmp:Rating='1'")) == b"no packet"
+
+
+def dataset(number: int, text: bytes, record: int = 2) -> bytes:
+    return struct.pack(">BBBH", 0x1C, record, number, len(text)) + text
+
+
+def resource(number: int, body: bytes) -> bytes:
+    return b"8BIM" + struct.pack(">HHI", number, 0, len(body)) + body + bytes(len(body) % 2)
+
+
+def test_datasets_of_iptc_and_resources_of_others() -> None:
+    own = resource(0x040C, b"thumbnail") + resource(0x0404, dataset(0, b"\0\4") + dataset(25, b"old") + dataset(90, b"K\xf6ln"))
+    edited = resource(0x0404, dataset(90, b"\x1b%G", 1) + dataset(25, b"sea") + dataset(25, b"lake") + dataset(120, b"Am Meer"))
+    data = iptc.merged(own, edited)
+    for kept in (
+        resource(0x040C, b"thumbnail"),
+        dataset(25, b"sea") + dataset(25, b"lake"),
+        dataset(120, b"Am Meer"),
+        dataset(90, "Köln".encode()),
+    ):
+        assert kept in data
+    assert b"old" not in data
+    assert iptc.merged(data, edited) == iptc.merged(data, data) == data
+    assert iptc.merged(own, own) == own
+    assert iptc.merged(b"", edited)
+    for broken in (b"", own[:20], b"8BIM" + bytes(9), edited[:-3], b"x" * 40):
+        assert iptc.merged(own, broken) == own
+    assert iptc.merged(own[:30], edited) == own[:30]
+
+
+@given(st.binary(max_size=80))
+def test_no_resources_make_it_fail(noise: bytes) -> None:
+    own = resource(0x0404, dataset(25, b"old"))
+    iptc.merged(noise, own)
+    iptc.merged(own, noise)
+    iptc.merged(own, resource(0x0404, noise))
