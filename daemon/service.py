@@ -62,7 +62,7 @@ class Service:
             self.work = Nightwork(places, self.settings, clock or SystemClock(), self.zone, machine=machine, beat=self._beat)
         else:
             self.work = work(places, self.settings)
-        self.watcher = Watcher(self._news)
+        self.watcher = Watcher(self._news, pulse=places.state_folder)
         self.work.about_to_change = self.watcher.ours
         self.work.changed = lambda path: self.watcher.ours(path, OURS_S)
         self.clockwork = Clockwork(self.zone, tick=self.wake, walk=self._walk_all, poll=self._walk_polled)

@@ -21,6 +21,7 @@ from daemon.galleries import Gallery
 from daemon.ignoring import Rules
 from daemon.mounts import Mount, mount_of, mounts
 from daemon.places import is_folder
+from daemon.pulse import Pulse
 from storage.errors import shown
 
 _MASK = Mask(
@@ -57,7 +58,10 @@ class Watcher:
         most: Callable[[], int] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         retry_s: float = RETRY_S,
+        pulse: Path | None = None,
     ) -> None:
+        """`pulse`: a folder that is opened now and then, and nothing more, for the reader to tell of."""
+        self._pulse = None if pulse is None else Pulse(os.fsencode(pulse), monotonic)
         self._news = news
         self._new_reader = reader
         self._most = most or most_watches
@@ -86,11 +90,19 @@ class Watcher:
         A disk that is mounted over a folder hides what is watched there, and no event tells of it: the kernel's table of mounts does.
         """
         with self._lock:
-            if self._reader is not None and not self._reader.is_alive():
-                _log.error("the thread that reads inotify's events died; it is started again, and all galleries are walked")
+            if self._reader is not None and not (self._reader.is_alive() and self._hears):
+                what = "reads nothing any more" if self._reader.is_alive() else "died"
+                _log.error("the thread that reads inotify's events %s; another one is started, and all galleries are walked", what)
                 self.restarts += 1
+                old = self._reader
+                for tree in self._trees:
+                    tree.forget()
+                self._trees = [_Tree(self, tree.root, tree.exclude) for tree in self._trees]  # what the old one still tells is nobody's
                 self._start()
+                threading.Thread(target=old.stop, daemon=True).start()  # which may wait for ever for one that hangs
                 self._news(tree.root for tree in self._trees)
+            if self._pulse is not None:
+                self._pulse.beat()
             if self._monotonic() - self._tried_s < self._retry_s:
                 return
             self._tried_s = self._monotonic()
@@ -120,7 +132,11 @@ class Watcher:
     @property
     def alive(self) -> bool:
         """Whether events arrive, as far as any can be expected."""
-        return self._reader is None or self._reader.is_alive()
+        return self._reader is None or (self._reader.is_alive() and self._hears and not (self._pulse and self._pulse.deaf))
+
+    @property
+    def _hears(self) -> bool:
+        return self._pulse is None or self._pulse.is_answered_in_time
 
     @property
     def watches(self) -> int:
@@ -147,6 +163,8 @@ class Watcher:
         try:
             self._reader = self._new_reader()
             self._reader.start()
+            if self._pulse is not None:
+                self._pulse.follow(self._reader)
         except OSError as error:  # as many readers as this user may have
             self._reader = None
             _log.warning("changes can't be watched (%s); galleries are walked now and then instead", error.strerror)
@@ -195,7 +213,7 @@ class Watcher:
     def changed(self, tree: "_Tree", event: InotifyEvent) -> None:
         with self._lock:
             folder = tree.folders.get(event.wd)
-            if folder is None:
+            if folder is None or tree not in self._trees:
                 return
             path = folder + b"/" + event.name if event.name else folder
             if not event.name:
@@ -218,12 +236,14 @@ class Watcher:
 
     def gone(self, tree: "_Tree", descriptor: WatchDescriptor) -> None:
         with self._lock:
-            if tree.folders.pop(descriptor, None) == tree.top:
+            if tree.folders.pop(descriptor, None) == tree.top and tree in self._trees:
                 self._lost(tree)
 
     def overflowed(self, tree: "_Tree") -> None:
         """Events were lost: what was written, and folders that were made."""
         with self._lock:
+            if tree not in self._trees:
+                return
             _log.warning("more changed than inotify could tell of; %s is walked", shown(tree.root))
             self._unwatch(tree, tree.top)  # whose names may be out of date
             self._watch(tree)
