@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codec.levels import Level, level_of
+from daemon.places import real
 from daemon.settings import GallerySettings, Limits, Settings
 from storage.errors import shown
 from storage.vault import Vault
@@ -24,7 +25,7 @@ class Gallery:
 
     @classmethod
     def of(cls, settings: GallerySettings, limits: Limits, parity: float = 0.0) -> "Gallery":
-        root = settings.path.resolve()
+        root = real(settings.path)
         return cls(settings, limits, root, Vault(root), parity)
 
     @property
@@ -67,7 +68,7 @@ def all_of(settings: Settings) -> list[Gallery]:
 
 def place(path: Path) -> Path:
     """A path as a person gave it -> absolute, with the links of its folder resolved, but not a link that it is itself."""
-    return path.absolute().parent.resolve() / path.name if path.name not in ("", "..") else path.resolve()
+    return real(path.parent) / path.name if path.name not in ("", "..") else real(path)
 
 
 def holding(galleries: list[Gallery], path: Path) -> Gallery | None:

@@ -89,6 +89,11 @@ class Places:
             ) from None
 
 
+def real(path: Path) -> Path:
+    """The whole path with its links resolved, as far as they lead anywhere: `Path.resolve` raises for links in a circle."""
+    return Path(os.path.realpath(path))
+
+
 def home_folder() -> Path:
     """Of the user who runs us; one that does not exist for a user who has none, as in many a container."""
     try:

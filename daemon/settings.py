@@ -14,6 +14,7 @@ from typing import cast
 from daemon.config_reader import Override, Reader, not_toml
 from daemon.errors import Misconfigured, NoGallery
 from daemon.keys import KEYS, TABLES, Key
+from daemon.places import real
 from daemon.window import Window
 
 BOM = "\ufeff".encode()
@@ -198,8 +199,8 @@ def _gallery(values: dict[str, object]) -> GallerySettings:
 
 
 def _refuse_overlap(reader: Reader, galleries: tuple[GallerySettings, ...]) -> None:
-    real = [gallery.path.resolve() for gallery in galleries]
-    for index, path in enumerate(real):
-        for other in real[:index]:
+    roots = [real(gallery.path) for gallery in galleries]
+    for index, path in enumerate(roots):
+        for other in roots[:index]:
             if path == other or path.is_relative_to(other) or other.is_relative_to(path):
                 reader.refuse("gallery", index, "path", f"{path} and {other} overlap; a photo can belong to one gallery only")

@@ -20,7 +20,7 @@ from codec.facts import Facts
 from daemon.composition import start_workers
 from daemon.errors import CommandFailed
 from daemon.messages import Refused, RestoreJob
-from daemon.places import Places
+from daemon.places import Places, real
 from daemon.reading import reading_room
 from daemon.reasons import sentence
 from storage.digest import read_once
@@ -103,7 +103,7 @@ def _of_stand_in(places: Places, digest: str, size: int) -> Image.Image | None:
 
 def _decoded(archive: Path, size: int) -> Image.Image:
     with start_workers() as workers:
-        answer = workers.restore(RestoreJob(archive.resolve()))
+        answer = workers.restore(RestoreJob(real(archive)))
     if isinstance(answer, Refused):
         raise CommandFailed(f"{shown(archive)}: {sentence(answer.reason)} ({answer.detail}).")
     return _fitted(Image.open(io.BytesIO(answer.data)), size)

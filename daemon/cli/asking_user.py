@@ -45,12 +45,13 @@ def which_window() -> str:
 def may_travel(root: Path) -> str:
     """Where a sync tool carries the folder both ways, whether that is known and meant so: the key's text, or ""."""
     from daemon.config_template import template
+    from daemon.places import real
     from daemon.settings import parse
     from daemon.sync_guard import guard
     from daemon.sync_roots import QUICK
 
     (gallery,) = parse(template(root), "").galleries
-    both_ways = guard(root.resolve(), gallery, QUICK).both_ways
+    both_ways = guard(real(root), gallery, QUICK).both_ways
     if not both_ways:
         return ""
     said = (

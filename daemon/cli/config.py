@@ -10,7 +10,7 @@ import click
 
 from codec.levels import EXACT, LEVELS
 from daemon.cli.output import emit, entry, json_option, remark, say
-from daemon.places import Places, is_folder
+from daemon.places import Places, is_folder, real
 
 QUALITIES = (EXACT.name, *LEVELS)
 
@@ -109,7 +109,7 @@ def check(places: Places, as_json: bool) -> None:
     for _, name, text, where in settings.said_outside():
         say(f"  {name} is {text}, by {where}")
     for gallery in found.galleries:
-        seen = guard(gallery.path.resolve(), gallery, QUICK)
+        seen = guard(real(gallery.path), gallery, QUICK)
         for text in seen.refusals:
             entry("  ! ", f"nothing is archived there yet: {text}", err=True)
         for text in seen.notes:

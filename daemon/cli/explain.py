@@ -1,10 +1,12 @@
 """`explain`: why is this photo as it is?"""
 
+import os
 from pathlib import Path
 
 import click
 
 from daemon.cli.output import emit, json_option, prose
+from daemon.exits import ExitCode
 from daemon.places import Places
 
 
@@ -33,3 +35,5 @@ def explain(places: Places, path: Path, as_json: bool) -> None:
     else:
         for line in found.lines:
             prose(line)
+    if row is None and not os.path.lexists(where):
+        raise click.exceptions.Exit(int(ExitCode.USAGE))

@@ -119,10 +119,22 @@ def _say_outside(said: str) -> None:
 def main() -> None:
     """Entry point of the script."""
     signal.signal(signal.SIGTERM, _stop)
+    _open_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # names of files may be any bytes
     cli(prog_name="gallery-optimizer")
+
+
+def _open_streams() -> None:
+    """A program may be started with its streams closed. The next file that it opens, an archive for one, would get such a stream's number,
+    and with it whatever a library prints."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8", closefd=False))
 
 
 def _stop(signum: int, frame: object) -> None:

@@ -1,5 +1,6 @@
 """What commands print: results on stdout, as text or as JSON; progress and remarks on stderr."""
 
+import errno
 import json
 import re
 import sys
@@ -75,8 +76,12 @@ def width() -> int:
 
 
 def remark(text: str) -> None:
-    """Something for the person at the terminal, on stderr."""
-    prose(text, err=True)
+    """Something for the person at the terminal, on stderr. Work goes on where that can't be written, such as a log on a full disk."""
+    try:
+        prose(text, err=True)
+    except OSError as error:
+        if error.errno == errno.EPIPE:  # whoever read it is gone, and wants no more of it
+            raise
 
 
 def console() -> "Console":

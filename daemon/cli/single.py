@@ -6,6 +6,7 @@ import click
 
 from codec.levels import DEFAULT_LEVEL, LEVELS
 from daemon.cli.output import emit, json_option, say
+from daemon.places import real
 
 _input = click.argument("source", metavar="IN", type=click.Path(path_type=Path))
 _output = click.option(
@@ -103,7 +104,7 @@ def decode(source: Path, goal: Path, reference: bool, force: bool, as_json: bool
         data, archive_sha256 = _by_reference(source)
     else:
         with start_workers() as workers:
-            answer = workers.restore(RestoreJob(source.resolve(), formats[goal.suffix.lower()]))
+            answer = workers.restore(RestoreJob(real(source), formats[goal.suffix.lower()]))
         if isinstance(answer, Refused) and answer.reason == "corrupt":
             raise CommandFailed(f"{shown(source)}: it is no archive, or a damaged one ({answer.detail}).")
         if isinstance(answer, Refused):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
 import re
@@ -17,8 +19,10 @@ from click.testing import CliRunner, Result
 
 from daemon import composition, keys
 from daemon.cli.main import COMMANDS, cli
+from daemon.cli.output import watch
 from daemon.exits import MEANINGS, ExitCode
 from daemon.places import Places
+from daemon.run import optimize
 from daemon.settings import BOM
 from storage.layout import README
 from storage.lock import InstanceLock
@@ -118,8 +122,23 @@ def test_explain_says_why(run: Run, home: Home, photo: Photo) -> None:
         (home.root / name).write_bytes(b"x")
         (home.root / f".syncthing.{name}.tmp").write_bytes(b"x") if name == "n.jpg" else None
         assert says in run("explain", home.root / name).stdout
-    assert "no such file" in run("explain", home.root / "gone.jpg").stdout
+    result = run("explain", home.root / "gone.jpg")
+    assert "no such file" in result.stdout
+    assert result.exit_code == ExitCode.USAGE
     assert run("explain", "/etc/hostname").exit_code == ExitCode.USAGE
+
+
+def test_links_in_a_circle_lead_nowhere(run: Run, home: Home, photo: Photo) -> None:
+    (home.root / "a.jpg").write_bytes(photo())
+    (home.root / "round").symlink_to("round")
+    for command in ("optimize", "explain", "restore"):
+        result = run(command, home.root / "round/a.jpg")
+        assert result.exit_code == ExitCode.USAGE
+        assert isinstance(result.exception, SystemExit)
+    home.places.config_file.write_text(f'[[gallery]]\npath = "{home.root / "round"}"\n')
+    assert "is not there" in run("config", "check").stderr
+    assert run("status").exit_code == 0
+    assert run("optimize").exit_code == ExitCode.FAILED
 
 
 def test_verify_finds_damage(run: Run, home: Home, photo: Photo) -> None:
@@ -327,6 +346,28 @@ def test_status_is_quick_and_imports_nothing_heavy(home: Home, photo: Photo) -> 
         assert "Reclaimable" in done.stdout
         spent.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert min(spent) < 0.3, "processor time, which a busy machine does not stretch"
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_place_for_files(home: Home, closed: str) -> None:
+    command = f'exec "{sys.executable}" -m daemon.cli.main --config "{home.places.config_file}" config check {closed}'
+    assert subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True, check=False).returncode == 0
+    code = "import os; from daemon.cli.main import _open_streams; _open_streams(); assert os.open(os.devnull, os.O_RDONLY) > 2"
+    command = f'exec "{sys.executable}" -c "{code}" {closed}'
+    assert subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True, check=False).returncode == 0
+
+
+class _FullDisk(io.StringIO):
+    def write(self, text: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_log_on_a_full_disk_does_not_stop_the_work(home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(2):
+        (home.root / f"{number}.jpg").write_bytes(photo(number))
+    monkeypatch.setattr(sys, "stderr", _FullDisk())
+    with home.shop() as shop:
+        assert optimize(shop, [], watch()).archived == 2
 
 
 def test_the_vaults_readme_names_only_commands_that_exist() -> None:
