@@ -7,13 +7,14 @@ import logging
 import os
 import stat
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from daemon.assets import companions
 from daemon.errors import GalleryGone
 from daemon.ignoring import Rules, Wishes
-from storage.errors import shown
+from storage.errors import Missing, shown, translated
 from storage.fingerprint import Fingerprint
 
 SUFFIXES = (b".jpg", b".jpeg", b".jpe", b".jfif", b".mpo", b".png")
@@ -36,11 +37,14 @@ class Sighting:
     """Names of what belongs to it, in its folder."""
 
 
-def walk(root: Path, exclude: Iterable[str] = (), start: Path | None = None, *, keep: Iterable[str] = ()) -> Iterator[Sighting]:
+def walk(
+    root: Path, exclude: Iterable[str] = (), start: Path | None = None, *, keep: Iterable[str] = (), whole: bool = False
+) -> Iterator[Sighting]:
     """Every photo of the gallery `root` at or below `start` (default: all), folder by folder, in the order of their names.
 
     What matches `exclude` is not looked at; what matches `keep`, or an ignore file, is seen with that reason.
     Raises GalleryGone where the root is not a folder that can be listed; a folder below that can't be listed is passed by with a warning.
+    `whole`: for one who concludes from not having seen something; then that raises StorageError.
     """
     rules = Rules(exclude)
     try:
@@ -61,7 +65,7 @@ def walk(root: Path, exclude: Iterable[str] = (), start: Path | None = None, *, 
         return
     folder, only = (start, None) if stat.S_ISDIR(mode) else (start.parent, os.fsencode(start.name))
     wishes = Wishes.of(root, keep, _relative(os.fsencode(root), os.fsencode(folder)))
-    yield from _tree(os.fsencode(folder), device, rules, wishes, only)
+    yield from _tree(os.fsencode(folder), device, rules, wishes, only, whole)
 
 
 def _relative(root: bytes, path: bytes) -> bytes:
@@ -76,24 +80,28 @@ class _Below:
     wishes: Wishes
 
 
-def _tree(folder: bytes, device: int, rules: Rules, wishes: Wishes, only: bytes | None) -> Iterator[Sighting]:
+def _tree(folder: bytes, device: int, rules: Rules, wishes: Wishes, only: bytes | None, whole: bool) -> Iterator[Sighting]:
     """Everything below, by a stack of its own: folders may lie in one another more deeply than functions may call."""
-    stack = [_folder(folder, device, rules, wishes, only)]
+    stack = [_folder(folder, device, rules, wishes, only, whole)]
     while stack:
         seen = next(stack[-1], None)
         if seen is None:
             stack.pop()
         elif isinstance(seen, _Below):
-            stack.append(_folder(seen.path, device, rules, seen.wishes))
+            stack.append(_folder(seen.path, device, rules, seen.wishes, None, whole))
         else:
             yield seen
 
 
-def _folder(folder: bytes, device: int, rules: Rules, wishes: Wishes, only: bytes | None = None) -> Iterator[Sighting | _Below]:
+def _folder(
+    folder: bytes, device: int, rules: Rules, wishes: Wishes, only: bytes | None, whole: bool
+) -> Iterator[Sighting | _Below]:
     try:
         with os.scandir(folder) as listing:
             entries = sorted(listing, key=lambda entry: entry.name)
     except OSError as error:
+        if whole:
+            _refuse(folder, error)
         _log.warning("%s can't be listed (%s); passed by", shown(folder), error.strerror)
         return
     together = companions(entry.name for entry in entries)
@@ -105,6 +113,8 @@ def _folder(folder: bytes, device: int, rules: Rules, wishes: Wishes, only: byte
         try:
             result = entry.stat(follow_symlinks=False)
         except OSError as error:
+            if whole:
+                _refuse(entry.path, error)
             _log.info("%s is gone or can't be looked at (%s)", shown(entry.path), error.strerror)
             continue
         if stat.S_ISDIR(result.st_mode):
@@ -123,6 +133,12 @@ def _folder(folder: bytes, device: int, rules: Rules, wishes: Wishes, only: byte
             else:
                 path, beside = Path(os.fsdecode(entry.path)), together.get(entry.name, ())
                 yield Sighting(path, Fingerprint.from_stat(result), wishes.reason(relative) or reason, beside)
+
+
+def _refuse(path: bytes, error: OSError) -> None:
+    """Raise StorageError, but not for what has just been deleted."""
+    with suppress(Missing), translated(path):
+        raise error
 
 
 def obstacle(result: os.stat_result, device: int) -> str | None:

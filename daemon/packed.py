@@ -12,11 +12,11 @@ from storage.errors import Missing
 def whereabouts(gallery: Gallery, wanted: Mapping[str, int]) -> dict[str, Path]:
     """A place in the gallery of each re-packed photo that is found; `wanted` has their digests, and the bytes of each.
 
-    Reads only files of those sizes. Raises StorageError where one of them can't be read: it may be the photo.
+    Reads only files of those sizes. Raises StorageError where one of them can't be read, or a folder can't be listed: it may be the photo.
     """
     found: dict[str, Path] = {}
     sizes = set(wanted.values())
-    for sighting in walk(gallery.root, ()) if sizes else ():
+    for sighting in walk(gallery.root, (), whole=True) if sizes else ():
         if sighting.fingerprint.size_bytes in sizes:
             try:
                 digest = sha256_of(sighting.path)

@@ -40,9 +40,20 @@ def homeless(catalog: Catalog, sha256: str) -> PhotoRow | None:
     """An archived photo of this digest of which nothing is in its place: its stand-in was renamed, moved or deleted."""
     for row in catalog.by_digest(sha256):
         waits = row.state in (State.RETIRED, State.PURGED) and row.superseded_at is None and row.stand_in_sha256 is not None
-        if waits and row.has_archive and not os.path.lexists(row.location):
+        if waits and row.has_archive and is_gone(row.location):
             return row
     return None
+
+
+def is_gone(path: os.PathLike[str] | bytes) -> bool:
+    """Whether nothing lies there; what can't be looked at is not called gone."""
+    try:
+        os.lstat(path)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def note(gallery: Gallery, catalog: Catalog, sighting: Sighting, sha256: str) -> None:

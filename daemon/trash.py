@@ -7,7 +7,6 @@ last.
 """
 
 import logging
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -17,6 +16,7 @@ from daemon.eligibility import walk
 from daemon.galleries import Gallery
 from daemon.marking import original_of
 from daemon.packed import whereabouts
+from daemon.strays import is_gone
 from storage.digest import read_once
 from storage.errors import Locked, Missing, StorageError
 from storage.records import PhotoRow
@@ -50,7 +50,7 @@ def empty(shop: Workshop, gallery: Gallery) -> Emptied:
     packed: list[tuple[int, str, int]] = []
     due: list[int] = []
     for photo_id, path, sha256, size_bytes, missed_at, was_packed in catalog.trashable(gallery.key):
-        if not _is_gone(path):
+        if not is_gone(path):
             back += [photo_id] if missed_at is not None else []
         elif missed_at is None:
             (packed if was_packed else fresh).append((photo_id, sha256, size_bytes))
@@ -59,26 +59,22 @@ def empty(shop: Workshop, gallery: Gallery) -> Emptied:
     shop.check_still(gallery)  # or everything would have been missed that lies on a disk that was just unmounted
     for photo_id in back:
         catalog.missed(photo_id, there=True)
-    if fresh:  # a stand-in that only has another name now is as large as it was
-        elsewhere = _named_by_stand_ins(shop, sizes={size_bytes for *_, size_bytes in fresh})
-        for photo_id, sha256, _ in fresh:
-            if sha256 not in elsewhere:
-                catalog.missed(photo_id)
-                done.missed += 1
-    if packed:
-        moved = whereabouts(gallery, {sha256: size_bytes for _, sha256, size_bytes in packed})
-        for photo_id, sha256, _ in packed:
-            if sha256 not in moved:
-                catalog.missed(photo_id)
-                done.missed += 1
     old = [catalog.get(photo_id) for photo_id in due]
     rows = [row for row in old if row.state in (State.PURGED, State.RESTORED) and row.kept_since_at is None]
     originals = [row for row in old if row.state is State.RETIRED and row.replaced and (row.purge_after_at or 0) <= now]
     try:
+        # A stand-in that only has another name now is as large as it was.
+        named = _named_by_stand_ins(shop, sizes={size_bytes for *_, size_bytes in fresh}) if fresh else set()
+        at = whereabouts(gallery, {sha256: size_bytes for _, sha256, size_bytes in packed})
+        for photo_id, sha256, _ in fresh + packed:
+            if sha256 not in named and sha256 not in at:
+                catalog.missed(photo_id)
+                done.missed += 1
         elsewhere = _named_by_stand_ins(shop) if rows else set()
         moved = whereabouts(gallery, {row.stand_in_sha256 or "": row.stand_in_bytes or 0 for row in originals})
     except StorageError as error:
-        done.kept.append((gallery.shown(old[0].location), f"the trash is not emptied, since not every file can be read: {error}"))
+        away = [row.location for row in old] or [catalog.get((fresh + packed)[0][0]).location]
+        done.kept.append((gallery.shown(away[0]), f"nothing is thrown away, since not every file can be looked at: {error}"))
         return done
     for row in rows + originals:
         if row.sha256 in elsewhere or row.stand_in_sha256 in moved:
@@ -129,13 +125,13 @@ def _throw_away_originals(shop: Workshop, gallery: Gallery, rows: list[PhotoRow]
 def _named_by_stand_ins(shop: Workshop, sizes: Iterable[int] | None = None) -> set[str]:
     """Digests of the originals that files without an archive of their own stand for, in every gallery; of those `sizes` only.
 
-    Raises StorageError where a file can't be read: it may be a stand-in. Raises GalleryGone where one of the galleries is not there, or
-    only the empty folder that its disk is mounted on: what it holds can't be told.
+    Raises StorageError where a file can't be read, or a folder can't be listed: it may be, or hold, a stand-in. Raises GalleryGone where
+    one of the galleries is not there, or only the empty folder that its disk is mounted on: what it holds can't be told.
     """
     found: set[str] = set()
     for gallery in shop.galleries:
         check_presence(gallery, shop.catalog)
-        for sighting in walk(gallery.root, ()):
+        for sighting in walk(gallery.root, (), whole=True):
             row = shop.catalog.find(gallery.key, gallery.relative(sighting.path))
             if row is not None and row.has_archive and row.is_current(sighting.fingerprint):
                 continue  # in its own place
@@ -150,14 +146,3 @@ def _named_by_stand_ins(shop: Workshop, sizes: Iterable[int] | None = None) -> s
             if digest is not None:
                 found.add(digest)
     return found
-
-
-def _is_gone(path: bytes) -> bool:
-    """Whether nothing lies there; what can't be looked at is not called gone."""
-    try:
-        os.lstat(path)
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False
-    return False

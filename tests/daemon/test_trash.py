@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from daemon import eligibility
 from daemon.ports import Silence
 from daemon.restorer import restore
 from storage.catalog import Catalog
@@ -149,3 +152,44 @@ def test_originals_in_grace_are_not_thrown_away(home: Home, photo: Photo) -> Non
     home.clock.forward(days=60)
     assert home.optimize().thrown_away == 0
     assert len(archives(home)) == 1
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO])
+def test_a_folder_that_can_not_be_listed_may_hold_the_stand_in(archived: Home, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    (archived.root / "album").mkdir()
+    (archived.root / "a.jpg").rename(archived.root / "album" / "b.jpg")
+    (archived.root / "twin.jpg").unlink()
+    listing = os.scandir
+
+    def scandir(path: Any) -> Any:
+        if not isinstance(path, int) and os.fsencode(path).endswith(b"/album"):
+            raise OSError(number, os.strerror(number), path)
+        return listing(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(eligibility.os, "scandir", scandir)
+        for _ in range(3):
+            done = archived.optimize()
+            assert (done.missed, done.thrown_away) == (0, 0)
+            assert any("album" in why for _, why in done.failed), "and is told"
+            archived.clock.forward(days=31)
+    archived.optimize()  # both places are empty: the row of one follows, the other waits in the trash
+    with monkeypatch.context() as patch:
+        patch.setattr(eligibility.os, "scandir", scandir)
+        archived.clock.forward(days=31)
+        assert archived.optimize().thrown_away == 0
+    assert len(archives(archived)) == 1
+
+
+def test_a_folder_that_goes_away_during_the_walk_hides_nothing(archived: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    (archived.root / "album").mkdir()
+    (archived.root / "a.jpg").unlink()
+    listing = os.scandir
+
+    def scandir(path: Any) -> Any:
+        if not isinstance(path, int) and os.fsencode(path).endswith(b"/album"):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        return listing(path)
+
+    monkeypatch.setattr(eligibility.os, "scandir", scandir)
+    assert archived.optimize().missed == 1
