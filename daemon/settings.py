@@ -3,6 +3,7 @@
 `read(path)` -> Settings, or Misconfigured, or NoGallery where there is no file.
 """
 
+import math
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -180,7 +181,7 @@ def variable_of(key: Key) -> str:
 
 
 def changes(before: Settings, after: Settings) -> list[str]:
-    """What differs, a line for each key: "schedule.window: 01:00-06:00 -> always"."""
+    """What differs, a line for each key: "schedule.window: 01:00-06:00 -> always"; keys and values as they stand in the file."""
     told: list[str] = []
     old, new = ({each.path: each for each in settings.galleries} for settings in (before, after))
     told += [f"no longer a gallery: {path}" for path in old if path not in new]
@@ -190,8 +191,33 @@ def changes(before: Settings, after: Settings) -> list[str]:
     for name, one, other in pairs:
         for key in (each.name for each in fields(one)):  # type: ignore[arg-type]  # all of them are dataclasses
             if getattr(one, key) != getattr(other, key):
-                told.append(f"{name}.{key}: {getattr(one, key)} -> {getattr(other, key)}")
+                known = key.removesuffix("_bytes")
+                told.append(f"{name}.{known}: {_as_written(known, getattr(one, key))} -> {_as_written(known, getattr(other, key))}")
     return told
+
+
+def _as_written(key: str, value: object) -> str:
+    """A value in force as a person would write it."""
+    import humanfriendly
+    from humanfriendly.text import pluralize
+
+    unit = next((each.unit for each in KEYS if each.name == key), "")
+    off = value is None or (unit in ("size", "share") and value in (0, -math.inf))
+    match value:
+        case _ if off:
+            return "off" if unit != "path" else '""'
+        case bool():
+            return "true" if value else "false"
+        case timedelta():
+            whole = value == timedelta(days=value.days)
+            return str(pluralize(value.days, "day") if whole else humanfriendly.format_timespan(value))
+        case float():
+            return f"{value:.0%}"
+        case int() if unit == "size":
+            return str(humanfriendly.format_size(value))
+        case tuple():
+            return " ".join(value) or '""' if unit == "command" else str(list(value))
+    return str(value) or '""'
 
 
 def _gallery(values: dict[str, object]) -> GallerySettings:

@@ -13,7 +13,7 @@ from daemon.errors import Misconfigured, NoGallery, WrongPath
 from daemon.exits import ExitCode
 from daemon.keys import KEYS, LATER
 from daemon.places import Places, home_folder
-from daemon.settings import parse, read, said_outside, variable_of
+from daemon.settings import changes, parse, read, said_outside, variable_of
 
 MINIMAL = '[[gallery]]\npath = "/photos"\n'
 
@@ -237,3 +237,36 @@ def test_the_option_wins_over_the_environment_and_that_over_xdg(sealed_home: Pat
     assert found.config_file == Path("/e/config.toml")
     assert found.state_folder == sealed_home / ".local/state/gallery-optimizer"
     assert found.catalog_file.parent == found.lock_file.parent == found.state_folder
+
+
+def test_what_a_reload_changed_is_told_as_it_would_be_written() -> None:
+    gallery = '[[gallery]]\npath = "/photos"\n'
+    before = parse(gallery, "c.toml")
+    after = parse(
+        gallery
+        + 'grace = "1 day"\n'
+        + 'quiet = "90 minutes"\nkeep = ["Best of/**"]\none_copy = true\nrequests = "off"\nbackup_check = "/bin/check it"\n'
+        + '[schedule]\nwindow = "always"\nnightly_budget = "off"\nnightly_files = 20\nstart_when_free_below = "5%"\nmax_load = "50%"\n'
+        + '[limits]\nmin_saving = "off"\nmemory = "3 GB"\n[report]\ntextfile = "/var/x.prom"\n[safety]\nreserve = "off"\n',
+        "c.toml",
+    )
+    assert changes(before, after) == [
+        "gallery /photos.quiet: 2 minutes -> 1 hour and 30 minutes",
+        "gallery /photos.keep: [] -> ['Best of/**']",
+        "gallery /photos.grace: 7 days -> 1 day",
+        'gallery /photos.requests: Restore -> ""',
+        "gallery /photos.one_copy: false -> true",
+        'gallery /photos.backup_check: "" -> /bin/check it',
+        "schedule.window: 01:00-06:00 -> always",
+        "schedule.max_load: 70% -> 50%",
+        "schedule.nightly_budget: 2 GB -> off",
+        "schedule.nightly_files: off -> 20",
+        "schedule.start_when_free_below: off -> 5%",
+        "limits.min_saving: 20% -> off",
+        "limits.memory: 2 GB -> 3 GB",
+        'report.textfile: "" -> /var/x.prom',
+        "safety.reserve: 16 MB -> off",
+    ]
+    assert changes(before, before) == []
+    elsewhere = parse(gallery.replace("/photos", "/other"), "c.toml")
+    assert changes(before, elsewhere) == ["no longer a gallery: /photos", "a new gallery: /other"]
