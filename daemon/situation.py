@@ -74,6 +74,8 @@ class Situation:
             text = f"at work, {done} of {photos(total)}" if total else "at work, looking around"
             saved = self.service["saving_bytes"]
             return text + (f", {amount(saved)} saved" if saved else "") + (f": {self.service['photo']}" if self.service["photo"] else "")
+        if self.service["what"] == "verifying":
+            return f"reads archives again, {self.service['done']} of {self.service['total']}"
         if self.service["why"]:
             return f"waits: {self.service['why']}"
         return "has done what there was to do; it looks again later" if self.service["night_ends_at"] else "waits for the night"

@@ -7,7 +7,7 @@ import click
 from daemon.keys import TWO_WAY, folder
 
 QUALITIES = (
-    ("high", "side by side you see no difference; about a third of the size"),
+    ("high", "side by side no difference; about a third of the size"),
     ("visually-lossless", "flickering between the two you see no difference"),
     ("exact", "every JPEG comes back bit for bit; about a fifth smaller"),
     ("compact", "the phone is full"),

@@ -62,6 +62,8 @@ def init(places: Places, folder: Path | None, quality: str | None, window: str |
         remark("Set `path` in it to where your photos are.")
         return
     remark('Look it over. "gallery-optimizer config check" says what it means, "optimize --dry-run" what it would save, "optimize" begins.')
+    if travel:
+        remark('Before anything is archived there, "gallery-optimizer sync-guard --write-ignore" has to keep the archives from travelling.')
 
 
 @config.command()

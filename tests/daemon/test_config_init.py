@@ -83,6 +83,7 @@ def test_a_synced_folder_is_asked_about(run: Run, sealed_home: Path, tmp_path: P
     result = run("config", "init", answers=f"\n\n\n{answer}\n")
     assert "Syncthing carries this folder" in result.output
     assert read(tmp_path / "c.toml").galleries[0].two_way_sync is knows
+    assert ("sync-guard --write-ignore" in result.output) is knows
 
 
 def test_flags_answer_too(run: Run, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from click.testing import CliRunner, Result
 from daemon import asking, composition, control, settings
 from daemon.cli.main import cli
 from daemon.composition import Workshop
+from daemon.doing import Doing
 from daemon.in_place import Beside
 from daemon.nightwork import Nightwork
 from daemon.pausing import paused_until
@@ -203,3 +204,5 @@ def test_status_says_what_the_service_is_at(service: Service, home: Home, photo:
     assert "optimize --now" in said[1]
     assert "at work, 1 of 2 photos: 1.jpg" in said[2]
     assert "Next night:" in run(home, "status").stdout
+    service.work.board.now = Doing("verifying", done=3, total=10)
+    assert "reads archives again, 3 of 10" in run(home, "status").stdout
