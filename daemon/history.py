@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from daemon.reasons import sentence
-from daemon.report import amount, change, photos, span
+from daemon.report import amount, change, counted, photos, span
+from daemon.waits import WAITS
 from storage.records import RunRow
 
 if TYPE_CHECKING:
@@ -62,25 +63,31 @@ def compare(run: RunRow, runs: Sequence[RunRow]) -> Compared | None:
 
 
 def as_lines(runs: Sequence[RunRow], last: int) -> Iterator["str | Table"]:
-    """The `last` latest of `runs`, which have the latest first; for a rich console."""
+    """The `last` latest of `runs`, which have the latest first; for a rich console. Those that did nothing are only counted."""
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column("When")
     for name in ("archived", "before", "saved", "left", "failed", "purged"):  # no more has room in 80 columns
         table.add_column(name, justify="right")
-    for run in runs[:last]:
+    telling = [run for run in runs if not _is_idle(run)][:last]
+    for run in telling:
         table.add_row(
             _moment(run.started_at),
             str(run.archived),
-            amount(run.original_bytes),
+            amount(run.original_bytes) if run.original_bytes else "-",
             f"{amount(run.saving_bytes)} ({run.saving_bytes / run.original_bytes:.0%})" if run.original_bytes else "-",
             str(run.left),
             str(run.failed),
             str(run.purged) if run.purged else "-",
         )
-    yield table
-    for run in runs[:last]:
+    if telling:
+        yield table
+    since = telling[-1].started_at if telling else 0
+    idle = [run for run in runs if _is_idle(run) and run.started_at >= since]
+    if idle:
+        yield f"Nothing to archive or to purge: {counted(len(idle), 'run')}, the latest {_moment(idle[0].started_at)}."
+    for run in telling:
         remarks = list(_remarks(run, runs))
         if remarks:
             yield ""
@@ -88,11 +95,17 @@ def as_lines(runs: Sequence[RunRow], last: int) -> Iterator["str | Table"]:
             yield from (f"  {line}" for line in remarks)
 
 
+def _is_idle(run: RunRow) -> bool:
+    """Whether it came to its end, and nothing was archived, left alone or given back."""
+    did = run.worked or run.archived or run.left or run.failed or run.freed_bytes or run.by_reason or run.purged
+    return run.ended_at is not None and not run.outcome and not did
+
+
 def _remarks(run: RunRow, runs: Sequence[RunRow]) -> Iterator[str]:
     if run.ended_at is None:
         yield "It is still at work, or it was killed."
     elif run.outcome:
-        yield "It was stopped."
+        yield f"It was broken off: {WAITS[run.outcome]}." if run.outcome in WAITS else "It was stopped."
     took = _took_s(run)
     if took is not None and run.worked:
         cost = f"; processor: {span(run.cpu_s)}, about {run.watt_hours:.2g} watt-hours ({run.energy_source})" if run.energy_source else ""
@@ -130,6 +143,7 @@ def _run(run: RunRow, runs: Sequence[RunRow]) -> dict[str, Any]:
         "watt_hours": round(run.watt_hours, 4),
         "energy_source": run.energy_source or None,
         "stopped": bool(run.outcome),
+        "outcome": run.outcome or None,
         "prediction": None if run.prediction is None else {key: value for key, value in run.prediction.items() if key != "scope"},
         "came_out": None if found is None else {"photos": found.worked, "saved_share": round(found.came_out, 4), "verdict": found.verdict},
     }

@@ -84,6 +84,26 @@ def test_every_column_has_room_on_a_small_terminal() -> None:
     assert "Came out:  80% larger" in said
 
 
+def test_runs_that_did_nothing_are_counted_and_broken_ones_say_why() -> None:
+    nothing = replace(RUN, archived=0, left=0, worked=0, worked_bytes=0, original_bytes=0, archive_bytes=0, stand_in_bytes=0)
+    nothing = replace(nothing, prediction=None)
+    runs = [
+        replace(nothing, id=6, started_at=700, ended_at=701),
+        replace(nothing, id=5, started_at=600, ended_at=601, outcome="load"),
+        replace(nothing, id=4, started_at=500, ended_at=501),
+        replace(RUN, id=3, started_at=400, ended_at=450, outcome="stopped"),
+        replace(nothing, id=2, started_at=300, ended_at=301),
+    ]
+    screen = Console(width=80, record=True, file=io.StringIO())
+    for line in as_lines(runs, 2):
+        screen.print(line, soft_wrap=True)
+    said = screen.export_text()
+    assert "Nothing to archive or to purge: 2 runs, the latest" in said, "the oldest lies before those that are shown"
+    assert "It was broken off: others need the processor." in said
+    assert "It was stopped." in said
+    assert " 0 bytes" not in said
+
+
 def test_runs_with_one_prediction_are_taken_together() -> None:
     second = replace(RUN, id=2, worked=5, worked_bytes=500, original_bytes=500, archive_bytes=100, stand_in_bytes=0)
     other = replace(RUN, id=3, prediction={**PREDICTION, "made_at": 101})
