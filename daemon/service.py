@@ -201,6 +201,8 @@ class Service:
         self.wake()
 
     def _walk_polled(self) -> None:
-        self.work.arrived(self.watcher.polled)
+        polled = self.watcher.polled
+        self.watcher.try_again()
+        self.work.arrived(polled)
         self.wake()
 

@@ -75,6 +75,7 @@ class Watcher:
         self.polled: frozenset[Path] = frozenset()
         """Roots of galleries of which no event, or not every one, can be expected."""
         self.restarts = 0
+        self._told = False
 
     def follow(self, galleries: Sequence[Gallery]) -> None:
         """Watch these from now on. Everything in them is news."""
@@ -120,6 +121,17 @@ class Watcher:
                     _log.info("%s is there again", shown(tree.root))
                     self._watch(tree)
                     self._news([tree.root])
+
+    def try_again(self) -> None:
+        """Where there were no readers or watches left: others may have given theirs back, or an administrator allows more."""
+        with self._lock:
+            if self._reader is None and self._trees:
+                self._start()
+                return
+            for tree in self._trees:
+                if tree.short:
+                    tree.short = False
+                    self._watch(tree)
 
     def ours(self, path: Path, for_s: float = WORK_S) -> None:
         """We ourselves are about to change this photo, or have just done so."""
@@ -167,7 +179,9 @@ class Watcher:
                 self._pulse.follow(self._reader)
         except OSError as error:  # as many readers as this user may have
             self._reader = None
-            _log.warning("changes can't be watched (%s); galleries are walked now and then instead", error.strerror)
+            if not self._told:
+                _log.warning("changes can't be watched (%s); galleries are walked now and then instead", error.strerror)
+            self._told = True
         for tree in self._trees:
             self._watch(tree)
         self._note_polled()
@@ -196,14 +210,14 @@ class Watcher:
         self._note_polled()
 
     def _too_many(self, tree: "_Tree", why: str) -> None:
-        if not tree.short:
+        if not tree.told:
             _log.warning(
                 "%d folders are watched, %s; all of %s is walked now and then instead. More: sysctl fs.inotify.max_user_watches",
                 self.watches,
                 why,
                 shown(tree.root),
             )
-        tree.short = True
+        tree.short = tree.told = True
 
     def _note_polled(self) -> None:
         self.polled = frozenset(tree.root for tree in self._trees if self._reader is None or tree.remote or tree.short)
@@ -273,6 +287,8 @@ class _Tree:
     """What it lay on when it was last looked at."""
     short: bool = False
     """Whether some of its folders could not be watched."""
+    told: bool = False
+    """Whether that was said before."""
     folders: dict[WatchDescriptor, bytes] = field(default_factory=dict)
     _rules: Rules = field(init=False)
 

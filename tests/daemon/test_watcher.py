@@ -243,6 +243,32 @@ def test_no_reader_at_all(root: Path, watching: Callable[..., Watcher]) -> None:
     assert (found.watches, found.polled, found.alive) == (0, {root}, True)
 
 
+def test_limits_that_are_raised_or_eased_are_made_use_of(
+    root: Path, news: News, watching: Callable[..., Watcher], caplog: pytest.LogCaptureFixture
+) -> None:
+    most, readers = [3], [False]
+
+    def reader() -> InotifyFD:
+        if not readers[0]:
+            raise OSError(errno.EMFILE, "too many")
+        return InotifyFD()
+
+    found = watching(root, reader=reader, most=lambda: most[0])
+    found.try_again()
+    assert (found.watches, found.polled) == (0, {root})
+    readers[0] = True
+    found.try_again()
+    assert (found.watches, found.polled) == (3, {root})
+    found.try_again()
+    assert (found.watches, found.polled) == (3, {root})
+    assert len(caplog.records) == 2, "each is told once"
+    most[0] = 100
+    found.try_again()
+    assert (found.watches, found.polled) == (5, set())
+    (root / "2021" / "trip" / "a.jpg").write_bytes(b"x")
+    assert news.soon(root / "2021" / "trip" / "a.jpg")
+
+
 def test_what_is_on_a_network_is_walked_now_and_then(
     root: Path, watching: Callable[..., Watcher], monkeypatch: pytest.MonkeyPatch
 ) -> None:
