@@ -215,12 +215,12 @@ def _one_gallery(
     check_presence(gallery, shop.catalog)
     still = partial(shop.check_still, gallery)
     still()
-    gate = PurgeGate(gallery, check_sync(gallery))
+    gate = PurgeGate(gallery, check_sync(gallery, starts if came else None))
     _serve_requests(shop, gallery, total)  # before a stand-in that was moved into that folder counts as at home there
     moves = follow_moves(gallery, shop.catalog, starts if came else None)
     total.followed += moves.followed
     around = Look() if as_it_is or came else look_around(gallery, shop.catalog, moves.elsewhere)
-    if is_folder(gallery.vault.folder):
+    if is_folder(gallery.vault.folder) and not came:
         shop.lock_vault(gallery)
         total.recovered += recover(gallery, shop.catalog, shop.clock, shop.with_relief)
         shop.catalog.regrace(gallery.key, gallery.grace_s)

@@ -5,6 +5,7 @@ only full copy. Nothing is written before the user has said that he knows, and b
 before its archive is in a backup, or the user has said that one copy is enough.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,9 +38,12 @@ class Guard:
         return next((each for each in self.both_ways if each.carries(path)), None)
 
 
-def guard(root: Path, settings: GallerySettings, most_folders: int = MOST_FOLDERS) -> Guard:
-    """Look at a gallery's folder, its links resolved, and at those around it and in it. Names only; nothing is written."""
-    roots = sync_roots(root, most_folders)
+def guard(root: Path, settings: GallerySettings, most_folders: int = MOST_FOLDERS, places: Iterable[Path] | None = None) -> Guard:
+    """Look at a gallery's folder, its links resolved, and at those around it and in it. Names only; nothing is written.
+
+    `places`: photos and folders in it that alone are to be worked on.
+    """
+    roots = sync_roots(root, most_folders, places)
     carriers = [each for each in roots if each.tool in CARRIERS]
     both_ways = tuple(each for each in carriers if not (each.tool is Tool.SYNCTHING and receives_only(each.folder)))
     lines = tuple(line for line in (ignore_line(each, root) for each in carriers) if line is not None)
@@ -55,9 +59,9 @@ def guard(root: Path, settings: GallerySettings, most_folders: int = MOST_FOLDER
     return Guard(roots, both_ways, lines, tuple(refusals), tuple(_notes(root, settings, roots, both_ways)))
 
 
-def check_sync(gallery: Gallery) -> Guard:
-    """The guard of a gallery that is about to be worked on. Raises SyncRefused where nothing may be written."""
-    found = guard(gallery.root, gallery.settings)
+def check_sync(gallery: Gallery, places: Iterable[Path] | None = None) -> Guard:
+    """The guard of a gallery, or of some places in it, about to be worked on. Raises SyncRefused where nothing may be written."""
+    found = guard(gallery.root, gallery.settings, places=places)
     if found.refusals:
         raise SyncRefused("\n".join(found.refusals) + "\nNothing was changed.")
     return found

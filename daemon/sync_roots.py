@@ -5,7 +5,7 @@ A tool's root may be the gallery, a folder above it, or a folder in it. Only nam
 
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -51,11 +51,14 @@ class SyncRoot:
         return path.is_relative_to(self.folder)
 
 
-def sync_roots(root: Path, most_folders: int = MOST_FOLDERS) -> tuple[SyncRoot, ...]:
-    """All roots that a gallery (its links resolved) lies in, the nearest first, and then those that lie in it."""
+def sync_roots(root: Path, most_folders: int = MOST_FOLDERS, places: Iterable[Path] | None = None) -> tuple[SyncRoot, ...]:
+    """All roots that a gallery (its links resolved) lies in, the nearest first, and then those that lie in it.
+
+    `places`: photos and folders in it; then only those roots in it that they lie in.
+    """
     here = _look(root)
     found = [*_marked(root, here.markers), *(each for folder in root.parents for each in _marked(folder, _look(folder).markers))]
-    return (*found, *_below(here, most_folders))
+    return (*found, *(_below(here, most_folders) if places is None else _around(root, places)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,14 @@ class _Listing:
     """Names that may be some tool's."""
     folders: list[Path]
     entries: int
+
+
+def _around(root: Path, places: Iterable[Path]) -> Iterator[SyncRoot]:
+    """Only folders between the gallery and what lies there."""
+    folders = {folder for place in places for folder in (place, *place.parents) if folder != root and folder.is_relative_to(root)}
+    for folder in sorted(folders):
+        if is_folder(folder):
+            yield from _marked(folder, _look(folder).markers)
 
 
 def _below(here: _Listing, most_folders: int) -> Iterator[SyncRoot]:

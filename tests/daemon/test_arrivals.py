@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from daemon import discovery, moves, restorer, run
+from daemon import discovery, moves, restorer, run, sync_roots
 from daemon.machine import Facts, Machine
 from daemon.nightwork import Nightwork
 from daemon.ports import Silence
@@ -50,7 +50,9 @@ class Resting:
         self.walked: list[Path] = []
         """Where walks began."""
         self.around = 0
-        """Looks at each photo of the catalogue."""
+        """Looks at each photo of the catalogue, and at each original in grace."""
+        self.listed: set[Path] = set()
+        """Folders in which markers of sync tools were looked for."""
         self.stepped()
         for module in (discovery, moves):
             monkeypatch.setattr(module, "walk", self.counted(module.walk))
@@ -61,6 +63,20 @@ class Resting:
             return whole(*given)
 
         monkeypatch.setattr(run, "look_around", look_around)
+        mend = run.recover
+
+        def recover(*given: Any) -> Any:
+            self.around += 1
+            return mend(*given)
+
+        monkeypatch.setattr(run, "recover", recover)
+        listing = sync_roots._look
+
+        def listed(folder: Path) -> Any:
+            self.listed.add(folder)
+            return listing(folder)
+
+        monkeypatch.setattr(sync_roots, "_look", listed)
 
     def counted(self, walk: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
         def counting(root: Path, exclude: Any, start: Path | None = None, **further: Any) -> Iterator[Any]:
@@ -115,6 +131,20 @@ def test_an_arrival_is_archived_without_a_look_at_the_rest(resting: Resting) -> 
     assert len(resting.runs()) == 4
 
 
+def test_only_folders_on_the_way_are_asked_for_sync_tools(resting: Resting) -> None:
+    root = resting.home.root
+    for name in ("2020/a", "2020/b", "2021/c"):
+        (root / name).mkdir(parents=True)
+    resting.arrive("2020/a/new.jpg", 1)
+    resting.stepped()
+    assert resting.states()["2020/a/new.jpg"] is State.RETIRED
+    assert resting.listed == {root, *root.parents, root / "2020", root / "2020/a"}
+    (root / "2021" / ".stfolder").mkdir()
+    resting.arrive("2021/c/new.jpg", 2)
+    resting.stepped()
+    assert resting.states()["2021/c/new.jpg"] is State.QUEUED, "somebody carries it to other devices"
+
+
 def test_many_of_one_folder_are_one_walk_of_it(resting: Resting) -> None:
     for number in range(12):
         resting.arrive(f"card/{number}.jpg", number)
@@ -130,7 +160,7 @@ def test_the_rest_is_not_prolonged_and_ends_with_a_whole_look(resting: Resting) 
     assert resting.work._rest_until == until
     resting.home.clock.forward(hours=3)
     resting.work.step()
-    assert resting.around == 1
+    assert resting.around == 2
     assert resting.home.root in resting.walked
     assert resting.runs()[0].purged == 4, "grace is over, and only the whole look purges"
 
@@ -198,7 +228,7 @@ def test_arrivals_that_were_put_off_for_an_order_come_after_it(resting: Resting,
     resting.stepped()
     assert orders[0].finished.is_set()
     assert resting.states()["new/0.jpg"] is resting.states()["new/1.jpg"] is State.RETIRED
-    assert resting.around == 1, "the order's own"
+    assert resting.around == 2, "the order's own"
 
 
 def test_after_a_pause_arrivals_are_worked_on_again(resting: Resting) -> None:
