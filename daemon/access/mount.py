@@ -9,6 +9,7 @@ import errno
 import itertools
 import logging
 import os
+import resource
 import signal
 import stat
 import subprocess
@@ -237,6 +238,8 @@ def options(root: Path, *, allow_other: bool = False) -> Mapping[str, Any]:
 
 def serve(system: FileSystem, mountpoint: Path, chosen: Mapping[str, Any]) -> None:
     """Until somebody unmounts it or the process is told to end (SIGINT, SIGTERM, SIGHUP). Raises CommandFailed."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each file that somebody holds open takes one; 1024 are soon used up
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)  # libfuse ends its loop and unmounts, unless somebody else has a handler
     try:
