@@ -136,7 +136,7 @@ def _header(data: bytes) -> Header:
         raise Corrupt("the archive ends inside its header")
     _, version, lane, flags, count, reserved, model, size = _LEAD.unpack_from(data)
     if version != VERSION:
-        raise UnknownVersion(f"the archive has version {version}, this program reads {VERSION}")
+        raise UnknownVersion(f"the archive is of version {version} of the format, and this program reads {VERSION}")
     end = _LEAD.size + _ENTRY.size * count
     if not 1 <= count <= MAX_SECTIONS:
         raise Corrupt(f"the archive claims {count} sections")

@@ -93,7 +93,7 @@ def read_head(data: bytes) -> Head:
         raise Corrupt("a pixel stream ends inside its head")
     version, flags, width, height, quality, model = _HEAD.unpack_from(data)
     if version != STREAM_VERSION or flags & ~(_GREY | _MAPPED):
-        raise UnknownVersion(f"the pixel stream has version {version} and flags {flags:#x}")
+        raise UnknownVersion(f"the pixel stream is of version {version} with flags {flags:#x}, and this program reads {STREAM_VERSION}")
     end = _HEAD.size
     shape = -(-height // CELL_PIXELS), -(-width // CELL_PIXELS)
     packed = b""

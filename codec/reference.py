@@ -31,8 +31,10 @@ def pixel_stream(archive: bytes) -> bytes:
     if archive[:8] != b"\x9eNPH\r\n\x1a\n" or len(archive) < 56:
         raise Corrupt("not an .nphoto file")
     version, lane, flags, count, reserved, size = struct.unpack_from("<HBBHH32xQ", archive, 8)
-    if version != 1 or lane != 1 or flags > 1 or reserved:
-        raise UnknownVersion("this decoder reads the neural lane of version 1")
+    if version != 1:
+        raise UnknownVersion(f"the archive is of version {version} of the format, and this decoder reads 1")
+    if lane != 1 or flags > 1 or reserved:
+        raise UnknownVersion("the archive uses a lane or a flag that this decoder does not read")
     end = 56 + 24 * count
     if len(archive) != size or size < end + 36 or zlib.crc32(archive[:end]) != int.from_bytes(archive[end : end + 4], "little"):
         raise Corrupt("the archive's header is damaged")
@@ -75,7 +77,7 @@ def read_stream(data: bytes) -> Stream:
     try:
         version, flags, width, height, quality, model = struct.unpack_from("<BBHHB8s", data)
         if version != 1 or flags > 3:
-            raise UnknownVersion("this decoder reads pixel streams of version 1")
+            raise UnknownVersion(f"the pixel stream is of version {version} with flags {flags:#x}, and this decoder reads 1")
         rows, columns, at = -(-height // 64), -(-width // 64), 15
         packed = None
         if flags & 2:

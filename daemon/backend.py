@@ -102,6 +102,11 @@ class CodecBackend:
     def restore(self, archive: bytes, format: Format | None) -> bytes:
         return restore(archive, self._model, format)
 
+    def by_reference(self, archive: bytes) -> bytes:
+        from codec import reference
+
+        return reference.png(reference.decode(reference.pixel_stream(archive)))
+
 
 def load() -> Backend:
     """What a worker process calls once."""

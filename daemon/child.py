@@ -140,7 +140,7 @@ def work(backend: Backend, job: Job, connection: Connection) -> Answer:
         case RestoreJob():
             archive = read_back(job.archive)
             _begin(connection, backend.megapixels(archive))
-            data = backend.restore(archive, job.format)
+            data = backend.by_reference(archive) if job.reference else backend.restore(archive, job.format)
             return Restored(merged(data, job.stand_in) if job.stand_in else data, hashlib.sha256(archive).hexdigest())
         case LabelJob():
             _begin(connection, 0.0)

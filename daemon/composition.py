@@ -14,7 +14,7 @@ from daemon.errors import CommandFailed, GalleryGone
 from daemon.galleries import Gallery, all_of
 from daemon.places import Places, is_folder
 from daemon.ports import Clock, Codec, SystemClock
-from daemon.settings import Settings
+from daemon.settings import Limits, Settings
 from daemon.surprise import AS_IT_IS
 from daemon.worker import DEFAULT_BACKEND, Workers, threads
 from storage.catalog import Catalog
@@ -35,9 +35,10 @@ BACKEND_VARIABLE = "GALLERY_OPTIMIZER_BACKEND"
 """Import path of another codec for the worker processes; for tests."""
 
 
-def start_workers(settings: Settings | None = None) -> Workers:
-    """The codec behind its processes, bounded as configured."""
-    memory = settings.limits.memory_bytes if settings else None
+def start_workers(bounds: Settings | Limits | None = None) -> Workers:
+    """The codec behind its processes, bounded as configured; None: without a bound of their memory."""
+    limits = bounds.limits if isinstance(bounds, Settings) else bounds
+    memory = limits.memory_bytes if limits else None
     backend = os.environ.get(BACKEND_VARIABLE) or DEFAULT_BACKEND
     return Workers(backend, Bounds(threads=threads(), memory_bytes=memory))
 

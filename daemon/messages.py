@@ -88,6 +88,8 @@ class RestoreJob:
     format: Format | None = None
     stand_in: bytes = b""
     """Its stand-in, where somebody gave that other labels: the copy gets them."""
+    reference: bool = False
+    """By the second decoder, the one that the format is written down as: the pixels alone, as a PNG."""
 
 
 @dataclass(frozen=True, slots=True)

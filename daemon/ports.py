@@ -86,6 +86,10 @@ class Backend(Protocol):
 
     def restore(self, archive: bytes, format: Format | None) -> bytes: ...
 
+    def by_reference(self, archive: bytes) -> bytes:
+        """The pixels of an archive of the neural lane as a PNG, by the decoder that the format is written down as."""
+        ...
+
 
 class Progress(Protocol):
     """Where a long command tells how far it is."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import cast
 
 from daemon.config_reader import Override, Reader, not_toml
-from daemon.errors import Misconfigured, NoGallery
+from daemon.errors import DaemonError, Misconfigured, NoGallery
 from daemon.keys import KEYS, TABLES, Key
 from daemon.places import real
 from daemon.window import Window
@@ -107,6 +107,20 @@ def read(path: Path) -> Settings:
     return parse(text_of(path), str(path), said_outside())
 
 
+def limits_of(path: Path) -> Limits:
+    """For commands that need no gallery: what the file allows, or the defaults where there is none that can be understood.
+
+    Raises Misconfigured for what the environment says.
+    """
+    try:
+        return read(path).limits
+    except DaemonError:
+        reader = Reader("", "", said_outside())
+        values = reader.table("limits", 0, {})
+        reader.settle()
+        return _limits(values)
+
+
 def text_of(path: Path) -> str:
     """What stands in a configuration file. Raises NoGallery where there is none, Misconfigured where it can't be read."""
     try:
@@ -151,15 +165,10 @@ def parse(text: str, source: str, overrides: Iterable[Override] = ()) -> Setting
     found = tuple(_gallery(reader.table("gallery", index, item)) for index, item in enumerate(galleries))
     reader.settle()
     _refuse_overlap(reader, found)
-    limits, safety = single["limits"], single["safety"]
+    safety = single["safety"]
     return Settings(
         found,
-        Limits(
-            cast(float, limits["min_saving"]),
-            cast(float, limits["min_saving_lossless"]),
-            cast(int, limits["workers"]),
-            cast(int, limits["memory"]),
-        ),
+        _limits(single["limits"]),
         Schedule(**single["schedule"]),  # type: ignore[arg-type]  # as in _gallery
         Safety(cast(int, safety["reserve"]), cast(float, safety["verify"]), cast(float, safety["parity"])),
         Reporting(**single["report"]),  # type: ignore[arg-type]  # as in _gallery
@@ -218,6 +227,15 @@ def _as_written(key: str, value: object) -> str:
         case tuple():
             return " ".join(value) or '""' if unit == "command" else str(list(value))
     return str(value) or '""'
+
+
+def _limits(values: Mapping[str, object]) -> Limits:
+    return Limits(
+        cast(float, values["min_saving"]),
+        cast(float, values["min_saving_lossless"]),
+        cast(int, values["workers"]),
+        cast(int, values["memory"]),
+    )
 
 
 def _gallery(values: dict[str, object]) -> GallerySettings:

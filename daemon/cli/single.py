@@ -6,7 +6,7 @@ import click
 
 from codec.levels import DEFAULT_LEVEL, LEVELS
 from daemon.cli.output import emit, json_option, say
-from daemon.places import real
+from daemon.places import Places, real
 
 _input = click.argument("source", metavar="IN", type=click.Path(path_type=Path))
 _output = click.option(
@@ -22,7 +22,8 @@ _force = click.option("--force", is_flag=True, help="Overwrite OUT.")
 @click.option("--quality", type=click.Choice(list(LEVELS)), help=f"The fewest bits that reach this level; {DEFAULT_LEVEL.name} by default.")
 @_force
 @json_option
-def encode(source: Path, goal: Path, rate: float | None, quality: str | None, force: bool, as_json: bool) -> None:
+@click.pass_obj
+def encode(places: Places, source: Path, goal: Path, rate: float | None, quality: str | None, force: bool, as_json: bool) -> None:
     """Encode one JPEG or PNG into an archive, OUT.nphoto. The file itself stays as it is."""
     import math
     import os
@@ -30,6 +31,7 @@ def encode(source: Path, goal: Path, rate: float | None, quality: str | None, fo
     from daemon.composition import start_workers
     from daemon.messages import EncodeJob, Refused
     from daemon.report import amount, change
+    from daemon.settings import limits_of
     from storage.digest import read_once
 
     if rate is not None and quality is not None:
@@ -50,7 +52,7 @@ def encode(source: Path, goal: Path, rate: float | None, quality: str | None, fo
         stand_in=False,
         rate=rate,
     )
-    with start_workers() as workers:
+    with start_workers(limits_of(places.config_file)) as workers:
         made = workers.encode(job)
     if isinstance(made, Refused):
         raise _refusal(source, made)
@@ -84,12 +86,14 @@ def encode(source: Path, goal: Path, rate: float | None, quality: str | None, fo
 @click.option("--reference", is_flag=True, help="Slowly, by the decoder that the format is written down as: the pixels alone, to a PNG.")
 @_force
 @json_option
-def decode(source: Path, goal: Path, reference: bool, force: bool, as_json: bool) -> None:
+@click.pass_obj
+def decode(places: Places, source: Path, goal: Path, reference: bool, force: bool, as_json: bool) -> None:
     """Decode one archive into a JPEG or PNG. The ending of OUT says which."""
     from daemon.composition import start_workers
     from daemon.errors import CommandFailed
     from daemon.messages import Format, Refused, RestoreJob
     from daemon.report import amount
+    from daemon.settings import limits_of
     from storage.errors import Missing, shown
 
     formats: dict[str, Format] = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png"}
@@ -101,35 +105,34 @@ def decode(source: Path, goal: Path, reference: bool, force: bool, as_json: bool
     if not source.is_file():
         raise Missing(f"{shown(source)} is not there, or no file")
     if reference:
-        data, archive_sha256 = _by_reference(source)
-    else:
-        with start_workers() as workers:
-            answer = workers.restore(RestoreJob(real(source), formats[goal.suffix.lower()]))
-        if isinstance(answer, Refused) and answer.reason == "corrupt":
-            raise CommandFailed(f"{shown(source)}: it is no archive, or a damaged one ({answer.detail}).")
-        if isinstance(answer, Refused):
-            raise _refusal(source, answer)
-        data, archive_sha256 = answer.data, answer.archive_sha256
-    _write(goal, data, force)
+        _check_lane(source)
+    with start_workers(limits_of(places.config_file)) as workers:
+        answer = workers.restore(RestoreJob(real(source), formats[goal.suffix.lower()], reference=reference))
+    if isinstance(answer, Refused) and answer.reason == "corrupt":
+        raise CommandFailed(f"{shown(source)}: it is no archive, or a damaged one ({answer.detail}).")
+    if isinstance(answer, Refused):
+        raise _refusal(source, answer)
+    _write(goal, answer.data, force)
     if as_json:
-        emit("decode", bytes=len(data), archive_sha256=archive_sha256)
+        emit("decode", bytes=len(answer.data), archive_sha256=answer.archive_sha256)
     else:
-        say(f"{shown(goal)}: {amount(len(data))}")
+        say(f"{shown(goal)}: {amount(len(answer.data))}")
 
 
-def _by_reference(source: Path) -> tuple[bytes, str]:
-    """The pixels of an archive as a PNG, and the archive's digest."""
-    from codec import reference
+def _check_lane(source: Path) -> None:
+    """The reference decoder has one lane; what else is wrong with a file, the worker says."""
+    from codec.bitstream import PEEK_BYTES, peek
     from codec.errors import CodecError
     from daemon.errors import CommandFailed
-    from storage.digest import read_once
     from storage.errors import shown
 
-    snapshot = read_once(source)
-    try:
-        return reference.png(reference.decode(reference.pixel_stream(snapshot.data))), snapshot.sha256
-    except CodecError as error:
-        raise CommandFailed(f"{shown(source)}: it can't be decoded ({error}).") from None
+    with source.open("rb") as file:
+        try:
+            lane = peek(file.read(PEEK_BYTES)).lane
+        except CodecError:
+            return
+    if lane != "neural":
+        raise CommandFailed(f"{shown(source)} is of the {lane} lane, which the reference decoder does not read; leave --reference out.")
 
 
 def _check(source: Path, goal: Path, force: bool) -> None:
@@ -169,4 +172,9 @@ def _refusal(source: Path, answer: object) -> Exception:
     from storage.errors import shown
 
     assert isinstance(answer, Refused)
+    if answer.reason == "unknown-version":
+        return CommandFailed(
+            f"{shown(source)}: {answer.detail}. Nothing is wrong with the file: a later version of gallery-optimizer wrote it, and that "
+            "version, or any after it, decodes it."
+        )
     return CommandFailed(f"{shown(source)}: {sentence(answer.reason)}" + (f" ({answer.detail})." if answer.detail else "."))
