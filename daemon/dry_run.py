@@ -2,7 +2,6 @@
 and proves a sample of the photos, in memory too. Nothing in a gallery, a vault or the catalogue changes.
 """
 
-import logging
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,13 +18,14 @@ from daemon.importance import wanted
 from daemon.marking import original_of, vault_of
 from daemon.messages import ExamineJob, RatingJob, Refused
 from daemon.moves import follow_moves
-from daemon.optimizer import encode_job
+from daemon.optimizer import Kind, encode_job, verdict
 from daemon.ports import Progress
 from daemon.run import chosen_galleries
 from daemon.surprise import Look, look_around
 from daemon.verification import objection
 from storage.digest import read_once
-from storage.errors import StorageError, shown
+from storage.errors import StorageError
+from storage.permission import check_movable
 from storage.records import PhotoRow
 from storage.states import State
 
@@ -33,8 +33,6 @@ SAMPLE = 50
 """Photos at most; with these the interval is about a twentieth of the saving to each side."""
 SECONDS = 120.0
 """After these no further photo is begun."""
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -78,9 +76,10 @@ def dry_run(
             unit = forecast.plan.draw(index)
             gallery, row = queue.work[unit.id]
             progress.step(gallery.shown(row.location))
-            trial = _try(shop, gallery, row)
+            trial, trouble = _try(shop, gallery, row)
             meter.tick()
             forecast.trials[unit.id] = trial
+            forecast.unreadable += [(gallery.shown(row.location), trouble)] if trouble else []
             progress.done(gallery.shown(row.location), trial.words)
     finally:
         progress.close()
@@ -123,15 +122,16 @@ def _find(shop: Workshop, gallery: Gallery, starts: list[Path], queue: _Queue, a
             forecast.due_bytes += row.size_bytes
 
 
-def _try(shop: Workshop, gallery: Gallery, row: PhotoRow) -> Trial:
-    """Encode and prove one photo, and forget the archive."""
+def _try(shop: Workshop, gallery: Gallery, row: PhotoRow) -> tuple[Trial, str]:
+    """Encode and prove one photo, and forget the archive. Beside it, why a run would fail at the file itself, if it would."""
     began, cpu_s = time.monotonic(), processor_s(shop.codec)
-    lane, reason, after_bytes, failed = "", "", row.size_bytes, False
+    lane, reason, after_bytes, failed, trouble = "", "", row.size_bytes, False, ""
     try:
         snapshot = read_once(row.location)
         if original_of(snapshot.data) is not None:
             reason = "stand-in" if vault_of(snapshot.data) in ("", gallery.vault.id) else "stand-in-elsewhere"
         else:
+            check_movable(row.location)
             goal = wanted(shop.codec, row.location, snapshot, gallery.level)
             made = shop.codec.encode(encode_job(gallery, row.location, snapshot, goal.level))
             if isinstance(made, Refused):
@@ -146,7 +146,7 @@ def _try(shop: Workshop, gallery: Gallery, row: PhotoRow) -> Trial:
     except WorkerError as error:
         reason, failed = error.reason, True
     except StorageError as error:
-        _log.info("%s: %s", shown(row.location), error)
-        reason = "changed" if row.location.exists() else "gone"
+        kind, reason = verdict(error)
+        trouble = str(error) if kind is Kind.FAILED else ""
     spent_s = max(0.0, processor_s(shop.codec) - cpu_s)
-    return Trial(lane, reason, row.size_bytes, after_bytes, time.monotonic() - began, spent_s, failed)
+    return Trial(lane, reason, row.size_bytes, after_bytes, time.monotonic() - began, spent_s, failed), trouble

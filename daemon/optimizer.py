@@ -111,7 +111,7 @@ class Optimizer:
 
     def _give_up(self, photo_id: int, error: storage_errors.StorageError | WorkerError) -> Outcome:
         self._still()
-        kind, reason = _verdict(error)
+        kind, reason = verdict(error)
         row = self._catalog.get(photo_id)
         if not self._in_place(row):
             # The exchange was done and could not be undone: the row stays as it is, which makes the next run's recovery look at it again.
@@ -313,7 +313,7 @@ def encode_job(gallery: Gallery, path: Path, snapshot: Snapshot, level: Level) -
     )
 
 
-def _verdict(error: storage_errors.StorageError | WorkerError) -> tuple[Kind, str]:
+def verdict(error: storage_errors.StorageError | WorkerError) -> tuple[Kind, str]:
     """What an error means for its photo: how the step ended, and the reason's slug."""
     match error:
         case storage_errors.Changed():

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from codec.levels import EXACT, LEVELS
+from daemon.cli.given import Given
 from daemon.cli.output import emit, entry, json_option, remark, say
 from daemon.places import Places, is_folder, real
 
@@ -21,7 +22,7 @@ def config() -> None:
 
 
 @config.command()
-@click.argument("folder", required=False, type=click.Path(path_type=Path))
+@click.argument("folder", required=False, type=Given())
 @click.option("--quality", type=click.Choice(QUALITIES), help="How good a restored photo has to be.")
 @click.option("--window", metavar="HOURS", help='When the service works, such as "01:00-06:00", or "always".')
 @click.option("--two-way-sync", is_flag=True, help="A sync tool carries the folder to other devices, and stand-ins may travel there.")

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import click
 
+from daemon.cli.given import Given
 from daemon.cli.output import emit, json_option, remark, say, watch
 from daemon.places import Places
 
 
 @click.command()
-@click.argument("paths", nargs=-1, metavar="[GALLERY]...", type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, metavar="[GALLERY]...", type=Given())
 @json_option
 @click.pass_obj
 def eject(places: Places, paths: tuple[Path, ...], as_json: bool) -> None:
@@ -59,7 +60,7 @@ def eject(places: Places, paths: tuple[Path, ...], as_json: bool) -> None:
 
 @click.command()
 @click.option("--originals", is_flag=True, required=True, help="The originals that are in grace, byte for byte.")
-@click.option("--to", "folder", required=True, type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Where to.")
+@click.option("--to", "folder", required=True, type=Given(file_okay=False), metavar="DIR", help="Where to.")
 @json_option
 @click.pass_obj
 def export(places: Places, originals: bool, folder: Path, as_json: bool) -> None:

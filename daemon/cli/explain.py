@@ -5,13 +5,14 @@ from pathlib import Path
 
 import click
 
+from daemon.cli.given import Given
 from daemon.cli.output import emit, json_option, prose
 from daemon.exits import ExitCode
 from daemon.places import Places
 
 
 @click.command()
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=Given())
 @json_option
 @click.pass_obj
 def explain(places: Places, path: Path, as_json: bool) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from daemon.cli.given import Given
 from daemon.errors import AlreadyRunning, DaemonError, DiskFull
 from daemon.exits import ExitCode
 from daemon.places import CONFIG_VARIABLE, STATE_VARIABLE, Places
@@ -81,8 +82,8 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help=f"Configuration file (environment: {CONFIG_VARIABLE}).")
-@click.option("--state", type=click.Path(path_type=Path), metavar="DIR", help=f"Where the catalogue lives (environment: {STATE_VARIABLE}).")
+@click.option("--config", type=Given(), metavar="FILE", help=f"Configuration file (environment: {CONFIG_VARIABLE}).")
+@click.option("--state", type=Given(), metavar="DIR", help=f"Where the catalogue lives (environment: {STATE_VARIABLE}).")
 @click.option("--set", "said", multiple=True, metavar="KEY=VALUE", help="Another value for this call, such as schedule.window=always.")
 @click.option("-v", "--verbose", count=True, help="Say more on stderr; twice for every detail.")
 @click.version_option(package_name="gallery-optimizer")
@@ -110,7 +111,7 @@ def _say_outside(said: str) -> None:
     if key is None or not equals:
         import difflib
 
-        near = difflib.get_close_matches(name.strip(), [f"{each.table}.{each.name}" for each in KEYS], n=1)
+        near = difflib.get_close_matches(name.strip(), [f"{each.table}.{each.name}" for each in KEYS if each.name != "path"], n=1)
         hint = f"; did you mean {near[0]}?" if near else '; write TABLE.KEY=VALUE, such as "schedule.window=always"'
         raise click.BadParameter(f"{said!r} names no key of the configuration{hint}", param_hint="'--set'")
     os.environ[variable_of(key)] = value.strip()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from daemon.cli.given import Given
 from daemon.cli.output import remark
 from daemon.places import Places
 
@@ -19,9 +20,9 @@ def _size(_: click.Context, option: click.Parameter, text: str) -> int:
 
 
 @click.command()
-@click.argument("gallery", type=click.Path(path_type=Path))
-@click.argument("mountpoint", type=click.Path(path_type=Path))
-@click.option("--cache", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Where decoded photos are kept.")
+@click.argument("gallery", type=Given())
+@click.argument("mountpoint", type=Given())
+@click.option("--cache", type=Given(file_okay=False), metavar="DIR", help="Where decoded photos are kept.")
 @click.option("--cache-size", metavar="SIZE", default="2 GB", show_default=True, callback=_size, help="How much they may take there.")
 @click.option("--prefetch", type=click.IntRange(0, 20), metavar="N", help="Decode N photos ahead (default: the gallery's `prefetch`).")
 @click.option("--allow-other", is_flag=True, help="Other users of this computer may look, too, as far as modes allow.")

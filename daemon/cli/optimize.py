@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from daemon.cli.given import Given
 from daemon.cli.output import console, emit, json_option, prose, remark, watch, wrapped
 from daemon.places import Places
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, metavar="[PATH]...", type=Given())
 @click.option("--dry-run", is_flag=True, help="Only say what would be done and saved: encode a sample, change nothing.")
 @click.option("--sample", type=click.IntRange(min=1), metavar="N", help="With --dry-run: encode at most N photos (50).")
 @click.option("--seconds", type=click.FloatRange(min=0), metavar="S", help="With --dry-run: begin no photo after S seconds (120).")
@@ -152,12 +153,12 @@ def _dry_run(
     for text in refused:
         remark(f"A real run would change nothing: {text}")
     for name, why in found.unreadable:
-        remark(f"Can't be read: {name}: {why}")
+        remark(f"Would fail: {name}: {why}")
     if found.gone:
         raise GalleryGone("\n".join(found.gone))
     if found.failed:
         raise CommandFailed(f"{photos(len(found.failed))} of the sample could not be encoded: {sentence(found.failed[0].reason)}.")
     if found.unreadable:
-        raise CommandFailed("some photos can't be read.")
+        raise CommandFailed("some photos can't be read, or not be taken out of their place.")
     if found.nothing_to_do:
         raise NothingToDo("there is nothing to archive.")

@@ -5,15 +5,16 @@ from pathlib import Path
 
 import click
 
+from daemon.cli.given import Given
 from daemon.cli.output import emit, json_option, remark, say, watch
 from daemon.places import Places
 
 
 @click.command()
-@click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, metavar="[PATH]...", type=Given())
 @click.option("--album", "albums", multiple=True, metavar="NAME", help="Photos in folders of that name, in any gallery. May be repeated.")
 @click.option("--since", metavar="DATE", help='Only photos of that date or later: "2024-05-01", "2024", "30 days".')
-@click.option("--to", "folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Write there, not in place.")
+@click.option("--to", "folder", type=Given(file_okay=False), metavar="DIR", help="Write there, not in place.")
 @click.option("--in-place", is_flag=True, help="Put them in their stand-ins' place (the default).")
 @click.option("--format", "format_", type=click.Choice(["jpeg", "png"]), help="Another format than its own; only with --to.")
 @json_option

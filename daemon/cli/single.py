@@ -5,12 +5,13 @@ from pathlib import Path
 import click
 
 from codec.levels import DEFAULT_LEVEL, LEVELS
+from daemon.cli.given import Given
 from daemon.cli.output import emit, json_option, say
 from daemon.places import Places, real
 
-_input = click.argument("source", metavar="IN", type=click.Path(path_type=Path))
+_input = click.argument("source", metavar="IN", type=Given())
 _output = click.option(
-    "-o", "--output", "goal", required=True, metavar="OUT", type=click.Path(path_type=Path), help="The file to write."
+    "-o", "--output", "goal", required=True, metavar="OUT", type=Given(), help="The file to write."
 )
 _force = click.option("--force", is_flag=True, help="Overwrite OUT.")
 

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import click
 
+from daemon.cli.given import Given
 from daemon.places import Places
 
 
 @click.command()
-@click.argument("source", metavar="IN.nphoto", type=click.Path(path_type=Path))
-@click.argument("goal", metavar="OUT.png", type=click.Path(path_type=Path))
+@click.argument("source", metavar="IN.nphoto", type=Given())
+@click.argument("goal", metavar="OUT.png", type=Given())
 @click.argument("size", type=click.IntRange(16, 4096))
 @click.pass_obj
 def thumbnail(places: Places, source: Path, goal: Path, size: int) -> None:

@@ -128,6 +128,13 @@ def test_explain_says_why(run: Run, home: Home, photo: Photo) -> None:
     assert run("explain", "/etc/hostname").exit_code == ExitCode.USAGE
 
 
+@pytest.mark.parametrize("arguments", [["optimize", ""], ["explain", ""], ["restore", "a.jpg", "--to", ""], ["restore", ""]])
+def test_an_empty_path_is_refused(run: Run, home: Home, arguments: list[str]) -> None:
+    result = run(*arguments)
+    assert result.exit_code == ExitCode.USAGE
+    assert "is empty" in result.stderr
+
+
 def test_links_in_a_circle_lead_nowhere(run: Run, home: Home, photo: Photo) -> None:
     (home.root / "a.jpg").write_bytes(photo())
     (home.root / "round").symlink_to("round")

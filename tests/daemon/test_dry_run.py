@@ -18,6 +18,7 @@ from daemon.errors import WrongPath
 from daemon.forecast import Forecast
 from daemon.messages import EncodeJob
 from daemon.ports import Silence
+from storage.errors import ReadOnly
 from storage.lock import InstanceLock
 from storage.vault import Vault
 
@@ -205,3 +206,18 @@ def test_json_for_scripts(full: Home, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_its_options_are_its_own(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     assert call(home, monkeypatch, "optimize", "--sample", "3").exit_code == 2
+
+
+def test_what_may_not_be_changed_costs_no_encoding_and_is_told(home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
+    def held_fast(path: Path) -> None:
+        raise ReadOnly(f"{path.parent} may not be changed by this user")
+
+    monkeypatch.setattr("daemon.dry_run.check_movable", held_fast)
+    (home.root / "a.jpg").write_bytes(photo())
+    said = call(home, monkeypatch, "optimize", "--dry-run", "--json")
+    assert said.exit_code == 1
+    assert "Would fail: a.jpg: " in said.stderr
+    told = json.loads(said.stdout)
+    assert told["unreadable"][0]["photo"] == "a.jpg"
+    assert list(told["left_after_encoding"]) == ["not-permitted"]
+    assert home.codec.encoded == 0

@@ -1,0 +1,19 @@
+"""Paths as they are given on a command line."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+class Given(click.Path):
+    """A path. An empty one is refused: it comes from a variable that was not set, and would mean the folder that one happens to be in."""
+
+    def __init__(self, *, file_okay: bool = True) -> None:
+        super().__init__(path_type=Path, file_okay=file_okay)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> "str | bytes | os.PathLike[str]":
+        if value in ("", b""):
+            self.fail("is empty", param, ctx)
+        return super().convert(value, param, ctx)
