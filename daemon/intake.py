@@ -4,6 +4,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from daemon.anchor import check_presence
@@ -12,10 +13,11 @@ from daemon.discovery import look
 from daemon.eligibility import Sighting
 from daemon.errors import DaemonError, Held
 from daemon.galleries import Gallery
-from daemon.idleness import Touches, is_idle
+from daemon.idleness import Idleness
 from daemon.requests import folder_of, serve_requests
 from daemon.settling import Settling
 from storage.errors import Locked, Missing, StorageError
+from storage.records import PhotoRow
 from storage.states import State
 
 BATCH_S = 2.0
@@ -112,22 +114,16 @@ class Intake:
 
 
 def arrivals(shop: Workshop, came: Iterable[int]) -> dict[Gallery, list[Path]]:
-    """Where to look for those of these photos that may be archived at once: still in the queue, and not written for `idle_for`."""
-    now_s = shop.clock.now().timestamp()
-    galleries = {gallery.key: gallery for gallery in shop.galleries}
-    found: dict[Gallery, list[Path]] = {}
+    """Where to look for those of these photos that may be archived at once: still in the queue, and idle."""
+    queued: dict[bytes, list[PhotoRow]] = {}
     for photo_id in dict.fromkeys(came):
-        try:
+        with suppress(Missing):
             row = shop.catalog.get(photo_id)
-        except Missing:
-            continue
-        gallery = galleries.get(row.gallery)
-        if gallery is None or row.state is not State.QUEUED:
-            continue
-        touches = Touches(row.fingerprint.mtime_ns / 1e9, row.fingerprint.ctime_ns / 1e9)
-        if is_idle(touches, now_s, gallery.settings.idle_for.total_seconds()):
-            found.setdefault(gallery, []).append(row.location)
-    return {gallery: by_folder(paths) for gallery, paths in found.items()}
+            if row.state is State.QUEUED:
+                queued.setdefault(row.gallery, []).append(row)
+    idle = Idleness(shop.clock)
+    chosen = {gallery: idle.choose(gallery, queued[gallery.key]) for gallery in shop.galleries if gallery.key in queued}
+    return {gallery: by_folder(row.location for row in rows) for gallery, rows in chosen.items() if rows}
 
 
 def by_folder(paths: Iterable[Path]) -> list[Path]:

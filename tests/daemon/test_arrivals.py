@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from daemon import discovery, moves, restorer, run, sync_roots
+from daemon import discovery, idleness, moves, restorer, run, sync_roots
 from daemon.machine import Facts, Machine
 from daemon.nightwork import Nightwork
 from daemon.ports import Silence
@@ -171,6 +171,18 @@ def test_what_came_and_is_not_idle_costs_one_look_and_no_run(resting: Resting) -
     resting.stepped()
     assert resting.states()["fresh.jpg"] is State.QUEUED
     assert resting.walked == [path]
+    assert len(resting.runs()) == 1
+
+
+def test_what_was_opened_lately_causes_no_run_at_all(resting: Resting, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened_s = resting.home.clock.now().timestamp() - 86400
+    monkeypatch.setattr(idleness, "_opened_s", lambda _: opened_s)
+    monkeypatch.setattr(idleness, "believable", lambda _: True)
+    resting.arrive("a.jpg", 1)
+    resting.stepped()
+    resting.work.arrived([resting.home.root])  # as every half hour, where nothing can be watched
+    resting.stepped()
+    assert resting.states()["a.jpg"] is State.QUEUED
     assert len(resting.runs()) == 1
 
 
