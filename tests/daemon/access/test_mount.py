@@ -189,6 +189,8 @@ def memory_bytes(pid: int) -> int:
 def test_a_viewer_that_opens_hundreds_of_files_at_once(home: Home, mounted: Mount, count: int) -> None:
     """With a cache for twenty of them, and too few descriptors: each reader gets its own file, and others still list the folder."""
     paths = gallery_of(home, count)
+    for number in range(50):
+        (home.root / f"{number}.txt").write_text("mine")
     with contextlib.ExitStack() as stack:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (40, hard))
@@ -197,6 +199,8 @@ def test_a_viewer_that_opens_hundreds_of_files_at_once(home: Home, mounted: Moun
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         files = [stack.enter_context((view.point / path.name).open("rb", buffering=0)) for path in paths]
+        for number in range(50):
+            assert stack.enter_context((view.point / f"{number}.txt").open()).read() == "mine"
         before = memory_bytes(view.process.pid)
         found: dict[str, str] = {}
 
@@ -206,7 +210,7 @@ def test_a_viewer_that_opens_hundreds_of_files_at_once(home: Home, mounted: Moun
 
         with ThreadPoolExecutor(count) as readers:
             waiting = [readers.submit(read, number) for number in range(count)]
-            assert len(os.listdir(view.point)) == count, "nobody who looks has to wait for those who read"
+            assert len(os.listdir(view.point)) == count + 50, "nobody who looks has to wait for those who read"
             for each in waiting:
                 each.result(120)
         assert memory_bytes(view.process.pid) < before + (64 << 20)
