@@ -57,11 +57,19 @@ class FileSystem(mfusepy.Operations):  # type: ignore[misc]  # the package has n
 
     use_ns = True
 
-    def __init__(self, view: View, copies: Copies, ahead: Callable[[Node, str], None] | None = None) -> None:
-        """`ahead` is told of every photo of which a copy was just read, by its node and path."""
+    def __init__(
+        self,
+        view: View,
+        copies: Copies,
+        ahead: Callable[[Node, str], None] | None = None,
+        note_size: Callable[[Node, int], None] = lambda node, size_bytes: None,
+    ) -> None:
+        """`ahead` is told of every photo of which a copy was just read, by its node and path; `note_size` of every copy whose size was told
+        wrong, and is right now."""
         self._view = view
         self._copies = copies
         self._ahead = ahead
+        self._note_size = note_size
         self._files: dict[int, _Open] = {}
         self._numbers = itertools.count(1)
         self._guard = Lock()
@@ -163,6 +171,7 @@ class FileSystem(mfusepy.Operations):  # type: ignore[misc]  # the package has n
         size = self._copies.size(wanted) if descriptor is None else os.fstat(descriptor).st_size
         if size != opened.told_bytes:
             self._sizes[wanted.name] = size
+            self._note_size(opened.node, size)
             if descriptor is not None:
                 os.close(descriptor)
             _log.warning("%s has %d bytes, not %d; whoever opens it again gets it", shown(path), size, opened.told_bytes)

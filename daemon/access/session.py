@@ -104,6 +104,11 @@ class Session:
     def _measured(self, node: Node) -> int:
         """The size of a copy that nobody has measured yet, noted for ever."""
         size_bytes = self.copies.size(wanted_of(self.view.gallery, node))
+        self.note_size(node, size_bytes)
+        return size_bytes
+
+    def note_size(self, node: Node, size_bytes: int) -> None:
+        """For the next one who asks, also of another program: of a copy that nobody measured, or that was measured on another computer."""
         row = node.row
         if row is not None and node.relabelled in ("", row.stand_in_sha256):
             try:
@@ -111,7 +116,6 @@ class Session:
                     catalog.measured_copy(row.id, size_bytes)
             except StorageError as error:
                 _log.info("the size of a copy can't be noted: %s", error)
-        return size_bytes
 
 
 def wanted_of(gallery: Gallery, node: Node) -> Wanted:

@@ -56,7 +56,7 @@ def mount(
         remark(f"{session.view.gallery.root} is shown at {mountpoint}; Ctrl-C ends it.")
         with contextlib.suppress(KeyboardInterrupt):
             fuse.serve(
-                fuse.FileSystem(session.view, session.copies, session.ahead(ahead)),
+                fuse.FileSystem(session.view, session.copies, session.ahead(ahead), session.note_size),
                 mountpoint,
                 fuse.options(session.view.gallery.root, allow_other=allow_other),
             )

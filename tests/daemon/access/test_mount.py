@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import io
 import os
 import resource
 import shutil
@@ -167,6 +168,25 @@ def test_many_readers_parts_and_a_copy_of_the_whole_tree(home: Home, mounted: Mo
         assert error.value.errno == errno.EROFS
 
 
+def test_a_png_has_its_size_before_it_is_read(home: Home, mounted: Mount, photo: Photo) -> None:
+    """A copy of a PNG is not filled up: the same pixels make the same file."""
+    with Image.open(io.BytesIO(photo())) as image:
+        image.save(home.root / "a.png")
+    (home.root / "b.jpg").write_bytes(photo(1))
+    home.configure(gallery='grace = "0 days"')
+    assert home.optimize().purged == 2
+    stand_in = (home.root / "a.png").stat().st_size
+    view = mounted("--prefetch", "0")
+    told = (view.point / "a.png").stat().st_size
+    assert told > stand_in
+    data = (view.point / "a.png").read_bytes()
+    assert len(data) == told
+    assert view.end() == 0
+    with home.shop() as shop:
+        restorer.restore(shop, [home.root / "a.png"], None, None, Silence())
+    assert (home.root / "a.png").read_bytes() == data
+
+
 def gallery_of(home: Home, count: int) -> list[Path]:
     """So many different small photos, out of grace."""
     home.configure(gallery='grace = "0 days"', limits='min_saving = "off"')
@@ -318,6 +338,8 @@ def test_a_copy_of_another_size_than_was_told_is_an_error_and_then_right(home: H
         with contextlib.suppress(subprocess.TimeoutExpired):
             view.process.wait(0.05)
     assert len((view.point / "a.jpg").read_bytes()) == right
+    with Catalog(home.places.catalog_file, read_only=True) as catalog:
+        assert catalog.get(row.id).copy_bytes == right, "known to the next one who mounts it"
 
 
 @pytest.mark.slow
