@@ -269,6 +269,7 @@ KEYS: tuple[Key, ...] = (
     Key("gallery", "trash", '"30 days"', "duration", "how long the archive of a photo whose stand-in you deleted is kept", duration),
     Key("gallery", "requests", '"Restore"', "name", 'the folder in which a stand-in asks for its photo; "off": none', request_folder),
     Key("gallery", "prefetch", "1", "photos", "how many photos behind the one that is read in a mount are decoded ahead", a_few),
+    Key("gallery", "restore_ahead", "0", "photos", "how many photos behind one that you restore in place come back with it", a_few),
     Key("gallery", "two_way_sync", '""', "-", '"stand-ins travel": yes, a sync tool carries this gallery to other devices', two_way),
     Key("gallery", "one_copy", "false", "yes or no", "yes, where stand-ins travel the archives may become the only full copies", yes_or_no),
     Key("gallery", "backup_check", '""', "command", "asked before an original goes: 0 says that its archive is in a backup", command),

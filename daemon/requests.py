@@ -17,7 +17,9 @@ from daemon.errors import WorkerError
 from daemon.galleries import Gallery
 from daemon.in_place import adopt_copy, give_back
 from daemon.marking import original_of
+from daemon.neighbours import restored_behind
 from daemon.places import is_folder
+from daemon.ports import Silence
 from daemon.recovery import recover
 from daemon.restorer import Came, Restoration
 from storage.digest import read_once
@@ -124,4 +126,5 @@ def serve_requests(shop: Workshop, gallery: Gallery) -> list[Restoration]:
         else:
             done.append(Restoration(name, Came.ORIGINAL if original else Came.COPY, request.path))
             _log.info("%s: restored, as was asked for", name)
+            done += restored_behind(shop, gallery, request.row.path, Silence())
     return done

@@ -38,6 +38,7 @@ class GallerySettings:
     requests: str
     """Name of the folder for requests; empty: none."""
     prefetch: int
+    restore_ahead: int
     two_way_sync: bool
     """The user knows that stand-ins travel."""
     one_copy: bool

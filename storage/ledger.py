@@ -62,6 +62,16 @@ class Ledger(Statements):
         """Current rows of photos that were archived under this path and have another one now."""
         return self._rows("superseded_at IS NULL AND gallery = ? AND came_from = ? ORDER BY id", (gallery, path))
 
+    def following(self, gallery: bytes, path: bytes, count: int) -> list[PhotoRow]:
+        """The archived photos whose names follow that of `path` in its folder, up to `count` of them, in the order of the names."""
+        folder = path[: path.rfind(b"/") + 1]
+        return self._rows(
+            "superseded_at IS NULL AND gallery = ?1 AND path > ?2 AND substr(path, 1, ?4) = ?3 AND instr(substr(path, ?4 + 1), x'2f') = 0 "
+            "AND state IN ('retired', 'purged') AND archive_sha256 IS NOT NULL "
+            "AND (?5 = x'' OR path < ?5) ORDER BY path LIMIT ?6",
+            (gallery, path, folder, len(folder), folder[:-1] + b"0" if folder else b"", count),
+        )
+
     def without_stand_in(self, gallery: bytes) -> list[PhotoRow]:
         """Archived photos of which nothing stands in their place, since their gallery wanted no stand-ins."""
         return self._rows(

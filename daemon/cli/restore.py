@@ -41,6 +41,7 @@ def restore(
     from daemon import restorer, settings
     from daemon.composition import Workshop
     from daemon.errors import CommandFailed, NothingToDo
+    from daemon.neighbours import restored_behind_all
     from daemon.report import photos
     from storage.errors import shown
 
@@ -53,6 +54,8 @@ def restore(
         moment = _moment(since, shop.clock.now())
         chosen = restorer.Chosen(list(paths), albums, moment)
         done = restorer.restore(shop, chosen, folder, wanted, watch())  # type: ignore[arg-type]  # click has checked the choice
+        if folder is None and not (albums or since):
+            done += restored_behind_all(shop, done, watch())
     failed = [each for each in done if each.trouble]
     given = [each for each in done if each.came is not restorer.Came.NOT]
     if as_json:
