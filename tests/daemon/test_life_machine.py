@@ -32,7 +32,7 @@ from storage.states import State
 from storage.vault import Vault
 from tests.daemon.conftest import Clockwork, Home, InProcess
 from tests.daemon.faults import Counting, Failing, Killing, behind
-from tests.daemon.sweep import ANY_SAVING, Kept, in_child, small_photo
+from tests.daemon.sweep import ANY_SAVING, THOROUGH, Kept, in_child, small_photo
 
 NAMES = ("a.jpg", "b.jpg", "c.jpg", "trip/a.jpg", "trip/d.jpg")
 PHOTOS = tuple(small_photo(seed) for seed in range(6))
@@ -317,7 +317,8 @@ def test_life() -> None:
 
 @pytest.mark.slow
 def test_long_life() -> None:
-    run_life(max_examples=400, stateful_step_count=30)
+    """A hundred lives, which takes some minutes; THOROUGH=1: two thousand."""
+    run_life(max_examples=2000 if THOROUGH else 100, stateful_step_count=30)
 
 
 def test_a_new_vault_where_nobody_knew_of_the_old_one() -> None:
