@@ -83,9 +83,18 @@ _KINDS: dict[int, tuple[type[StorageError], str]] = {
 
 
 def shown(path: os.PathLike[str] | str | bytes) -> str:
-    """A path for a message; bytes that are no text, and those that command a terminal, are escaped."""
+    """A path for a message; bytes that are no text, and what commands a terminal, breaks lines or turns their direction, are escaped."""
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
-    return "".join(f"\\x{ord(each):02x}" if unicodedata.category(each) == "Cc" else each for each in text)
+    return "".join(_escaped(each) if unicodedata.category(each) in _COMMANDS or each in _TURNS else each for each in text)
+
+
+_COMMANDS = frozenset({"Cc", "Zl", "Zp"})
+_TURNS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Explicit marks of direction (Unicode annex 9), by which a name shows another ending than it has."""
+
+
+def _escaped(character: str) -> str:
+    return f"\\x{ord(character):02x}" if ord(character) < 256 else f"\\u{ord(character):04x}"
 
 
 @contextmanager

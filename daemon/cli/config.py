@@ -100,12 +100,14 @@ def check(places: Places, as_json: bool) -> None:
             f" the service takes photos that nobody wrote, opened or restored for {_days(gallery.idle_for)}; "
             + ("a stand-in takes each photo's place" if gallery.stand_in == "preview" else "no stand-ins: archived photos leave the folder")
             + (f"; never looked at: {', '.join(gallery.exclude)}" if gallery.exclude else "")
+            + (f"; left as they are: {', '.join(gallery.keep)}" if gallery.keep else ""),
         )
-    saving = found.limits.min_saving
+    saving, lossless = found.limits.min_saving, found.limits.min_saving_lossless
+    unlost = "whatever that saves" if math.isinf(lossless) else f"where at least {lossless:.0%} of it is saved"
     if math.isinf(saving):
-        say("  a photo is archived whatever it saves, also where archive and stand-in are larger than it")
+        say(f"  a photo is archived whatever it saves, also where archive and stand-in are larger than it; without loss, {unlost}")
     else:
-        say(f"  a photo is left alone unless at least {saving:.0%} of it is saved")
+        say(f"  a photo is archived where at least {saving:.0%} of it is saved; without loss, {unlost}")
     window, budget = found.schedule.window, found.schedule.nightly_budget
     hours = "at any hour" if str(window) == ALWAYS else f"from {str(window).replace('-', ' to ')}"
     say(f"  the service works {hours}" + ("" if budget is None else f", and writes at most {amount(budget)} a night"))

@@ -252,6 +252,11 @@ def test_config_init_check_show(run: Run, home: Home) -> None:
     assert run("config", "init", home.root).exit_code == 0
     assert "is fine" in run("config", "check").stdout
     assert 'grace = "7 days"' in run("config", "show").stdout
+    home.configure('keep = ["Best of/**"]', 'min_saving_lossless = "7%"')
+    said = run("config", "check").stdout
+    assert "left as they are: Best of/**" in said
+    assert "at least 20% of it is saved; without loss, where at least 7% of it is saved" in said
+    home.configure()
     home.places.config_file.write_bytes(BOM + home.places.config_file.read_bytes())
     assert 'grace = "7 days"' in run("config", "show").stdout
     shown = as_json(run("config", "show", "--json"))

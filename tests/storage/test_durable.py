@@ -190,6 +190,7 @@ def test_system_errors_have_names(number: int, kind: type[StorageError]) -> None
     assert str(caught.value).startswith("/a/\\xff.jpg ")
     assert shown(b"/a/\xff.jpg") == "/a/\\xff.jpg"
     assert shown("a\n\x1b[31m\x9b\u00e9.jpg") == "a\\x0a\\x1b[31m\\x9b\u00e9.jpg", "no name commands a terminal"
+    assert shown("a\u202egpj.exe\u2028\u05d0.jpg") == "a\\u202egpj.exe\\u2028\u05d0.jpg", "no name shows another ending than it has"
 
 
 def test_the_libc_has_the_call_or_we_do_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
