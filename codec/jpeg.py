@@ -1,8 +1,12 @@
 """The file around the pixels of a JPEG: read it strictly, and build a copy from pixels and structure."""
 
 import io
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final
 
+import numba
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
@@ -17,6 +21,9 @@ from codec.requantise import Tables, requantised
 
 _MAX_SCANS = 100
 _MAX_SCANNED_PIXELS = 2_000_000_000  # pixels times scans: a small file must not take minutes
+
+_SMALL_PIXELS = 32_000_000
+"""Of larger pictures only one coding at a time has room in memory."""
 
 _END = b"\xff\xd9"
 
@@ -77,7 +84,9 @@ def write(pixels: NDArray[np.uint8], structure: JpegStructure, *, fineness: int 
     tables = _scaled(structure.quantisation, percent)
     subsampling = "4:4:4" if structure.grey else _subsampling(structure.sampling)
     snapped = requantised(pixels, tables, *_SHARED[subsampling])
-    coded = (_encode(snapped, tables, None if structure.grey else subsampling, progressive) for progressive in ways)
+    encode = partial(_encode, snapped, tables, None if structure.grey else subsampling)
+    small = structure.height * structure.width <= _SMALL_PIXELS
+    coded: Iterable[tuple[bytes, bytes]] = _side_by_side(encode, ways) if small else map(encode, ways)
     head, rest = min(coded, key=lambda halves: sum(map(len, halves)))
     parts = [b"\xff\xd8", *structure.segments[: structure.ahead], head, *structure.segments[structure.ahead :], rest, _END]
     if placed:
@@ -91,6 +100,13 @@ def write(pixels: NDArray[np.uint8], structure: JpegStructure, *, fineness: int 
         missing = structure.copy_bytes - sum(map(len, parts)) - len(structure.trailer)
         parts.insert(-1, filler(max(0, missing)))
     return b"".join((*parts, structure.trailer))
+
+
+def _side_by_side(encode: Callable[[bool], tuple[bytes, bytes]], ways: Sequence[bool]) -> list[tuple[bytes, bytes]]:
+    """Each way in a thread of its own, as far as there are some: somebody waits for the copy."""
+    threads = min(len(ways), numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]  # numba sets it as it loads
+    with ThreadPoolExecutor(threads) as workers:
+        return list(workers.map(encode, ways))
 
 
 def _check_colours(data: bytes, segments: list[Segment], found: Frame) -> int | None:

@@ -6,8 +6,11 @@ the decoder's own traces, which cost bytes and bring no points. The picture is t
 encoder finds them again with the same tables.
 """
 
+import itertools
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -117,5 +120,14 @@ def requantised(pixels: NDArray[np.uint8], tables: Tables, across: int, down: in
     wide = np.ascontiguousarray(pixels if pixels.ndim == 3 else pixels[..., None])
     steps = np.array(tables, np.float32).reshape(-1, 8, 8)
     out = np.empty_like(wide)
-    _requantise(wide, steps, _ZONES, _BASIS, across, down, out)
+    blocks = -(-len(wide) // (8 * down))  # rows of them, of which none knows of another
+    threads = min(blocks, numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]  # numba sets it as it loads
+    borders = [8 * down * (blocks * band // threads) for band in range(threads)] + [len(wide)]
+
+    def band(rows: tuple[int, int]) -> None:
+        first, last = rows
+        _requantise(wide[first:last], steps, _ZONES, _BASIS, across, down, out[first:last])
+
+    with ThreadPoolExecutor(threads) as workers:
+        list(workers.map(band, itertools.pairwise(borders)))
     return out if pixels.ndim == 3 else out[..., 0]

@@ -1,5 +1,6 @@
 from collections.abc import Callable
 
+import numba
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -69,3 +70,17 @@ def test_high_frequencies_have_a_wider_dead_zone() -> None:
         pixels = np.clip(np.rint(128 + 0.6 * 80 * wave), 0, 255).astype(np.uint8)  # 0.6 of a step
         out = requantised(pixels, (tuple([80] * 64),), 1, 1)
         assert bool((out != 128).any()) == kept
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (47, 50), (129, 40, 3)])
+@pytest.mark.parametrize("shared", [(1, 1), (2, 2)])
+def test_any_number_of_threads_gives_the_same_bytes(
+    shape: tuple[int, ...], shared: tuple[int, int], make_photo: Callable[..., Pixels], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels = make_photo(*shape[:2], 5)
+    pixels = pixels if len(shape) == 3 else pixels[..., 0].copy()
+    found = []
+    for threads in (1, 3, 8):
+        monkeypatch.setattr(numba.config, "NUMBA_NUM_THREADS", threads)
+        found.append(requantised(pixels, FLAT, *shared).tobytes())
+    assert len(set(found)) == 1
