@@ -6,6 +6,7 @@ digests that the rule asks for, and the refusal to take a gallery that is sudden
 
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from daemon.ignoring import WISHES
 from daemon.in_place import as_it_stands
 from daemon.ports import Clock
 from daemon.reasons import STAND_INS
-from daemon.strays import whose
+from daemon.strays import glimpse, whose
 from storage.admission import QUEUES, Standing, judge
 from storage.catalog import Catalog
 from storage.digest import sha256_of
@@ -66,6 +67,8 @@ def look(
     for each, named in _sightings(gallery, starts):
         seen += 1
         if not ready(each):
+            with suppress(StorageError):
+                glimpse(gallery, catalog, each)
             continue
         sighting = _kept_together(gallery, each)
         try:

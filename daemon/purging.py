@@ -15,6 +15,7 @@ from daemon.in_place import Beside, as_it_stands, is_edited, lay_beside
 from daemon.kept import due_at, kept_originals
 from daemon.packed import whereabouts
 from daemon.recovery import settle
+from daemon.strays import is_gone
 from storage.errors import Changed, Locked, Missing, StorageError
 from storage.records import PhotoRow
 from storage.states import State
@@ -45,6 +46,7 @@ def purge_due(
     *,
     early_s: float = 0.0,
     enough: Callable[[], bool] = lambda: False,
+    looked: bool = True,
 ) -> None:
     """Purge what is out of grace and may go, and for want of room what would be in `early_s`, the oldest first, until it is `enough`.
 
@@ -52,8 +54,9 @@ def purge_due(
 
     An archive that is damaged, or an original that somebody wrote to, stays, and is told. Raises GalleryGone where the gallery goes away.
 
-    Where somebody edited a stand-in, the original goes beside the edit; a run over a part of a gallery may not have looked there. A photo
-    that was packed anew may have been moved within its gallery since.
+    Where somebody edited a stand-in, the original goes beside the edit; a run over a part of a gallery may not have looked there. Not
+    `looked`: what is not in its place waits, since it may have been edited elsewhere. A photo that was packed anew may have been moved
+    within its gallery since.
     """
     catalog, clock = shop.catalog, shop.clock
     rows = [row for row in catalog.due_for_purge(clock.now().timestamp() + early_s) if row.gallery == gallery.key]
@@ -63,6 +66,8 @@ def purge_due(
         shop.check_still(gallery)
         if enough():
             break
+        if not looked and row.stand_in_sha256 is not None and is_gone(row.location):
+            continue
         try:
             row = as_it_stands(catalog, row)
             if is_edited(row):

@@ -225,7 +225,7 @@ def _one_gallery(
         total.recovered += recover(gallery, shop.catalog, shop.clock, shop.with_relief)
         shop.catalog.regrace(gallery.key, gallery.grace_s)
     if pace.purges_first and not came:
-        _give_space_back(shop, gallery, around, gate, pace, total)
+        _give_space_back(shop, gallery, around, gate, pace, total, looked=False)
     found = look(gallery, shop.catalog, shop.clock, starts, still, ready=pace.ready, by_name=not came)
     _lay_beside(shop, gallery, found, total)
     for path, reason in found.left:
@@ -294,21 +294,24 @@ def _give_space_back(
     pace: Pace,
     total: Summary,
     enough: Callable[[], bool] | None = None,
+    *,
+    looked: bool = True,
 ) -> Counter[str]:
     """Purge what is out of grace, and where room is short, what soon would be; what else originals wait for.
 
-    `enough`: whether there is room again, where it was short for a photo.
+    `enough`: whether there is room again, where it was short for a photo. `looked`: whether the look at the gallery is behind us.
     """
     if around.deleted_in_mass() or not is_folder(gallery.vault.folder):
         return Counter()
     check_stop(shop.places, gallery)
     purged, early = Purged(), Purged()
+    due = partial(purge_due, looked=looked)
     try:
-        purge_due(shop, gallery, gate, purged, pace.check)
+        due(shop, gallery, gate, purged, pace.check)
         purge_kept(shop, gallery, gate, purged, pace.check)
         if pace.early_s(gallery) and (enough is not None or pace.is_short(gallery)):
             enough = enough or (lambda: not pace.is_short(gallery))
-            for purge in (purge_due, purge_kept):
+            for purge in (due, purge_kept):
                 purge(shop, gallery, gate, early, pace.check, early_s=pace.early_s(gallery), enough=enough)
     finally:
         for each in (purged, early):

@@ -56,6 +56,18 @@ def is_gone(path: os.PathLike[str] | bytes) -> bool:
     return False
 
 
+def glimpse(gallery: Gallery, catalog: Catalog, sighting: Sighting) -> None:
+    """Of a file that is not to be looked at yet: a stand-in under a new name is noted all the same, for it may be saved over before that.
+
+    Raises StorageError.
+    """
+    if catalog.find(gallery.key, gallery.relative(sighting.path)) is not None or marked(sighting.path) is None:
+        return
+    said, over = whose(catalog, None, sighting)
+    if said is not None and over is None:
+        note(gallery, catalog, sighting, said)
+
+
 def note(gallery: Gallery, catalog: Catalog, sighting: Sighting, sha256: str) -> None:
     """A file was found to be the stand-in of this original, whose row has another path."""
     row = catalog.find(gallery.key, gallery.relative(sighting.path))

@@ -19,8 +19,9 @@ from daemon import settings
 from daemon.composition import Workshop
 from daemon.discovery import look
 from daemon.dry_run import dry_run
+from daemon.pace import Pace
 from daemon.ports import Silence
-from daemon.run import Summary
+from daemon.run import Summary, optimize
 from storage.attributes import marked
 from storage.catalog import Catalog
 from storage.errors import StorageError
@@ -158,13 +159,14 @@ def test_saved_into_before_any_run_saw_the_new_name(home: Home, photo: Photo, gr
     check_kept(home, original, place, photo(1), live_on(home), grace=grace)
 
 
+@pytest.mark.parametrize("settled", [True, False])
 @pytest.mark.parametrize("grace", GRACES)
-def test_only_the_look_at_arrivals_saw_the_new_name(home: Home, photo: Photo, grace: str) -> None:
-    """Between two nights the service only takes names in."""
+def test_only_the_look_at_arrivals_saw_the_new_name(home: Home, photo: Photo, grace: str, settled: bool) -> None:
+    """Between two nights the service only takes names in; and a file that was just renamed not even that."""
     original = begun(home, photo, grace)
     place = renamed(home.root)
     with home.shop() as shop:
-        look(shop.galleries[0], shop.catalog, home.clock, [place], by_name=False)
+        look(shop.galleries[0], shop.catalog, home.clock, [place], by_name=False, ready=lambda _: settled)
     save_over(place, photo(1))
     with home.shop() as shop:
         assert look(shop.galleries[0], shop.catalog, home.clock, [place], by_name=False).queue == []
@@ -277,6 +279,22 @@ def test_what_can_not_be_laid_beside_is_kept_in_the_trash(home: Home, photo: Pho
         for each in live_on(home):
             assert (len(each.failed), each.thrown_away) == (1, 0)
     check_kept(home, original, place, photo(1), live_on(home), grace="0 days")
+
+
+def test_the_original_itself_where_the_night_begins_with_the_purge(home: Home, photo: Photo) -> None:
+    original = begun(home, photo, "7 days")
+    place = renamed(home.root)
+    home.optimize()
+    home.clock.forward(days=8)
+    save_over(place, photo(1))
+
+    class ByNight(Pace):
+        purges_first = True
+
+    with home.shop() as shop:
+        done = optimize(shop, [], Silence(), pace=ByNight())
+    assert [(each.place.read_bytes() == original, each.original) for each in done.beside] == [(True, True)]
+    assert done.purged == 0
 
 
 @pytest.mark.parametrize("grace", GRACES)
