@@ -23,6 +23,9 @@ HELD_OUT = 48
 PATCHES = 40_000
 """So many are enough for 768 principal components."""
 
+WHOLE = 512
+"""Pixels: at eight cells of 64 a side the ones in the middle see no border, as nearly all do in a photo."""
+_WHOLE_SHARE = 0.5
 _PHONE_SHARE = 0.5
 _DIM_SHARE = 0.12
 _SKY_SHARE = 0.04
@@ -107,22 +110,40 @@ def sky(size: int, rng: np.random.Generator) -> Crop:
     return out
 
 
+def whole(crop: Crop, rng: np.random.Generator) -> Crop:
+    """(S, S, 3) uint8 -> (WHOLE, WHOLE, 3): mirrored at its sides again and again, and begun anywhere."""
+    side = crop.shape[0]
+    i, j = rng.integers(0, 2 * side, 2)
+    more = WHOLE + side
+    return np.pad(crop, ((0, more), (0, more), (0, 0)), mode="symmetric")[i : i + WHOLE, j : j + WHOLE]
+
+
 def batches(crops: list[Crop], count: int, size: int, seed: int) -> Iterator[Tensor]:
     """Endless (count, 3, size, size) batches of floats in 0..1: crops flipped and turned, half of them made phone-like (some of
-    these as dark as night), and a few of smooth ground."""
+    these as dark as night), and a few of smooth ground. Every second batch is of fewer pictures of WHOLE pixels, where those hold no more
+    pixels: in a small crop every cell lies at a border, and what was only trained there knows nothing of a photo's middle."""
     rng = np.random.default_rng(seed)
+    wholes = count * size**2 // WHOLE**2
     while True:
-        chosen = []
-        for index in rng.integers(0, len(crops), count):
-            crop = crops[index] if rng.random() >= _SKY_SHARE else sky(crops[index].shape[0], rng)
-            if rng.random() < _PHONE_SHARE:
-                crop = phone_like(crop, size, rng)
-            else:
-                i, j = rng.integers(0, crop.shape[0] - size + 1, 2)
-                crop = crop[i : i + size, j : j + size]
-            crop = np.rot90(crop, int(rng.integers(4)))
-            chosen.append(crop[:, ::-1] if rng.random() < 0.5 else crop)
+        large = wholes > 0 and rng.random() < _WHOLE_SHARE
+        here = WHOLE if large else size
+        chosen = [_looking_real(crops[index], here, rng) for index in rng.integers(0, len(crops), wholes if large else count)]
         yield torch.from_numpy(np.stack(chosen)).permute(0, 3, 1, 2).float() / 255
+
+
+def _looking_real(crop: Crop, size: int, rng: np.random.Generator) -> Crop:
+    """A crop, or smooth ground, as one picture of a batch: (size, size, 3)."""
+    if rng.random() < _SKY_SHARE:
+        crop = sky(max(crop.shape[0], size), rng)
+    if size > crop.shape[0]:
+        crop = whole(crop, rng)
+    if rng.random() < _PHONE_SHARE:
+        crop = phone_like(crop, size, rng)
+    else:
+        i, j = rng.integers(0, crop.shape[0] - size + 1, 2)
+        crop = crop[i : i + size, j : j + size]
+    crop = np.rot90(crop, int(rng.integers(4)))
+    return crop[:, ::-1] if rng.random() < 0.5 else crop
 
 
 def patch_components(crops: list[Crop], count: int = PATCHES, seed: int = 0) -> tuple[Tensor, Tensor]:

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from codec.model import model_from
-from codec.network.constants import ANCHORS
+from codec.network.constants import ANCHORS, CELL_PIXELS
 from codec.network.network import Network
 from codec.training import together
 from codec.training.data import Crop, batches, load_packs, patch_components
@@ -226,14 +226,14 @@ def train(
         log.info("multiplying in %s", precision)
         note(run, shown, loss)
     sums: dict[str, float] = {}
-    count, skipped, before = 0, 0, run.seconds
+    count, seen, skipped, before = 0, 0, 0, run.seconds
     spent, usual = 0.0, None
     pace = paces(run.network, shown)
     while spent < options.minutes * 60 and run.step - first_step < options.steps:
         rgb = next(source).to(device, memory_format=torch.channels_last)
         quality = draw_quality(len(rgb), rng).to(device)
         with autocast(device, precision):
-            out = run.network(rgb, cells(quality, options.crop // 64, rng).to(device))
+            out = run.network(rgb, cells(quality, rgb.shape[-1] // CELL_PIXELS, rng).to(device))
         value, figures = loss(rgb, quality, out)
         run.optimiser.zero_grad()
         value.backward()  # type: ignore[no-untyped-call]
@@ -252,14 +252,16 @@ def train(
         with torch.no_grad():
             for name, tensor in run.network.state_dict().items():
                 run.averaged[name].lerp_(tensor, 1 - min(EMA, (1 + run.step) / (10 + run.step)))
-        run.step, run.pixels, run.seconds, count = run.step + 1, run.pixels + rgb[:, 0].numel() * team.count, before + spent, count + 1
+        pixels = rgb[:, 0].numel() * team.count
+        run.step, run.pixels, run.seconds = run.step + 1, run.pixels + pixels, before + spent
+        count, seen = count + 1, seen + pixels
         run.score_means = loss.means
         for name, figure in ({"loss": value.detach(), "norm": norm} | figures).items():
             sums[name] = sums.get(name, 0.0) + float(figure.mean())
         if not leads:
             continue
         if time.monotonic() - noted > 60:
-            megapixels = count * rgb[:, 0].numel() * team.count / (time.monotonic() - noted) / 1e6
+            megapixels = seen / (time.monotonic() - noted) / 1e6
             log.info(
                 "step %d  %.0f Mpx  %s  %.2f Mpx/s  skipped %d",
                 run.step,
@@ -268,7 +270,7 @@ def train(
                 megapixels,
                 skipped,
             )
-            noted, sums, count = time.monotonic(), {}, 0
+            noted, sums, count, seen = time.monotonic(), {}, 0, 0
         if time.monotonic() - since > SAVE_EVERY_S:
             note(run, shown, loss)
             run.save(options.out)
