@@ -3,7 +3,6 @@
 `read(path)` -> Settings, or Misconfigured, or NoGallery where there is no file.
 """
 
-import math
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -206,28 +205,34 @@ def changes(before: Settings, after: Settings) -> list[str]:
     return told
 
 
-def _as_written(key: str, value: object) -> str:
+def _as_written(name: str, value: object) -> str:
     """A value in force as a person would write it."""
     import humanfriendly
     from humanfriendly.text import pluralize
 
-    unit = next((each.unit for each in KEYS if each.name == key), "")
-    off = value is None or (unit in ("size", "share") and value in (0, -math.inf))
+    key = next(each for each in KEYS if each.name == name)
+    if _is_off(key, value):
+        return "off"
     match value:
-        case _ if off:
-            return "off" if unit != "path" else '""'
         case bool():
             return "true" if value else "false"
         case timedelta():
             whole = value == timedelta(days=value.days)
             return str(pluralize(value.days, "day") if whole else humanfriendly.format_timespan(value))
-        case float():
+        case float() if key.default.startswith('"'):
             return f"{value:.0%}"
-        case int() if unit == "size":
+        case int() if key.unit == "size":
             return str(humanfriendly.format_size(value))
         case tuple():
-            return " ".join(value) or '""' if unit == "command" else str(list(value))
-    return str(value) or '""'
+            return " ".join(value) or '""' if key.unit == "command" else str(list(value))
+    return str("" if value is None else value) or '""'
+
+
+def _is_off(key: Key, value: object) -> bool:
+    try:
+        return key.parse("off") == value
+    except ValueError:
+        return False
 
 
 def _limits(values: Mapping[str, object]) -> Limits:

@@ -246,7 +246,7 @@ def test_what_a_reload_changed_is_told_as_it_would_be_written() -> None:
         gallery
         + 'grace = "1 day"\n'
         + 'quiet = "90 minutes"\nkeep = ["Best of/**"]\none_copy = true\nrequests = "off"\nbackup_check = "/bin/check it"\n'
-        + '[schedule]\nwindow = "always"\nnightly_budget = "off"\nnightly_files = 20\nstart_when_free_below = "5%"\nmax_load = "50%"\n'
+        + '[schedule]\nwindow = "always"\nnightly_budget = "off"\nnightly_files = 20\nstart_when_free_below = "5%"\nmax_load = 0.5\n'
         + '[limits]\nmin_saving = "off"\nmemory = "3 GB"\n[report]\ntextfile = "/var/x.prom"\n[safety]\nreserve = "off"\n',
         "c.toml",
     )
@@ -254,11 +254,11 @@ def test_what_a_reload_changed_is_told_as_it_would_be_written() -> None:
         "gallery /photos.quiet: 2 minutes -> 1 hour and 30 minutes",
         "gallery /photos.keep: [] -> ['Best of/**']",
         "gallery /photos.grace: 7 days -> 1 day",
-        'gallery /photos.requests: Restore -> ""',
+        "gallery /photos.requests: Restore -> off",
         "gallery /photos.one_copy: false -> true",
         'gallery /photos.backup_check: "" -> /bin/check it',
         "schedule.window: 01:00-06:00 -> always",
-        "schedule.max_load: 70% -> 50%",
+        "schedule.max_load: 0.7 -> 0.5",
         "schedule.nightly_budget: 2 GB -> off",
         "schedule.nightly_files: off -> 20",
         "schedule.start_when_free_below: off -> 5%",
