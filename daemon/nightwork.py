@@ -101,6 +101,8 @@ class Nightwork:
         self._rest_until: datetime | None = None
         self._came: list[int] = []
         """Photos that joined the queue while it rests; of the catalogue."""
+        self._came_at: datetime | None = None
+        """When the first of them did."""
         self._made_up: Night | None = None
         self._last_look: datetime | None = None
 
@@ -161,7 +163,10 @@ class Nightwork:
         if self._stopping.is_set():
             return
         try:
+            before = len(self._came)
             self._came += self.intake.take_in(self._open)
+            if self._came and not before:
+                self._came_at = self.clock.now()
             self._tonight()
         except Locked as error:
             self._wait(Hold("locked", f"process {error.pid}" if error.pid else ""))
@@ -233,7 +238,10 @@ class Nightwork:
             self.board.now = Doing(next_night=following)
             return
         rests = self._rest_until is not None and timedelta() < self._rest_until - now <= _LONGEST_REST
-        if rests and (self._hold is not None or not self._came):
+        # What arrives is gathered for as long as the slowest gallery's photos take to settle: each beginning costs two new processes.
+        quiet = max(gallery.quiet for gallery in self.settings.galleries)
+        gathers = self._came_at is not None and timedelta() <= now - self._came_at < quiet
+        if rests and (self._hold is not None or gathers or not self._came):
             self.board.now = Doing(hold=self._hold, night=night, next_night=following)
             return
         stopped = Hold("stop-file") if (self.places.state_folder / STOP_NAME).exists() else None

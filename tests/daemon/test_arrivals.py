@@ -87,7 +87,7 @@ class Resting:
 
     def stepped(self) -> None:
         """Until nothing is due."""
-        for _ in range(6):
+        for _ in range(8):
             self.home.clock.forward(minutes=1)
             self.work.step()
 
@@ -129,6 +129,18 @@ def test_an_arrival_is_archived_without_a_look_at_the_rest(resting: Resting) -> 
         resting.walked.clear()
     assert resting.around == 0
     assert len(resting.runs()) == 4
+
+
+def test_what_comes_within_two_minutes_is_one_beginning(resting: Resting) -> None:
+    for number in range(4):
+        resting.arrive(f"{number}/new.jpg", number)
+        resting.home.clock.forward(seconds=25)
+        resting.work.step()
+    assert len(resting.runs()) == 1
+    resting.home.clock.forward(seconds=100)
+    resting.work.step()
+    assert len(resting.runs()) == 2
+    assert resting.runs()[0].archived == 4
 
 
 def test_only_folders_on_the_way_are_asked_for_sync_tools(resting: Resting) -> None:
