@@ -270,6 +270,16 @@ def test_batches_are_repeatable_and_in_range(crops: list[data.Crop]) -> None:
     assert not torch.equal(one, next(data.batches(crops, 6, 64, seed=4)))
 
 
+def test_some_batches_hold_pictures_with_a_middle(crops: list[data.Crop]) -> None:
+    source = data.batches(crops, 8, 192, seed=1)
+    shapes = {tuple(next(source).shape) for _ in range(12)}
+    assert shapes == {(8, 3, 192, 192), (1, 3, data.WHOLE, data.WHOLE)}
+    made = data.whole(crops[0], np.random.default_rng(1)).astype(int)
+    assert made.shape == (data.WHOLE, data.WHOLE, 3)
+    own = max(np.abs(np.diff(crops[0].astype(int), axis=axis)).max() for axis in (0, 1))
+    assert max(np.abs(np.diff(made, axis=axis)).max() for axis in (0, 1)) <= own  # no seam where it was mirrored
+
+
 @pytest.mark.parametrize("size", [64, 192, 256])
 def test_phone_like_crops_look_like_what_they_were_made_of(crops: list[data.Crop], size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data, "_DIM_SHARE", 0.0)
