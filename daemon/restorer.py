@@ -4,10 +4,9 @@ In place only over our own unchanged stand-in; elsewhere only under names that a
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
@@ -27,7 +26,7 @@ from daemon.places import is_folder
 from daemon.ports import Codec, Progress
 from daemon.reasons import STAND_INS
 from daemon.recovery import recover
-from daemon.selection import in_album, is_pattern, matching, since
+from daemon.selection import Chosen, in_album, is_pattern, matching, since
 from storage import durable
 from storage.attributes import Attributes
 from storage.digest import read_once, sha256_of, sha256_of_bytes
@@ -47,6 +46,8 @@ class Came(StrEnum):
 
     ORIGINAL = "original"
     """The very bytes of the original."""
+    LABELLED = "labelled"
+    """The original with labels that its stand-in was given; else its very bytes."""
     COPY = "copy"
     """Rebuilt from the archive."""
     AS_IT_IS = "as-it-is"
@@ -82,15 +83,6 @@ class _Target:
     """What the user named, where that is not the photo's own path: a stand-in that was renamed, or an edit with the photo beside it."""
     later: bool = False
     """Another photo was archived under this name before, and has another one now."""
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """What a person wants back: everything that `paths` and `albums` name, or all there is; of that, what is not before `since`."""
-
-    paths: list[Path]
-    albums: Sequence[str] = ()
-    since: datetime | None = None
 
 
 def restore(
@@ -294,7 +286,8 @@ def _in_place(shop: Workshop, gallery: Gallery, row: PhotoRow, target: _Target) 
         return Restoration(target.name, came, laid.place, note=note)
     original = give_back(shop, gallery, row, where)
     note = _NO_ORIGINAL if row.state is State.RETIRED and not original else ""
-    return Restoration(target.name, Came.ORIGINAL if original else Came.COPY, where, note=note)
+    whole = Came.ORIGINAL if shop.catalog.get(row.id).copy_sha256 is None else Came.LABELLED
+    return Restoration(target.name, whole if original else Came.COPY, where, note=note)
 
 
 def _where_it_is(gallery: Gallery, row: PhotoRow, where: Path) -> str:
@@ -312,7 +305,8 @@ def _into(shop: Workshop, gallery: Gallery, row: PhotoRow, target: _Target, fold
     if row.state is State.RETIRED and as_it_is:
         source = gallery.vault.aside_path(row.location, row.sha256 or "")
         if from_aside(source, row.sha256, goal, shop.codec, labels):
-            return Restoration(target.name, Came.AS_IT_IS if target.later else Came.ORIGINAL, goal)
+            whole = Came.ORIGINAL if sha256_of(goal) == row.sha256 else Came.LABELLED
+            return Restoration(target.name, Came.AS_IT_IS if target.later else whole, goal)
         note = _NO_ORIGINAL
     if row.has_archive and (row.state in (State.RETIRED, State.PURGED) or not as_it_is or _in_its_place(row) is None):
         archive = gallery.vault.archive_path(row.sha256 or "")

@@ -2,7 +2,8 @@
 
 import fnmatch
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 
@@ -12,6 +13,15 @@ from storage.records import PhotoRow
 from storage.states import State
 
 _MAGIC = "*?["
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What a person wants back: everything that `paths` and `albums` name, or all there is; of that, what is not before `since`."""
+
+    paths: list[Path]
+    albums: Sequence[str] = ()
+    since: datetime | None = None
 
 
 def is_pattern(path: Path) -> bool:

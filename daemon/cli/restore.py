@@ -43,6 +43,7 @@ def restore(
     from daemon.errors import CommandFailed, NothingToDo
     from daemon.neighbours import restored_behind_all
     from daemon.report import photos
+    from daemon.selection import Chosen
     from storage.errors import shown
 
     if folder is not None and in_place:
@@ -52,7 +53,7 @@ def restore(
     wanted = {"jpeg": "jpeg", "png": "png"}.get(format_ or "")
     with Workshop(places, settings.read(places.config_file), reading=folder is not None) as shop:
         moment = _moment(since, shop.clock.now())
-        chosen = restorer.Chosen(list(paths), albums, moment)
+        chosen = Chosen(list(paths), albums, moment)
         done = restorer.restore(shop, chosen, folder, wanted, watch())  # type: ignore[arg-type]  # click has checked the choice
         if folder is None and not (albums or since):
             done += restored_behind_all(shop, done, watch())
@@ -73,6 +74,7 @@ def restore(
     else:
         words = {
             restorer.Came.ORIGINAL: "the original, bit for bit",
+            restorer.Came.LABELLED: "the original with the labels of its stand-in, its picture bit for bit",
             restorer.Came.COPY: "a copy from the archive",
             restorer.Came.AS_IT_IS: "the file that has this name now, as it is",
         }

@@ -15,6 +15,7 @@ from daemon import discovery, idleness, moves, restorer, run, sync_roots
 from daemon.machine import Facts, Machine
 from daemon.nightwork import Nightwork
 from daemon.ports import Silence
+from daemon.selection import Chosen
 from daemon.settings import read
 from storage.catalog import Catalog
 from storage.records import RunRow
@@ -215,7 +216,7 @@ def test_a_stand_in_that_was_renamed_is_followed_at_once(resting: Resting) -> No
 
 def test_a_restored_photo_that_was_renamed_stays_pinned(resting: Resting) -> None:
     with resting.home.shop() as shop:
-        restorer.restore(shop, restorer.Chosen([resting.home.root / "1.jpg"], (), None), None, None, Silence())
+        restorer.restore(shop, Chosen([resting.home.root / "1.jpg"], (), None), None, None, Silence())
     assert resting.states()["1.jpg"] is State.RESTORED
     there = resting.home.root / "mine.jpg"
     (resting.home.root / "1.jpg").rename(there)

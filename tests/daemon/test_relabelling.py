@@ -15,6 +15,7 @@ from PIL import Image
 from codec.labels import Labels, labelled, labels_of, merged, picture_digest
 from codec.rating import read_rating
 from daemon import restorer
+from daemon.access.view import Source, View
 from daemon.cli.main import cli
 from daemon.marking import has_own_labels, original_of
 from daemon.ports import Silence
@@ -58,6 +59,14 @@ def turned(data: bytes) -> bytes:
 def rows(home: Home) -> dict[str, PhotoRow]:
     with Catalog(home.places.catalog_file, read_only=True) as catalog:
         return {os.fsdecode(row.path): row for row in catalog.rows()}
+
+
+def test_what_came_back_is_called_what_it_is(home: Home, run: Callable[..., Result], archived: Path, tmp_path: Path) -> None:
+    archived.write_bytes(rated(archived.read_bytes()))
+    for options in (["--to", str(tmp_path / "out")], []):
+        said = run("restore", str(archived), *options).stdout
+        assert "the original with the labels of its stand-in" in said
+        assert "the original, bit" not in said
 
 
 def restore(home: Home, path: Path, to: Path | None = None) -> restorer.Restoration:
@@ -263,6 +272,9 @@ def test_archived_again_while_its_original_is_kept_it_is_given_back_from_that(ho
     assert home.optimize(archived).archived == 1
     assert rows(home)["IMG_1.jpg"].state is State.PURGED
     assert len(asides(home)) == 1
+    with home.shop(reading=True) as shop, Catalog(home.places.catalog_file, read_only=True, any_thread=True) as catalog:
+        node = View(shop.galleries[0], catalog, lambda _: pytest.fail("measured")).node("IMG_1.jpg")
+    assert (node.source, node.path) == (Source.ORIGINAL, asides(home)[0]), "the view decodes nothing while the original is there"
     restore(home, archived)
     assert picture_digest(archived.read_bytes()) == picture_digest(photo())
     assert read_rating(archived.read_bytes()).stars == 5

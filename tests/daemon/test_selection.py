@@ -15,8 +15,8 @@ from daemon import composition
 from daemon.cli.main import cli
 from daemon.errors import WrongPath
 from daemon.ports import Silence
-from daemon.restorer import Chosen, restore
-from daemon.selection import moment_of
+from daemon.restorer import restore
+from daemon.selection import Chosen, moment_of
 
 if TYPE_CHECKING:
     from conftest import Home
