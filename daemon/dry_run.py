@@ -80,7 +80,7 @@ def dry_run(
             meter.tick()
             forecast.trials[unit.id] = trial
             forecast.unreadable += [(gallery.shown(row.location), trouble)] if trouble else []
-            progress.done(gallery.shown(row.location), trial.words)
+            progress.done(gallery.shown(row.location), f"would fail: {trouble}" if trouble else trial.words)
     finally:
         progress.close()
     energy = meter.energy(processor_s(shop.codec) - first_cpu_s)

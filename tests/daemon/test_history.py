@@ -58,6 +58,7 @@ def test_what_came_out_is_of_all_that_was_worked_on() -> None:
     ("changes", "verdict"),
     [
         ({"archive_bytes": 200}, "less than predicted"),
+        ({"prediction": {**PREDICTION, "saving_bytes": 681, "low_bytes": 681, "high_bytes": 681}}, "as predicted"),
         ({"worked_bytes": 400, "archive_bytes": 0}, "more than predicted"),
         ({"prediction": {**PREDICTION, "low_bytes": None, "high_bytes": None}}, "the sample was too small to tell how sure it was"),
     ],
