@@ -66,7 +66,7 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except Locked as error:
-            _fail(str(error), AlreadyRunning.exit_code)
+            _fail(f"{error}{_whose(ctx.obj)}", AlreadyRunning.exit_code)
         except DaemonError as error:
             _fail(str(error), error.exit_code)
         except NoSpace as error:
@@ -140,6 +140,15 @@ def _open_streams() -> None:
 
 def _stop(signum: int, frame: object) -> None:
     raise KeyboardInterrupt
+
+
+def _whose(places: object) -> str:
+    """What to do where the lock is the service's."""
+    from daemon import asking
+
+    if not isinstance(places, Places) or asking.doing(places) is None:
+        return ""
+    return '. It is the service; "gallery-optimizer pause" has it leave off after the photo at hand, and "resume" go on.'
 
 
 def _fail(message: str, code: int) -> None:

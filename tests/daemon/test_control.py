@@ -196,13 +196,15 @@ def test_status_says_what_the_service_is_at(service: Service, home: Home, photo:
     def encode_and_look(job: object) -> object:
         said.append(run(home, "status").stdout)
         said.append(run(home, "optimize").stderr)
+        said.append(run(home, "doctor").stderr)
         return encode(job)  # type: ignore[arg-type]
 
     monkeypatch.setattr(home.codec, "encode", encode_and_look)
     assert run(home, "optimize", "--now").exit_code == 0
     assert "at work, 0 of 2 photos: 0.jpg" in said[0]
     assert "optimize --now" in said[1]
-    assert "at work, 1 of 2 photos: 1.jpg" in said[2]
+    assert 'It is the service; "gallery-optimizer pause"' in said[2]
+    assert "at work, 1 of 2 photos: 1.jpg" in said[3]
     assert "Next night:" in run(home, "status").stdout
     service.work.board.now = Doing("verifying", done=3, total=10)
     assert "reads archives again, 3 of 10" in run(home, "status").stdout
