@@ -7,7 +7,7 @@ last.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from daemon.anchor import check_presence
@@ -23,6 +23,8 @@ from storage.records import PhotoRow
 from storage.states import State
 
 _log = logging.getLogger(__name__)
+_ROUNDS = 10
+"""Through all files at most, until no new one is seen."""
 
 
 @dataclass(slots=True)
@@ -122,27 +124,44 @@ def _throw_away_originals(shop: Workshop, gallery: Gallery, rows: list[PhotoRow]
         _log.info("%s: thrown away", gallery.shown(row.location))
 
 
-def _named_by_stand_ins(shop: Workshop, sizes: Iterable[int] | None = None) -> set[str]:
+def _named_by_stand_ins(shop: Workshop, sizes: Collection[int] | None = None) -> set[str]:
     """Digests of the originals that files without an archive of their own stand for, in every gallery; of those `sizes` only.
 
+    Goes through them until nothing new is seen: what is moved meanwhile, into a folder that is behind us, would be seen in neither.
     Raises StorageError where a file can't be read, or a folder can't be listed: it may be, or hold, a stand-in. Raises GalleryGone where
     one of the galleries is not there, or only the empty folder that its disk is mounted on: what it holds can't be told.
     """
     found: set[str] = set()
-    for gallery in shop.galleries:
-        check_presence(gallery, shop.catalog)
-        for sighting in walk(gallery.root, (), whole=True):
-            row = shop.catalog.find(gallery.key, gallery.relative(sighting.path))
-            if row is not None and row.has_archive and row.is_current(sighting.fingerprint):
-                continue  # in its own place
-            if row is not None and row.stands_for is not None:
-                found.add(row.stands_for)  # whatever it is by now: who saved over it has deleted nothing
-            if sizes is not None and sighting.fingerprint.size_bytes not in sizes:
-                continue
-            try:
-                digest = original_of(read_once(sighting.path).data)
-            except Missing:
-                continue
-            if digest is not None:
-                found.add(digest)
+    seen: set[int] = set()
+    for _ in range(_ROUNDS):
+        before = len(seen)
+        for gallery in shop.galleries:
+            found |= _named_in(shop, gallery, sizes, seen)
+        if len(seen) == before:
+            return found
+    raise StorageError("files are being moved all the time")
+
+
+def _named_in(shop: Workshop, gallery: Gallery, sizes: Collection[int] | None, seen: set[int]) -> set[str]:
+    """Of one gallery; `seen`: what needs no second look, by path, inode and ctime."""
+    found: set[str] = set()
+    check_presence(gallery, shop.catalog)
+    for sighting in walk(gallery.root, (), whole=True):
+        key = hash((sighting.path, sighting.fingerprint.inode, sighting.fingerprint.ctime_ns))
+        if key in seen:
+            continue
+        seen.add(key)
+        row = shop.catalog.find(gallery.key, gallery.relative(sighting.path))
+        if row is not None and row.has_archive and row.is_current(sighting.fingerprint):
+            continue  # in its own place
+        if row is not None and row.stands_for is not None:
+            found.add(row.stands_for)  # whatever it is by now: who saved over it has deleted nothing
+        if sizes is not None and sighting.fingerprint.size_bytes not in sizes:
+            continue
+        try:
+            digest = original_of(read_once(sighting.path).data)
+        except Missing:
+            continue
+        if digest is not None:
+            found.add(digest)
     return found

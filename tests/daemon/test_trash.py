@@ -5,16 +5,18 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from daemon import eligibility
+from daemon import eligibility, trash
 from daemon.ports import Silence
 from daemon.restorer import restore
 from storage.catalog import Catalog
+from storage.digest import Snapshot
 from storage.records import PhotoRow
 from storage.states import State
 
@@ -193,3 +195,47 @@ def test_a_folder_that_goes_away_during_the_walk_hides_nothing(archived: Home, m
 
     monkeypatch.setattr(eligibility.os, "scandir", scandir)
     assert archived.optimize().missed == 1
+
+
+def test_a_stand_in_that_is_moved_behind_the_back_of_the_walk(archived: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Out of a folder that is still to come, into one that was gone through."""
+    text = archived.places.config_file.read_text()
+    archived.places.config_file.write_text(text.replace("[[gallery]]", '[[gallery]]\nexclude = ["first/**", "last/**"]', 1))
+    for name in ("first", "last"):
+        (archived.root / name).mkdir()
+    (archived.root / "twin.jpg").unlink()
+    stand_in, hiding = archived.root / "last/x.jpg", archived.root / "first/x.jpg"
+    (archived.root / "a.jpg").rename(stand_in)
+    stand_in.write_bytes(stand_in.read_bytes() + b"#")  # no longer as large as it was
+    assert archived.optimize().missed == 2
+    archived.clock.forward(days=31)
+    reading = trash.read_once
+
+    def read_once(path: Path) -> Snapshot:
+        if path.name == "stays.jpg" and stand_in.exists():
+            stand_in.rename(hiding)
+        return reading(path)
+
+    (archived.root / "last/stays.jpg").write_bytes(b"no picture either")
+    monkeypatch.setattr(trash, "read_once", read_once)
+    assert archived.optimize().thrown_away == 0
+    assert hiding.exists()
+    assert len(archives(archived)) == 1
+
+
+def test_files_that_never_rest_keep_everything(archived: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    (archived.root / "a.jpg").unlink()
+    (archived.root / "twin.jpg").unlink()
+    assert archived.optimize().missed == 2
+    archived.clock.forward(days=31)
+    reading = trash.read_once
+
+    def read_once(path: Path) -> Snapshot:
+        found = reading(path)
+        path.rename(path.with_name(f"{time.monotonic_ns()}.jpg"))
+        return found
+
+    monkeypatch.setattr(trash, "read_once", read_once)
+    done = archived.optimize()
+    assert (done.thrown_away, len(archives(archived))) == (0, 1)
+    assert any("moved all the time" in why for _, why in done.failed)
