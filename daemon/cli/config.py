@@ -47,7 +47,7 @@ def init(places: Places, folder: Path | None, quality: str | None, window: str |
         folder = asking_user.which_folder()
         quality = quality or asking_user.which_quality()
         window = window or asking_user.which_window()
-    folder = folder.expanduser().absolute() if folder else None
+    folder = _at_home(folder).absolute() if folder else None
     travel = TWO_WAY if two_way_sync else asking_user.may_travel(folder) if asked and folder else ""
     said = {("gallery", "quality"): quality, ("schedule", "window"): _window(window), ("gallery", "two_way_sync"): travel}
     text = template(folder, {key: value for key, value in said.items() if value})
@@ -65,6 +65,18 @@ def init(places: Places, folder: Path | None, quality: str | None, window: str |
     remark('Look it over. "gallery-optimizer config check" says what it means, "optimize --dry-run" what it would save, "optimize" begins.')
     if travel:
         remark('Before anything is archived there, "gallery-optimizer sync-guard --write-ignore" has to keep the archives from travelling.')
+
+
+def _at_home(folder: Path) -> Path:
+    """The folder that is meant, if a configuration can name it."""
+    try:
+        os.fsencode(folder).decode()
+        return folder.expanduser()
+    except UnicodeDecodeError:
+        text = "has a name that is no UTF-8, which a TOML file can't hold; rename it, or name a symbolic link to it"
+        raise click.BadParameter(text, param_hint="'FOLDER'") from None
+    except RuntimeError:
+        raise click.BadParameter("there is no such home folder", param_hint="'FOLDER'") from None
 
 
 @config.command()

@@ -96,6 +96,14 @@ def test_flags_answer_too(run: Run, tmp_path: Path) -> None:
     assert "the service works at any hour" in said
 
 
+@pytest.mark.parametrize(("folder", "says"), [("/photos/caf\udce9", "no UTF-8"), ("~nobodyofthatname/DCIM", "home folder")])
+def test_a_folder_that_no_configuration_can_name(run: Run, tmp_path: Path, folder: str, says: str) -> None:
+    result = run("config", "init", folder)
+    assert result.exit_code == 2
+    assert says in result.output
+    assert not (tmp_path / "c.toml").exists()
+
+
 def test_mistakes_are_told_to_programs_too(run: Run, tmp_path: Path) -> None:
     (tmp_path / "c.toml").write_text('[[gallery]]\npath = "x"\nqualty = 1\n')
     result = run("config", "check", "--json")
