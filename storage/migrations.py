@@ -357,7 +357,7 @@ def m016_originals_that_are_kept_and_copies_that_were_asked_for(db: Database) ->
     # Earlier versions purged such an original in the same breath; where that failed, it is still there, and else this is soon found out.
     db.execute(
         "UPDATE photos SET kept_since_at = restored_at WHERE state = 'restored' AND copy_sha256 IS NOT NULL "
-        "AND archive_sha256 IS NOT NULL AND purged_at IS NULL AND retired_at IS NOT NULL AND superseded_at IS NULL"
+        "AND relabelled_at IS NOT NULL AND archive_sha256 IS NOT NULL AND purged_at IS NULL AND retired_at IS NOT NULL"
     )
     db.execute("CREATE INDEX photos_kept ON photos (gallery, retired_at, size_bytes) WHERE kept_since_at IS NOT NULL")
     db.execute("PRAGMA user_version = 16")

@@ -131,6 +131,38 @@ def test_an_older_catalogue_is_counted_when_it_is_migrated(tmp_path: Path) -> No
         assert (totals.photos, totals.original_bytes, totals.purged.photos, totals.purged.archive_bytes) == (3, 15, 2, 2)
 
 
+def test_what_an_earlier_version_may_have_left_set_aside_is_looked_for(tmp_path: Path) -> None:
+    """Of photos that came back with labels; a copy that came back because its original was damaged is none."""
+    from sqlite_utils import Database
+
+    from storage.migrations import migrations
+
+    path = tmp_path / "catalog.sqlite3"
+    connection = sqlite3.connect(path, isolation_level=None)
+    migrations.apply(Database(connection), stop_before="m016_originals_that_are_kept_and_copies_that_were_asked_for")
+    for name, state, relabelled_at, purged_at in (
+        ("a", "restored", 4, None),
+        ("b", "restored", None, None),
+        ("c", "restored", 4, 5),
+        ("d", "purged", 4, 5),
+    ):
+        connection.execute(
+            "INSERT INTO photos (gallery, path, state, size_bytes, seen_bytes, device, inode, mtime_ns, ctime_ns, links, mode, queued_at, "
+            "archive_sha256, archive_bytes, copy_sha256, retired_at, restored_at, relabelled_at, purged_at) "
+            "VALUES (X'61', CAST(? AS BLOB), ?, 5, 5, 1, 1, 1, 1, 1, 1, 1, ?, 2, 'copy', 3, 6, ?, ?)",
+            (name, state, name, relabelled_at, purged_at),
+        )
+    connection.close()
+    with Catalog(path) as catalog:
+        (row,) = catalog.kept(b"a")
+        assert (row.path, row.kept_since_at) == (b"a", 6)
+        kept = catalog.totals(None, {b"a": 100}).kept
+        assert (kept.photos, kept.original_bytes, kept.earliest_at, kept.latest_at) == (1, 5, 103, 103)
+        catalog.kept_no_longer(row.id)
+        assert catalog.kept(b"a") == []
+        assert catalog.totals().kept.photos == 0
+
+
 def test_parity_is_counted_too(catalog: Catalog) -> None:
     execute = catalog._connection.execute
     for statement in (
