@@ -18,6 +18,8 @@ def as_lines(done: Summary) -> Iterator[str]:
     """What was done; what failed is told apart."""
     if done.recovered:
         yield f"Brought in order after an interrupted run: {photos(done.recovered)}."
+    if done.followed:
+        yield f"Renamed or moved, and known by the new name: {photos(done.followed)}."
     if done.requested:
         yield f"Restored, as was asked for: {photos(len(done.requested))}."
     for each in done.beside:
@@ -59,6 +61,7 @@ def as_json(done: Summary) -> dict[str, Any]:
         "beside_edits": [
             {"photo": each.name, "beside": shown(each.place), "from": "original" if each.original else "copy"} for each in done.beside
         ],
+        "followed": done.followed,
         "requested": done.requested,
         "changed_meanwhile": done.again,
         "postponed": done.postponed,

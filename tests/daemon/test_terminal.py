@@ -85,6 +85,16 @@ def test_nothing_of_one_photo_is_told_in_the_plural(run: Run, home: Home, photo:
         assert not re.search(rf"\b1 ({MANY})\b|\b1 photo that were\b", each.output), each.output
 
 
+def test_a_run_that_only_followed_a_rename_says_so(run: Run, home: Home, photo: Photo) -> None:
+    (home.root / "a.jpg").write_bytes(photo())
+    run("optimize")
+    home.clock.forward(days=8)
+    run("optimize")
+    (home.root / "a.jpg").rename(home.root / "b.jpg")
+    done = run("optimize")
+    assert (done.exit_code, done.stdout) == (0, "Renamed or moved, and known by the new name: 1 photo.\n")
+
+
 def test_verify_tells_of_photos_by_their_names(run: Run, home: Home, photo: Photo) -> None:
     (home.root / "trip").mkdir()
     (home.root / "trip" / "a.jpg").write_bytes(photo())
