@@ -11,6 +11,8 @@ from daemon.report import amount, counted, photos, span
 if TYPE_CHECKING:
     from rich.table import Table
 
+_TOO_FEW = "too few photos to say how sure that is"
+
 
 def as_lines(found: Forecast) -> Iterator["str | Table"]:
     """For a rich console."""
@@ -54,7 +56,7 @@ def _saving(found: Forecast) -> str:
     if found.complete:
         return f"{text}, stand-ins counted"
     if saving.low is None or saving.high is None:
-        return f"{text}; too few photos to say how sure that is"
+        return f"{text}; {_TOO_FEW}"
     high = min(saving.high, whole)
     return (
         f"{text}; {CONFIDENCE:.0%} sure that it is between {amount(round(saving.low))} ({saving.low / whole:.0%})"
@@ -98,7 +100,9 @@ def _left_alone(found: Forecast) -> Iterator[str]:
 
 def _span(seconds: Interval) -> str:
     text = f"about {span(seconds.total)}"
-    if seconds.low is None or seconds.high is None or seconds.low == seconds.high:
+    if seconds.low is None or seconds.high is None:
+        return f"{text}; {_TOO_FEW}"
+    if seconds.low == seconds.high:
         return text
     return f"{text} ({span(max(0.0, seconds.low))} to {span(seconds.high)})"
 

@@ -131,6 +131,9 @@ def check(places: Places, as_json: bool) -> None:
             entry("  ! ", f"nothing is archived there yet: {text}", err=True)
         for text in seen.notes:
             entry("  - ", text, err=True)
+        state = places.state_folder
+        if real(state).is_relative_to(real(gallery.path)):
+            remark(f"Warning: the catalogue in {state} lies inside {gallery.path}: a sync tool would carry it while it is open.")
         if gallery.backup_check and not os.access(gallery.backup_check[0], os.X_OK):
             remark(f"Warning: backup_check: {gallery.backup_check[0]} can't be run (not there, or not executable).")
     for folder in missing:

@@ -148,6 +148,12 @@ def test_links_in_a_circle_lead_nowhere(run: Run, home: Home, photo: Photo) -> N
     assert run("optimize").exit_code == ExitCode.FAILED
 
 
+def test_a_catalogue_inside_a_gallery_is_warned_of(home: Home, run: Callable[..., Result]) -> None:
+    assert "lies inside" not in run("config", "check").stderr
+    home.places.config_file.write_text(f'[[gallery]]\npath = "{home.places.state_folder.parent}"\n')
+    assert f"the catalogue in {home.places.state_folder} lies inside" in run("config", "check").stderr
+
+
 def test_verify_finds_damage(run: Run, home: Home, photo: Photo) -> None:
     assert run("verify").exit_code == ExitCode.NOTHING_TO_DO
     for seed in range(3):
