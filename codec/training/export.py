@@ -21,9 +21,9 @@ from codec.network.network import Network
 from codec.network.rows import LOWEST, ROWS, SHIFT, SIZES, STEP, UNIT, Z_LIMIT, Rows
 from codec.neural import Analysed
 from codec.rans import TOKENS, TOTAL, TokenTables, fit, tokens_of
-from codec.training.data import Crop, load_crops, phone_like
+from codec.training.data import WHOLE, Crop, load_crops, phone_like, whole
 
-CROPS = 400
+CROPS = 120
 PRIOR = 200.0
 """Weight, in symbols, of the Laplace that a histogram is mixed with: rare rows keep a sane shape."""
 SURE = 0.9985
@@ -88,12 +88,12 @@ def fitted(counts: Counts, prior: Counts, *, sure: bool, wide: int | None = None
 
 
 def histograms(model: Model, crops: list[Crop], seed: int) -> tuple[Counts, Counts]:
-    """Tokens by row that the codec produces on crops, half of them phone-like, at qualities drawn over the whole range."""
+    """Tokens by row that the codec produces on crops as large pictures, half of them phone-like, at qualities from the whole range."""
     rng = np.random.default_rng(seed)
     y_counts, z_counts = np.zeros((ROWS, TOKENS)), np.zeros((ANCHORS * HYPER, TOKENS))
     for index, number in enumerate(rng.choice(len(crops), min(CROPS, len(crops)), replace=False)):
-        crop = crops[number] if index % 2 else phone_like(crops[number], 256, rng)
-        analysed = Analysed(crop, model)
+        picture = whole(crops[number], rng)
+        analysed = Analysed(picture if index % 2 else phone_like(picture, WHOLE, rng), model)
         for quality in np.linspace(0, TOP_QUALITY, ANCHORS).astype(int)[index % 2 :: 2]:
             for parts in analysed.symbols(int(quality)):
                 for (symbols, rows, _), counts in zip(parts, (z_counts, y_counts, y_counts), strict=True):
