@@ -147,8 +147,16 @@ class Nightwork:
     @property
     def wait_s(self) -> float:
         """How long `step` need not be called, if nothing happens."""
-        soon = self.intake.wait_s()
-        return _LONGEST_S if soon is None else min(max(1.0, soon), _LONGEST_S)
+        soon = [self.intake.wait_s(), self._gathers_s(self.clock.now())]
+        return min([_LONGEST_S, *(max(1.0, wait_s) for wait_s in soon if wait_s is not None)])
+
+    def _gathers_s(self, now: datetime) -> float | None:
+        """Seconds for which arrivals are still gathered: as long as the slowest gallery's photos take to settle, since each beginning costs
+        two new processes. None where nothing is."""
+        quiet = max(gallery.quiet for gallery in self.settings.galleries)
+        if not self._came or self._came_at is None or not timedelta() <= now - self._came_at < quiet:
+            return None
+        return (quiet - (now - self._came_at)).total_seconds()
 
     # In the thread that works.
 
@@ -238,10 +246,7 @@ class Nightwork:
             self.board.now = Doing(next_night=following)
             return
         rests = self._rest_until is not None and timedelta() < self._rest_until - now <= _LONGEST_REST
-        # What arrives is gathered for as long as the slowest gallery's photos take to settle: each beginning costs two new processes.
-        quiet = max(gallery.quiet for gallery in self.settings.galleries)
-        gathers = self._came_at is not None and timedelta() <= now - self._came_at < quiet
-        if rests and (self._hold is not None or gathers or not self._came):
+        if rests and (self._hold is not None or self._gathers_s(now) is not None or not self._came):
             self.board.now = Doing(hold=self._hold, night=night, next_night=following)
             return
         stopped = Hold("stop-file") if (self.places.state_folder / STOP_NAME).exists() else None

@@ -46,7 +46,8 @@ class Notifier:
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
                 channel.settimeout(2)
-                channel.sendto(message.encode("utf-8", "backslashreplace"), self._address)
+                channel.connect(self._address)  # else a queue that is full looks as if it had room, and sending spins till the time is over
+                channel.send(message.encode("utf-8", "backslashreplace"))
         except OSError as error:
             _log.debug("the service manager can't be told: %s", error)
 

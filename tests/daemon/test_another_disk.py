@@ -145,7 +145,7 @@ def test_it_goes_before_the_trash_is_looked_through(home: Home, drive: Drive, mo
     home.clock.forward(days=8)
     home.optimize()
     with monkeypatch.context() as patch:
-        at_call(patch, trash, "_is_gone", drive.pull, nth=2)
+        at_call(patch, trash, "is_gone", drive.pull, nth=2)
         assert home.optimize().gone
     with home.shop(reading=True) as shop:
         assert [row.missed_at for row in shop.catalog.rows()] == [None] * 3

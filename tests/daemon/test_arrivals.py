@@ -121,6 +121,19 @@ def resting(home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch) -> Restin
     return made
 
 
+def test_the_service_wakes_when_arrivals_are_gathered(home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.configure('idle_for = "30 days"\nquiet = "5 seconds"\ngrace = "1 hour"', schedule='window = "always"')
+    resting = Resting(home, photo, monkeypatch)
+    resting.arrive("new.jpg", 1)
+    waited_s = 0.0
+    while resting.states().get("new.jpg") is not State.RETIRED:
+        wait_s = resting.work.wait_s
+        home.clock.forward(seconds=wait_s)
+        waited_s += wait_s
+        assert waited_s < 20  # to be quiet, and to be gathered, for five seconds each
+        resting.work.step()
+
+
 def test_an_arrival_is_archived_without_a_look_at_the_rest(resting: Resting) -> None:
     for batch in range(3):
         path = resting.arrive(f"new/{batch}.jpg", batch)
