@@ -38,6 +38,7 @@ class _Value(NamedTuple):
 class _Directory(NamedTuple):
     at: int
     values: Mapping[int, _Value]
+    """Of those tags that matter here; the others may all claim the whole block."""
     entries: Mapping[int, bytes]
     """The same as they stand there, twelve bytes each."""
     following: bytes
@@ -96,7 +97,12 @@ def _said(value: _Value | None) -> tuple[int, bytes] | None:
 
 
 def _dropped(name: int, ours: _Block, theirs: _Block) -> bool:
-    return not (_values(ours, name).keys() - LABELS[name]) <= _values(theirs, name).keys()
+    """Whether others than labels are missing, or a label is there that can't be read."""
+    here, there = (block.directories.get(name) for block in (ours, theirs))
+    others = frozenset() if here is None else here.entries.keys() - LABELS[name]
+    if there is None:
+        return bool(others)
+    return not others <= there.entries.keys() or bool((there.entries.keys() & LABELS[name]) - there.values.keys())
 
 
 def _values(block: _Block, name: int) -> Mapping[int, _Value]:
@@ -116,18 +122,20 @@ def _read(block: bytes) -> _Block | None:
     if order is None:
         return None
     try:
-        first = _directory(block, order, _long(block, order, 4))
+        first = _directory(block, order, _long(block, order, 4), LABELS[0] | {_EXIF, _GPS})
         directories = {0: first}
         for name in (_EXIF, _GPS):
             if name in first.values:
-                directories[name] = _directory(block, order, _long(first.values[name].data, order, 0))
+                directories[name] = _directory(block, order, _long(first.values[name].data, order, 0), LABELS[name])
     except (struct.error, ValueError):
         return None
     return _Block(order, directories)
 
 
-def _directory(block: bytes, order: str, at: int) -> _Directory:
-    """Raises struct.error or ValueError for one that leaves its block, or has more entries than any camera writes."""
+def _directory(block: bytes, order: str, at: int, wanted: frozenset[int]) -> _Directory:
+    """With the values of the tags that are `wanted`.
+
+    Raises struct.error or ValueError for one that leaves its block, or has more entries than any camera writes."""
     (count,) = struct.unpack_from(order + "H", block, at)
     if count > _MOST_ENTRIES:
         raise ValueError("too many entries")
@@ -139,7 +147,7 @@ def _directory(block: bytes, order: str, at: int) -> _Directory:
         entries[tag] = entry
         size = number * _WIDTHS.get(kind, 0) * (2 if kind in _PAIRS else 1)
         place = start + 8 if size <= 4 else _long(entry, order, 8)
-        if kind in _WIDTHS and place + size <= len(block):  # else it is kept as it is, whatever it means
+        if tag in wanted and kind in _WIDTHS and place + size <= len(block):  # else it is kept as it is, whatever it means
             values[tag] = _Value(kind, number, block[place : place + size])
     following = block[at + 2 + 12 * count :][:4].ljust(4, b"\0")
     return _Directory(at, values, entries, following)

@@ -72,7 +72,8 @@ def picture_digest(data: bytes) -> str:
 
 
 def labelled(data: bytes, labels: Labels) -> bytes:
-    """The file with these labels in place of its own; an empty one leaves what the file has. Everything else is kept, in order.
+    """The file with these labels in place of its own; an empty one leaves what the file has. Everything else is kept, in order;
+    so is a second segment of the same kind in a JPEG: Photoshop's resources may go on there.
 
     Where other pictures in the file are found by offsets, these still lead there; bytes that fill take or give the room as far as they
     reach. Raises CodecError, Unsupported('too-large') for a label that does not fit into a JPEG.
@@ -140,9 +141,8 @@ def _labelled_jpeg(data: bytes, labels: Labels) -> bytes:
         if is_index(raw) and index_at is None:
             index_at = each.start
             raw = raw[len(raw) - len(raw.lstrip(b"\xff")) - 1 :]
-        if lead in wanted and lead is not None:
-            if lead not in placed:
-                parts.append(wanted[lead])
+        if lead is not None and lead in wanted and lead not in placed:
+            parts.append(wanted[lead])
             placed.add(lead)
         else:
             parts.append(raw)

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 MOST_BYTES: Final = 32 << 10
 """Of a packet that a stand-in repeats; histories of edits can be far longer."""
+_DEEPEST: Final = 100
+"""Elements within one another; no program for photos comes near, and what writes a packet goes down by calling itself."""
 OWN: Final = "http://ns.gallery-optimizer/stand-in/1.0/"
 OWN_PREFIX: Final = "GalleryOptimizer"
 
@@ -119,7 +121,14 @@ def _read(packet: bytes) -> "Element | None":
     text = packet.strip(b"\0 \t\r\n")
     try:
         root: Element = fromstring(text, forbid_dtd=True)
-        for _, (prefix, address) in iterparse(io.BytesIO(text), ("start-ns",), forbid_dtd=True):
+        depth = 0
+        for event, found in iterparse(io.BytesIO(text), ("start", "end", "start-ns"), forbid_dtd=True):
+            if event != "start-ns":
+                depth += 1 if event == "start" else -1
+                if depth > _DEEPEST:
+                    return None
+                continue
+            prefix, address = found
             if prefix and not prefix.lower().startswith(("ns", "xml")):
                 register_namespace(prefix, address)
     except (ParseError, ValueError, LookupError):

@@ -192,3 +192,60 @@ def test_no_resources_make_it_fail(noise: bytes) -> None:
     iptc.merged(noise, own)
     iptc.merged(own, noise)
     iptc.merged(own, resource(0x0404, noise))
+
+
+def _nested(depth: int) -> bytes:
+    return b"".join(
+        (
+            b"<x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'>",
+            b"<rdf:Description rdf:about='' xmlns:dc='http://purl.org/dc/elements/1.1/'>",
+            b"<dc:a>" * depth + b"</dc:a>" * depth,
+            b"</rdf:Description></rdf:RDF></x:xmpmeta>",
+        )
+    )
+
+
+def test_a_packet_that_goes_too_deep_is_one_that_cannot_be_read() -> None:
+    deep, plain = _nested(3000), _nested(1)
+    assert xmp.merged(plain, deep) == plain
+    assert xmp.merged(deep, plain) == deep
+    assert b"<dc:a>" not in xmp.for_stand_in(deep, {"archive": "1"})
+    assert xmp.merged(_nested(1), _nested(50)).count(b"<dc:a>") == 49  # the innermost closes itself
+
+
+def test_what_goes_on_in_a_second_segment_stays(make_jpeg: Callable[..., bytes]) -> None:
+    def resources(number: int, data: bytes) -> bytes:
+        body = b"Photoshop 3.0\0" + b"8BIM" + struct.pack(">H", number) + bytes(2) + struct.pack(">I", len(data)) + data
+        return b"\xff\xed" + struct.pack(">H", len(body) + 2) + body
+
+    plain = make_jpeg()
+    photo, stand_in = (
+        plain[:2] + resources(0x0404, b"\x1c\x02\x19\0\x03" + word) + more + plain[2:]
+        for word, more in ((b"old", resources(0x0409, b"a thumbnail!")), (b"new", b""))
+    )
+    given_back = merged(photo, stand_in)
+    assert b"a thumbnail!" in given_back
+    assert b"new" in given_back
+    assert b"old" not in given_back
+
+
+def test_a_label_that_cannot_be_read_is_not_one_that_was_taken_away() -> None:
+    def block(at: int) -> bytes:
+        entries = struct.pack(">HHII", 0x010F, 2, 8, 38) + struct.pack(">HHII", 0x013B, 2, 8, at)
+        return b"MM\0*" + struct.pack(">IH", 8, 2) + entries + bytes(4) + b"Camera\0\0Artist\0\0"
+
+    assert exif.merged(block(46), block(9999)) == block(46)
+
+
+def test_many_values_that_all_claim_the_whole_block_cost_no_memory() -> None:
+    import tracemalloc
+
+    size = 1 << 20
+    entries = b"".join(struct.pack(">HHII", number, 7, size - 1, 1) for number in range(1, 201))
+    block = (b"MM\0*" + struct.pack(">IH", 8, 200) + entries + bytes(4)).ljust(size, b"\0")
+    tracemalloc.start()
+    try:
+        assert exif.merged(block, block) == block
+        assert tracemalloc.get_traced_memory()[1] < 16 * size
+    finally:
+        tracemalloc.stop()
