@@ -175,7 +175,7 @@ def move(run: Run, pace: dict[str, Tensor]) -> None:
 
 def draw_quality(count: int, rng: random.Random) -> Tensor:
     """(count,) of qualities: 0.3-1.3 bpp is the range that pays, so most are drawn there. The best ones, whose gradient is small, are drawn
-    by themselves, too: without, their scales were wrong by a hundred times where a picture was bright."""
+    by themselves, too."""
     top = ANCHORS - 1
     low, high = (torch.tensor(bounds) * top for bounds in zip(*rng.choices(_RANGES, _RANGE_SHARES, k=count), strict=True))
     return low + (high - low) * torch.tensor([rng.random() for _ in range(count)])
