@@ -36,7 +36,6 @@ class _Value(NamedTuple):
 
 
 class _Directory(NamedTuple):
-    at: int
     values: Mapping[int, _Value]
     """Of those tags that matter here; the others may all claim the whole block."""
     entries: Mapping[int, bytes]
@@ -150,7 +149,7 @@ def _directory(block: bytes, order: str, at: int, wanted: frozenset[int]) -> _Di
         if tag in wanted and kind in _WIDTHS and place + size <= len(block):  # else it is kept as it is, whatever it means
             values[tag] = _Value(kind, number, block[place : place + size])
     following = block[at + 2 + 12 * count :][:4].ljust(4, b"\0")
-    return _Directory(at, values, entries, following)
+    return _Directory(values, entries, following)
 
 
 def _long(data: bytes, order: str, at: int) -> int:

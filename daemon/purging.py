@@ -36,6 +36,13 @@ class Purged:
     waiting: Counter[str] = field(default_factory=Counter)
     """Originals whose grace is over and that wait for something else, by what that is."""
 
+    def keeps(self, name: str, error: StorageError) -> None:
+        """Count an original that is not removed."""
+        why = "the original is kept"
+        if isinstance(error, Changed):
+            why = "a new version of the photo was found in the vault and is kept there"
+        self.kept.append((name, f"{why}: {error}"))
+
 
 def purge_due(
     shop: Workshop,
@@ -88,11 +95,8 @@ def purge_due(
             if catalog.get(row.id).state is State.RETIRED:
                 done.kept.append((gallery.shown(row.location), str(error)))
             continue
-        except Changed as error:
-            done.kept.append((gallery.shown(row.location), f"a new version of the photo was found in the vault and is kept there: {error}"))
-            continue
         except StorageError as error:
-            done.kept.append((gallery.shown(row.location), f"the original is kept: {error}"))
+            done.keeps(gallery.shown(row.location), error)
             continue
         shop.with_relief(partial(catalog.purged, row.id))
         if row.replaced and row.missed_at is not None:
@@ -132,11 +136,8 @@ def purge_kept(
             freed = gallery.vault.purge(row.location, row.proof(), aside=place)
         except Locked:
             raise
-        except Changed as error:
-            done.kept.append((gallery.shown(row.location), f"a new version of the photo was found in the vault and is kept there: {error}"))
-            continue
         except StorageError as error:
-            done.kept.append((gallery.shown(row.location), f"the original is kept: {error}"))
+            done.keeps(gallery.shown(row.location), error)
             continue
         shop.with_relief(partial(shop.catalog.kept_no_longer, row.id))
         done.photos += 1

@@ -152,9 +152,9 @@ def _savings(totals: Totals) -> list[str]:
 
 
 def _kept_text(kept: Share) -> str:
-    what = "1 original" if kept.photos == 1 else f"{kept.photos} originals"
     first, last = day(kept.earliest_at or 0), day(kept.latest_at or 0)
     when = f"until {first}" if first == last else f"until {first} to {last}"
+    what = counted(kept.photos, "original")
     return f"Kept:        {what} ({amount(kept.original_bytes)}) of photos that came back with other labels, {when}"
 
 
