@@ -17,7 +17,7 @@ from daemon.exits import ExitCode
 from daemon.marking import original_of
 from daemon.ports import Silence
 from tests.daemon.faults import Killing
-from tests.daemon.sweep import in_child
+from tests.daemon.scenarios import in_child
 
 if TYPE_CHECKING:
     from conftest import Home

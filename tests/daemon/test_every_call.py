@@ -12,7 +12,8 @@ from daemon.composition import start_workers
 from tests.daemon.conftest import InProcess
 from tests.daemon.faults import Counting, Killing, behind
 from tests.daemon.power import Forgetful
-from tests.daemon.sweep import ALL_FAULTS, ANY_SAVING, SCENARIOS, THOROUGH, Sweep, in_child, real_photo, small_photo
+from tests.daemon.scenarios import SCENARIOS, in_child
+from tests.daemon.sweep import ALL_FAULTS, ANY_SAVING, THOROUGH, Sweep, real_photo, small_photo
 
 
 @pytest.fixture

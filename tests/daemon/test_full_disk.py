@@ -18,7 +18,7 @@ from storage.reserve import free_bytes
 from storage.states import State
 from tests.daemon.disks import ext4, fill, tmpfs
 from tests.daemon.faults import Killing
-from tests.daemon.sweep import in_child
+from tests.daemon.scenarios import in_child
 
 if TYPE_CHECKING:
     from conftest import Home

@@ -32,7 +32,8 @@ from storage.states import State
 from storage.vault import Vault
 from tests.daemon.conftest import Clockwork, Home, InProcess
 from tests.daemon.faults import Counting, Failing, Killing, behind
-from tests.daemon.sweep import ANY_SAVING, THOROUGH, Kept, in_child, small_photo
+from tests.daemon.scenarios import in_child
+from tests.daemon.sweep import ANY_SAVING, THOROUGH, Kept, small_photo
 
 NAMES = ("a.jpg", "b.jpg", "c.jpg", "trip/a.jpg", "trip/d.jpg")
 PHOTOS = tuple(small_photo(seed) for seed in range(6))

@@ -27,7 +27,8 @@ from storage.records import PhotoRow
 from storage.rows import to_columns
 from storage.states import State
 from tests.daemon.conftest import Home, InProcess
-from tests.daemon.sweep import ALL_FAULTS, EDIT, Sweep
+from tests.daemon.scenarios import EDIT
+from tests.daemon.sweep import ALL_FAULTS, Sweep
 
 LIFE = (
     "optimize and retire",

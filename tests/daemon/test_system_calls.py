@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.daemon.conftest import InProcess
-from tests.daemon.sweep import ANY_SAVING, SCENARIOS, THOROUGH, Sweep, small_photo
+from tests.daemon.scenarios import SCENARIOS
+from tests.daemon.sweep import ANY_SAVING, THOROUGH, Sweep, small_photo
 
 RUN = """
 import sys
@@ -18,7 +19,8 @@ from pathlib import Path
 from daemon.errors import DaemonError
 from storage.errors import StorageError
 from tests.daemon.conftest import InProcess
-from tests.daemon.sweep import ANY_SAVING, SCENARIOS, Sweep, small_photo
+from tests.daemon.scenarios import SCENARIOS
+from tests.daemon.sweep import ANY_SAVING, Sweep, small_photo
 sweep = Sweep(Path(sys.argv[1]), small_photo(), InProcess(), ANY_SAVING)
 with sweep.home() as home:
     try:
