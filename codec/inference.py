@@ -16,7 +16,7 @@ from codec.means import Means
 from codec.network.constants import CELL, PATCH
 from codec.network.network import Network
 from codec.network.transforms import GREY
-from codec.rowwise import Band, Floats, Linear, Residual, Table, array, bands_of, layer_of, over_latents
+from codec.rowwise import Band, Floats, Linear, Residual, Table, array, bands_of, layer_of, over_latents, rounded
 from codec.synthesis import Synthesis, half_pays
 
 Cells = NDArray[np.int32]
@@ -33,7 +33,7 @@ class Inference:
         self._network = network
         analysis = network.analysis
         self._linear, self._embed = _of_bytes(analysis.linear), _of_bytes(analysis.embed)
-        self._trunk = [Residual(block) for block in analysis.trunk]
+        self._blocks = analysis.trunk
         self._told_analysis, self._head = Table(analysis.told), Linear.of(analysis.head)
         self._log_gain = Table(network.log_gain)
         self._hyper = [layer_of(module) for module in network.hyper.net]
@@ -42,8 +42,13 @@ class Inference:
 
     @cached_property
     def half(self) -> bool:
-        """Whether to multiply in bfloat16 where that does no harm; may be set until the synthesis is first used."""
+        """Whether to multiply in bfloat16 where that does no harm; may be set until a picture is first coded."""
         return half_pays()
+
+    @cached_property
+    def _trunk(self) -> list[Residual]:
+        """In the precision that is faster: what it adds to the linear part is rounded to symbols anyway."""
+        return [Residual(block, half=self.half) for block in self._blocks]
 
     @cached_property
     def synthesis(self) -> Synthesis:
@@ -62,7 +67,7 @@ class Inference:
                 patches = strip.transpose(0, 2, 1, 3).astype(np.float32, order="C").reshape(CELL * w, -1)
                 self._linear(patches, out)
                 x = self._embed(patches)
-                yield x, x
+                yield x, rounded(x, half=self.half)
 
         bands: Iterator[Band] = embedded()
         for block in self._trunk:

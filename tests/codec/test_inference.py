@@ -1,5 +1,6 @@
 """Files are coded with other code than networks are trained with: both compute the same."""
 
+import dataclasses
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,9 @@ def networks(request: pytest.FixtureRequest, model: Model) -> tuple[Network, Inf
         for layer in (network.synthesis.near2, network.analysis.head, network.means.step):
             torch.nn.init.normal_(layer.weight, 0, 0.05)
     network.requires_grad_(False)
-    return network, Inference(network)
+    inference = Inference(network)
+    inference.half = False
+    return network, inference
 
 
 def as_tensor(x: Floats) -> torch.Tensor:
@@ -127,6 +130,21 @@ def test_a_table_is_interpolated_between_anchors(model: Model) -> None:
 
 class TestHalf:
     """bfloat16, forced: on a processor without it, it is emulated."""
+
+    @pytest.mark.parametrize("quality", [75, TOP_QUALITY])
+    def test_encodes_as_well(self, model: Model, photo: NDArray[np.uint8], quality: int) -> None:
+        from codec.neural import Analysed
+
+        halved = dataclasses.replace(model)
+        halved.networks.half = True
+        sizes, errors = [], []
+        for encoder in (model, halved):
+            encoded = Analysed(photo[:256], encoder).encode(quality)
+            sizes.append(len(encoded.stream))
+            errors.append(float(np.square(encoded.decoded(model).astype(np.float32) - photo[:256]).mean()))
+        assert sizes[0] != sizes[1] or errors[0] != errors[1]
+        assert abs(sizes[1] / sizes[0] - 1) < 0.002
+        assert abs(errors[1] / errors[0] - 1) < 0.004
 
     def test_stays_within_what_is_promised(self, model: Model, photo: NDArray[np.uint8]) -> None:
         from codec.neural import Analysed
