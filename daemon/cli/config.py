@@ -93,6 +93,7 @@ def check(places: Places, as_json: bool) -> None:
     from daemon.sync_guard import guard
     from daemon.sync_roots import QUICK
     from daemon.window import ALWAYS
+    from storage.errors import shown
 
     try:
         found = settings.read(places.config_file)
@@ -104,15 +105,15 @@ def check(places: Places, as_json: bool) -> None:
     if as_json:
         emit("config check", file=str(places.config_file), understood=_as_json(found), missing_folders=missing)
         return
-    say(f"{places.config_file} is fine.")
+    say(f"{shown(places.config_file)} is fine.")
     for gallery in found.galleries:
         entry(
             "  ",
-            f"{gallery.path}: quality {gallery.quality}; originals wait {_days(gallery.grace)} before their space is given back;"
+            f"{shown(gallery.path)}: quality {gallery.quality}; originals wait {_days(gallery.grace)} before their space is given back;"
             f" the service takes photos that nobody wrote, opened or restored for {_days(gallery.idle_for)}; "
             + ("a stand-in takes each photo's place" if gallery.stand_in == "preview" else "no stand-ins: archived photos leave the folder")
-            + (f"; never looked at: {', '.join(gallery.exclude)}" if gallery.exclude else "")
-            + (f"; left as they are: {', '.join(gallery.keep)}" if gallery.keep else ""),
+            + (f"; never looked at: {', '.join(map(shown, gallery.exclude))}" if gallery.exclude else "")
+            + (f"; left as they are: {', '.join(map(shown, gallery.keep))}" if gallery.keep else ""),
         )
     saving, lossless = found.limits.min_saving, found.limits.min_saving_lossless
     unlost = "whatever that saves" if math.isinf(lossless) else f"where at least {lossless:.0%} of it is saved"
@@ -131,14 +132,14 @@ def check(places: Places, as_json: bool) -> None:
             entry("  ! ", f"nothing is archived there yet: {text}", err=True)
         for text in seen.notes:
             entry("  - ", text, err=True)
-        state = places.state_folder
-        if real(state).is_relative_to(real(gallery.path)):
-            remark(f"Warning: the catalogue in {state} lies inside {gallery.path}: a sync tool would carry it while it is open.")
+        if real(places.state_folder).is_relative_to(real(gallery.path)):
+            inside = f"{shown(places.state_folder)} lies inside {shown(gallery.path)}"
+            remark(f"Warning: the catalogue in {inside}: a sync tool would carry it while it is open.")
         if gallery.backup_check and not os.access(gallery.backup_check[0], os.X_OK):
-            remark(f"Warning: backup_check: {gallery.backup_check[0]} can't be run (not there, or not executable).")
+            remark(f"Warning: backup_check: {shown(gallery.backup_check[0])} can't be run (not there, or not executable).")
     for folder in missing:
         wrong = "is a file and not a folder" if os.access(folder, os.F_OK) else "is not there (yet); is its disk mounted?"
-        remark(f"Warning: {folder} {wrong}")
+        remark(f"Warning: {shown(folder)} {wrong}")
 
 
 @config.command()

@@ -28,19 +28,26 @@ def emit(command: str, **content: Any) -> None:
 
 def say(text: str = "") -> None:
     """A result, on stdout."""
-    click.echo(text)
+    click.echo(harmless(text))
+
+
+def harmless(text: str) -> str:
+    """The same, unable to command a terminal: names come from disks and files that strangers made. Lines and tabs stay."""
+    from storage.errors import shown
+
+    return re.sub(r"[^\n\t]+", lambda found: shown(found.group()), text)
 
 
 def entry(label: str, text: str, *, err: bool = False) -> None:
     """A longer text behind a label; where a person reads it, wrapped so that further lines stand under the first."""
     stream = sys.stderr if err else sys.stdout
-    click.echo(hanging(label, text, width() if stream.isatty() else None), err=err)
+    click.echo(hanging(label, harmless(text), width() if stream.isatty() else None), err=err)
 
 
 def prose(text: str, *, err: bool = False) -> None:
     """Sentences; where a person reads them, wrapped between words. Paths that somebody may copy belong into `say`."""
     stream = sys.stderr if err else sys.stdout
-    click.echo(wrapped(text, width() if stream.isatty() else None), err=err)
+    click.echo(wrapped(harmless(text), width() if stream.isatty() else None), err=err)
 
 
 _LABEL = re.compile(r"\s*(?:[A-Z][A-Za-z ]{0,14}: +|[-!] +|\d+ +|[a-z]+ {2,})?")

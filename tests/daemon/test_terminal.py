@@ -134,6 +134,33 @@ def test_sentences_are_wrapped_under_their_label() -> None:
     assert wrapped("short\n\n  - kept", 24) == "short\n\n  - kept"
 
 
+HOSTILE = "\a\x9b31m\u202egpj"
+"""Rings the bell, makes a terminal red, and turns what follows around."""
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_no_name_of_a_folder_commands_the_terminal(run: Run, home: Home, photo: Photo, tmp_path: Path, there: bool) -> None:
+    home.root = home.root.rename(home.root.with_name(f"DC{HOSTILE}IM"))
+    odd = json.dumps(f"*{HOSTILE}.png")
+    path, program = json.dumps(str(home.root)), json.dumps(f"/{HOSTILE}")
+    table = f"[[gallery]]\npath = {path}\nexclude = [{odd}]\nkeep = [{odd}]\nbackup_check = {program}\n"
+    home.places.config_file.write_text(f'{table}[safety]\nreserve = "off"\n')
+    (home.root / f"a{HOSTILE}.jpg").write_bytes(photo())
+    run("optimize")
+    out = tmp_path / f"out{HOSTILE}"
+    if not there:
+        home.root.rename(home.root.with_name("away"))
+    said = [run("config", "check"), run("config", "show"), run("optimize"), run("optimize", "--dry-run"), run("status"), run("verify")]
+    said += [run("doctor"), run("explain", home.root / f"a{HOSTILE}.jpg"), run("sync-guard"), run("report"), run("history")]
+    said += [run("export", "--originals", "--to", out), run("restore", home.root, "--to", out), run("eject"), run("doctor", "--rebuild")]
+    said += [run("config", "init"), run("explain", out), run("encode", out, "-o", out), run("decode", out, "-o", out)]
+    home.places.config_file.write_text(table + table)
+    said.append(run("config", "check"))
+    for each in said:
+        assert not set("\a\x9b\u202e") & set(each.output), repr(each.output)
+    assert "\\x07\\x9b31m\\u202egpj" in said[0].output
+
+
 @given(st.text(st.characters(codec="ascii", categories=["L", "N", "P", "Zs"]), max_size=300), st.integers(20, 120))
 def test_wrapping_loses_no_word(text: str, columns: int) -> None:
     assert wrapped(text, columns).split() == text.split()
