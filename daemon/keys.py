@@ -20,6 +20,10 @@ from daemon.window import Window
 from storage.parity import LARGEST_SHARE
 
 STAND_INS = ("preview", "none")
+LARGEST_SIZE = 10**18
+"""Bytes; what the kernel takes for a limit, and SQLite for a number, is not much more."""
+LONGEST = timedelta(days=365_000)
+"""Added to today or taken away, it leaves a date that Python knows."""
 TWO_WAY = "stand-ins travel"
 """What a user writes to say that he knows what syncing both ways means."""
 
@@ -76,9 +80,14 @@ def duration(value: object) -> timedelta:
     import humanfriendly
 
     try:
-        return timedelta(seconds=humanfriendly.parse_timespan(text))
-    except (humanfriendly.InvalidTimespan, OverflowError) as error:
+        found = humanfriendly.parse_timespan(text)
+    except humanfriendly.InvalidTimespan as error:
         raise ValueError('must be a duration, such as "30 days" or "12 hours"') from error
+    except OverflowError:
+        found = math.inf
+    if found > LONGEST.total_seconds():
+        raise ValueError("must be at most 1000 years")
+    return timedelta(seconds=found)
 
 
 def size(value: object) -> int:
@@ -86,9 +95,12 @@ def size(value: object) -> int:
     import humanfriendly
 
     try:
-        return int(humanfriendly.parse_size(text))
+        found = humanfriendly.parse_size(text)
     except humanfriendly.InvalidSize as error:
         raise ValueError('must be a size, such as "2 GB"') from error
+    if found > LARGEST_SIZE:
+        raise ValueError('must be at most "1000 PB"')
+    return int(found)
 
 
 def memory(value: object) -> int:

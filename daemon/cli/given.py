@@ -1,5 +1,6 @@
-"""Paths as they are given on a command line."""
+"""Paths and numbers as they are given on a command line."""
 
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -17,3 +18,13 @@ class Given(click.Path):
         if value in ("", b""):
             self.fail("is empty", param, ctx)
         return super().convert(value, param, ctx)
+
+
+class Number(click.FloatRange):
+    """A finite number in a range. "nan" and "inf" are numbers to Python, and the first of them is in every range."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is no finite number", param, ctx)
+        return number

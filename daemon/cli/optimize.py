@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from daemon.cli.given import Given
+from daemon.cli.given import Given, Number
 from daemon.cli.output import console, emit, json_option, prose, remark, watch, wrapped
 from daemon.places import Places
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.argument("paths", nargs=-1, metavar="[PATH]...", type=Given())
 @click.option("--dry-run", is_flag=True, help="Only say what would be done and saved: encode a sample, change nothing.")
 @click.option("--sample", type=click.IntRange(min=1), metavar="N", help="With --dry-run: encode at most N photos (50).")
-@click.option("--seconds", type=click.FloatRange(min=0), metavar="S", help="With --dry-run: begin no photo after S seconds (120).")
+@click.option("--seconds", type=Number(min=0), metavar="S", help="With --dry-run: begin no photo after S seconds (120).")
 @click.option("--now", is_flag=True, help="Have the running service do it at once, and watch; without a service as usual.")
 @click.option("--scheduled", is_flag=True, help="Keep to the schedule as the service does: hours, power, load, idle photos, budget.")
 @click.option("--as-it-is", is_flag=True, help="Also where much of a gallery is suddenly missing or changed: it is meant to be so.")

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from codec.levels import DEFAULT_LEVEL, LEVELS
-from daemon.cli.given import Given
+from daemon.cli.given import Given, Number
 from daemon.cli.output import emit, json_option, say
 from daemon.places import Places, real
 
@@ -19,7 +19,7 @@ _force = click.option("--force", is_flag=True, help="Overwrite OUT.")
 @click.command()
 @_input
 @_output
-@click.option("--rate", type=click.FloatRange(0, 1), metavar="R", help="From 0, smallest, to 1, best; without a look at the quality.")
+@click.option("--rate", type=Number(0, 1), metavar="R", help="From 0, smallest, to 1, best; without a look at the quality.")
 @click.option("--quality", type=click.Choice(list(LEVELS)), help=f"The fewest bits that reach this level; {DEFAULT_LEVEL.name} by default.")
 @_force
 @json_option
@@ -37,8 +37,6 @@ def encode(places: Places, source: Path, goal: Path, rate: float | None, quality
 
     if rate is not None and quality is not None:
         raise click.UsageError("--rate and --quality exclude each other.")
-    if rate is not None and not 0 <= rate <= 1:  # not a number: click's own comparisons let it through
-        raise click.BadParameter("must be from 0 to 1.", param_hint="'--rate'")
     _check(source, goal, force)
     snapshot = read_once(source)
     job = EncodeJob(
