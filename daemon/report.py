@@ -22,7 +22,7 @@ STATE_WORDS: dict[State, str] = {
     State.LEFT: "left alone",
     State.FAILED: "failed, will be tried again",
 }
-
+LANE_WORDS = {"neural": "measured loss", "exact": "bit for bit", "pixel-exact": "every pixel kept"}
 
 NOTHING = Totals(
     photos=0,
@@ -77,17 +77,17 @@ class Status:
         if totals.kept.photos:
             parts.append(_kept_text(totals.kept))
         if totals.trash:
-            parts.append(f"In the trash: {counted(totals.trash, 'deleted photo')}")
+            parts.append(f"Trash:       {counted(totals.trash, 'deleted photo')}")
         if totals.damaged_archives or totals.damaged_originals:
             found = ((totals.damaged_archives, "archive", ""), (totals.damaged_originals, "original", " in grace"))
             what = [counted(count, name) + where for count, name, where in found if count]
-            parts.append(f"DAMAGED, by the last verify: {' and '.join(what)}; `verify` names them")
+            parts.append(f"DAMAGED:     {' and '.join(what)}, by the last verify; call it again for their names")
         if totals.parities:
-            parts.append(f"Parity: {amount(totals.parity_bytes)} more, beside {counted(totals.parities, 'archive')}")
+            parts.append(f"Parity:      {amount(totals.parity_bytes)} more, beside {counted(totals.parities, 'archive')}")
         if totals.by_lane:
-            parts.append("By lane: " + ", ".join(f"{lane} {count}" for lane, count in totals.by_lane.items()))
+            parts.append("Lanes:       " + ", ".join(f"{count} {lane} ({LANE_WORDS[lane]})" for lane, count in totals.by_lane.items()))
         if totals.scores.by_points:
-            parts.append(f"Scores: {scores_line(totals.scores)}")
+            parts.append(f"Quality:     {scores_line(totals.scores)}")
         if len(self.galleries) > 1 or not all(each.present for each in self.galleries):
             parts += ["", _gallery_table(self.galleries)]
         return parts

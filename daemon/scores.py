@@ -9,15 +9,21 @@ _MOST_BINS = 8
 
 
 def scores_line(scores: Scores) -> str:
-    """'80.1 and better, worst tile 70.3; photos by points: 80: 12, 81: 3'."""
+    """'9 photos coded with loss score at least 80.1, their worst parts at least 70.3 (100: identical to the original): 7 at 80,
+    2 at 81'."""
     width, bins = 1, dict(scores.by_points)
     for width in (1, 2, 5, 10, 20, 50):
         bins = _binned(scores.by_points, width)
         if len(bins) <= _MOST_BINS:
             break
+    whole, tile = scores.lowest or 0, scores.lowest_tile or 0
+    count = sum(bins.values())
+    if count == 1:
+        return f"1 photo coded with loss scores {whole:.1f}, its worst part {tile:.1f} (100: identical to the original)"
     names = {first: str(first) if width == 1 else f"{first}-{first + width - 1}" for first in bins}
-    counts = ", ".join(f"{names[first]}: {count}" for first, count in bins.items())
-    return f"{scores.lowest or 0:.1f} and better, worst tile {scores.lowest_tile or 0:.1f}; photos by points: {counts}"
+    counts = ", ".join(f"{number} at {names[first]}" for first, number in bins.items())
+    least = f"at least {whole:.1f}, their worst parts at least {tile:.1f}"
+    return f"{count} photos coded with loss score {least} (100: identical to the original): {counts}"
 
 
 def _binned(by_points: Mapping[int, int], width: int) -> dict[int, int]:

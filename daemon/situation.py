@@ -82,9 +82,10 @@ class Situation:
 
     def _last_run(self, run: RunRow) -> str:
         when = datetime.fromtimestamp(run.started_at, UTC).astimezone(self.zone)
-        text = f"{when:%Y-%m-%d %H:%M}, {photos(run.archived)} archived, {photos(run.purged)} purged"
-        if run.ended_at is None:
-            return f"{text}; it is at work, or was killed"
+        if run.ended_at is None:  # its counts come with its end
+            return f"since {when:%Y-%m-%d %H:%M}; it is at work, or was killed"
+        did = [f"{photos(count)} {what}" for count, what in ((run.archived, "archived"), (run.purged, "purged")) if count]
+        text = f"{when:%Y-%m-%d %H:%M}, " + (", ".join(did) or "nothing archived or purged")
         return text + (f"; stopped: {WAITS.get(run.outcome, run.outcome)}" if run.outcome else "")
 
     def as_json(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ QUALITIES = (
     ("high", "side by side no difference; about a third of the size"),
     ("visually-lossless", "flickering between the two you see no difference"),
     ("exact", "every JPEG comes back bit for bit; about a fifth smaller"),
-    ("compact", "the phone is full"),
+    ("compact", "the smallest; for when the phone is full"),
 )
 WINDOWS = (
     ("01:00-06:00", "by night"),

@@ -5,6 +5,7 @@ import os
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +13,11 @@ from codec.levels import EXACT, LEVELS
 from daemon.cli.given import Given
 from daemon.cli.output import emit, entry, json_option, remark, say
 from daemon.places import Places, is_folder, real
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from daemon.settings import GallerySettings, Settings
 
 QUALITIES = (EXACT.name, *LEVELS)
 
@@ -89,10 +95,8 @@ def check(places: Places, as_json: bool) -> None:
     """
     from daemon import settings
     from daemon.errors import Misconfigured
-    from daemon.report import amount
     from daemon.sync_guard import guard
     from daemon.sync_roots import QUICK
-    from daemon.window import ALWAYS
     from storage.errors import shown
 
     try:
@@ -107,23 +111,12 @@ def check(places: Places, as_json: bool) -> None:
         return
     say(f"{shown(places.config_file)} is fine.")
     for gallery in found.galleries:
-        entry(
-            "  ",
-            f"{shown(gallery.path)}: quality {gallery.quality}; originals wait {_days(gallery.grace)} before their space is given back;"
-            f" the service takes photos that nobody wrote, opened or restored for {_days(gallery.idle_for)}; "
-            + ("a stand-in takes each photo's place" if gallery.stand_in == "preview" else "no stand-ins: archived photos leave the folder")
-            + (f"; never looked at: {', '.join(map(shown, gallery.exclude))}" if gallery.exclude else "")
-            + (f"; left as they are: {', '.join(map(shown, gallery.keep))}" if gallery.keep else ""),
-        )
-    saving, lossless = found.limits.min_saving, found.limits.min_saving_lossless
-    unlost = "whatever that saves" if math.isinf(lossless) else f"where at least {lossless:.0%} of it is saved"
-    if math.isinf(saving):
-        say(f"  a photo is archived whatever it saves, also where archive and stand-in are larger than it; without loss, {unlost}")
-    else:
-        say(f"  a photo is archived where at least {saving:.0%} of it is saved; without loss, {unlost}")
-    window, budget = found.schedule.window, found.schedule.nightly_budget
-    hours = "at any hour" if str(window) == ALWAYS else f"from {str(window).replace('-', ' to ')}"
-    say(f"  the service works {hours}" + ("" if budget is None else f", and writes at most {amount(budget)} a night"))
+        say(f"{shown(gallery.path)}:")
+        for text in _meaning(gallery):
+            entry("  ", text)
+    say("All galleries:")
+    for text in _meaning_for_all(found):
+        entry("  ", text)
     for _, name, text, where in settings.said_outside():
         say(f"  {name} is {text}, by {where}")
     for gallery in found.galleries:
@@ -140,6 +133,36 @@ def check(places: Places, as_json: bool) -> None:
     for folder in missing:
         wrong = "is a file and not a folder" if os.access(folder, os.F_OK) else "is not there (yet); is its disk mounted?"
         remark(f"Warning: {shown(folder)} {wrong}")
+
+
+def _meaning(gallery: "GallerySettings") -> "Iterator[str]":
+    """What the keys of one gallery mean, a line for each."""
+    from daemon.cli import asking_user
+    from storage.errors import shown
+
+    yield f"quality {gallery.quality}: {dict(asking_user.QUALITIES)[gallery.quality]}"
+    yield f"the service takes photos that nobody wrote, opened or restored for {_days(gallery.idle_for)}"
+    yield "a stand-in takes each photo's place" if gallery.stand_in == "preview" else "no stand-ins: archived photos leave the folder"
+    yield f"originals wait {_days(gallery.grace)} before their space is given back"
+    if gallery.exclude:
+        yield f"never looked at: {', '.join(map(shown, gallery.exclude))}"
+    if gallery.keep:
+        yield f"left as they are: {', '.join(map(shown, gallery.keep))}"
+
+
+def _meaning_for_all(found: "Settings") -> "Iterator[str]":
+    from daemon.report import amount
+    from daemon.window import ALWAYS
+
+    saving, lossless = found.limits.min_saving, found.limits.min_saving_lossless
+    unlost = "whatever that saves" if math.isinf(lossless) else f"where that saves at least {lossless:.0%} of it"
+    if math.isinf(saving):
+        yield f"a photo is archived whatever it saves, also where archive and stand-in are larger than it; without any loss, {unlost}"
+    else:
+        yield f"a photo is archived where that saves at least {saving:.0%} of it; without any loss, {unlost}"
+    window, budget = found.schedule.window, found.schedule.nightly_budget
+    hours = "at any hour" if str(window) == ALWAYS else f"from {str(window).replace('-', ' to ')}"
+    yield f"the service works {hours}" + ("" if budget is None else f", and writes at most {amount(budget)} a night")
 
 
 @config.command()
@@ -201,10 +224,7 @@ def _for_programs(places: Places) -> "dict[str, object]":
     return found
 
 
-def _as_json(found: "object") -> dict[str, object]:
-    from daemon.settings import Settings
-
-    assert isinstance(found, Settings)
+def _as_json(found: "Settings") -> dict[str, object]:
     return {
         "galleries": [
             {

@@ -55,7 +55,7 @@ def optimize(
         return
     if sample is not None or seconds is not None:
         raise click.UsageError("--sample and --seconds are for --dry-run.")
-    from daemon import run_report
+    from daemon import run_report, settings
     from daemon.errors import CommandFailed, DiskFull, GalleryGone, NothingToDo
     from daemon.report import photos
     from daemon.room import FULL_ADVICE
@@ -66,6 +66,8 @@ def optimize(
     else:
         for line in run_report.as_lines(done):
             prose(line)
+        if done.archived and any(each.grace for each in settings.read(places.config_file).galleries):
+            prose('The originals wait in the vault until their grace is over; "status" says from when on their space is free.')
     for name, why in done.failed:
         remark(f"Failed: {name}: {why}")
     if done.full:

@@ -21,7 +21,7 @@ def report(places: Places, notify: bool, as_json: bool) -> None:
 
     from tzlocal import get_localzone
 
-    from daemon import announcing, settings
+    from daemon import announcing, asking, settings
     from daemon.errors import CommandFailed
     from daemon.nightly import of_night
     from daemon.reading import reading_room
@@ -34,7 +34,10 @@ def report(places: Places, notify: bool, as_json: bool) -> None:
     found = of_night(window.night(now, zone) or window.last_night(now, zone), runs)
     next_at = window.next_night(now, zone).starts_at
     passed_by = announcing.passed_by(wanted)
-    text = found.paragraph(zone, next_at, passed_by)
+    runs_by_itself = asking.doing(places) is not None
+    text = found.paragraph(zone, next_at if runs_by_itself else None, passed_by)
+    if not runs_by_itself:
+        text += " The service does not run."
     if as_json:
         emit("report", **found.as_json(), passed_by=passed_by, next_night_at=int(next_at.timestamp()), text=text)
     else:

@@ -64,6 +64,7 @@ def test_a_whole_life(run: Run, home: Home, photo: Photo, tmp_path: Path) -> Non
     first = run("optimize")
     assert first.exit_code == 0
     assert "Archived: 1 photo" in first.stdout
+    assert '"status" says from when on' in first.stdout
     assert "print colours" in first.stdout
     assert "[1/2] a.jpg: archived" in first.stderr
     status = run("status").stdout
@@ -72,7 +73,7 @@ def test_a_whole_life(run: Run, home: Home, photo: Photo, tmp_path: Path) -> Non
     assert "Reclaimable:" in status
     assert "on 2026-03-08" in status
     assert "Saved:" not in status
-    assert "Scores: 85.0 and better, worst tile 75.0; photos by points: 85: 1" in status
+    assert "Quality:     1 photo coded with loss scores 85.0, its worst part 75.0 (100: identical to the original)" in status
     home.configure('grace = "2 days"')
     assert "on 2026-03-03" in run("status").stdout, "by the grace in force"
     assert "until 2026-03-03" in run("explain", home.root / "a.jpg").stdout
@@ -270,7 +271,8 @@ def test_config_init_check_show(run: Run, home: Home) -> None:
     home.configure('keep = ["Best of/**"]', 'min_saving_lossless = "7%"')
     said = run("config", "check").stdout
     assert "left as they are: Best of/**" in said
-    assert "at least 20% of it is saved; without loss, where at least 7% of it is saved" in said
+    assert "where that saves at least 20% of it; without any loss, where that saves at least 7% of it" in said
+    assert "quality high: side by side no difference" in said
     home.configure()
     home.places.config_file.write_bytes(BOM + home.places.config_file.read_bytes())
     assert 'grace = "7 days"' in run("config", "show").stdout
