@@ -135,14 +135,16 @@ def _header(data: bytes) -> Header:
     if len(data) < _LEAD.size:
         raise Corrupt("the archive ends inside its header")
     _, version, lane, flags, count, reserved, model, size = _LEAD.unpack_from(data)
-    if version != VERSION:
-        raise UnknownVersion(f"the archive is of version {version} of the format, and this program reads {VERSION}")
     end = _LEAD.size + _ENTRY.size * count
+    if version > VERSION and not _is_sealed(_with_version(data, VERSION), end):
+        raise UnknownVersion(f"the archive is of version {version} of the format, and this program reads {VERSION}")
+    if version != VERSION:  # what a later version writes has no checksum that holds for this one
+        raise Corrupt("the archive's version is damaged")
     if not 1 <= count <= MAX_SECTIONS:
         raise Corrupt(f"the archive claims {count} sections")
     if len(data) < end + _CRC.size:
         raise Corrupt("the archive ends inside its header")
-    if _CRC.unpack_from(data, end)[0] != zlib.crc32(data[:end]):
+    if not _is_sealed(data, end):
         raise Corrupt("the archive's header is damaged")
     # From here on the header is as it was written: what is not understood was meant by a later version.
     lanes = {number: name for name, number in LANES.items()}
@@ -150,6 +152,18 @@ def _header(data: bytes) -> Header:
         raise UnknownVersion("the archive uses a lane or a flag of a later version")
     entries = tuple(_entries(data, count, end + _CRC.size, size))
     return Header(version, lanes[lane], None if model == _NO_MODEL else model, bool(flags & _PREVIEW), size, entries)
+
+
+def _is_sealed(data: bytes, end: int) -> bool:
+    """Whether the CRC of the header is there, and holds."""
+    return len(data) >= end + _CRC.size and _CRC.unpack_from(data, end)[0] == zlib.crc32(data[:end])
+
+
+def _with_version(data: bytes, version: int) -> bytes:
+    """The same front of an archive with another version in it."""
+    at = len(MAGIC)
+    front = data[: _LEAD.size + _ENTRY.size * MAX_SECTIONS + _CRC.size]
+    return front[:at] + struct.pack("<H", version) + front[at + 2 :]
 
 
 def _entries(data: bytes, count: int, start: int, size: int) -> list[Entry]:

@@ -10,10 +10,11 @@ from codec.facts import Facts, Worn
 from daemon.marking import has_own_labels, relabelled
 from daemon.messages import Format, LabelJob, Refused, RestoreJob
 from daemon.ports import Codec
-from daemon.reasons import sentence
+from daemon.reasons import UNREADABLE_HERE, sentence
 from storage.attributes import Attributes
 from storage.digest import opened, read_once, sha256_of
 from storage.errors import Damaged, Missing, StorageError, shown, translated
+from storage.errors import Refused as Beyond
 from storage.fingerprint import Fingerprint
 from storage.records import PhotoRow
 
@@ -23,11 +24,16 @@ def rebuilt(
 ) -> bytes:
     """The bytes of a copy; `archive_sha256` of the archive that was proven, where that is known. `stand_in`: one whose labels it gets.
 
-    Raises Missing (no archive), Damaged (can't be decoded, or is not the proven one), WorkerError.
+    Raises Missing (no archive), Damaged (can't be decoded, or is not the proven one), Beyond (only another version can), WorkerError.
     """
     if not archive.exists():
         raise Missing(f"the archive {shown(archive)} is not there; the stand-in stays, and a backup of the vault may have it")
     answer = codec.restore(RestoreJob(archive, format, stand_in))
+    if isinstance(answer, Refused) and answer.reason in UNREADABLE_HERE:
+        raise Beyond(
+            f"the archive {shown(archive)} was made by a newer version, and this program can't decode it: {sentence(answer.reason)} "
+            f"({answer.detail}); nothing is known to be wrong with it, and the stand-in stays"
+        )
     if isinstance(answer, Refused):
         raise Damaged(f"the archive {shown(archive)} can't be decoded: {sentence(answer.reason)} ({answer.detail})")
     if archive_sha256 is not None and answer.archive_sha256 != archive_sha256:

@@ -14,7 +14,7 @@ from daemon.kept import kept_originals
 from daemon.messages import Refused, RestoreJob
 from daemon.places import is_folder
 from daemon.ports import Progress
-from daemon.reasons import sentence
+from daemon.reasons import UNREADABLE_HERE, sentence
 from storage.catalog import Catalog
 from storage.digest import sha256_of
 from storage.errors import Missing, StorageError, shown
@@ -39,6 +39,16 @@ class Damage:
 
 
 @dataclass(frozen=True, slots=True)
+class Later:
+    """An archive that this version of the program can't read, and that nothing is wrong with, as far as it can tell."""
+
+    gallery: str
+    file: str
+    photos: tuple[str, ...]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Inspection:
     archives: int
     originals: int
@@ -51,6 +61,8 @@ class Inspection:
     """Damaged archives that have parity, by the digest of their original."""
     unguarded: tuple[tuple[Gallery, PhotoRow], ...] = ()
     """Whole archives without the parity that the configuration asks for, one photo of each."""
+    later: tuple[Later, ...] = ()
+    """No damage, and not decoded either."""
 
     @property
     def needs_hands(self) -> bool:
@@ -70,6 +82,7 @@ def verify(shop: Workshop, progress: Progress, subset: float = 1.0, go_on: Calla
     mendable: list[tuple[Gallery, PhotoRow]] = []
     repairable: list[tuple[Gallery, str]] = []
     unguarded: list[tuple[Gallery, PhotoRow]] = []
+    later: list[Later] = []
     archives = originals = 0
     passed_by: list[str] = []
     for gallery in shop.galleries:
@@ -88,13 +101,15 @@ def verify(shop: Workshop, progress: Progress, subset: float = 1.0, go_on: Calla
             mine = [row for row in rows if row.sha256 == digest]
             name = gallery.shown(mine[0].location) if mine else path.name
             progress.step(name)
-            trouble = _archive_trouble(shop, path, {row.archive_sha256 for row in mine})
+            trouble, why = _archive_trouble(shop, path, {row.archive_sha256 for row in mine})
             if trouble and mine and not any(is_still(shop, row) for row in mine):
                 trouble = ""  # a run that is at work has just changed it
-            progress.done(name, trouble or "good")
+            progress.done(name, trouble or why or "good")
             archives += 1
             _note(shop, Catalog.inspected, gallery, digest, trouble)
-            if trouble:
+            if why:
+                later.append(Later(shown(gallery.root), shown(path), _names(gallery, mine), why))
+            elif trouble:
                 safe = [row for row in mine if original_is_there(gallery, row)]
                 damages.append(_damage(gallery, path, mine, trouble, bool(safe), digest))
                 repairable += [(gallery, digest)] if gallery.vault.parity_path(digest).exists() else []
@@ -120,7 +135,8 @@ def verify(shop: Workshop, progress: Progress, subset: float = 1.0, go_on: Calla
             if trouble or digest in known:
                 _note(shop, Catalog.compared, gallery, digest, trouble)
     progress.close()
-    return Inspection(archives, originals, tuple(damages), tuple(passed_by), tuple(mendable), tuple(repairable), tuple(unguarded))
+    found = tuple(mendable), tuple(repairable), tuple(unguarded)
+    return Inspection(archives, originals, tuple(damages), tuple(passed_by), *found, later=tuple(later))
 
 
 def _chosen(shop: Workshop, gallery: Gallery, rows: list[PhotoRow], subset: float) -> list[tuple[str, Path]]:
@@ -162,20 +178,22 @@ def _note(shop: Workshop, method: Callable[[Catalog, bytes, str, str], None], ga
         _log.warning("not noted: %s", error)
 
 
-def _archive_trouble(shop: Workshop, path: Path, known: set[str | None]) -> str:
+def _archive_trouble(shop: Workshop, path: Path, known: set[str | None]) -> tuple[str, str]:
+    """(what is wrong with an archive, why it can't be told whether it decodes); one of them at most."""
     try:
         digest = sha256_of(path, from_disk=True)
     except StorageError as error:
-        return str(error)
+        return str(error), ""
     if known and digest not in known:
-        return "its bytes are not the ones that were proven"
+        return "its bytes are not the ones that were proven", ""
     try:
         answer = shop.codec.restore(RestoreJob(path))
     except WorkerError as error:
-        return str(error)
-    if isinstance(answer, Refused):
-        return f"it can't be decoded: {sentence(answer.reason)} ({answer.detail})"
-    return ""
+        return str(error), ""
+    if not isinstance(answer, Refused):
+        return "", ""
+    what = f"{sentence(answer.reason)} ({answer.detail})"
+    return ("", what) if answer.reason in UNREADABLE_HERE else (f"it can't be decoded: {what}", "")
 
 
 def _original_trouble(aside: Path, sha256: str | None) -> str:
@@ -194,4 +212,8 @@ def _has_decayed(row: PhotoRow) -> bool:
 
 
 def _damage(gallery: Gallery, file: Path, rows: list[PhotoRow], what: str, safe: bool, digest: str = "") -> Damage:
-    return Damage(shown(gallery.root), shown(file), tuple(gallery.shown(row.location) for row in rows), what, safe, digest)
+    return Damage(shown(gallery.root), shown(file), _names(gallery, rows), what, safe, digest)
+
+
+def _names(gallery: Gallery, rows: list[PhotoRow]) -> tuple[str, ...]:
+    return tuple(gallery.shown(row.location) for row in rows)

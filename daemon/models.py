@@ -2,11 +2,15 @@
 program's installation."""
 
 import json
+import re
 import sysconfig
 from importlib import resources
 from pathlib import Path
 
+from storage import layout
 from storage.vault import Vault
+
+_FORMAT_VERSION = re.compile(rb"\(`\.nphoto`\), version (\d+)")
 
 
 def keep_model(vault: Vault, name: str) -> None:
@@ -30,8 +34,17 @@ def model_of(digest: bytes | None) -> str | None:
 
 
 def _keep_format(vault: Vault) -> None:
-    """From where the program is installed, or from its checkout; a program without its documents keeps what the vault has."""
+    """From where the program is installed, or from its checkout; a program without its documents keeps what the vault has, and so does one
+    that is older than the format that is described there."""
     for folder in (Path(__file__).parent.parent / "docs", Path(sysconfig.get_path("data")) / "share/doc/gallery-optimizer"):
         if (folder / "bitstream.md").is_file():
-            vault.keep_format((folder / "bitstream.md").read_bytes())
+            ours, place = (folder / "bitstream.md").read_bytes(), vault.folder / layout.FORMAT_NAME
+            if not place.is_file() or _version(place.read_bytes()) <= _version(ours):
+                vault.keep_format(ours)
             return
+
+
+def _version(described: bytes) -> int:
+    """Of the archives that a description of the format is about; 0 where it does not say."""
+    found = _FORMAT_VERSION.search(described)
+    return int(found[1]) if found else 0

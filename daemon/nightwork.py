@@ -346,6 +346,8 @@ class Nightwork:
         self.board.now = Doing(hold=self._hold, night=night)
         for damage in found.damages:
             _log.error("damaged: %s: %s; `verify` says more", damage.file, damage.what)
+        for each in found.later:
+            _log.warning("not decoded: %s: %s; nothing is known to be wrong with it", each.file, each.why)
         _log.info("archives read again: %d, mended: %d, damaged: %d", found.archives, found.mended, len(found.damages))
 
     def _pace(self, shop: Workshop, night: Night) -> Scheduled:

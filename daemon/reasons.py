@@ -83,6 +83,9 @@ REASONS: MappingProxyType[str, str] = MappingProxyType(
     }
 )
 
+UNREADABLE_HERE = frozenset({"unknown-version", "model-missing"})
+"""Reasons of archives that another version of this program reads, and that nothing is wrong with."""
+
 STAND_INS = frozenset({"stand-in", "stand-in-elsewhere"})
 """Reasons of files that are no photos, but stand for some."""
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from daemon.composition import Workshop
-from daemon.inspection import Damage, verify
+from daemon.inspection import Damage, Later, verify
 from daemon.mending import mend_found
 from daemon.ports import Progress
 
@@ -17,6 +17,8 @@ class Scrubbed:
     mended: int
     damages: tuple[Damage, ...]
     """What is still damaged."""
+    later: tuple[Later, ...] = ()
+    """What this version can't read."""
 
 
 def scrub(
@@ -26,4 +28,4 @@ def scrub(
     with reading() as shop:
         found = verify(shop, progress, share, go_on)
     done = mend_found(writing, found).files if found.needs_hands else set()
-    return Scrubbed(found.archives, len(done), tuple(each for each in found.damages if each.file not in done))
+    return Scrubbed(found.archives, len(done), tuple(each for each in found.damages if each.file not in done), found.later)

@@ -14,12 +14,13 @@ from daemon.places import Places
 def verify(places: Places, subset: str, no_repair: bool, as_json: bool) -> None:
     """Read every archive again from the disk and decode it. Says which ones are damaged.
 
+    An archive that a later version of this program made is no damage, but can't be checked: that is said, with exit code 1.
     A damaged archive that has parity is computed anew out of it; else, while its original is still in grace, the photo is archived anew.
     Works beside another instance, but does not repair then.
     """
     from daemon import inspection, mending, settings
     from daemon.composition import Workshop
-    from daemon.errors import DamageFound, GalleryGone, NothingToDo
+    from daemon.errors import CommandFailed, DamageFound, GalleryGone, NothingToDo
     from daemon.keys import share
     from daemon.report import counted
 
@@ -48,14 +49,15 @@ def verify(places: Places, subset: str, no_repair: bool, as_json: bool) -> None:
             archives=found.archives,
             originals=found.originals,
             damages=damages,
+            later=[asdict(each) for each in found.later],
             parity_made=done.guarded,
             galleries_passed_by=found.passed_by,
         )
     else:
         if found.archives or found.originals:
-            state = "All good" if not found.damages else f"{len(found.damages)} damaged"
+            state = f"{len(found.damages)} damaged" if found.damages else f"{len(found.later)} not checked" if found.later else "All good"
             originals = counted(found.originals, "set-aside original")
-            say(f"{state}: {counted(found.archives, 'archive')} read and decoded, {originals} compared.")
+            say(f"{state}: {counted(found.archives - len(found.later), 'archive')} read and decoded, {originals} compared.")
         for each in found.damages:
             remark(f"Damaged: {each.file}: {each.what}; photo: {', '.join(each.photos) or 'none that is known'}.")
             if each.file in done.repaired:
@@ -65,6 +67,9 @@ def verify(places: Places, subset: str, no_repair: bool, as_json: bool) -> None:
                 remark("  Mended: its original was still in grace, and was archived anew.")
             elif each.original_safe:
                 remark("  Its original is still there: restore it now, or leave it in place.")
+        for later in found.later:
+            name = ", ".join(later.photos) or "none that is known"
+            remark(f"Not checked: {later.file}: made by a newer version; this program can't check it: {later.why}; photo: {name}.")
         if done.guarded:
             say(f"Parity made for {counted(done.guarded, 'archive')} that had none.")
     left = [each for each in found.damages if each.file not in done.files]
@@ -76,5 +81,7 @@ def verify(places: Places, subset: str, no_repair: bool, as_json: bool) -> None:
         remark(f"{counted(len(done.files), 'archive')} mended; ask the disk how it is (smartctl).")
     if found.passed_by:
         raise GalleryGone("\n".join(found.passed_by))
+    if found.later:
+        raise CommandFailed(f"{counted(len(found.later), 'archive')} could not be checked by this version; a later one can.")
     if not (found.archives or found.originals):
         raise NothingToDo("there are no archives yet.")

@@ -102,7 +102,7 @@ def test_every_flipped_bit_and_every_cut_of_one_archive_is_named() -> None:
             unpack(packed[:at])
         for bit in range(8):
             altered = replaced(packed, at, bytes([packed[at] ^ 1 << bit]))
-            with pytest.raises(UnknownVersion if at in (8, 9) else Corrupt):
+            with pytest.raises(Corrupt):
                 unpack(altered)
 
 
@@ -151,7 +151,9 @@ def test_a_later_version_is_told_apart() -> None:
     packed = pack(ARCHIVE)
     count = len(ARCHIVE.sections)
     for later in (
-        replaced(packed, 8, b"\2\0"),
+        sealed(replaced(packed, 8, b"\2\0"), count),
+        sealed(replaced(packed, 8, b"\0\1"), count),
+        replaced(packed, 8, b"\2\0\1\0\xff\xff"),  # whose header is a longer one than ours may be
         sealed(replaced(packed, 10, b"\4"), count),  # lane
         sealed(replaced(packed, 11, b"\2"), count),  # flags
         sealed(replaced(packed, 14, b"\1\0"), count),  # reserved

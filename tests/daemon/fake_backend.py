@@ -18,7 +18,7 @@ from dataclasses import replace
 from PIL import Image
 
 from codec.checks import CHECKS, Measured
-from codec.errors import Corrupt, NotAPicture, Unsupported
+from codec.errors import Corrupt, NotAPicture, UnknownVersion, Unsupported
 from codec.rating import Rating, read_rating
 from daemon.messages import Encoded, EncodeJob, Examined, StandInJob
 
@@ -31,6 +31,8 @@ def pack(facts: dict[str, object], body: bytes) -> bytes:
 
 
 def unpack(archive: bytes) -> tuple[dict[str, object], bytes]:
+    if archive[:4] == b"LATE":
+        raise UnknownVersion("the archive is of version 2 of the format, and this program reads 1")
     if archive[:4] != MAGIC:
         raise Corrupt("not a fake archive")
     length = int.from_bytes(archive[4:8], "big")
