@@ -50,6 +50,7 @@ def test_every_command_is_in_the_readme_and_explained(root: Path, commands: list
         head, *rest = command.split()
         said = re.compile(rf"\b{re.escape(head)}\b" + "".join(rf"[^\n]*\b{re.escape(word)}\b" for word in rest))
         assert said.search(readme), f"README.md does not mention `{command}`"
+        assert re.search(rf"^    gallery-optimizer {re.escape(head)}\b", readme, re.MULTILINE), f"no line of README.md shows `{head}`"
         assert said.search(operations), f"docs/operations.md does not mention `{command}`"
 
 
