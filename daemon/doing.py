@@ -11,7 +11,7 @@ from daemon.waits import Hold
 from daemon.window import Night
 
 if TYPE_CHECKING:
-    from daemon.run import Summary
+    from daemon.summary import Summary
 
 _log = logging.getLogger(__name__)
 

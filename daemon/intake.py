@@ -28,6 +28,8 @@ MANY = 10
 """So many photos of one folder, and the folder is walked."""
 LONGEST_S = 30 * 86400.0
 """A wait that is longer comes from a clock that was put back; then it is over."""
+Arrival = int | Path
+"""A photo in the queue, by its id in the catalogue; or somebody's file in a stand-in's place, by its path."""
 
 _log = logging.getLogger(__name__)
 
@@ -54,8 +56,8 @@ class Intake:
         with self._lock:
             return min(self._due.values()) - self._settling.now_s() if self._due else None
 
-    def take_in(self, open_shop: Callable[[], Workshop]) -> list[int]:
-        """The catalogue's ids of photos among them that are in the queue now. Raises Locked, Held; then nothing is forgotten."""
+    def take_in(self, open_shop: Callable[[], Workshop]) -> list[Arrival]:
+        """What of them there is to be worked on. Raises Locked, Held; then nothing is forgotten."""
         now_s = self._settling.now_s()
         with self._lock:
             arrivals = {path for path, due_s in self._due.items() if due_s <= now_s or due_s - now_s > LONGEST_S}
@@ -66,15 +68,15 @@ class Intake:
         later: dict[Path, float] = dict.fromkeys(arrivals, AGAIN_S)
         try:
             with open_shop() as shop:
-                later, queued = self._admit(shop, arrivals)
+                later, admitted = self._admit(shop, arrivals)
         finally:
             for path, wait_s in later.items():
                 self.add([path], wait_s)
-        return queued
+        return admitted
 
-    def _admit(self, shop: Workshop, arrivals: set[Path]) -> tuple[dict[Path, float], list[int]]:
+    def _admit(self, shop: Workshop, arrivals: set[Path]) -> tuple[dict[Path, float], list[Arrival]]:
         later: dict[Path, float] = {}
-        queued: list[int] = []
+        admitted: list[Arrival] = []
         for gallery in shop.galleries:
             mine = by_folder(path for path in arrivals if path.is_relative_to(gallery.root) and os.path.lexists(path))
             if not mine:
@@ -88,8 +90,8 @@ class Intake:
             except (DaemonError, StorageError) as error:
                 _log.warning("%s", error)
                 continue
-            queued += found.queue
-        return later, queued
+            admitted += [*found.queue, *(each[0].path for each in (*found.edited, *found.saved_over))]
+        return later, admitted
 
     def _serve_requests(self, shop: Workshop, gallery: Gallery, arrivals: Iterable[Path]) -> None:
         """Whoever asks for a photo waits for it: at any hour, and before the night's work."""
@@ -113,17 +115,25 @@ class Intake:
         return ready
 
 
-def arrivals(shop: Workshop, came: Iterable[int]) -> dict[Gallery, list[Path]]:
-    """Where to look for those of these photos that may be archived at once: still in the queue, and idle."""
+def arrivals(shop: Workshop, came: Iterable[Arrival]) -> dict[Gallery, list[Path]]:
+    """Where to look for those of them that may be worked on at once: photos still in the queue, and idle; and edits of stand-ins, whose
+    full photos nobody should have to wait for."""
     queued: dict[bytes, list[PhotoRow]] = {}
-    for photo_id in dict.fromkeys(came):
+    edits: list[Path] = []
+    for each in dict.fromkeys(came):
+        if isinstance(each, Path):
+            edits.append(each)
+            continue
         with suppress(Missing):
-            row = shop.catalog.get(photo_id)
+            row = shop.catalog.get(each)
             if row.state is State.QUEUED:
                 queued.setdefault(row.gallery, []).append(row)
     idle = Idleness(shop.clock)
-    chosen = {gallery: idle.choose(gallery, queued[gallery.key]) for gallery in shop.galleries if gallery.key in queued}
-    return {gallery: by_folder(row.location for row in rows) for gallery, rows in chosen.items() if rows}
+    chosen: dict[Gallery, list[Path]] = {}
+    for gallery in shop.galleries:
+        rows = idle.choose(gallery, queued[gallery.key]) if gallery.key in queued else []
+        chosen[gallery] = by_folder([*(row.location for row in rows), *(path for path in edits if path.is_relative_to(gallery.root))])
+    return {gallery: paths for gallery, paths in chosen.items() if paths}
 
 
 def by_folder(paths: Iterable[Path]) -> list[Path]:

@@ -16,16 +16,17 @@ from daemon.composition import Workshop, start_workers
 from daemon.doing import Board, Both, Doing
 from daemon.errors import CommandFailed, DaemonError, Held, Interrupted
 from daemon.idleness import Idleness
-from daemon.intake import BATCH_S, Intake, arrivals
+from daemon.intake import BATCH_S, Arrival, Intake, arrivals
 from daemon.machine import Machine, Room
 from daemon.nights import SLEPT, missed, tonight
 from daemon.places import Places
 from daemon.ports import Clock, Codec, Progress, Silence
-from daemon.run import Summary, optimize
+from daemon.run import optimize
 from daemon.scheduled import Scheduled, budget_of, machine_hold
 from daemon.scrub import scrub
 from daemon.settings import Settings
 from daemon.settling import Settling
+from daemon.summary import Summary
 from daemon.surprise import STOP_NAME
 from daemon.waits import Hold
 from daemon.window import Night
@@ -99,8 +100,8 @@ class Nightwork:
         self._worked = False
         self._scrubbed: Night | None = None
         self._rest_until: datetime | None = None
-        self._came: list[int] = []
-        """Photos that joined the queue while it rests; of the catalogue."""
+        self._came: list[Arrival] = []
+        """What came while it rests."""
         self._came_at: datetime | None = None
         """When the first of them did."""
         self._made_up: Night | None = None
@@ -284,7 +285,7 @@ class Nightwork:
         now = self.clock.now()
         self.board.now = Doing(hold=held, night=self._night, next_night=self.settings.schedule.window.next_night(now, self.zone))
 
-    def _stretch(self, night: Night, came: list[int] | None = None) -> None:
+    def _stretch(self, night: Night, came: list[Arrival] | None = None) -> None:
         """Work until everything is done or something is in the way; `came`: only on these, if anything can be done there yet."""
         with self._open() as shop:
             arrived = None if came is None else arrivals(shop, came)

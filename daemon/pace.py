@@ -8,7 +8,7 @@ from daemon.galleries import Gallery
 from storage.records import PhotoRow
 
 if TYPE_CHECKING:
-    from daemon.run import Summary
+    from daemon.summary import Summary
 
 
 class Pace:

@@ -2,8 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from daemon.eligibility import is_arriving
 from daemon.energy import EnergyMeter, processor_s
 from daemon.errors import GalleryGone, Held, Interrupted, Stopped, WorkerError, WrongPath
 from daemon.galleries import Gallery, holding, place
-from daemon.in_place import Beside, lay_beside
+from daemon.in_place import lay_beside
 from daemon.moves import follow_moves
 from daemon.optimizer import Kind, Optimizer, Outcome
 from daemon.pace import Pace
@@ -25,96 +24,21 @@ from daemon.places import is_folder
 from daemon.ports import Progress
 from daemon.predictions import fitting
 from daemon.purging import Purged, purge_due, purge_kept
-from daemon.reasons import in_words, sentence
 from daemon.recovery import recover
-from daemon.report import change, photos
+from daemon.report import photos
 from daemon.requests import serve_requests
 from daemon.room import want_of_room
 from daemon.strays import homeless
+from daemon.summary import Summary
 from daemon.surprise import Look, check_stop, look_around
 from daemon.sync_guard import check_sync
 from daemon.trash import empty
 from daemon.waits import Hold
 from storage.errors import Locked, NoSpace, StorageError, shown
 from storage.records import PhotoRow
+from storage.states import State
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class Summary:
-    """What a run did. Sizes are of the photos archived in it."""
-
-    recovered: int = 0
-    archived: int = 0
-    left: Counter[str] = field(default_factory=Counter)
-    """By reason."""
-    failed: list[tuple[str, str]] = field(default_factory=list)
-    """Photo and what went wrong."""
-    gone: list[str] = field(default_factory=list)
-    """What is wrong with galleries that were passed by."""
-    full: list[str] = field(default_factory=list)
-    """What is to be said of disks that are too full to go on."""
-    beside: list[Beside] = field(default_factory=list)
-    """Full photos that were put beside an edit of their stand-in."""
-    held: Hold | None = None
-    """Why the run was broken off before its end."""
-    requested: list[str] = field(default_factory=list)
-    """Photos that were asked for in the folder for requests, and restored."""
-    followed: int = 0
-    """Photos and stand-ins that were renamed or moved, and that the catalogue knows under their new names now."""
-    again: int = 0
-    postponed: int = 0
-    """Photos that wait for the next night, since the budget is spent."""
-    purged: int = 0
-    freed_bytes: int = 0
-    waiting: Counter[str] = field(default_factory=Counter)
-    """Originals whose grace is over and that wait for something else, by what that is."""
-    missed: int = 0
-    """Photos that were deleted by their user: into the trash."""
-    thrown_away: int = 0
-    original_bytes: int = 0
-    archive_bytes: int = 0
-    stand_in_bytes: int = 0
-    worked: int = 0
-    """Photos taken out of the queue, whatever became of them."""
-    worked_bytes: int = 0
-    by_lane: Counter[str] = field(default_factory=Counter)
-    by_reason: Counter[str] = field(default_factory=Counter)
-    """Photos left or failed."""
-
-    @property
-    def saving_bytes(self) -> int:
-        """Saved once the originals are purged; stand-ins counted."""
-        return self.original_bytes - self.archive_bytes - self.stand_in_bytes
-
-    @property
-    def nothing_done(self) -> bool:
-        changed = (self.recovered, self.followed, self.beside, self.requested, self.archived, self.purged, self.missed, self.thrown_away)
-        return not (any(changed) or self.gone or self.full or self.left or self.failed or self.again)
-
-    def add(self, name: str, outcome: Outcome) -> str:
-        """Count one photo; what to say about it."""
-        match outcome.kind:
-            case Kind.ARCHIVED:
-                self.archived += 1
-                self.original_bytes += outcome.original_bytes
-                self.archive_bytes += outcome.archive_bytes
-                self.stand_in_bytes += outcome.stand_in_bytes
-                share = 1 - (outcome.archive_bytes + outcome.stand_in_bytes) / outcome.original_bytes
-                return f"archived, {change(share)}"
-            case Kind.LEFT:
-                self.left[outcome.reason] += 1
-                self.by_reason[outcome.reason] += 1
-                return f"left alone: {sentence(outcome.reason)}" + (f" ({in_words(outcome.detail)})" if outcome.detail else "")
-            case Kind.FAILED:
-                text = f"{sentence(outcome.reason)} ({outcome.detail})"
-                self.failed.append((name, text))
-                self.by_reason[outcome.reason] += 1
-                return f"failed: {text}"
-            case Kind.AGAIN:
-                self.again += 1
-                return "changed meanwhile; next time"
 
 
 def optimize(
@@ -227,6 +151,8 @@ def _one_gallery(
     if pace.purges_first and not came:
         _give_space_back(shop, gallery, around, gate, pace, total, looked=False)
     found = look(gallery, shop.catalog, shop.clock, starts, still, ready=pace.ready, by_name=not came)
+    if came and (found.edited or found.saved_over):
+        _make_sure(shop, gallery, found, moves.elsewhere, total)
     _lay_beside(shop, gallery, found, total)
     for path, reason in found.left:
         total.add(gallery.shown(path), Outcome(Kind.LEFT, reason))
@@ -284,6 +210,16 @@ def _one_gallery(
         total.thrown_away += emptied.photos
         total.freed_bytes += emptied.freed_bytes
         total.failed += emptied.kept
+
+
+def _make_sure(shop: Workshop, gallery: Gallery, found: Found, elsewhere: Collection[bytes], total: Summary) -> None:
+    """What a whole look makes sure of before it puts photos beside edits: that not half of the gallery was edited at once, and that nothing
+    is half done. Raises GalleryGone.
+    """
+    look_around(gallery, shop.catalog, elsewhere)
+    shop.lock_vault(gallery)
+    total.recovered += recover(gallery, shop.catalog, shop.clock, shop.with_relief)
+    found.edited = [(sighting, by_name, shop.catalog.get(row.id)) for sighting, by_name, row in found.edited]
 
 
 def _give_space_back(
@@ -351,7 +287,7 @@ def _lay_beside(shop: Workshop, gallery: Gallery, found: Found, total: Summary) 
         try:
             row = row or homeless(shop.catalog, digest)
             home = next((each for each in shop.galleries if row is not None and each.key == row.gallery), None)
-            if row is not None and home is not None:
+            if row is not None and home is not None and row.state in (State.RETIRED, State.PURGED):
                 shop.lock_vault(home)
                 total.beside.append(lay_beside(shop, home, row, sighting.path if home is gallery else None))
             admit(gallery, shop.catalog, shop.clock, sighting, by_name, found)

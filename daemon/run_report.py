@@ -9,7 +9,7 @@ from typing import Any
 from daemon.in_place import Beside
 from daemon.reasons import sentence
 from daemon.report import amount, change, counted, photos
-from daemon.run import Summary
+from daemon.summary import Summary
 from daemon.waits import Hold
 from storage.errors import shown
 

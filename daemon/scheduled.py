@@ -30,7 +30,7 @@ from storage.ledger import Ledger
 from storage.records import PhotoRow
 
 if TYPE_CHECKING:
-    from daemon.run import Summary
+    from daemon.summary import Summary
 
 _FACTS_S = 15.0
 """The machine is asked anew after so many seconds."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from daemon.budget import Budget
     from daemon.composition import Workshop
     from daemon.pace import Pace
-    from daemon.run import Summary
+    from daemon.summary import Summary
 
 
 @click.command()

@@ -38,7 +38,8 @@ from daemon.messages import (
 )
 from daemon.places import Places
 from daemon.ports import Silence
-from daemon.run import Summary, optimize
+from daemon.run import optimize
+from daemon.summary import Summary
 
 HERE = Path(__file__).parent
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -239,6 +239,58 @@ def test_a_restored_photo_that_was_renamed_stays_pinned(resting: Resting) -> Non
     assert resting.around == 0
 
 
+def edit(resting: Resting, name: str) -> Path:
+    path = resting.home.root / name
+    path.write_bytes(resting.photo(7) + name.encode())
+    os.utime(path, (OLD_S, OLD_S))
+    resting.work.arrived([path])
+    return path
+
+
+@pytest.mark.parametrize("purged", [False, True])
+def test_the_full_photo_of_an_edited_stand_in_is_beside_it_at_once(resting: Resting, purged: bool) -> None:
+    whole = resting.photo(0) + b"first 0"
+    if purged:
+        resting.home.clock.forward(hours=3)
+        resting.stepped()
+        assert resting.states()["0.jpg"] is State.PURGED
+    resting.walked.clear()
+    path = edit(resting, "0.jpg")
+    edited = path.read_bytes()
+    resting.stepped()
+    states = resting.states()
+    assert states["0 (original).jpg"] is State.RESTORED
+    assert states["0.jpg"] is State.RETIRED, "the edit is a photo like any other"
+    assert resting.home.root not in resting.walked
+    beside = (resting.home.root / "0 (original).jpg").read_bytes()
+    assert purged or beside == whole
+    with resting.home.shop() as shop:
+        restorer.restore(shop, Chosen([path], (), None), None, None, Silence())
+    assert path.read_bytes() == edited
+
+
+def test_half_of_a_gallery_that_is_edited_at_once_is_touched_no_sooner(resting: Resting) -> None:
+    for number in range(12):
+        resting.arrive(f"card/{number}.jpg", number)
+    resting.stepped()
+    names = [f"card/{number}.jpg" for number in range(12)]
+    before = {name: resting.states()[name] for name in names}
+    for name in names:
+        edit(resting, name)
+    resting.stepped()
+    assert {name: resting.states()[name] for name in names} == before
+    assert not list(resting.home.root.rglob("*(original)*"))
+
+
+def test_an_edit_of_a_stand_in_elsewhere_is_seen_to_at_once(resting: Resting) -> None:
+    (resting.home.root / "0.jpg").rename(resting.home.root / "moved.jpg")
+    resting.work.arrived([resting.home.root / "moved.jpg"])
+    resting.stepped()
+    edit(resting, "moved.jpg")
+    resting.stepped()
+    assert (resting.home.root / "moved (original).jpg").read_bytes() == resting.photo(0) + b"first 0"
+
+
 def test_where_others_need_the_machine_arrivals_wait_and_are_not_forgotten(resting: Resting) -> None:
     resting.machine.load = 0.95
     resting.arrive("a.jpg", 1)

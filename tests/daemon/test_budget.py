@@ -9,7 +9,8 @@ import pytest
 
 from daemon.budget import Budget
 from daemon.ports import Silence
-from daemon.run import Summary, optimize
+from daemon.run import optimize
+from daemon.summary import Summary
 
 if TYPE_CHECKING:
     from conftest import Home

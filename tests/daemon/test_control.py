@@ -23,8 +23,8 @@ from daemon.in_place import Beside
 from daemon.nightwork import Nightwork
 from daemon.pausing import paused_until
 from daemon.places import Places
-from daemon.run import Summary
 from daemon.run_report import packed, unpacked
+from daemon.summary import Summary
 from daemon.waits import Hold
 
 if TYPE_CHECKING:

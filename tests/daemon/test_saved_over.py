@@ -21,7 +21,8 @@ from daemon.discovery import look
 from daemon.dry_run import dry_run
 from daemon.pace import Pace
 from daemon.ports import Silence
-from daemon.run import Summary, optimize
+from daemon.run import optimize
+from daemon.summary import Summary
 from storage.attributes import marked
 from storage.catalog import Catalog
 from storage.errors import StorageError

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from daemon.ports import Silence
-from daemon.run import Summary, optimize
+from daemon.run import optimize
+from daemon.summary import Summary
 
 if TYPE_CHECKING:
     from conftest import Home
