@@ -8,10 +8,13 @@ put its file into tests/fuzz/findings, where every run of the tests tries it.
 """
 
 import argparse
+import ctypes
 import faulthandler
 import hashlib
+import os
 import random
 import resource
+import signal
 import subprocess
 import sys
 import time
@@ -21,7 +24,10 @@ from pathlib import Path
 FINDINGS = Path(__file__).resolve().parent / "findings"
 CODEC = Path(__file__).resolve().parent.parent.parent / "codec"
 MEMORY_BYTES = 2_000_000_000
-PATIENCE_S = 60
+PATIENCE_S = 60.0
+"""Of a processor, for one input."""
+WAIT_S = 1800
+"""By the clock, for one input: what waits for something uses no processor."""
 SHARES = {"jpeg": 5, "png": 5, "archive": 5, "stream": 4, "coded": 2, "metadata": 3, "labels": 3, "message": 1}
 """Of the time."""
 
@@ -35,6 +41,20 @@ def limited() -> None:
     """As a worker process is."""
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def impatient() -> None:
+    """From now on the process aborts PATIENCE_S of its own processor time after `begin`: a busy machine makes nothing look like a hang.
+
+    Not a Python handler, which would wait until compiled code returns.
+    """
+    library = ctypes.CDLL(None)
+    library.signal(signal.SIGPROF, library.abort)
+
+
+def begin() -> None:
+    """An input is about to be tried."""
+    signal.setitimer(signal.ITIMER_PROF, PATIENCE_S)
 
 
 def guided(name: str, seconds: int, work: Path) -> None:
@@ -58,11 +78,20 @@ def guided(name: str, seconds: int, work: Path) -> None:
             return target.mutated(data, rng)[:most_bytes]
         return target.mutated(data, rng, lambda part: bytes(atheris.Mutate(part, max(len(part) + 64, 64))))[:most_bytes]
 
-    options = [f"-max_total_time={seconds}", f"-timeout={PATIENCE_S}", "-rss_limit_mb=0", f"-max_len={target.most_bytes}"]
+    until = time.process_time() + seconds
+
+    def check(data: bytes) -> None:
+        if time.process_time() > until:
+            os.kill(os.getpid(), signal.SIGUSR1)  # libFuzzer ends after this input, and tells its figures
+        begin()
+        target.check(data)
+
+    options = [f"-timeout={WAIT_S}", "-rss_limit_mb=0", f"-max_len={target.most_bytes}"]
     options += [f"-artifact_prefix={work}/{name}-", "-print_final_stats=1", "-verbosity=0", "-detect_leaks=0", "-len_control=0"]
     limited()
+    impatient()
     with small_pictures():
-        atheris.Setup([sys.argv[0], *options, str(corpus)], target.check, custom_mutator=mutate)
+        atheris.Setup([sys.argv[0], *options, str(corpus)], check, custom_mutator=mutate)
         atheris.Fuzz()
 
 
@@ -74,12 +103,15 @@ def blind(name: str, seconds: int, work: Path) -> None:
     known = [*target.seeds(), *(path.read_bytes() for path in findings(name))]
     current = work / f"{name}-current"
     limited()
+    impatient()
+    faulthandler.enable()
     until = time.process_time() + seconds
     with small_pictures():
         while time.process_time() < until:
             data = target.mutated(rng.choice(known), rng)
             current.write_bytes(data)
-            faulthandler.dump_traceback_later(PATIENCE_S, exit=True)
+            faulthandler.dump_traceback_later(WAIT_S, exit=True)
+            begin()
             target.check(data)
             faulthandler.cancel_dump_traceback_later()
             tried += 1

@@ -2,6 +2,7 @@
 
 import os
 import random
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +52,25 @@ def test_findings_stay_mended(path: Path, root: Path) -> None:
         [sys.executable, "-c", code, path.name.split("-")[0], str(path)], cwd=root, capture_output=True, text=True, check=False, timeout=120
     )
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_a_hang_is_found_by_the_processor_time_that_it_takes(root: Path, tmp_path: Path) -> None:
+    """In the midst of compiled code, too; a process that others keep waiting is no finding."""
+    code = (
+        "import os, sys, time; from pathlib import Path; from tests.fuzz import run, targets\n"
+        "def check(data):\n"
+        "    sum(range(10**15)) if sys.argv[1] == 'spins' else time.sleep(0.6)\n"
+        "    os._exit(7)\n"
+        "run.PATIENCE_S = 0.3\n"
+        "targets.TARGETS['message'] = targets.Target(check, lambda: [b'seed'])\n"
+        "run.blind('message', 5, Path(sys.argv[2]))\n"
+    )
+    for how, ends in (("spins", -signal.SIGABRT), ("waits", 7)):
+        command = [sys.executable, "-c", code, how, str(tmp_path)]
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=120)
+        assert done.returncode == ends, done.stderr[-2000:]
+        assert (tmp_path / "message-current").exists()
+        assert how == "waits" or "in check" in done.stderr
 
 
 def test_a_sealed_change_gets_past_the_checksums() -> None:
