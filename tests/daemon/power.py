@@ -9,7 +9,7 @@ the catalogue is as it was after the last COMMIT.
 import os
 import random
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,32 @@ from tests.daemon.faults import Counting
 KINDS = ("all dropped", "names without bytes", "torn", "some of it")
 
 
-class PowerCut(BaseException):
-    """Nothing runs on it, as nothing runs without power."""
+Content = tuple[bytes, int, int] | None
+"""Of a file: bytes, mode, time of the last change in ns; of a folder None."""
+
+
+@dataclass(frozen=True)
+class Disk:
+    """What a power cut leaves: the gallery below its root, and the files of the state folder. Equal ones go on in the same way."""
+
+    root: str
+    tree: tuple[tuple[str, Content], ...]
+    state_folder: str
+    state: tuple[tuple[str, Content], ...]
+
+    def put(self) -> None:
+        """Make it so."""
+        for folder, content in ((self.root, self.tree), (self.state_folder, self.state)):
+            shutil.rmtree(folder, ignore_errors=True)
+            for path, each in content:
+                place = Path(path)
+                if each is None:
+                    place.mkdir(mode=0o700, parents=True, exist_ok=True)
+                    continue
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_bytes(each[0])
+                place.chmod(each[1])
+                os.utime(place, ns=(each[2], each[2]))
 
 
 @dataclass
@@ -39,31 +63,46 @@ class _Operation:
 
 
 class Forgetful(Counting):
-    """Runs as usual until the n-th change, then puts the tree below `root` and the catalogue as a power cut would leave them."""
+    """Runs as usual, and before each change of the disk imagines what a power cut would leave there, in every way.
 
-    def __init__(self, root: Path, catalogue: Path, nth: int, kind: str) -> None:
+    Nothing of the program runs on after a cut, so that one run shows them all. With `first` and `every`: before each of those changes.
+    """
+
+    def __init__(self, root: Path, catalogue: Path, kinds: Sequence[str] = KINDS, *, first: int = 1, every: int = 1) -> None:
         super().__init__(only_changes=True)
-        self._root, self._catalogue, self._nth, self._kind = os.fspath(root), catalogue, nth, kind
-        self._cut = False
+        self._root, self._catalogue, self._kinds = os.fspath(root), catalogue, kinds
+        self._first, self._every = first, every
+        self.disks: dict[Disk, list[tuple[int, str]]] = {}
+        """What may be left -> the points, from 1, and the kinds of a cut that leave it."""
         self._names: dict[str, int | None] = {self._root: None}
         """Every path when the run began -> its inode; None for a folder."""
         self._bytes: dict[int, bytes] = {}
         """What is durable of each file."""
+        self._status: dict[int, os.stat_result] = {}
+        """Of each file, as it was last seen."""
         self._log: list[_Operation] = []
         for path in sorted(root.rglob("*")):
             status = path.lstat()
             self._names[str(path)] = None if path.is_dir() else status.st_ino
             if path.is_file():
-                self._bytes[status.st_ino] = path.read_bytes()
+                self._bytes[status.st_ino], self._status[status.st_ino] = path.read_bytes(), status
         self._rows = self._catalogue_now()
 
     def passing(self, name: str, changes: bool) -> None:
-        if self._cut:
-            raise PowerCut
         super().passing(name, changes)
-        if changes and len(self.points) == self._nth:
-            self._cut = True
-            raise PowerCut
+        nth = len(self.points)
+        if not changes or nth < self._first or (nth - self._first) % self._every:
+            return
+        current = {}
+        for path in Path(self._root).rglob("*"):
+            if path.is_file():
+                status = path.lstat()
+                current[status.st_ino] = path.read_bytes()
+                self._status[status.st_ino] = status
+        state = tuple(sorted((self._rows | self._beside_the_catalogue()).items()))
+        for kind in self._kinds:
+            disk = Disk(self._root, tuple(sorted(self._left(kind, nth, current))), str(self._catalogue.parent), state)
+            self.disks.setdefault(disk, []).append((nth, kind))
 
     def call(self, name: str, real: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         inode = _inode(arguments[1]) if name == "renameat2" else _inode(arguments[0]) if name in ("rename", "replace", "link") else 0
@@ -78,7 +117,9 @@ class Forgetful(Counting):
             case "unlink" | "mkdir":
                 self._note(name, os.fsdecode(arguments[0]), "", 0)
             case "open" if fresh:
-                self._note("create", os.fsdecode(arguments[0]), "", os.fstat(result).st_ino)
+                status = os.fstat(result)
+                self._status[status.st_ino] = status
+                self._note("create", os.fsdecode(arguments[0]), "", status.st_ino)
             case "fsync":
                 self._synced(arguments[0])
         return result
@@ -87,36 +128,26 @@ class Forgetful(Counting):
         """The catalogue has just committed."""
         self._rows = self._catalogue_now()
 
-    def forget(self) -> None:
-        """Leave on the disk what a power cut leaves."""
-        chance = random.Random(f"{self._nth} {self._kind}")
-        files = [path for path in Path(self._root).rglob("*") if path.is_file()]
-        current = {path.lstat().st_ino: (path.read_bytes(), path.lstat()) for path in files}
-        applied = [each for each in self._log if each.durable or self._kind in ("names without bytes", "torn")]
-        if self._kind == "some of it":
+    def _left(self, kind: str, nth: int, current: dict[int, bytes]) -> Iterator[tuple[str, Content]]:
+        """The paths that there are, and what is in them."""
+        chance = random.Random(f"{nth} {kind}")
+        applied = [each for each in self._log if each.durable or kind in ("names without bytes", "torn")]
+        if kind == "some of it":
             pending = [each for each in self._log if not each.durable]
             survivors = set(map(id, pending[: chance.randint(0, len(pending))]))
             applied = [each for each in self._log if each.durable or id(each) in survivors]
         names = dict(self._names)
         for each in applied:
             _apply(names, each)
-        shutil.rmtree(self._root)
         for path, inode in sorted(names.items()):
             if inode is None:
-                Path(path).mkdir(mode=0o700, parents=True, exist_ok=True)
+                yield path, None
                 continue
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
             data = self._bytes.get(inode, b"")
-            if inode in current and data != current[inode][0] and self._kind in ("torn", "some of it"):
-                data = current[inode][0][: chance.randint(0, len(current[inode][0]))]
-            Path(path).write_bytes(data)
-            if inode in current:
-                Path(path).chmod(current[inode][1].st_mode & 0o7777)
-                os.utime(path, ns=(current[inode][1].st_mtime_ns, current[inode][1].st_mtime_ns))
-        for file in self._catalogue.parent.glob(self._catalogue.name + "*"):
-            file.unlink()
-        for place, data in self._rows.items():
-            place.write_bytes(data)
+            if inode in current and data != current[inode] and kind in ("torn", "some of it"):
+                data = current[inode][: chance.randint(0, len(current[inode]))]
+            status = self._status[inode]
+            yield path, (data, status.st_mode & 0o7777, status.st_mtime_ns)
 
     def _note(self, what: str, first: str, second: str, inode: int) -> None:
         self._log.append(_Operation(what, first, second, inode))
@@ -133,9 +164,20 @@ class Forgetful(Counting):
         else:
             self._bytes[status.st_ino] = Path(path).read_bytes()
 
-    def _catalogue_now(self) -> dict[Path, bytes]:
+    def _catalogue_now(self) -> dict[str, Content]:
         places = self._catalogue.parent.glob(self._catalogue.name + "*")
-        return {place: place.read_bytes() for place in places if not place.name.endswith("-shm")}
+        return {str(place): _content(place) for place in places if not place.name.endswith("-shm")}
+
+    def _beside_the_catalogue(self) -> dict[str, Content]:
+        """What else is in the state folder; none of it matters so much that it would be waited for."""
+        folder = self._catalogue.parent
+        places = [folder, *folder.rglob("*")] if folder.exists() else []
+        return {str(place): _content(place) for place in places if not place.name.startswith(self._catalogue.name)}
+
+
+def _content(place: Path) -> Content:
+    status = place.lstat()
+    return None if place.is_dir() else (place.read_bytes(), status.st_mode & 0o7777, status.st_mtime_ns)
 
 
 def _inode(path: Any) -> int:

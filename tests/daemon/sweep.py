@@ -1,13 +1,10 @@
 """The n-th call of everything that is done to a photo fails, or is the last one of a killed process, for every n; then nothing may be lost.
 
-As a program it does all of it, prints the counts, and ends with 1 after a loss:
-
-    python -m tests.daemon.sweep [--real] [--every K] [--only NAME] [--quick] [--faults kill,power,failed]
-
---real: the real codec, in long-lived worker processes; --every: each K-th point; --only: scenarios that begin so; --quick: one kind of
-failed call instead of six; --faults: these alone, in this order, each for all scenarios before the next.
+As a program it does all of it, prints the counts, and ends with 1 after a loss: `python -m tests.daemon.sweep --help`. Power cuts are
+imagined (see `power`): one run shows what all of them leave, and the same disk is judged once.
 """
 
+import argparse
 import errno
 import hashlib
 import itertools
@@ -22,6 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from daemon.errors import DaemonError
@@ -36,7 +34,7 @@ from storage.proof import COPY_ALLOWANCE_POINTS
 from storage.vault import Vault
 from tests.daemon.conftest import Clockwork, Home, InProcess
 from tests.daemon.faults import Counting, Failing, Killing, behind, exchanging
-from tests.daemon.power import KINDS, Forgetful, PowerCut
+from tests.daemon.power import KINDS, Forgetful
 from tests.daemon.scenarios import EDIT, SCENARIOS, Scenario, in_child
 
 POWER = "power cut, "
@@ -83,6 +81,8 @@ class Sweep:
     limits: str = ""
     counts: Counter[str] = field(default_factory=Counter)
     losses: list[str] = field(default_factory=list)
+    disks: int = 0
+    """How many different ones the power cuts left."""
 
     def __post_init__(self) -> None:
         self.codec = Kept(self.codec)  # type: ignore[assignment]
@@ -106,8 +106,13 @@ class Sweep:
                 scenario.prepare(home)
             return home, home.clock
 
-    def run(self, name: str, faults: Sequence[str], *, exchange: bool = True, every: int = 1, first: int = 1) -> int:
-        """Try the scenario with each fault ("kill", "EIO", "EIO from then on" ...) at each point; how many points that were."""
+    def run(
+        self, name: str, faults: Sequence[str], *, exchange: bool = True, every: int = 1, first: int = 1, turn: int | None = None
+    ) -> int:
+        """Try the scenario with each fault ("kill", "EIO", "EIO from then on" ...) at each point; how many points that were.
+
+        With `turn` each point meets one of the faults, in turn, the first of them the `turn`-th, from 0; not of power cuts.
+        """
         scenario = SCENARIOS[name]
         home, clock = self._begin(scenario, None, exchange=exchange)
         template, moment = self.base / "template", clock.time
@@ -115,17 +120,42 @@ class Sweep:
         shutil.copytree(home.root.parent, template, symlinks=True)
         # What the interrupted run sees for the first time is asked for here, so that no child needs a worker process.
         wanted = self._points(home, scenario, exchange=exchange)
-        tried = 0
-        for fault in faults:
-            for nth in range(first, wanted[fault == "kill" or fault.startswith(POWER)] + 1, every):
+        where = f"{name}{'' if exchange else ' (no exchange)'}"
+        cuts = [each for each in faults if each.startswith(POWER)]
+        tried = self._cut(cuts, scenario, where, moment, exchange=exchange, every=every, first=first) if cuts else 0
+        others = [each for each in faults if not each.startswith(POWER)]
+        for number, fault in enumerate(others):
+            for nth in range(first, wanted[fault == "kill"] + 1, every):
+                if turn is not None and (nth - first) // every % len(others) != (number - turn) % len(others):
+                    continue
                 home, clock = self._begin(scenario, template, exchange=exchange)
                 clock.time = moment
-                where = f"{name}{'' if exchange else ' (no exchange)'}, {fault} at {nth}"
-                self._interrupt(home, scenario, fault, nth, exchange, where)
+                self._interrupt(home, scenario, fault, nth, exchange, f"{where}, {fault} at {nth}")
                 tried += 1
                 self.counts[fault] += 1
-                self._judge(home, scenario, where, exchange=exchange)
+                self._judge(home, scenario, f"{where}, {fault} at {nth}", exchange=exchange)
         return tried
+
+    def _cut(
+        self, faults: Sequence[str], scenario: Scenario, where: str, moment: datetime, *, exchange: bool, every: int, first: int
+    ) -> int:
+        """Judge what power cuts leave, each disk once; how many cuts those were."""
+        home, clock = self._begin(scenario, self.base / "template", exchange=exchange)
+        clock.time = moment
+        kinds = [fault.removeprefix(POWER) for fault in faults]
+        power = Forgetful(home.root, home.places.catalog_file, kinds, first=first, every=every)
+        with behind(power, exchange=exchange):
+            scenario.act(home)
+        for disk, cuts in power.disks.items():
+            with self.home() as home:
+                home.clock.time = moment
+                disk.put()
+                for _, kind in cuts:
+                    self.counts[POWER + kind] += 1
+                self.disks += 1
+                more = f" and {len(cuts) - 1} more" if len(cuts) > 1 else ""
+                self._judge(home, scenario, f"{where}, {POWER}{cuts[0][1]} at {cuts[0][0]}{more}", exchange=exchange)
+        return sum(map(len, power.disks.values()))
 
     def _points(self, home: Home, scenario: Scenario, *, exchange: bool) -> tuple[int, int]:
         """Calls of a whole run, and those of them that change the disk; a scenario that does too little proves nothing."""
@@ -147,12 +177,6 @@ class Sweep:
             code = in_child(lambda: scenario.act(home), Killing(nth), exchange=exchange)
             if code not in (-signal.SIGKILL, 0):
                 self.losses.append(f"{where}: the process ended with {code}")
-            return
-        if fault.startswith(POWER):
-            power = Forgetful(home.root, home.places.catalog_file, nth, fault.removeprefix(POWER))
-            with behind(power, exchange=exchange), suppress(PowerCut):
-                scenario.act(home)
-            power.forget()
             return
         number, lasting = getattr(errno, fault.split()[0]), fault.endswith("from then on")
         try:
@@ -253,29 +277,46 @@ def _kind(fault: str) -> str:
 def main(arguments: Sequence[str]) -> int:
     from daemon.composition import start_workers
 
-    real = "--real" in arguments
-    every = int(arguments[arguments.index("--every") + 1]) if "--every" in arguments else 1
+    parser = argparse.ArgumentParser(description="At every point of all that is done to a photo: a failed call, a kill, a power cut.")
+    parser.add_argument("--real", action="store_true", help="the real codec, in long-lived worker processes")
+    parser.add_argument("--every", type=int, default=1, metavar="K", help="each K-th point")
+    parser.add_argument("--first", type=int, default=1, metavar="N", help="from the N-th point on")
+    parser.add_argument("--only", default="", metavar="NAME", help="scenarios that begin so")
+    parser.add_argument("--quick", action="store_true", help="one kind of failed call instead of six")
+    parser.add_argument("--faults", default="", metavar="LIST", help="of kill, power, failed, each for all scenarios before the next")
+    parser.add_argument("--turn", type=int, metavar="K", help="each point meets one kind of failed call, in turn, from the K-th on")
+    parser.add_argument("--log", type=Path, metavar="FILE", help="write to FILE, too, and leave out what stands there")
+    told = parser.parse_args(arguments)
     logging.disable(logging.WARNING)  # every fault is warned of
-    chosen = arguments[arguments.index("--only") + 1] if "--only" in arguments else ""
-    faults = ("kill", "EIO", *(POWER + kind for kind in KINDS)) if "--quick" in arguments else ALL_FAULTS
-    asked = arguments[arguments.index("--faults") + 1].split(",") if "--faults" in arguments else []
+    faults = ("kill", "EIO", *(POWER + kind for kind in KINDS)) if told.quick else ALL_FAULTS
+    asked = told.faults.split(",") if told.faults else []
     stages = [[fault for fault in faults if _kind(fault) == kind] for kind in asked] or [list(faults)]
-    codec: Codec = start_workers() if real else InProcess()
+    done = {line.split(": ")[0] for line in told.log.read_text().splitlines()} if told.log and told.log.exists() else set()
+    codec: Codec = start_workers() if told.real else InProcess()
     place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with tempfile.TemporaryDirectory(dir=place) as folder, suppress(KeyboardInterrupt):
-        sweep = Sweep(Path(folder), real_photo() if real else small_photo(), codec, ANY_SAVING)
-        for kinds, exchange in itertools.product(stages, (True, False)):
-            for name in [name for name in SCENARIOS if name.startswith(chosen)]:
-                before = len(sweep.losses)
-                points = sweep.run(name, kinds, exchange=exchange, every=every)
-                what = f"{name}{'' if exchange else ', without exchange'}{f', {kinds[0]} ...' if len(stages) > 1 else ''}"
-                print(f"{what}: {points} points, {len(sweep.losses) - before} losses", flush=True)
+        sweep = Sweep(Path(folder), real_photo() if told.real else small_photo(), codec, ANY_SAVING)
+        for (kind, kinds), exchange in itertools.product(zip(asked or ["all"], stages, strict=True), (True, False)):
+            turn = "" if told.turn is None or kind != "failed" else f", turn {told.turn}"
+            for name in [name for name in SCENARIOS if name.startswith(told.only)]:
+                what = f"{kind}{turn}, {'exchange' if exchange else 'no exchange'}, {name}"
+                if what in done:
+                    continue
+                before, disks = len(sweep.losses), sweep.disks
+                each = told.turn if turn else None
+                points = sweep.run(name, kinds, exchange=exchange, every=told.every, first=told.first, turn=each)
+                told_disks = f" ({sweep.disks - disks} different disks)" if sweep.disks > disks else ""
+                line = f"{what}: {points} points{told_disks}, {len(sweep.losses) - before} losses"
+                for text in (line, *sweep.losses[before:]):
+                    print(text, flush=True)
+                    if told.log:
+                        with told.log.open("a") as log:
+                            log.write(text + "\n")
     codec.close()
-    for loss in sweep.losses:
-        print(loss)
     kills, cuts = sweep.counts["kill"], sum(count for fault, count in sweep.counts.items() if fault.startswith(POWER))
     failures = sweep.counts.total() - kills - cuts
-    print(f"{kills} crash points, {cuts} power cuts and {failures} failed calls: {len(sweep.losses)} losses")
+    losses = f"{len(sweep.losses)} losses"
+    print(f"{kills} crash points, {cuts} power cuts ({sweep.disks} different disks) and {failures} failed calls: {losses}")
     return 1 if sweep.losses else 0
 
 

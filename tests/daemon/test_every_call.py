@@ -11,7 +11,7 @@ import pytest
 from daemon.composition import start_workers
 from tests.daemon.conftest import InProcess
 from tests.daemon.faults import Counting, Killing, behind
-from tests.daemon.power import Forgetful
+from tests.daemon.power import KINDS, Forgetful
 from tests.daemon.scenarios import SCENARIOS, in_child
 from tests.daemon.sweep import ALL_FAULTS, ANY_SAVING, THOROUGH, Sweep, real_photo, small_photo
 
@@ -79,6 +79,49 @@ def test_the_layer_sees_what_it_should(sweep: Sweep, tmp_path: Path) -> None:
     assert in_child(lambda: durable.write_new(tmp_path / "c", b"1234"), Killing(2)) == -signal.SIGKILL
     (torn,) = tmp_path.iterdir()
     assert torn.read_bytes() == b"12"
+
+
+def test_what_a_power_cut_may_leave(tmp_path: Path) -> None:
+    """A file that is written, renamed and removed, each waited for: whole, in part, empty, or not there, and nothing else."""
+    from storage import durable
+
+    root, state = tmp_path / "root", tmp_path / "state"
+    root.mkdir()
+    state.mkdir()
+    (state / "catalog").write_bytes(b"rows")
+    (root / "old").write_bytes(b"old")
+    os.utime(root / "old", (1.5e9, 1.5e9))
+    layer = Forgetful(root, state / "catalog")
+    with behind(layer):
+        durable.write_new(root / "a", b"1234")
+        durable.remove(root / "old")
+    assert layer.points == ["open", "write", "fsync", "renameat2", "fsync", "unlink", "fsync"]
+    seen = {}
+    for disk, cuts in layer.disks.items():
+        disk.put()
+        names = {path.name if "tmp" not in path.name else "tmp": path.read_bytes() for path in root.iterdir()}
+        seen |= dict.fromkeys(cuts, names)
+        assert (state / "catalog").read_bytes() == b"rows"
+        assert "old" not in names or (root / "old").stat().st_mtime == 1.5e9
+    assert len(seen) == 7 * len(KINDS)
+    old = {"old": b"old"}
+    assert [seen[nth, "all dropped"] for nth in (1, 5, 6, 7)] == [old, old, {"a": b"1234"} | old, {"a": b"1234"} | old]
+    assert [seen[nth, "names without bytes"] for nth in (2, 3, 4)] == [{"tmp": b""} | old, {"tmp": b""} | old, {"tmp": b"1234"} | old]
+    assert seen[7, "names without bytes"] == {"a": b"1234"}
+    assert b"1234".startswith(seen[3, "torn"]["tmp"])
+
+
+def test_points_in_turn_meet_every_kind(sweep: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All turns together are what is tried without them."""
+    tried: list[tuple[str, int]] = []
+    monkeypatch.setattr(sweep, "_interrupt", lambda *told: tried.append((told[2], told[3])))
+    monkeypatch.setattr(sweep, "_judge", lambda *_, **__: None)
+    kinds = ("EIO", "ENOSPC", "EROFS")
+    turns = [sweep.run("purge", kinds, turn=turn) for turn in range(3)]
+    together, tried = tried, []
+    assert sum(turns) == len(set(together)) == sweep.run("purge", kinds)
+    assert sorted(nth for _, nth in together[: turns[0]]) == list(range(1, turns[0] + 1))
+    assert set(together) == set(tried)
 
 
 def test_a_loss_is_told(sweep: Sweep) -> None:
