@@ -4,7 +4,10 @@ On a processor, two processes of one thread do nearly twice what one of two thre
 threads wait for each other. After each step all add up their gradients, so that all make the same move.
 """
 
+import contextlib
+import ctypes
 import os
+import signal
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -14,6 +17,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 from torch.multiprocessing.spawn import spawn
+
+_PR_SET_PDEATHSIG = 1
 
 
 class Alone:
@@ -57,6 +62,8 @@ def run(count: int, work: Callable[..., None], *arguments: Any) -> None:
 
 
 def _begin(rank: int, count: int, meeting: Path, work: Callable[..., None], arguments: Sequence[Any]) -> None:
+    with contextlib.suppress(OSError, AttributeError):  # where there is no prctl, processes whose parent was killed train on
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=count)

@@ -1,8 +1,13 @@
 import argparse
 import hashlib
 import io
+import multiprocessing
+import os
 import random
+import select
+import signal
 import tarfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -373,6 +378,35 @@ def test_two_processes_train_one_network(run_main: Callable[..., None], begun: P
     state = state_of(tmp_path / "two.pt")
     assert (state["step"], state["pixels"]) == (2, 2 * 2 * 2 * 64 * 64)
     assert all(bool(torch.isfinite(tensor).all()) for tensor in state["network"].values())
+
+
+def _announced(team: together.Alone, folder: Path) -> None:
+    (folder / f"new{team.rank}").write_text(str(os.getpid()))
+    (folder / f"new{team.rank}").rename(folder / str(team.rank))
+    signal.pause()
+
+
+def _wait_until(ready: Callable[[], bool]) -> None:
+    for _ in range(6000):
+        if ready():
+            return
+        threading.Event().wait(0.01)
+    pytest.fail("nothing came within a minute")
+
+
+@pytest.mark.slow
+def test_nobody_trains_on_when_the_parent_is_killed(tmp_path: Path) -> None:
+    parent = multiprocessing.get_context("spawn").Process(target=together.run, args=(2, _announced, tmp_path))
+    parent.start()
+    _wait_until(lambda: (tmp_path / "0").exists() and (tmp_path / "1").exists())
+    ends = [os.pidfd_open(int((tmp_path / str(rank)).read_text())) for rank in range(2)]
+    parent.kill()
+    parent.join()
+    try:
+        assert all(select.select([end], [], [], 60)[0] for end in ends)
+    finally:
+        for end in ends:
+            os.close(end)
 
 
 def test_gradients_are_the_mean_of_all_and_the_leader_is_heard(tmp_path: Path) -> None:
