@@ -81,29 +81,52 @@ def labelled(data: bytes, labels: Labels) -> bytes:
     return _labelled_png(data, labels) if data[:8] == _PNG else _labelled_jpeg(data, labels)
 
 
-def merged(photo: bytes, stand_in: bytes) -> bytes:
+class Merged(NamedTuple):
+    """A photo with the labels of its stand-in."""
+
+    data: bytes
+    left_out: tuple[str, ...] = ()
+    """Kinds of labels (EXIF, XMP, IPTC) that its stand-in says otherwise and that could not be given to it: most often there is no room."""
+
+
+def merged(photo: bytes, stand_in: bytes) -> Merged:
     """A photo with the labels that somebody gave to its stand-in; all else that the photo says of itself stays, and so does its picture.
 
-    The photo as it is, where its stand-in says the same. A label that no segment of a JPEG has room for stays behind: the photo has to come
-    back all the same. Raises CodecError.
+    The photo as it is, where its stand-in says the same. It has to come back whatever was written on its stand-in: what can't be given to
+    it stays behind, and is told. Raises CodecError for a stand-in that can't be walked.
     """
-    own, edited = labels_of(photo), labels_of(stand_in)
+    edited = labels_of(stand_in)
+    try:
+        own = labels_of(photo)
+    except CodecError:
+        return Merged(photo, _kinds(edited._asdict()))
     wanted = Labels(
         exif=exif.merged(own.exif, edited.exif),
         xmp=xmp.merged(own.xmp, edited.xmp) if edited.xmp else b"",
-        iptc=iptc.merged(own.iptc, edited.iptc),
+        iptc=b"" if photo[:8] == _PNG else iptc.merged(own.iptc, edited.iptc),
     )
-    changed = {name: value for name, value in wanted._asdict().items() if value and value != getattr(own, name) and _fits(photo, value)}
-    if not changed:
-        return photo
-    data = labelled(photo, Labels(**changed))
-    if picture_digest(data) != picture_digest(photo):
-        raise Corrupt("the labels could not be given without touching the picture")
-    return data
+    changed = {name: value for name, value in wanted._asdict().items() if value and value != getattr(own, name)}
+    together = _given(photo, changed) if changed else photo
+    if together is not None:
+        return Merged(together)
+    data, left_out = photo, dict[str, bytes]()
+    for name, value in changed.items():
+        given = _given(data, {name: value})
+        data, left_out = (data, {**left_out, name: value}) if given is None else (given, left_out)
+    return Merged(data, _kinds(left_out))
 
 
-def _fits(photo: bytes, label: bytes) -> bool:
-    return photo[:8] == _PNG or len(label) + len(XMP_LEAD) <= _MOST
+def _given(photo: bytes, labels: dict[str, bytes]) -> bytes | None:
+    """None where they can't be given, or not without touching the picture."""
+    try:
+        data = labelled(photo, Labels(**labels))
+        return data if picture_digest(data) == picture_digest(photo) else None
+    except CodecError:
+        return None
+
+
+def _kinds(labels: dict[str, bytes]) -> tuple[str, ...]:
+    return tuple(name.upper() for name, value in labels.items() if value)
 
 
 def segment(marker: int, body: bytes) -> bytes:

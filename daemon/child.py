@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import cast
 
 from codec.errors import CodecError, Corrupt, ModelMissing, NotAPicture, UnknownVersion, Unsupported
-from codec.labels import merged
+from codec.labels import Merged, merged
 from daemon import wire
 from daemon.messages import (
     STAND_IN_SHARE,
@@ -141,10 +141,12 @@ def work(backend: Backend, job: Job, connection: Connection) -> Answer:
             archive = read_back(job.archive)
             _begin(connection, backend.megapixels(archive))
             data = backend.by_reference(archive) if job.reference else backend.restore(archive, job.format)
-            return Restored(merged(data, job.stand_in) if job.stand_in else data, hashlib.sha256(archive).hexdigest())
+            given = merged(data, job.stand_in) if job.stand_in else Merged(data)
+            return Restored(given.data, hashlib.sha256(archive).hexdigest(), given.left_out)
         case LabelJob():
             _begin(connection, 0.0)
-            return Restored(merged(job.original, job.stand_in), "")
+            given = merged(job.original, job.stand_in)
+            return Restored(given.data, "", given.left_out)
 
 
 def _encode(backend: Backend, job: EncodeJob) -> Answer:

@@ -8,7 +8,7 @@ from codec.bitstream import PEEK_BYTES, peek
 from codec.errors import CodecError, Corrupt
 from codec.facts import Facts, Worn
 from daemon.marking import has_own_labels, relabelled
-from daemon.messages import Format, LabelJob, Refused, RestoreJob
+from daemon.messages import Format, LabelJob, Refused, Restored, RestoreJob
 from daemon.ports import Codec
 from daemon.reasons import UNREADABLE_HERE, sentence
 from storage.attributes import Attributes
@@ -21,8 +21,8 @@ from storage.records import PhotoRow
 
 def rebuilt(
     codec: Codec, archive: Path, archive_sha256: str | None, format: Format | None = None, *, stand_in: bytes = b""
-) -> bytes:
-    """The bytes of a copy; `archive_sha256` of the archive that was proven, where that is known. `stand_in`: one whose labels it gets.
+) -> Restored:
+    """A copy; `archive_sha256` of the archive that was proven, where that is known. `stand_in`: one whose labels it gets.
 
     Raises Missing (no archive), Damaged (can't be decoded, or is not the proven one), Beyond (only another version can), WorkerError.
     """
@@ -38,7 +38,7 @@ def rebuilt(
         raise Damaged(f"the archive {shown(archive)} can't be decoded: {sentence(answer.reason)} ({answer.detail})")
     if archive_sha256 is not None and answer.archive_sha256 != archive_sha256:
         raise Damaged(f"the archive {shown(archive)} is not the one that was proven")
-    return answer.data
+    return answer
 
 
 def labels_given(row: PhotoRow, stand_in: Path) -> bytes:
@@ -55,12 +55,19 @@ def labels_given(row: PhotoRow, stand_in: Path) -> bytes:
     return data if relabelled(data, row.sha256 or "") and has_own_labels(data) else b""
 
 
-def labelled(codec: Codec, original: bytes, stand_in: bytes) -> bytes:
-    """An original with the labels that its stand-in was given. Raises Damaged where they can't be given, WorkerError."""
+def labelled(codec: Codec, original: bytes, stand_in: bytes) -> Restored:
+    """An original with the labels that its stand-in was given. Raises Damaged where those can't be read, WorkerError."""
     answer = codec.label(LabelJob(original, stand_in))
     if isinstance(answer, Refused):
         raise Damaged(f"the labels of its stand-in can't be given to it: {sentence(answer.reason)} ({answer.detail})")
-    return answer.data
+    return answer
+
+
+def without(left_out: tuple[str, ...]) -> str:
+    """What to say of labels that a photo came back without; empty where there are none."""
+    if not left_out:
+        return ""
+    return f"It came back without what was written on its stand-in as {' and '.join(left_out)}: the file has no room for that."
 
 
 def facts_of(archive: Path) -> Facts:

@@ -10,6 +10,7 @@ from pathlib import Path
 from codec.png import SIGNATURE
 from daemon.anchor import check_presence
 from daemon.composition import Workshop
+from daemon.copies import without
 from daemon.errors import DiskFull, WrongPath
 from daemon.galleries import Gallery
 from daemon.kept import kept_originals
@@ -66,7 +67,7 @@ def eject(shop: Workshop, gallery: Gallery, progress: Progress) -> Ejected:
     if away:
         results += restore(shop, [gallery.root], None, None, progress)
     results += _without_place(shop, gallery, progress, done)
-    done.troubles += [(each.name, each.trouble) for each in results if each.trouble]
+    done.troubles += [(each.name, each.trouble or without(each.left_out)) for each in results if each.trouble or each.left_out]
     for row in shop.catalog.rows(gallery=gallery.key):
         if row.has_archive or row.state is State.RETIRED:
             _prove(gallery, row, done)
@@ -124,7 +125,7 @@ def _found_original(aside: Path, digest: str, folder: Path) -> Restoration:
     try:
         data = read_once(aside)
         goal = folder / (digest[:12] + (".png" if data.data.startswith(SIGNATURE) else ".jpg"))
-        if not from_aside(aside, digest, goal):
+        if from_aside(aside, digest, goal) is None:
             return Restoration(aside.name, Came.NOT, None, "it was written to since it was set aside; it stays in the vault")
     except (StorageError, WrongPath) as error:
         return Restoration(aside.name, Came.NOT, None, str(error))
@@ -175,7 +176,7 @@ def _export(place: Path, sha256: str | None, goal: Path) -> str:
     try:
         if goal.exists() and sha256_of(goal) == sha256:
             return ""  # of an earlier call
-        if not from_aside(place, sha256, goal):
+        if from_aside(place, sha256, goal) is None:
             return "its set-aside original is missing or was written to"
         return "" if sha256_of(goal) == sha256 else "it was not written as it was read"
     except (StorageError, WrongPath) as error:

@@ -15,7 +15,7 @@ from itertools import count
 from pathlib import Path
 
 from daemon.composition import Workshop
-from daemon.copies import attributes, labelled, labels_given, rebuilt
+from daemon.copies import attributes, labelled, labels_given, rebuilt, without
 from daemon.galleries import Gallery
 from daemon.marking import relabelled
 from daemon.recovery import settle
@@ -41,6 +41,16 @@ class Beside:
     place: Path
     original: bool
     """The very bytes of the original; else a copy from the archive."""
+
+
+@dataclass(frozen=True, slots=True)
+class GivenBack:
+    """A photo that is in its place again."""
+
+    original: bool
+    """It is the original itself, or its picture with other labels; else a copy from the archive."""
+    left_out: tuple[str, ...] = ()
+    """Kinds of labels of its stand-in that could not be given to it."""
 
 
 def is_edited(row: PhotoRow) -> bool:
@@ -83,11 +93,11 @@ def lay_beside(shop: Workshop, gallery: Gallery, row: PhotoRow, edit: Path | Non
     """
     edit = edit or row.location
     goal = _free_place(gallery, shop.catalog, edit)
-    return Beside(gallery.shown(edit), goal, give_back(shop, gallery, row, goal))
+    return Beside(gallery.shown(edit), goal, give_back(shop, gallery, row, goal).original)
 
 
-def give_back(shop: Workshop, gallery: Gallery, row: PhotoRow, goal: Path) -> bool:
-    """A RETIRED or PURGED photo goes to `goal`: over its own stand-in, or where nothing is. True: it is the original itself.
+def give_back(shop: Workshop, gallery: Gallery, row: PhotoRow, goal: Path) -> GivenBack:
+    """A RETIRED or PURGED photo goes to `goal`: over its own stand-in, or where nothing is.
 
     It gets the labels that somebody gave its stand-in, as `as_it_stands` noted them; its picture is untouched by that. The original
     without them then stays set aside until its grace is over.
@@ -99,10 +109,10 @@ def give_back(shop: Workshop, gallery: Gallery, row: PhotoRow, goal: Path) -> bo
     worn_by = goal if os.path.lexists(goal) else row.location
     labels = labels_given(row, worn_by)
     data = _original_elsewhere(vault, sha256) if row.state is State.PURGED or labels else None
-    original = data is not None
+    original, left_out = data is not None, tuple[str, ...]()
     if data is not None and labels:
         given = labelled(shop.codec, data, labels)
-        data, labels = given, b"" if given == data else labels
+        data, labels, left_out = given.data, b"" if given.data == data else labels, given.left_out
     pinned_until_at = int((shop.clock.now() + gallery.settings.idle_for).timestamp())
     if row.state is State.RETIRED and not labels:
         try:
@@ -114,17 +124,24 @@ def give_back(shop: Workshop, gallery: Gallery, row: PhotoRow, goal: Path) -> bo
             _log.warning("%s; a copy from the archive takes its place", error)
         else:
             shop.catalog.restored(row.id, pinned_until_at=pinned_until_at, fingerprint=fingerprint)
-            return True
+            return _back(gallery, goal, GivenBack(True, left_out))
     archive = vault.archive_path(sha256)
     if data is None:
-        data = rebuilt(shop.codec, archive, row.archive_sha256, stand_in=labels)
+        made = rebuilt(shop.codec, archive, row.archive_sha256, stand_in=labels)
+        data, left_out = made.data, made.left_out
     digest = sha256_of_bytes(data)
     with _intending(shop, gallery, row, digest, goal):
         fingerprint = vault.replace_stand_in(goal, data, row.stand_in_sha256, attributes(row, worn_by, archive))
     copy_sha256 = None if digest == sha256 else digest
     kept = row.state is State.RETIRED and original and vault.aside_path(row.location, sha256).exists()
     shop.catalog.restored(row.id, pinned_until_at=pinned_until_at, fingerprint=fingerprint, copy_sha256=copy_sha256, kept=kept)
-    return original
+    return _back(gallery, goal, GivenBack(original, left_out))
+
+
+def _back(gallery: Gallery, goal: Path, given: GivenBack) -> GivenBack:
+    if given.left_out:
+        _log.warning("%s: %s", gallery.shown(goal), without(given.left_out))
+    return given
 
 
 def adopt_copy(

@@ -178,6 +178,8 @@ class Restored:
 
     data: bytes
     archive_sha256: str
+    left_out: tuple[str, ...] = ()
+    """Kinds of labels of its stand-in that could not be given to it."""
 
 
 @dataclass(frozen=True, slots=True)

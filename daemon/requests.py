@@ -118,13 +118,14 @@ def serve_requests(shop: Workshop, gallery: Gallery) -> list[Restoration]:
             row = request.row
             if request.act is Act.COPY:
                 row = adopt_copy(shop, gallery, row, request.path, request.digest, asked=True)
-            original = give_back(shop, gallery, row, request.path)
+            given = give_back(shop, gallery, row, request.path)
         except Locked:
             raise
         except (StorageError, WorkerError) as error:
             done.append(Restoration(name, Came.NOT, None, str(error)))
         else:
-            done.append(Restoration(name, Came.ORIGINAL if original else Came.COPY, request.path))
+            came = Came.ORIGINAL if given.original else Came.COPY
+            done.append(Restoration(name, came, request.path, left_out=given.left_out))
             _log.info("%s: restored, as was asked for", name)
             done += restored_behind(shop, gallery, request.row.path, Silence())
     return done

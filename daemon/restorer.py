@@ -21,7 +21,7 @@ from daemon.galleries import Gallery, holding, place
 from daemon.ignoring import WISHES
 from daemon.in_place import adopt_copy, as_it_stands, give_back, is_edited, lay_beside
 from daemon.marking import mark_of, original_of
-from daemon.messages import Format
+from daemon.messages import Format, Restored
 from daemon.places import is_folder
 from daemon.ports import Codec, Progress
 from daemon.reasons import STAND_INS
@@ -68,6 +68,8 @@ class Restoration:
     """Something that the user should know."""
     full: bool = False
     """The trouble is a full disk."""
+    left_out: tuple[str, ...] = ()
+    """Kinds of labels (EXIF, XMP, IPTC) of its stand-in that could not be given to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,10 +286,10 @@ def _in_place(shop: Workshop, gallery: Gallery, row: PhotoRow, target: _Target) 
         if row.state is State.RETIRED and not laid.original:
             note += f" {_NO_ORIGINAL}"
         return Restoration(target.name, came, laid.place, note=note)
-    original = give_back(shop, gallery, row, where)
-    note = _NO_ORIGINAL if row.state is State.RETIRED and not original else ""
+    given = give_back(shop, gallery, row, where)
+    note = _NO_ORIGINAL if row.state is State.RETIRED and not given.original else ""
     whole = Came.ORIGINAL if shop.catalog.get(row.id).copy_sha256 is None else Came.LABELLED
-    return Restoration(target.name, whole if original else Came.COPY, where, note=note)
+    return Restoration(target.name, whole if given.original else Came.COPY, where, note=note, left_out=given.left_out)
 
 
 def _where_it_is(gallery: Gallery, row: PhotoRow, where: Path) -> str:
@@ -304,16 +306,18 @@ def _into(shop: Workshop, gallery: Gallery, row: PhotoRow, target: _Target, fold
     labels = labels_given(row, worn_by)
     if row.state is State.RETIRED and as_it_is:
         source = gallery.vault.aside_path(row.location, row.sha256 or "")
-        if from_aside(source, row.sha256, goal, shop.codec, labels):
+        left_out = from_aside(source, row.sha256, goal, shop.codec, labels)
+        if left_out is not None:
             whole = Came.ORIGINAL if sha256_of(goal) == row.sha256 else Came.LABELLED
-            return Restoration(target.name, Came.AS_IT_IS if target.later else whole, goal)
+            came = Came.AS_IT_IS if target.later else whole
+            return Restoration(target.name, came, goal, left_out=left_out)
         note = _NO_ORIGINAL
     if row.has_archive and (row.state in (State.RETIRED, State.PURGED) or not as_it_is or _in_its_place(row) is None):
         archive = gallery.vault.archive_path(row.sha256 or "")
-        data = rebuilt(shop.codec, archive, row.archive_sha256, format, stand_in=labels)
-        shop.note_copy(data, row.sha256 or "")
-        _write(goal, data, attributes(row, worn_by, archive))
-        return Restoration(target.name, _came(data, row.sha256), goal, note=note)
+        made = rebuilt(shop.codec, archive, row.archive_sha256, format, stand_in=labels)
+        shop.note_copy(made.data, row.sha256 or "")
+        _write(goal, made.data, attributes(row, worn_by, archive))
+        return Restoration(target.name, _came(made.data, row.sha256), goal, note=note, left_out=made.left_out)
     if not as_it_is:
         raise WrongPath("it is not archived; any picture program can convert it")
     snapshot = read_once(row.location)
@@ -324,18 +328,19 @@ def _into(shop: Workshop, gallery: Gallery, row: PhotoRow, target: _Target, fold
     return Restoration(target.name, Came.ORIGINAL if original else Came.AS_IT_IS, goal)
 
 
-def from_aside(source: Path, sha256: str | None, goal: Path, codec: Codec | None = None, labels: bytes = b"") -> bool:
-    """A set-aside original goes to `goal`, by `codec` with the labels of a stand-in; False where it is missing or was written to."""
+def from_aside(source: Path, sha256: str | None, goal: Path, codec: Codec | None = None, labels: bytes = b"") -> tuple[str, ...] | None:
+    """A set-aside original goes to `goal`, by `codec` with the labels of a stand-in; gives the kinds of those that could not be given to
+    it. None where it is missing or was written to: then nothing went there."""
     try:
         snapshot = read_once(source)
         worn = Attributes.of(source)
     except Missing:
-        return False
+        return None
     if snapshot.sha256 != sha256:
-        return False
-    data = labelled(codec, snapshot.data, labels) if labels and codec is not None else snapshot.data
-    _write(goal, data, worn)
-    return True
+        return None
+    given = labelled(codec, snapshot.data, labels) if labels and codec is not None else Restored(snapshot.data, "")
+    _write(goal, given.data, worn)
+    return given.left_out
 
 
 def _in_its_place(row: PhotoRow) -> str | None:
@@ -353,13 +358,13 @@ def _from_archive_alone(shop: Workshop, target: _Target, folder: Path, format: F
         goal = folder / target.below
         _check_free(goal)
         digest = target.archive.stem
-        if any(from_aside(aside, digest, goal) for aside in target.gallery.vault.asides(digest)):
+        if any(from_aside(aside, digest, goal) is not None for aside in target.gallery.vault.asides(digest)):
             return Restoration(target.name, Came.ORIGINAL, goal)
     facts = facts_of(target.archive)
     named = _own_name(target.archive, facts) if target.gallery is None else target.below
     goal = folder / (named.with_suffix(_SUFFIX[format]) if format is not None else named)
     _check_free(goal)
-    data = rebuilt(shop.codec, target.archive, None, format)
+    data = rebuilt(shop.codec, target.archive, None, format).data
     here = Attributes.of(target.archive)
     shop.note_copy(data, facts.sha256)
     worn = facts.worn or Worn(facts.mtime_ns, here.uid, here.gid)

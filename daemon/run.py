@@ -11,6 +11,7 @@ from daemon.announcing import after_run
 from daemon.backup_check import PurgeGate
 from daemon.budget import Budget
 from daemon.composition import Workshop
+from daemon.copies import without
 from daemon.discovery import Found, admit, look
 from daemon.eligibility import is_arriving
 from daemon.energy import EnergyMeter, processor_s
@@ -274,6 +275,8 @@ def _serve_requests(shop: Workshop, gallery: Gallery, total: Summary) -> None:
             total.failed.append((each.name, f"it was asked for and could not be restored: {each.trouble}"))
         else:
             total.requested.append(each.name)
+        if each.left_out:
+            total.failed.append((each.name, without(each.left_out)))
 
 
 def _lay_beside(shop: Workshop, gallery: Gallery, found: Found, total: Summary) -> None:

@@ -12,7 +12,7 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from daemon.copies import rebuilt
+from daemon.copies import rebuilt, without
 from daemon.errors import WorkerError
 from daemon.ports import Codec
 from storage.cache import Cache
@@ -131,10 +131,13 @@ class Copies:
     def _decode(self, wanted: Wanted) -> int:
         try:
             labels = b"" if wanted.stand_in is None else self._labels(wanted.stand_in, wanted.stand_in_sha256)
-            data = rebuilt(self._codec(), wanted.archive, wanted.archive_sha256, stand_in=labels)
+            made = rebuilt(self._codec(), wanted.archive, wanted.archive_sha256, stand_in=labels)
         except (StorageError, WorkerError) as error:
             _log.warning("%s", error)
             raise OSError(5, str(error)) from error
+        data = made.data
+        if made.left_out:
+            _log.warning("%s: %s", shown(wanted.stand_in or wanted.archive), without(made.left_out))
         try:
             if self._cache.put(wanted.name, data):
                 self._told_full = False

@@ -40,6 +40,7 @@ def restore(
     """
     from daemon import restorer, settings
     from daemon.composition import Workshop
+    from daemon.copies import without
     from daemon.errors import CommandFailed, NothingToDo
     from daemon.neighbours import restored_behind_all
     from daemon.report import photos
@@ -58,6 +59,7 @@ def restore(
         if folder is None and not (albums or since):
             done += restored_behind_all(shop, done, watch())
     failed = [each for each in done if each.trouble]
+    unlabelled = [each for each in done if each.left_out]
     given = [each for each in done if each.came is not restorer.Came.NOT]
     if as_json:
         results = [
@@ -67,6 +69,7 @@ def restore(
                 "written": shown(each.written) if each.written else None,
                 "trouble": each.trouble or None,
                 "note": each.note or None,
+                "left_out": list(each.left_out),
             }
             for each in done
         ]
@@ -85,8 +88,12 @@ def restore(
                 say(f"  {each.note}")
     for each in failed:
         remark(f"Failed: {each.name}: {each.trouble}")
+    for each in unlabelled:
+        remark(f"{each.name}: {without(each.left_out)}")
     if failed:
         raise CommandFailed(f"{photos(len(failed))} could not be restored.")
+    if unlabelled:
+        raise CommandFailed(f"{photos(len(unlabelled))} came back without all labels.")
     if not given:
         raise NothingToDo("nothing to restore: what you named is in its place.")
 

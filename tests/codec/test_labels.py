@@ -108,7 +108,7 @@ def test_no_block_makes_it_fail_or_lose_a_byte(noise: bytes, at: int, damage: by
 def test_in_a_whole_jpeg_with_a_video_behind_it(make_jpeg: Callable[..., bytes]) -> None:
     photo = labelled(make_jpeg(96, 128), Labels(exif=OWN[">"])) + b"video behind"
     stand_in = labelled(make_jpeg(48, 64), Labels(exif=block("<", {RATING: 4})))
-    data = merged(photo, stand_in)
+    data = merged(photo, stand_in).data
     assert read_rating(data).stars == 4
     assert MAKER in labels_of(data).exif
     assert picture_digest(data) == picture_digest(photo)
@@ -223,7 +223,7 @@ def test_what_goes_on_in_a_second_segment_stays(make_jpeg: Callable[..., bytes])
         plain[:2] + resources(0x0404, b"\x1c\x02\x19\0\x03" + word) + more + plain[2:]
         for word, more in ((b"old", resources(0x0409, b"a thumbnail!")), (b"new", b""))
     )
-    given_back = merged(photo, stand_in)
+    given_back = merged(photo, stand_in).data
     assert b"a thumbnail!" in given_back
     assert b"new" in given_back
     assert b"old" not in given_back
@@ -249,3 +249,20 @@ def test_many_values_that_all_claim_the_whole_block_cost_no_memory() -> None:
         assert tracemalloc.get_traced_memory()[1] < 16 * size
     finally:
         tracemalloc.stop()
+
+
+def test_what_finds_no_room_is_told_and_the_rest_is_given(make_jpeg: Callable[..., bytes]) -> None:
+    own = block("<", {0x010F: "Example"}, {MAKER_NOTE: bytes(65_300)})
+    photo = labelled(make_jpeg(96, 128), Labels(exif=own))
+    stand_in = labelled(make_jpeg(48, 64), Labels(exif=block("<", {DESCRIPTION: "x" * 200}), xmp=packet(attributes="xmp:Rating='4'")))
+    given_back = merged(photo, stand_in)
+    assert given_back.left_out == ("EXIF",)
+    assert labels_of(given_back.data).exif == own
+    assert read_rating(given_back.data).stars == 4
+    small = labelled(make_jpeg(48, 64), Labels(exif=block("<", {RATING: 4})))
+    assert merged(photo, small).left_out == (), "that one fits, to the last byte that a segment has"
+
+
+def test_a_photo_whose_segments_cannot_be_walked_comes_back_as_it_is(make_jpeg: Callable[..., bytes]) -> None:
+    stand_in = labelled(make_jpeg(48, 64), Labels(exif=block("<", {RATING: 4})))
+    assert merged(b"no picture", stand_in) == (b"no picture", ("EXIF",))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from codec.rating import read_rating
 from daemon import restorer
 from daemon.access.view import Source, View
 from daemon.cli.main import cli
+from daemon.ejection import eject
 from daemon.marking import has_own_labels, original_of
 from daemon.ports import Silence
 from storage.catalog import Catalog
@@ -74,6 +76,53 @@ def restore(home: Home, path: Path, to: Path | None = None) -> restorer.Restorat
         (done,) = restorer.restore(shop, [path], to, None, Silence())
     assert not done.trouble
     return done
+
+
+def crowded(home: Home, photo: Photo) -> Path:
+    """Archived, with EXIF that leaves no room for a label more; and one was given to its stand-in."""
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0x927C] = bytes(65_400)
+    path = home.root / "IMG_1.jpg"
+    path.write_bytes(labelled(photo(), Labels(exif=exif.tobytes().removeprefix(b"Exif\0\0"))))
+    home.configure(limits='min_saving = "off"')
+    os.utime(path, ns=(WHEN, WHEN))
+    assert home.optimize().archived == 1
+    tags = Image.Exif()
+    tags[0x010E] = "At the sea " * 30
+    path.write_bytes(rated(labelled(path.read_bytes(), Labels(exif=tags.tobytes().removeprefix(b"Exif\0\0"))), 4))
+    return path
+
+
+def test_a_label_without_room_is_told_and_the_photo_is_given_back(
+    home: Home, photo: Photo, run: Callable[..., Result], tmp_path: Path
+) -> None:
+    path = crowded(home, photo)
+    for place in (tmp_path / "out" / path.name, path):
+        done = run("restore", str(path), "--json", *(["--to", str(tmp_path / "out")] if place != path else []))
+        (told,) = json.loads(done.stdout)["results"]
+        assert (told["from"], told["left_out"], told["trouble"]) == ("labelled", ["EXIF"], None)
+        assert "IMG_1.jpg: It came back without what was written on its stand-in as EXIF" in done.stderr
+        assert (done.exit_code, "1 photo came back without all labels" in done.stderr) == (1, True)
+        assert picture_digest(place.read_bytes()) == picture_digest(photo())
+        assert read_rating(place.read_bytes()).stars == 4, "what has room is there"
+
+
+def test_a_label_without_room_is_told_by_a_run_that_was_asked_for_it(home: Home, photo: Photo, caplog: pytest.LogCaptureFixture) -> None:
+    path = crowded(home, photo)
+    (home.root / "Restore").mkdir()
+    home.optimize()
+    path.rename(home.root / "Restore/IMG_1.jpg")
+    done = home.optimize()
+    assert done.requested == ["Restore/IMG_1.jpg"]
+    assert [name for name, why in done.failed if "as EXIF" in why] == ["Restore/IMG_1.jpg"]
+    assert "without what was written on its stand-in as EXIF" in caplog.text
+
+
+def test_eject_tells_of_it_too(home: Home, photo: Photo) -> None:
+    crowded(home, photo)
+    with home.shop() as shop:
+        done = eject(shop, shop.galleries[0], Silence())
+    assert [name for name, why in done.troubles if "as EXIF" in why] == ["IMG_1.jpg"]
 
 
 @pytest.fixture
@@ -292,13 +341,13 @@ def test_what_only_the_photo_says_stays(make_jpeg: Callable[..., bytes]) -> None
     said = "xmp:Label='mine'><dc:source>x</dc:source></rdf:Description>"
     photo = make_jpeg(96, 128, xmp=packet(f"<rdf:Description GCamera:MotionPhoto='1' {said}"))
     stand_in = make_jpeg(64, 64, xmp=packet(f"<rdf:Description xmp:Rating='3' {said}"))
-    data = merged(photo, stand_in)
+    data = merged(photo, stand_in).data
     assert read_rating(data).stars == 3
     assert b"MotionPhoto" in labels_of(data).xmp
     assert b"GCamera:" in labels_of(data).xmp, "by the prefix that phones look for"
     assert picture_digest(data) == picture_digest(photo)
     same = make_jpeg(64, 64, xmp=packet(f"<rdf:Description {said}"))
-    assert merged(photo, same) == photo
+    assert merged(photo, same).data == photo
 
 
 def test_labels_of_a_png(make_photo: Callable[..., object]) -> None:
