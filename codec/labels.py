@@ -20,7 +20,7 @@ EXIF_LEAD: Final = b"Exif\0\0"
 XMP_LEAD: Final = b"http://ns.adobe.com/xap/1.0/\0"
 IPTC_LEAD: Final = b"Photoshop 3.0\0"
 _LEADS: Final = ((APP1, EXIF_LEAD), (APP1, XMP_LEAD), (APP13, IPTC_LEAD))
-_MOST: Final = 65533
+MOST: Final = 65533
 """Bytes in a JPEG segment behind its length."""
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
 _XMP_KEYWORD: Final = b"XML:com.adobe.xmp\0"
@@ -76,7 +76,8 @@ def labelled(data: bytes, labels: Labels) -> bytes:
     so is a second segment of the same kind in a JPEG: Photoshop's resources may go on there.
 
     Where other pictures in the file are found by offsets, these still lead there; bytes that fill take or give the room as far as they
-    reach. Raises CodecError, Unsupported('too-large') for a label that does not fit into a JPEG.
+    reach. Raises CodecError, Unsupported('too-large') for a label that does not fit into a JPEG, or makes a PNG grow by more than one of
+    a JPEG could hold: a PNG's own labels may be as large as they are.
     """
     return _labelled_png(data, labels) if data[:8] == _PNG else _labelled_jpeg(data, labels)
 
@@ -131,7 +132,7 @@ def _kinds(labels: dict[str, bytes]) -> tuple[str, ...]:
 
 def segment(marker: int, body: bytes) -> bytes:
     """A JPEG segment. Raises Unsupported('too-large')."""
-    if len(body) > _MOST:
+    if len(body) > MOST:
         raise Unsupported("too-large", "metadata that no segment of a JPEG has room for")
     return b"\xff" + bytes((marker,)) + (len(body) + 2).to_bytes(2, "big") + body
 
@@ -193,6 +194,8 @@ def _filled(data: bytes, segments: list[jpeg_segments.Segment], end: int) -> int
 def _labelled_png(data: bytes, labels: Labels) -> bytes:
     placed: set[bytes] = set()
     parts, end = [data[:8]], 8
+    if any(len(label) > MOST + len(own) for label, own in zip(labels, labels_of(data), strict=True)):
+        raise Unsupported("too-large", "more labels than a picture is given here")
     wanted = {b"eXIf": chunk(b"eXIf", labels.exif)} if labels.exif else {}
     wanted |= {b"iTXt": xmp_chunk(labels.xmp)} if labels.xmp else {}
     for kind, start, end in _chunks(data):

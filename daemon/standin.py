@@ -14,7 +14,7 @@ from PIL import Image
 
 from codec import container, exact, jpeg_segments, pixel_exact, xmp
 from codec.errors import CodecError, Unsupported
-from codec.labels import APP13, EXIF_LEAD, IPTC_LEAD, XMP_LEAD, Labels, chunk, labels_of, picture_digest, segment, xmp_chunk
+from codec.labels import APP13, EXIF_LEAD, IPTC_LEAD, MOST, XMP_LEAD, Labels, chunk, labels_of, picture_digest, segment, xmp_chunk
 from codec.png import SIGNATURE
 from daemon.marking import CHANGED, Mark
 from daemon.messages import StandInJob
@@ -71,7 +71,8 @@ def _labels(job: StandInJob) -> Labels:
         own = Labels()
     marks = {"Original": job.sha256, **({"Vault": job.vault} if job.vault else {})}
     iptc = own.iptc if len(own.iptc) <= MOST_IPTC_BYTES else b""
-    return own._replace(xmp=xmp.for_stand_in(own.xmp, marks), iptc=iptc)
+    exif = own.exif if len(EXIF_LEAD + own.exif) <= MOST else b""  # a PNG's may be of any size
+    return Labels(exif, xmp.for_stand_in(own.xmp, marks), iptc)
 
 
 def _mark(job: StandInJob, labels: Labels) -> Mark:

@@ -6,13 +6,14 @@ import io
 import struct
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from codec import exif, iptc, xmp
-from codec.labels import Labels, labelled, labels_of, merged, picture_digest
+from codec import conversion, exif, iptc, xmp
+from codec.labels import Labels, chunk, labelled, labels_of, merged, picture_digest
 from codec.rating import read_rating
 
 MAKER = b"Example\0\x01\x02II*\0" + bytes(range(256)) * 3
@@ -266,3 +267,27 @@ def test_what_finds_no_room_is_told_and_the_rest_is_given(make_jpeg: Callable[..
 def test_a_photo_whose_segments_cannot_be_walked_comes_back_as_it_is(make_jpeg: Callable[..., bytes]) -> None:
     stand_in = labelled(make_jpeg(48, 64), Labels(exif=block("<", {RATING: 4})))
     assert merged(b"no picture", stand_in) == (b"no picture", ("EXIF",))
+
+
+def test_a_png_gets_no_more_than_a_jpeg_would_and_keeps_what_it_has(make_photo: Callable[..., np.ndarray]) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(make_photo(64, 64)).save(buffer, "PNG")
+    large = block("<", {0x010F: "Example"}, {MAKER_NOTE: bytes(200_000)})
+    photo = buffer.getvalue()[:33] + chunk(b"eXIf", large) + buffer.getvalue()[33:]
+    rated = merged(photo, labelled(buffer.getvalue(), Labels(exif=block("<", {RATING: 4}))))
+    assert rated.left_out == ()
+    assert read_rating(rated.data).stars == 4
+    assert len(labels_of(rated.data).exif) > 200_000
+    huge = buffer.getvalue()[:33] + chunk(b"eXIf", block("<", {DESCRIPTION: "x" * 70_000})) + buffer.getvalue()[33:]
+    assert merged(photo, huge) == (photo, ("EXIF",))
+    assert merged(buffer.getvalue(), huge) == (buffer.getvalue(), ("EXIF",))
+
+
+def test_a_png_with_more_than_a_jpeg_can_hold_becomes_a_jpeg_without_it(make_photo: Callable[..., np.ndarray]) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(make_photo(64, 64)).save(buffer, "PNG")
+    for size, there in ((70_000, False), (60_000, True)):
+        exif = block("<", {DESCRIPTION: "x" * size})
+        photo = buffer.getvalue()[:33] + chunk(b"eXIf", exif) + buffer.getvalue()[33:]
+        data = conversion.converted(photo, make_photo(64, 64), "jpeg")
+        assert (labels_of(data).exif == exif) is there

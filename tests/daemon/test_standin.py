@@ -16,7 +16,7 @@ from PIL import Image, ImageCms
 from codec import xmp
 from codec.errors import Corrupt, NotAPicture, Unsupported
 from codec.jpeg_segments import walk
-from codec.labels import Labels, labelled, labels_of, picture_digest
+from codec.labels import Labels, chunk, labelled, labels_of, merged, picture_digest
 from daemon import standin
 from daemon.marking import MARK, Mark, has_own_labels, mark_of, original_of, relabelled
 from daemon.messages import StandInJob
@@ -214,3 +214,14 @@ def test_real_photos(shared: Path) -> None:
             assert small.info.get("icc_profile") == original.info.get("icc_profile"), path.name
             kept_bytes = len(small.info.get("exif", b"")) + len(small.info.get("icc_profile", b""))
         assert len(made) - kept_bytes <= 0.08 * len(data), path.name
+
+
+def test_a_png_with_more_exif_than_any_jpeg_has_still_has_a_small_stand_in(make_photo: Callable[..., np.ndarray]) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(make_photo(480, 640)).save(buffer, "PNG")
+    exif = b"II*\0\x08\0\0\0\x01\0" + b"\x86\x92\x07\0\xa0\x86\x01\0\x1a\0\0\0" + bytes(4) + bytes(100_000)
+    photo = buffer.getvalue()[:33] + chunk(b"eXIf", exif) + buffer.getvalue()[33:]
+    made = make(photo, share=1.0)
+    assert labels_of(made).exif == b""
+    assert not has_own_labels(made), "nobody took anything away"
+    assert merged(photo, made) == (photo, ())
