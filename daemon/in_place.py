@@ -148,6 +148,7 @@ def adopt_copy(
     shop: Workshop, gallery: Gallery, source: PhotoRow, where: Path, digest: str, *, asked: bool = False
 ) -> PhotoRow:
     """The row of a copy of `source`'s stand-in that lies at `where` and has this digest: an archived photo of its own, on the same archive.
+    Where it is not the stand-in's digest, the copy has labels of its own.
 
     `asked`: as `Catalog.adopt` has it. Raises Refused where that path has a photo already, Missing.
     """
@@ -155,13 +156,16 @@ def adopt_copy(
     archive = ("archive_name", "archive_sha256", "archive_bytes", "copy_bytes", "lane")
     measured = ("quality", "model", "score_whole", "score_worst_tile", "score_copy")
     copied = (*archive, *measured, "choice", "choice_why", "importance", "relabelled_at")
+    columns = {name: getattr(source, name) for name in copied}
+    if digest != source.stand_in_sha256:
+        columns |= {"relabelled_at": int(shop.clock.now().timestamp()), "copy_bytes": None}
     return shop.catalog.adopt(
         gallery.key,
         gallery.relative(where),
         sha256=source.sha256 or "",
         size_bytes=source.size_bytes,
         fingerprint=Fingerprint(0, 0, source.size_bytes, own.mtime_ns, 0, 1, own.mode),
-        archive={name: getattr(source, name) for name in copied},
+        archive=columns,
         stand_in_sha256=digest,
         stand_in_fingerprint=Fingerprint.of(where),
         proof=None if source.checked_at is None else source.proof(),  # a row that was made anew has none

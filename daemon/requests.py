@@ -15,8 +15,8 @@ from daemon.composition import Workshop
 from daemon.eligibility import walk
 from daemon.errors import WorkerError
 from daemon.galleries import Gallery
-from daemon.in_place import adopt_copy, give_back
-from daemon.marking import original_of
+from daemon.in_place import adopt_copy, as_it_stands, give_back
+from daemon.marking import original_of, relabelled
 from daemon.neighbours import restored_behind
 from daemon.places import is_folder
 from daemon.ports import Silence
@@ -54,17 +54,18 @@ class Request:
 
 
 def decide(
-    known: PhotoRow | None, digest: str, rows: Iterable[PhotoRow], is_there: Callable[[PhotoRow], bool]
+    known: PhotoRow | None, digest: str, rows: Iterable[PhotoRow], is_there: Callable[[PhotoRow], bool], *, tagged: bool = False
 ) -> tuple[Act, PhotoRow | None]:
     """What a file means that says it is a stand-in; a table. `known`: the row of its path; `rows`: of the original that it names.
 
-    Only the very bytes of a stand-in ask for something: what is still arriving, or was edited, is for others to judge. A copy that has a
-    row already asks for nothing, unless it was given that row for having asked, and its photo never came.
+    Only the very bytes of a stand-in ask for something, or such as are `tagged`: a whole stand-in that was given other labels. What is
+    still arriving, or was edited, is for others to judge. A copy that has a row already asks for nothing, unless it was given that row for
+    having asked, and its photo never came.
     """
     if known is not None and known.has_archive:
-        waits = known.asked_at is not None and known.state is State.PURGED and known.stand_in_sha256 == digest
+        waits = known.asked_at is not None and known.state is State.PURGED and (tagged or known.stand_in_sha256 == digest)
         return (Act.BRING, known) if waits else (Act.NOTHING, None)
-    fitting = [row for row in rows if row.has_archive and row.superseded_at is None and row.stand_in_sha256 == digest]
+    fitting = [row for row in rows if row.has_archive and row.superseded_at is None and (tagged or row.stand_in_sha256 == digest)]
     fitting = sorted((row for row in fitting if row.state in _GIVING), key=lambda row: _GIVING.index(row.state))
     moved = next((row for row in fitting if row.state in (State.RETIRED, State.PURGED) and not is_there(row)), None)
     if moved is not None:
@@ -95,7 +96,9 @@ def plan(shop: Workshop, gallery: Gallery) -> Iterator[Request]:
         original = original_of(snapshot.data)
         if original is None:
             continue
-        act, row = decide(known, snapshot.sha256, shop.catalog.by_digest(original, gallery.key), lambda row: os.path.lexists(row.location))
+        rows = shop.catalog.by_digest(original, gallery.key)
+        tagged = relabelled(snapshot.data, original)
+        act, row = decide(known, snapshot.sha256, rows, lambda row: os.path.lexists(row.location), tagged=tagged)
         if row is not None:
             yield Request(sighting.path, act, row, snapshot.sha256)
         elif known is None:
@@ -118,6 +121,8 @@ def serve_requests(shop: Workshop, gallery: Gallery) -> list[Restoration]:
             row = request.row
             if request.act is Act.COPY:
                 row = adopt_copy(shop, gallery, row, request.path, request.digest, asked=True)
+            else:
+                row = as_it_stands(shop.catalog, row, request.path)
             given = give_back(shop, gallery, row, request.path)
         except Locked:
             raise

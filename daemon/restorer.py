@@ -20,7 +20,7 @@ from daemon.errors import GalleryGone, WorkerError, WrongPath
 from daemon.galleries import Gallery, holding, place
 from daemon.ignoring import WISHES
 from daemon.in_place import adopt_copy, as_it_stands, give_back, is_edited, lay_beside
-from daemon.marking import mark_of, original_of
+from daemon.marking import mark_of, original_of, relabelled
 from daemon.messages import Format, Restored
 from daemon.places import is_folder
 from daemon.ports import Codec, Progress
@@ -275,8 +275,9 @@ def _in_place(shop: Workshop, gallery: Gallery, row: PhotoRow, target: _Target) 
         if holding([gallery], where) is None or row.superseded_at is not None:
             raise WrongPath(f"it stands for a photo of {shown(gallery.root)}; say --to DIR.")
         if os.path.lexists(row.location) and not is_edited(row):
-            digest = sha256_of(where)
-            if digest != row.stand_in_sha256:
+            snapshot = read_once(where)
+            digest = snapshot.sha256
+            if digest != row.stand_in_sha256 and not relabelled(snapshot.data, row.sha256 or ""):
                 raise WrongPath(f"it is an edit of the stand-in of {gallery.shown(row.location)}; restore that one, or say --to DIR.")
             row = adopt_copy(shop, gallery, row, where, digest)
     if is_edited(row) if where == row.location else sha256_of(where) != row.stand_in_sha256:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -110,12 +111,41 @@ def test_a_label_without_room_is_told_and_the_photo_is_given_back(
 def test_a_label_without_room_is_told_by_a_run_that_was_asked_for_it(home: Home, photo: Photo, caplog: pytest.LogCaptureFixture) -> None:
     path = crowded(home, photo)
     (home.root / "Restore").mkdir()
-    home.optimize()
     path.rename(home.root / "Restore/IMG_1.jpg")
     done = home.optimize()
     assert done.requested == ["Restore/IMG_1.jpg"]
     assert [name for name, why in done.failed if "as EXIF" in why] == ["Restore/IMG_1.jpg"]
     assert "without what was written on its stand-in as EXIF" in caplog.text
+
+
+@pytest.mark.parametrize("in_grace", [True, False])
+@pytest.mark.parametrize("moved", [True, False])
+def test_a_tagged_stand_in_asks_for_its_photo_like_any_other(home: Home, archived: Path, in_grace: bool, moved: bool) -> None:
+    """Tagged and put into the folder for requests before any run saw the tags."""
+    if not in_grace:
+        purge(home)
+    (home.root / "Restore").mkdir()
+    asked = home.root / "Restore" / "IMG_1.jpg"
+    stand_in = archived.read_bytes()
+    archived.write_bytes(rated(stand_in, 4))
+    shutil.move(archived, asked) if moved else shutil.copy(archived, asked)
+    if not moved:
+        archived.write_bytes(stand_in)
+    assert home.optimize().requested == ["Restore/IMG_1.jpg"]
+    assert original_of(asked.read_bytes()) is None
+    assert read_rating(asked.read_bytes()).stars == 4
+    assert moved or archived.read_bytes() == stand_in
+    assert not home.optimize().requested
+
+
+def test_a_copy_that_was_tagged_becomes_a_photo_of_its_own(home: Home, archived: Path) -> None:
+    purge(home)
+    copy = home.root / "copy.jpg"
+    copy.write_bytes(rated(archived.read_bytes(), 4))
+    restore(home, copy)
+    assert (original_of(copy.read_bytes()), read_rating(copy.read_bytes()).stars) == (None, 4)
+    assert original_of(archived.read_bytes()) is not None
+    assert {name: row.state for name, row in rows(home).items()} == {"IMG_1.jpg": State.PURGED, "copy.jpg": State.RESTORED}
 
 
 def test_eject_tells_of_it_too(home: Home, photo: Photo) -> None:
