@@ -6,7 +6,7 @@ Blocks are what strangers wrote: one that can't be read changes nothing, and is 
 """
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 EMPTY: Final = b"MM\0*\0\0\0\x08\0\0\0\0\0\0"
@@ -36,12 +36,16 @@ class _Value(NamedTuple):
 
 
 class _Directory(NamedTuple):
-    values: Mapping[int, _Value]
-    """Of those tags that matter here; the others may all claim the whole block."""
-    entries: Mapping[int, bytes]
-    """The same as they stand there, twelve bytes each."""
+    values: Mapping[int, tuple[_Value, ...]]
+    """Of those tags that matter here; the others may all claim the whole block. Of a tag that stands there several times the first and the
+    last: readers take the one or the other."""
+    entries: tuple[bytes, ...]
+    """As they stand there, twelve bytes each, those that stand there twice among them."""
     following: bytes
     """Offset of the next one."""
+
+    def tags(self, order: str) -> frozenset[int]:
+        return frozenset(_tag(order, entry) for entry in self.entries)
 
 
 class _Block(NamedTuple):
@@ -76,9 +80,10 @@ def _changes(name: int, ours: _Block, theirs: _Block) -> dict[int, _Value | None
         return {}
     found: dict[int, _Value | None] = {}
     for tag in sorted(LABELS[name] & (here.keys() | there.keys())):
-        value = there.get(tag)
+        value = there[tag][-1] if tag in there else None
         turned = None if value is None or not _is_sound(tag, value) else _turned(value, theirs.order, ours.order)
-        if _said(here.get(tag)) != _said(turned) and (turned is not None or value is None):
+        before = [_said(each) for each in here.get(tag, (None,))]
+        if _said(turned) not in before and (turned is not None or value is None):
             found[tag] = turned
     return found
 
@@ -98,13 +103,14 @@ def _said(value: _Value | None) -> tuple[int, bytes] | None:
 def _dropped(name: int, ours: _Block, theirs: _Block) -> bool:
     """Whether others than labels are missing, or a label is there that can't be read."""
     here, there = (block.directories.get(name) for block in (ours, theirs))
-    others = frozenset() if here is None else here.entries.keys() - LABELS[name]
+    others = frozenset() if here is None else here.tags(ours.order) - LABELS[name]
     if there is None:
         return bool(others)
-    return not others <= there.entries.keys() or bool((there.entries.keys() & LABELS[name]) - there.values.keys())
+    tags = there.tags(theirs.order)
+    return not others <= tags or bool((tags & LABELS[name]) - there.values.keys())
 
 
-def _values(block: _Block, name: int) -> Mapping[int, _Value]:
+def _values(block: _Block, name: int) -> Mapping[int, tuple[_Value, ...]]:
     return block.directories[name].values if name in block.directories else {}
 
 
@@ -125,7 +131,7 @@ def _read(block: bytes) -> _Block | None:
         directories = {0: first}
         for name in (_EXIF, _GPS):
             if name in first.values:
-                directories[name] = _directory(block, order, _long(first.values[name].data, order, 0), LABELS[name])
+                directories[name] = _directory(block, order, _long(first.values[name][0].data, order, 0), LABELS[name])
     except (struct.error, ValueError):
         return None
     return _Block(order, directories)
@@ -138,18 +144,23 @@ def _directory(block: bytes, order: str, at: int, wanted: frozenset[int]) -> _Di
     (count,) = struct.unpack_from(order + "H", block, at)
     if count > _MOST_ENTRIES:
         raise ValueError("too many entries")
-    values, entries = {}, {}
+    values: dict[int, tuple[_Value, ...]] = {}
+    entries = []
     for index in range(count):
         start = at + 2 + 12 * index
         tag, kind, number = struct.unpack_from(order + "HHI", block, start)
         entry = block[start : start + 12]
-        entries[tag] = entry
+        entries.append(entry)
         size = number * _WIDTHS.get(kind, 0) * (2 if kind in _PAIRS else 1)
         place = start + 8 if size <= 4 else _long(entry, order, 8)
         if tag in wanted and kind in _WIDTHS and place + size <= len(block):  # else it is kept as it is, whatever it means
-            values[tag] = _Value(kind, number, block[place : place + size])
+            values[tag] = (*values.get(tag, ())[:1], _Value(kind, number, block[place : place + size]))
     following = block[at + 2 + 12 * count :][:4].ljust(4, b"\0")
-    return _Directory(values, entries, following)
+    return _Directory(values, tuple(entries), following)
+
+
+def _tag(order: str, entry: bytes) -> int:
+    return int.from_bytes(entry[:2], "little" if order == "<" else "big")
 
 
 def _long(data: bytes, order: str, at: int) -> int:
@@ -162,19 +173,21 @@ def _written(own: bytes, block: _Block, changes: Mapping[int, Mapping[int, _Valu
     data = bytearray(own)
     pointers: dict[int, bytes] = {}
     for name in (_EXIF, _GPS, 0):
-        entries = dict(block.directories[name].entries) if name in block.directories else {}
-        before = dict(entries)
+        before = list(block.directories[name].entries) if name in block.directories else []
+        entries = [entry for entry in before if _tag(block.order, entry) not in changes[name]]
         for tag, value in changes[name].items():
-            if value is None:
-                entries.pop(tag, None)
+            if value is not None:
+                _put(entries, block.order, _entry(data, block.order, tag, value))
+        for tag, pointer in pointers.items() if name == 0 else ():
+            at = next((at for at, entry in enumerate(entries) if _tag(block.order, entry) == tag), None)
+            if at is None:
+                _put(entries, block.order, pointer)
             else:
-                entries[tag] = _entry(data, block.order, tag, value)
-        if name == 0:
-            entries |= pointers
+                entries[at] = pointer
         if entries == before:
             continue
         following = block.directories[name].following if name in block.directories else bytes(4)
-        at = _appended(data, b"".join(_directory_bytes(block.order, entries, following)))
+        at = _appended(data, struct.pack(block.order + "H", len(entries)) + b"".join(entries) + following)
         place = struct.pack(block.order + "I", at)
         if name == 0:
             data[4:8] = place
@@ -183,10 +196,10 @@ def _written(own: bytes, block: _Block, changes: Mapping[int, Mapping[int, _Valu
     return bytes(data)
 
 
-def _directory_bytes(order: str, entries: Mapping[int, bytes], following: bytes) -> Iterator[bytes]:
-    yield struct.pack(order + "H", len(entries))
-    yield from (entries[tag] for tag in sorted(entries))
-    yield following
+def _put(entries: list[bytes], order: str, new: bytes) -> None:
+    """In front of the first of a higher tag, as TIFF wants them ordered; the others keep their places."""
+    at = next((at for at, entry in enumerate(entries) if _tag(order, entry) > _tag(order, new)), len(entries))
+    entries.insert(at, new)
 
 
 def _entry(data: bytearray, order: str, tag: int, value: _Value) -> bytes:

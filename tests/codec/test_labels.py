@@ -291,3 +291,44 @@ def test_a_png_with_more_than_a_jpeg_can_hold_becomes_a_jpeg_without_it(make_pho
         photo = buffer.getvalue()[:33] + chunk(b"eXIf", exif) + buffer.getvalue()[33:]
         data = conversion.converted(photo, make_photo(64, 64), "jpeg")
         assert (labels_of(data).exif == exif) is there
+
+
+def directory(*entries: tuple[int, bytes], at: int = 8) -> bytes:
+    """A TIFF block whose one directory has these texts, of up to four bytes."""
+    packed = b"".join(struct.pack("<HHI", tag, 2, len(text)) + text.ljust(4, b"\0") for tag, text in entries)
+    return b"II*\0" + struct.pack("<IH", at, len(entries)) + packed + bytes(4)
+
+
+def entries_of(block: bytes) -> list[tuple[int, bytes]]:
+    """As they stand in the first directory of a little-endian block, texts of up to four bytes."""
+    (at,) = struct.unpack_from("<I", block, 4)
+    (count,) = struct.unpack_from("<H", block, at)
+    found = [block[at + 2 + 12 * number : at + 14 + 12 * number] for number in range(count)]
+    return [(struct.unpack_from("<H", each)[0], each[8:].rstrip(b"\0")) for each in found]
+
+
+def test_a_tag_that_stands_there_twice_stays_twice() -> None:
+    own = directory((0x010F, b"A"), (0x010F, b"B"), (0x0110, b"M"), (0x013B, b"X"), (0x013B, b"Y"))
+    data = exif.merged(own, directory((0x010E, b"sea"), (0x010F, b"A"), (0x0110, b"M"), (0x013B, b"X")))
+    assert entries_of(data) == [
+        (0x010E, b"sea"),
+        (0x010F, b"A"),
+        (0x010F, b"B"),
+        (0x0110, b"M"),
+        (0x013B, b"X"),
+        (0x013B, b"Y"),
+    ], "a program that keeps one of two changes nothing"
+    assert data[8 : len(own)] == own[8:]
+    changed = exif.merged(own, directory((0x010F, b"A"), (0x0110, b"M"), (0x013B, b"Z")))
+    assert entries_of(changed) == [(0x010F, b"A"), (0x010F, b"B"), (0x0110, b"M"), (0x013B, b"Z")]
+    gone = exif.merged(own, directory((0x010F, b"A"), (0x0110, b"M")))
+    assert entries_of(gone) == [(0x010F, b"A"), (0x010F, b"B"), (0x0110, b"M")]
+
+
+def test_entries_in_another_order_than_tiffs_keep_it() -> None:
+    own = directory((0x0131, b"S"), (0x010F, b"A"))
+    assert entries_of(exif.merged(own, directory((0x0131, b"S"), (0x010F, b"A"), (0x013B, b"X")))) == [
+        (0x0131, b"S"),
+        (0x010F, b"A"),
+        (0x013B, b"X"),
+    ]
