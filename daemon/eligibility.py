@@ -7,14 +7,13 @@ import logging
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from daemon.assets import companions
 from daemon.errors import GalleryGone
 from daemon.ignoring import Rules, Wishes
-from storage.errors import Missing, shown, translated
+from storage.errors import shown
 from storage.fingerprint import Fingerprint
 
 SUFFIXES = (b".jpg", b".jpeg", b".jpe", b".jfif", b".mpo", b".png")
@@ -38,13 +37,13 @@ class Sighting:
 
 
 def walk(
-    root: Path, exclude: Iterable[str] = (), start: Path | None = None, *, keep: Iterable[str] = (), whole: bool = False
+    root: Path, exclude: Iterable[str] = (), start: Path | None = None, *, keep: Iterable[str] = ()
 ) -> Iterator[Sighting]:
     """Every photo of the gallery `root` at or below `start` (default: all), folder by folder, in the order of their names.
 
     What matches `exclude` is not looked at; what matches `keep`, or an ignore file, is seen with that reason.
     Raises GalleryGone where the root is not a folder that can be listed; a folder below that can't be listed is passed by with a warning.
-    `whole`: for one who concludes from not having seen something; then that raises StorageError.
+    Whoever concludes from not having seen something asks `everywhere`.
     """
     rules = Rules(exclude)
     try:
@@ -65,7 +64,7 @@ def walk(
         return
     folder, only = (start, None) if stat.S_ISDIR(mode) else (start.parent, os.fsencode(start.name))
     wishes = Wishes.of(root, keep, _relative(os.fsencode(root), os.fsencode(folder)))
-    yield from _tree(os.fsencode(folder), device, rules, wishes, only, whole)
+    yield from _tree(os.fsencode(folder), device, rules, wishes, only)
 
 
 def _relative(root: bytes, path: bytes) -> bytes:
@@ -80,28 +79,24 @@ class _Below:
     wishes: Wishes
 
 
-def _tree(folder: bytes, device: int, rules: Rules, wishes: Wishes, only: bytes | None, whole: bool) -> Iterator[Sighting]:
+def _tree(folder: bytes, device: int, rules: Rules, wishes: Wishes, only: bytes | None) -> Iterator[Sighting]:
     """Everything below, by a stack of its own: folders may lie in one another more deeply than functions may call."""
-    stack = [_folder(folder, device, rules, wishes, only, whole)]
+    stack = [_folder(folder, device, rules, wishes, only)]
     while stack:
         seen = next(stack[-1], None)
         if seen is None:
             stack.pop()
         elif isinstance(seen, _Below):
-            stack.append(_folder(seen.path, device, rules, seen.wishes, None, whole))
+            stack.append(_folder(seen.path, device, rules, seen.wishes, None))
         else:
             yield seen
 
 
-def _folder(
-    folder: bytes, device: int, rules: Rules, wishes: Wishes, only: bytes | None, whole: bool
-) -> Iterator[Sighting | _Below]:
+def _folder(folder: bytes, device: int, rules: Rules, wishes: Wishes, only: bytes | None) -> Iterator[Sighting | _Below]:
     try:
         with os.scandir(folder) as listing:
             entries = sorted(listing, key=lambda entry: entry.name)
     except OSError as error:
-        if whole:
-            _refuse(folder, error)
         _log.warning("%s can't be listed (%s); passed by", shown(folder), error.strerror)
         return
     together = companions(entry.name for entry in entries)
@@ -113,8 +108,6 @@ def _folder(
         try:
             result = entry.stat(follow_symlinks=False)
         except OSError as error:
-            if whole:
-                _refuse(entry.path, error)
             _log.info("%s is gone or can't be looked at (%s)", shown(entry.path), error.strerror)
             continue
         if stat.S_ISDIR(result.st_mode):
@@ -133,12 +126,6 @@ def _folder(
             else:
                 path, beside = Path(os.fsdecode(entry.path)), together.get(entry.name, ())
                 yield Sighting(path, Fingerprint.from_stat(result), wishes.reason(relative) or reason, beside)
-
-
-def _refuse(path: bytes, error: OSError) -> None:
-    """Raise StorageError, but not for what has just been deleted."""
-    with suppress(Missing), translated(path):
-        raise error
 
 
 def obstacle(result: os.stat_result, device: int) -> str | None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from daemon.eligibility import walk
+from daemon.everywhere import everything
 from daemon.galleries import Gallery
 from storage.digest import sha256_of
 from storage.errors import Missing
@@ -16,12 +16,12 @@ def whereabouts(gallery: Gallery, wanted: Mapping[str, int]) -> dict[str, Path]:
     """
     found: dict[str, Path] = {}
     sizes = set(wanted.values())
-    for sighting in walk(gallery.root, (), whole=True) if sizes else ():
-        if sighting.fingerprint.size_bytes in sizes:
+    for path, fingerprint in everything(gallery.root) if sizes else ():
+        if fingerprint.size_bytes in sizes:
             try:
-                digest = sha256_of(sighting.path)
+                digest = sha256_of(path)
             except Missing:
                 continue
             if digest in wanted:
-                found.setdefault(digest, sighting.path)
+                found.setdefault(digest, path)
     return found

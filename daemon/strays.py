@@ -5,6 +5,7 @@ A stand-in tells it by its extended attribute, which costs no reading, or, where
 """
 
 import os
+from pathlib import Path
 
 from daemon.eligibility import Sighting
 from daemon.galleries import Gallery
@@ -12,6 +13,7 @@ from daemon.marking import original_of, relabelled
 from storage.attributes import marked
 from storage.catalog import Catalog
 from storage.digest import read_once
+from storage.fingerprint import Fingerprint
 from storage.records import PhotoRow
 from storage.states import State
 
@@ -75,6 +77,13 @@ def note(gallery: Gallery, catalog: Catalog, sighting: Sighting, sha256: str) ->
         catalog.enqueue(gallery.key, gallery.relative(sighting.path), sighting.fingerprint, rules=gallery.rules, stands_for=sha256)
     elif row.stands_for != sha256 and row.is_current(sighting.fingerprint):
         catalog.standing_for(row.id, sha256)
+
+
+def note_hidden(gallery: Gallery, catalog: Catalog, path: Path, fingerprint: Fingerprint, sha256: str) -> None:
+    """A stand-in of this original was found where no look at the gallery comes: hidden, excluded, or under a name that is no photo's."""
+    if any(row.has_archive for row in catalog.by_digest(sha256)):
+        row = catalog.enqueue(gallery.key, gallery.relative(path), fingerprint, rules=gallery.rules, stands_for=sha256).row
+        catalog.left(row.id, "stand-in", stands_for=sha256)
 
 
 def _stand_ins(catalog: Catalog, sha256: str) -> set[str | None]:

@@ -48,11 +48,13 @@ class Look:
 
 
 def look_around(gallery: Gallery, catalog: Catalog, elsewhere: Collection[bytes] = ()) -> Look:
-    """Every photo of the catalogue, by its name and size; `elsewhere`: absolute paths of those that were found under another name.
+    """Every photo of the catalogue, by its name and size, but for what is in the trash already, or known to be elsewhere; `elsewhere`:
+    absolute paths of those that were just found under another name.
 
     Raises GalleryGone where half of many are gone or different.
     """
     look = Look()
+    lost: dict[bytes, bool] = {}
     for path, size_bytes, stands_in in catalog.expected(gallery.key):
         look.expected += 1
         look.stand_ins += stands_in
@@ -61,10 +63,14 @@ def look_around(gallery: Gallery, catalog: Catalog, elsewhere: Collection[bytes]
         except StorageError:
             if path in elsewhere:
                 continue
-            look.missing += 1
-            look.stand_ins_missing += stands_in
+            lost[path] = stands_in
             continue
         look.different += found.size_bytes != size_bytes
+    if len(lost) >= FEW:  # what was seen to before is no surprise
+        known = lost.keys() & catalog.away(gallery.key)
+        look.expected -= len(known)
+        look.stand_ins -= sum(lost.pop(path) for path in known)
+    look.missing, look.stand_ins_missing = len(lost), sum(lost.values())
     for count, what in ((look.missing, "are no longer there"), (look.different, "suddenly have other bytes")):
         if count >= FEW and count >= PART_STRANGE * look.expected:
             raise GalleryGone(

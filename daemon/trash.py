@@ -7,16 +7,19 @@ last.
 """
 
 import logging
+import os
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from daemon.anchor import check_presence
 from daemon.composition import Workshop
-from daemon.eligibility import walk
+from daemon.eligibility import SUFFIXES
+from daemon.everywhere import everything
 from daemon.galleries import Gallery
 from daemon.marking import original_of
 from daemon.packed import whereabouts
-from daemon.strays import is_gone
+from daemon.strays import is_gone, note_hidden
+from storage.attributes import marked
 from storage.digest import read_once
 from storage.errors import Locked, Missing, StorageError
 from storage.records import PhotoRow
@@ -66,13 +69,14 @@ def empty(shop: Workshop, gallery: Gallery) -> Emptied:
     originals = [row for row in old if row.state is State.RETIRED and row.replaced and (row.purge_after_at or 0) <= now]
     try:
         # A stand-in that only has another name now is as large as it was.
-        named = _named_by_stand_ins(shop, sizes={size_bytes for *_, size_bytes in fresh}) if fresh else set()
+        named = _named_by_stand_ins(shop, {size_bytes for *_, size_bytes in fresh}) if fresh else set()
         at = whereabouts(gallery, {sha256: size_bytes for _, sha256, size_bytes in packed})
         for photo_id, sha256, _ in fresh + packed:
             if sha256 not in named and sha256 not in at:
                 catalog.missed(photo_id)
                 done.missed += 1
-        elsewhere = _named_by_stand_ins(shop) if rows else set()
+        sizes = {row.stand_in_bytes or 0 for row in rows}
+        elsewhere = _named_by_stand_ins(shop, sizes, of_any_size=True) if rows else set()
         moved = whereabouts(gallery, {row.stand_in_sha256 or "": row.stand_in_bytes or 0 for row in originals})
     except StorageError as error:
         away = [row.location for row in old] or [catalog.get((fresh + packed)[0][0]).location]
@@ -124,8 +128,9 @@ def _throw_away_originals(shop: Workshop, gallery: Gallery, rows: list[PhotoRow]
         _log.info("%s: thrown away", gallery.shown(row.location))
 
 
-def _named_by_stand_ins(shop: Workshop, sizes: Collection[int] | None = None) -> set[str]:
-    """Digests of the originals that files without an archive of their own stand for, in every gallery; of those `sizes` only.
+def _named_by_stand_ins(shop: Workshop, sizes: Collection[int], *, of_any_size: bool = False) -> set[str]:
+    """Digests of the originals that files without an archive of their own stand for, in every gallery: by files of these `sizes`, whatever
+    their names, and `of_any_size` where the name is a photo's.
 
     Goes through them until nothing new is seen: what is moved meanwhile, into a folder that is behind us, would be seen in neither.
     Raises StorageError where a file can't be read, or a folder can't be listed: it may be, or hold, a stand-in. Raises GalleryGone where
@@ -136,32 +141,38 @@ def _named_by_stand_ins(shop: Workshop, sizes: Collection[int] | None = None) ->
     for _ in range(_ROUNDS):
         before = len(seen)
         for gallery in shop.galleries:
-            found |= _named_in(shop, gallery, sizes, seen)
+            found |= _named_in(shop, gallery, sizes, of_any_size, seen)
         if len(seen) == before:
             return found
     raise StorageError("files are being moved all the time")
 
 
-def _named_in(shop: Workshop, gallery: Gallery, sizes: Collection[int] | None, seen: set[int]) -> set[str]:
+def _named_in(shop: Workshop, gallery: Gallery, sizes: Collection[int], of_any_size: bool, seen: set[int]) -> set[str]:
     """Of one gallery; `seen`: what needs no second look, by path, inode and ctime."""
     found: set[str] = set()
     check_presence(gallery, shop.catalog)
-    for sighting in walk(gallery.root, (), whole=True):
-        key = hash((sighting.path, sighting.fingerprint.inode, sighting.fingerprint.ctime_ns))
+    for path, fingerprint in everything(gallery.root):
+        key = hash((path, fingerprint.inode, fingerprint.ctime_ns))
         if key in seen:
             continue
         seen.add(key)
-        row = shop.catalog.find(gallery.key, gallery.relative(sighting.path))
-        if row is not None and row.has_archive and row.is_current(sighting.fingerprint):
+        row = shop.catalog.find(gallery.key, gallery.relative(path))
+        if row is not None and row.has_archive and row.is_current(fingerprint):
             continue  # in its own place
         if row is not None and row.stands_for is not None:
             found.add(row.stands_for)  # whatever it is by now: who saved over it has deleted nothing
-        if sizes is not None and sighting.fingerprint.size_bytes not in sizes:
+        told = marked(path) if row is None else None
+        if told is not None:
+            found.add(told)
+        named_so = of_any_size and os.fsencode(path.name).lower().endswith(SUFFIXES)
+        if told is None and fingerprint.size_bytes not in sizes and not named_so:
             continue
         try:
-            digest = original_of(read_once(sighting.path).data)
+            digest = original_of(read_once(path).data)
         except Missing:
             continue
         if digest is not None:
             found.add(digest)
+            if row is None:
+                note_hidden(gallery, shop.catalog, path, fingerprint, digest)
     return found

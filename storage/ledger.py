@@ -112,6 +112,19 @@ class Ledger(Statements):
             for path, size_bytes, stands_in in cursor:
                 yield os.path.join(gallery, path), size_bytes, bool(stands_in)
 
+    def away(self, gallery: bytes) -> set[bytes]:
+        """Absolute paths of archived photos that are known not to be in their places: they are in the trash, or a file elsewhere is known
+        to stand for them."""
+        with translated_sqlite(self.path):
+            found = self._connection.execute(
+                "SELECT path FROM photos WHERE gallery = ?1 AND missed_at IS NOT NULL AND superseded_at IS NULL "
+                "UNION SELECT photo.path FROM photos AS file JOIN photos AS photo ON photo.sha256 = file.stands_for "
+                "WHERE file.state = 'left' AND file.stands_for IS NOT NULL AND file.superseded_at IS NULL AND photo.gallery = ?1 "
+                "AND photo.state IN ('retired', 'purged') AND photo.superseded_at IS NULL",
+                (gallery,),
+            )
+            return {os.path.join(gallery, path) for (path,) in found}
+
     def needs_vault(self, gallery: bytes) -> bool:
         """Whether any photo of the gallery has an archive, or an original that is set aside: whatever its state, superseded or not."""
         with translated_sqlite(self.path):

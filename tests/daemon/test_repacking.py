@@ -264,6 +264,22 @@ def test_a_re_packed_photo_that_is_deleted_in_grace_goes_through_the_trash(real:
     assert (real.root / "a.png").read_bytes() == sixteen_bits()
 
 
+def test_one_that_is_moved_and_then_edited_in_grace(real: Home) -> None:
+    """The edit is its user's, of his own photo in full; the original waits all the same, as that of a deleted one does."""
+    (real.root / "other.png").write_bytes(sixteen_bits(7))
+    real.optimize()
+    (real.root / "a.png").rename(real.root / "b.png").write_bytes(sixteen_bits(11))
+    assert real.optimize().missed == 1
+    real.clock.forward(days=29)
+    assert real.optimize().thrown_away == 0
+    (back,) = restore(real, "a.png")
+    assert back.came is Came.ORIGINAL
+    assert (real.root / "a.png").read_bytes() == sixteen_bits()
+    real.clock.forward(days=29)
+    real.optimize()
+    assert (real.root / "a.png").read_bytes() == sixteen_bits()
+
+
 def test_its_original_is_thrown_away_with_the_trash(real: Home) -> None:
     (real.root / "other.png").write_bytes(sixteen_bits(7))
     real.optimize()

@@ -1,0 +1,65 @@
+"""Every file of a gallery, whatever its name and wherever it lies: for one who concludes from not having found something.
+
+The walk of `eligibility` passes by what its user hides, excludes or renames to something that is no photo. Who does that to a stand-in has
+deleted nothing. Only bins are left out, since what lies in one was deleted.
+"""
+
+import errno
+import os
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from daemon.eligibility import FOREIGN_FOLDERS
+from daemon.errors import GalleryGone
+from storage.errors import Missing, shown, translated
+from storage.fingerprint import Fingerprint
+from storage.layout import VAULT_NAME
+
+_BIN = re.compile(rb"\.(?:d?trash|trash-.*|trashes|trashed-.*|stversions)|\.local/share/trash|" + re.escape(os.fsencode(VAULT_NAME)), re.I)
+"""What file managers, phones and sync tools call what was deleted, behind the folder that it is in; and our own folder."""
+_CLOSED = frozenset({errno.EACCES, errno.EPERM})
+
+
+def everything(root: Path) -> Iterator[tuple[Path, Fingerprint]]:
+    """Every ordinary file below `root` on its file system, folder by folder in the order of their names; no link is followed.
+
+    Raises GalleryGone where the root can't be listed, and StorageError where anything below it can't be looked at: it may be what is looked
+    for. Hidden folders that this user may not enter are passed by, since nobody hides a photo of his there.
+    """
+    try:
+        device = root.stat().st_dev
+        stack = [_listed(os.fsencode(root))]
+    except OSError as error:
+        raise GalleryGone(f"the gallery {shown(root)} is not there or can't be read ({error.strerror}); is its disk mounted?") from error
+    while stack:
+        entry = next(stack[-1], None)
+        if entry is None:
+            stack.pop()
+            continue
+        if entry.name in FOREIGN_FOLDERS or _is_bin(entry.path):
+            continue
+        with suppress(Missing), translated(entry.path):  # deleted meanwhile: that is no obstacle
+            found = entry.stat(follow_symlinks=False)
+            if found.st_dev != device:
+                continue
+            if stat.S_ISREG(found.st_mode):
+                yield Path(os.fsdecode(entry.path)), Fingerprint.from_stat(found)
+            elif stat.S_ISDIR(found.st_mode):
+                try:
+                    stack.append(_listed(entry.path))
+                except OSError as error:
+                    if error.errno not in _CLOSED or b"/." not in entry.path[len(os.fsencode(root)) :]:
+                        raise
+
+
+def _listed(folder: bytes) -> Iterator[os.DirEntry[bytes]]:
+    with os.scandir(folder) as listing:
+        return iter(sorted(listing, key=lambda entry: entry.name))
+
+
+def _is_bin(path: bytes) -> bool:
+    parts = path.rsplit(b"/", 3)
+    return any(_BIN.fullmatch(b"/".join(parts[-depth:])) for depth in (1, 3))

@@ -1,0 +1,155 @@
+"""Hidden, excluded or renamed to no photo's name is not deleted; what lies in a bin is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from daemon import everywhere
+from daemon.everywhere import everything
+from daemon.ports import Silence
+from daemon.restorer import Came, restore
+from storage.catalog import Catalog
+from storage.errors import ReadOnly
+from storage.states import State
+
+if TYPE_CHECKING:
+    from conftest import Home
+
+Photo = Callable[..., bytes]
+HIDDEN = (".private/a.jpg", ".a.jpg", "a.jpg.bak", "a", "excluded/a.jpg", "album/.deep/er/a.jpg")
+BINS = (".Trash-1000/files/a.jpg", ".stversions/a.jpg", ".trashed-1790000000-a.jpg", "#recycle/a.jpg", ".local/share/Trash/files/a.jpg")
+
+
+@pytest.fixture
+def archived(home: Home, photo: Photo) -> Home:
+    home.configure('grace = "0 days"\nexclude = ["excluded/**"]')
+    (home.root / "stays.jpg").write_bytes(b"no picture")
+    (home.root / "a.jpg").write_bytes(photo())
+    assert home.optimize().purged == 1
+    return home
+
+
+def archives(home: Home) -> list[Path]:
+    return sorted((home.root / ".gallery-optimizer/archives").rglob("*.nphoto"))
+
+
+def put(home: Home, goal: str) -> Path:
+    place = home.root / goal
+    place.parent.mkdir(parents=True, exist_ok=True)
+    return (home.root / "a.jpg").rename(place)
+
+
+def weeks(home: Home, count: int = 10) -> list[tuple[int, int, list[tuple[str, str]]]]:
+    done = []
+    for _ in range(count):
+        run = home.optimize()
+        done.append((run.missed, run.thrown_away, run.failed))
+        home.clock.forward(days=7)
+    return done
+
+
+@pytest.mark.parametrize("goal", HIDDEN)
+def test_who_hides_a_stand_in_deletes_nothing(archived: Home, goal: str) -> None:
+    put(archived, goal)
+    assert weeks(archived) == [(0, 0, [])] * 10
+    with archived.shop() as shop:
+        (given,) = restore(shop, [archived.root / "a.jpg"], None, None, Silence())
+    assert (given.trouble, given.came) == ("", Came.COPY)
+
+
+@pytest.mark.parametrize("grace", ["0 days", "20 days"])
+@pytest.mark.parametrize("goal", HIDDEN)
+def test_nor_who_then_saves_over_it(home: Home, photo: Photo, goal: str, grace: str) -> None:
+    """Nobody looks there for a place beside it, but the archive stays, and its old name gives it back."""
+    home.configure(f'grace = "{grace}"\nexclude = ["excluded/**"]')
+    (home.root / "stays.jpg").write_bytes(b"no picture")
+    (home.root / "a.jpg").write_bytes(photo())
+    home.optimize()
+    place = put(home, goal)
+    home.optimize()
+    fresh = place.with_name("fresh.tmp")
+    fresh.write_bytes(photo(1))
+    fresh.replace(place)
+    assert all(done[:2] == (0, 0) for done in weeks(home))
+    assert len(archives(home)) == 1
+    assert place.read_bytes() == photo(1)
+    place.unlink()  # and only then it is deleted
+    assert home.optimize().missed == 1
+
+
+def test_nor_who_saves_into_it_before_any_run_saw_it(archived: Home, photo: Photo) -> None:
+    put(archived, ".private/a.jpg").write_bytes(photo(1))
+    assert weeks(archived) == [(0, 0, [])] * 10
+
+
+@pytest.mark.parametrize("goal", BINS)
+def test_what_is_in_a_bin_is_deleted(archived: Home, goal: str) -> None:
+    put(archived, goal)
+    assert [done[:2] for done in weeks(archived, 7)] == [(1, 0), (0, 0), (0, 0), (0, 0), (0, 0), (0, 1), (0, 0)]
+    assert archives(archived) == []
+
+
+def test_a_hidden_album_is_no_mass_deletion_for_ever(home: Home, photo: Photo) -> None:
+    home.configure('grace = "0 days"')
+    (home.root / "album").mkdir()
+    for seed in range(12):
+        (home.root / "album" / f"{seed}.jpg").write_bytes(photo(seed % 2) + bytes([seed]))
+    for seed in range(14):
+        (home.root / f"{seed}.jpg").write_bytes(photo(seed % 2) + bytes([seed, 1]))
+    home.optimize()
+    (home.root / "album").rename(home.root / ".album")
+    assert "12 of 26 stand-ins" in home.optimize().gone[0]
+    done = home.optimize(as_it_is=True)
+    assert (done.missed, done.gone) == (0, [])
+    for _ in range(3):
+        home.clock.forward(days=31)
+        done = home.optimize()
+        assert (done.missed, done.thrown_away, done.gone) == (0, 0, [])
+    assert len(archives(home)) == 26
+
+
+def test_a_deletion_in_mass_has_to_be_confirmed_once(home: Home, photo: Photo) -> None:
+    home.configure('grace = "0 days"')
+    for seed in range(30):
+        (home.root / f"{seed}.jpg").write_bytes(photo(seed % 2) + bytes([seed]))
+    home.optimize()
+    for seed in range(20):
+        (home.root / f"{seed}.jpg").unlink()
+    assert "20 of 30 photos" in home.optimize().gone[0]
+    assert home.optimize(as_it_is=True).missed == 20
+    done = home.optimize()
+    assert done.gone == []
+    for seed in range(20, 30):
+        (home.root / f"{seed}.jpg").unlink()
+    (home.root / "stays.jpg").write_bytes(b"no picture")
+    assert "10 of 10 photos" in home.optimize().gone[0], "and the next one again"
+    home.clock.forward(days=31)
+    assert "10 of 10 photos" in home.optimize().gone[0]
+    assert len(archives(home)) == 30
+    with Catalog(home.places.catalog_file, read_only=True) as catalog:
+        assert {row.state for row in catalog.rows() if row.has_archive} == {State.PURGED}
+
+
+def test_what_can_not_be_looked_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("album", ".fseventsd"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.jpg").touch()
+    (tmp_path / "link.jpg").symlink_to("album/a.jpg")
+    listing = os.scandir
+    closed = b"/.fseventsd"
+
+    def scandir(path: bytes) -> object:
+        if path.endswith(closed):
+            raise PermissionError(13, "Permission denied", path)
+        return listing(path)
+
+    monkeypatch.setattr(everywhere.os, "scandir", scandir)
+    assert [path.name for path, _ in everything(tmp_path)] == ["a.jpg"]
+    closed = b"/album"
+    with pytest.raises(ReadOnly):
+        list(everything(tmp_path))
