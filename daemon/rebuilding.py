@@ -17,6 +17,7 @@ from codec.facts import Facts
 from codec.levels import DEFAULT_LEVEL, EXACT, LEVELS, level_of
 from daemon.anchor import check_presence
 from daemon.composition import Workshop
+from daemon.copies import labelled
 from daemon.eligibility import walk
 from daemon.errors import WorkerError
 from daemon.galleries import Gallery
@@ -171,14 +172,16 @@ def _adopt(shop: Workshop, gallery: Gallery, path: Path, digest: str, archive: P
     stand_in = Fingerprint.of(path) if os.path.lexists(path) else None
     # A stand-in wears the original's date; whoever changed it since gave it another one, and his edit is not ours to replace.
     ours = stand_in is not None and stand_in.mtime_ns == found.facts.mtime_ns
+    whole = False
     if stand_in is not None:
         data = read_once(path).data
         ours = (ours and original_of(data) == digest) or relabelled(data, digest)  # a restored photo wears the same date, and no mark
-        if ours and has_own_labels(data):
+        whole = not ours and stand_in.mtime_ns == found.facts.mtime_ns and _with_labels(shop, gallery, path, digest)
+        if whole or (ours and has_own_labels(data)):
             found.columns.update(relabelled_at=int(shop.clock.now().timestamp()), copy_bytes=None)
-    done.edited += stand_in is not None and not ours
+    done.edited += stand_in is not None and not (ours or whole)
     proof, until = _in_grace(shop, gallery, path, digest, archive, found)
-    shop.catalog.adopt(
+    row = shop.catalog.adopt(
         gallery.key,
         gallery.relative(path),
         sha256=digest,
@@ -190,7 +193,21 @@ def _adopt(shop: Workshop, gallery: Gallery, path: Path, digest: str, archive: P
         proof=proof,
         purge_after_at=until,
     )
+    if whole and stand_in is not None:
+        pinned_until_at = int((shop.clock.now() + gallery.settings.idle_for).timestamp())
+        restored = shop.catalog.restoring(row.id, sha256_of(path))
+        shop.catalog.restored(row.id, pinned_until_at=pinned_until_at, fingerprint=stand_in, copy_sha256=restored.copy_sha256, kept=True)
     return until is not None
+
+
+def _with_labels(shop: Workshop, gallery: Gallery, path: Path, digest: str) -> bool:
+    """Whether a file is the photo itself with other labels, which came back while its original stays set aside: it holds nothing but what
+    that original and those labels make."""
+    try:
+        original, data = read_once(gallery.vault.aside_path(path, digest)), read_once(path).data
+        return original.sha256 == digest and original_of(data) is None and labelled(shop.codec, original.data, data).data == data
+    except StorageError:
+        return False
 
 
 def _in_grace(

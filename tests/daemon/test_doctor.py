@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from PIL import Image
 from codec.bitstream import Header
 from codec.facts import Facts
 from codec.labels import Labels, labelled
+from codec.rating import read_rating
 from daemon import restorer
 from daemon.cli.main import cli
 from daemon.doctor import Grade, examine
@@ -46,8 +48,6 @@ def told(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def put(home: Home, name: str, data: bytes) -> Path:
-    import os
-
     path = home.root / name
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(data)
@@ -73,10 +73,37 @@ def test_a_photo_that_came_back_with_other_labels_is_no_stand_in(home: Home, pho
     tagged = path.read_bytes()
     assert original_of(tagged) is None
     found = lose_and_rebuild(home)
-    assert (found.photos, found.edited, found.troubles) == (1, 1, [])
+    assert (found.photos, found.edited, found.troubles) == (1, 0, [])
+    with Catalog(home.places.catalog_file, read_only=True) as catalog:
+        (row,) = catalog.rows()
+        assert (row.state, row.kept_since_at is not None, row.purge_after_at is not None) == (State.RESTORED, True, True)
+    home.optimize()
+    with home.shop() as shop:
+        assert [each.came for each in restorer.restore(shop, [path], None, None, Silence())] == [restorer.Came.NOT]
+    assert path.read_bytes() == tagged
+    assert [each.name for each in home.root.glob("*.jpg")] == ["a.jpg"], "no second file"
+    home.clock.forward(days=31)
+    assert home.optimize().archived == 1, "it is put away like any photo that was restored, and its original is purged"
+    assert not list((home.root / ".gallery-optimizer/originals").iterdir())
     with home.shop() as shop:
         restorer.restore(shop, [path], None, None, Silence())
-    assert path.read_bytes() == tagged
+    assert read_rating(path.read_bytes()).stars == 5
+
+
+@pytest.mark.usefixtures("told")
+def test_a_photo_of_which_more_than_labels_was_changed_is_taken_for_an_edit(home: Home, photo: Photo) -> None:
+    """Its original is set aside, and what the catalogue knew is lost: the photo goes beside it, and nothing of it is taken back."""
+    path = put(home, "a.jpg", photo(0))
+    home.optimize()
+    software = b"MM\0*\0\0\0\x08\0\x01\x01\x31\0\x02\0\0\0\x03abc\0\0\0\0\0"
+    path.write_bytes(labelled(photo(0), Labels(exif=software)))
+    os.utime(path, (1.5e9, 1.5e9))
+    changed = path.read_bytes()
+    assert lose_and_rebuild(home).edited == 1
+    home.optimize()
+    with home.shop() as shop:
+        restorer.restore(shop, [path], None, None, Silence())
+    assert path.read_bytes() == changed
     assert (home.root / "a (original).jpg").read_bytes() == photo(0)
 
 
