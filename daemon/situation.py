@@ -86,7 +86,9 @@ class Situation:
             return f"since {when:%Y-%m-%d %H:%M}; it is at work, or was killed"
         did = [f"{photos(count)} {what}" for count, what in ((run.archived, "archived"), (run.purged, "purged")) if count]
         text = f"{when:%Y-%m-%d %H:%M}, " + (", ".join(did) or "nothing archived or purged")
-        return text + (f"; stopped: {WAITS.get(run.outcome, run.outcome)}" if run.outcome else "")
+        if not run.outcome:
+            return text
+        return f"{text}; broken off: {WAITS[run.outcome]}" if run.outcome in WAITS else f"{text}; it was stopped"
 
     def as_json(self) -> dict[str, Any]:
         until = self.paused_until

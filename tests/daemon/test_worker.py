@@ -117,22 +117,25 @@ def test_what_hangs_is_killed(job: Callable[..., EncodeJob], monkeypatch: pytest
         assert workers.encoder.pid is None
 
 
-def test_a_worker_that_is_starved_gets_its_time_all_the_same(job: Callable[..., EncodeJob], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("share", [0.25, 0.01])
+def test_a_worker_that_is_starved_gets_its_time_all_the_same(
+    job: Callable[..., EncodeJob], monkeypatch: pytest.MonkeyPatch, share: float
+) -> None:
     """It works, but others have most of the processor: the patience is counted in what it had, and still comes to an end."""
     monkeypatch.syspath_prepend(str(HERE))
     asked: list[float] = []
 
-    def a_quarter(pid: int | None) -> float:
-        asked.append(len(asked) * 0.05)
+    def that_share(pid: int | None) -> float:
+        asked.append(len(asked) * share * 0.01)
         return asked[-1]
 
     with Workers("fake_backend", Bounds(), Patience(start=60, base=60, per_megapixel=0)) as workers:
         workers.encode(job())  # started, however long that takes here
-        monkeypatch.setattr(workers.encoder, "_patience", Patience(start=60, base=0.2, per_megapixel=0))
-        monkeypatch.setattr(worker, "cpu_s_of", a_quarter)
+        monkeypatch.setattr(workers.encoder, "_patience", Patience(start=60, base=0.01, per_megapixel=0))
+        monkeypatch.setattr(worker, "cpu_s_of", that_share)
         with pytest.raises(WorkerTimedOut):
             workers.encode(job("hang"))
-    assert asked[-1] >= 0.2
+    assert asked[-1] >= 0.01
 
 
 def test_a_missing_archive_is_an_error_and_not_an_answer(workers: Workers, tmp_path: Path) -> None:
