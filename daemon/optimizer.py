@@ -54,7 +54,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one photo; the sizes are 0 unless it was archived."""
+    """What became of one photo; the sizes are 0 unless it was archived, and `archive_bytes` where the archive was there before."""
 
     kind: Kind
     reason: str = ""
@@ -69,6 +69,8 @@ class _Archived:
     proven: Proven
     stand_in: bytes | None
     """What takes the photo's place: its stand-in (None where the gallery wants none), or the photo itself, packed anew."""
+    counted: bool = False
+    """Whether the archive counts already: for another path that held these bytes, or for this one before its original came back."""
 
     @property
     def repacked(self) -> bool:
@@ -178,7 +180,7 @@ class Optimizer:
         return Outcome(
             Kind.ARCHIVED,
             original_bytes=len(snapshot.data),
-            archive_bytes=0 if repacked else proof.archive_bytes,
+            archive_bytes=0 if repacked or archived.counted else proof.archive_bytes,
             stand_in_bytes=len(archived.stand_in or b""),
         )
 
@@ -226,9 +228,7 @@ class Optimizer:
         self._catalog.retiring(row.id, sha256_of_bytes(stand_in.data), len(stand_in.data))
         fingerprint = self._vault.replace_stand_in(row.location, stand_in.data, copy.sha256, mark=row.sha256)
         self._catalog.put_away(row.id, stand_in_fingerprint=fingerprint)
-        return Outcome(
-            Kind.ARCHIVED, original_bytes=row.size_bytes, archive_bytes=row.archive_bytes or 0, stand_in_bytes=len(stand_in.data)
-        )
+        return Outcome(Kind.ARCHIVED, original_bytes=row.size_bytes, stand_in_bytes=len(stand_in.data))
 
     def _existing(self, row: PhotoRow, snapshot: Snapshot, level: Level) -> _Archived | Refused | None:
         """The vault's archive of these very bytes, proven anew: after a crash, a restore, or for a twin. None without a good one.
@@ -240,8 +240,9 @@ class Optimizer:
         if not place.exists():
             return None
         proven = prove(self._codec, self._clock, place, snapshot, level)
+        in_use = any(each.has_archive and each.id != row.id for each in self._catalog.by_digest(snapshot.sha256, self._gallery.key))
         if isinstance(proven, Refused):
-            if any(each.has_archive and each.id != row.id for each in self._catalog.by_digest(snapshot.sha256, self._gallery.key)):
+            if in_use:
                 return Refused("archive-in-use", proven.detail)
             _log.info("%s: its archive is made anew (%s)", self._gallery.shown(path), proven.detail)
             self._catalog.disowned(row.id)
@@ -253,7 +254,7 @@ class Optimizer:
             if isinstance(made, Refused):
                 return made
             stand_in = made.data
-        return _Archived(proven, stand_in)
+        return _Archived(proven, stand_in, counted=in_use or row.retired_at is not None)
 
     def _encode(self, path: Path, snapshot: Snapshot, level: Level) -> _Archived | Refused:
         """Encode, stage, have it proven by the other process, and give the archive its name."""

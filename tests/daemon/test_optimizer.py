@@ -16,7 +16,7 @@ from daemon.errors import WorkerDied, WrongPath
 from daemon.marking import original_of
 from storage.catalog import Catalog
 from storage.digest import sha256_of_bytes
-from storage.errors import Locked, NoSpace, ReadOnly
+from storage.errors import Damaged, Locked, NoSpace, ReadOnly
 from storage.states import State
 from storage.vault import Vault
 
@@ -203,10 +203,28 @@ def test_twins_share_an_archive_and_keep_their_own_dates(home: Home, photo: Phot
     for name, when in (("a.jpg", 10**18), ("b.jpg", 11 * 10**17)):
         (home.root / name).write_bytes(photo())
         os.utime(home.root / name, ns=(when, when))
-    assert home.optimize().archived == 2
-    assert home.codec.encoded == 1
-    assert len(list((home.root / ".gallery-optimizer/archives").rglob("*.nphoto"))) == 1
+    done = home.optimize()
+    (archive,) = (home.root / ".gallery-optimizer/archives").rglob("*.nphoto")
+    assert (done.archived, home.codec.encoded) == (2, 1)
+    assert done.archive_bytes == archive.stat().st_size, "once, as in `status`"
+    with home.shop() as shop:
+        assert shop.catalog.totals(shop.galleries[0].key, {}).retired.saving_bytes == done.saving_bytes
+        assert shop.catalog.runs()[0].saving_bytes == done.saving_bytes
     assert (home.root / "b.jpg").stat().st_mtime_ns == 11 * 10**17
+
+
+def test_an_archive_that_no_run_has_counted_counts(home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home.root / "a.jpg").write_bytes(photo())
+
+    def broken(*_: object, **__: object) -> None:
+        raise Damaged("the catalogue could not be written")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Catalog, "committed", broken)
+        assert len(home.optimize().failed) == 1
+    (archive,) = (home.root / ".gallery-optimizer/archives").rglob("*.nphoto")
+    done = home.optimize()
+    assert (done.archived, home.codec.encoded, done.archive_bytes) == (1, 1, archive.stat().st_size)
 
 
 def test_a_photo_that_changes_while_it_is_encoded_is_taken_up_again(home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,7 +250,8 @@ def test_an_original_that_comes_back_uses_its_archive_again(home: Home, photo: P
     path.write_bytes(photo())
     home.optimize()
     path.write_bytes(photo())
-    assert home.optimize().archived == 1
+    done = home.optimize()
+    assert (done.archived, done.archive_bytes) == (1, 0), "its archive takes no further space"
     assert home.codec.encoded == 1
     assert original_of(path.read_bytes()) is not None
     path.write_bytes(photo())
