@@ -1,9 +1,6 @@
+"""The entropy coder: what comes back, in how many bits, and what damage does."""
+
 import contextlib
-import math
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from codec import rans
 from codec.errors import Corrupt
-from codec.rans import LARGEST, TOKENS, TOTAL, Decoder, TokenTables, count, encode, fit, tokens_of
+from codec.rans import LARGEST, TOKENS, TOTAL, Decoder, TokenTables, encode, fit, tokens_of
+from tests.codec.tables import some_tables, sure_row
 
 GOLDEN = Path(__file__).parent / "golden"
 Part = tuple[NDArray[np.int32], NDArray[np.int64], TokenTables]
-
-
-def sure_row() -> list[int]:
-    return [TOTAL] + [0] * (TOKENS - 1)
 
 
 def laplace_tables(rows: int, reach: int = TOKENS) -> TokenTables:
@@ -85,17 +78,6 @@ def ideal_bits(parts: list[Part]) -> float:
         bits -= np.log2(tables.freq[rows, tokens] / TOTAL).sum()
         bits += np.where(tokens < 16, 0, tokens.astype(int) // 4 - 2).sum()  # the raw ones
     return bits
-
-
-@st.composite
-def some_tables(draw: st.DrawFn) -> TokenTables:
-    """Rows of any shape: full, short, lopsided, surely zero."""
-    rows = draw(st.integers(1, 5))
-    histograms = np.zeros((rows, TOKENS), np.int64)
-    for row in range(rows):
-        for token in draw(st.lists(st.integers(0, TOKENS - 1), max_size=6)):
-            histograms[row, token] += draw(st.sampled_from([1, 7, 1000, 10**9]))
-    return TokenTables(fit(histograms, reach=draw(st.sampled_from([0, 1, 8, TOKENS]))))
 
 
 @st.composite
@@ -189,41 +171,6 @@ def test_what_can_not_be_coded_is_refused(symbols: list[Any], rows: list[Any]) -
         encode([(np.array(symbols), np.array(rows), tables)])
 
 
-@pytest.mark.parametrize(
-    "freq",
-    [
-        np.zeros((0, TOKENS), int),
-        np.zeros((1, TOKENS), int),
-        np.ones((1, TOKENS), int),
-        np.full((1, TOKENS - 1), 1),
-        np.array([sure_row()], float),
-        np.array([[TOTAL + 1, -1] + [0] * (TOKENS - 2)]),
-        np.array([[2**32 + TOTAL] + [0] * (TOKENS - 1)]),
-        np.array(sure_row()),
-    ],
-)
-def test_tables_are_checked(freq: NDArray[Any]) -> None:
-    with pytest.raises(ValueError):
-        TokenTables(freq)
-
-
-def test_tables_keep_a_copy_that_nobody_changes() -> None:
-    freq = np.array([sure_row()], np.uint16)
-    tables = TokenTables(freq)
-    freq[0, 0] = 0
-    assert tables.freq[0, 0] == TOTAL
-    with pytest.raises(ValueError):
-        tables.slots[0, 0] = 1
-
-
-@given(some_tables(), st.integers(-(2**31), 2**31 - 1))
-def test_clamped_symbols_can_be_coded(tables: TokenTables, symbol: int) -> None:
-    rows = np.arange(len(tables.freq))
-    clamped = tables.clamp(np.full(len(rows), symbol, np.int32), rows)
-    codable = tables.freq[rows, tokens_of(clamped)] > 0
-    assert (codable | (tables.freq[:, 0] == 0)).all()
-
-
 # ---- damage
 
 
@@ -312,99 +259,3 @@ def test_golden_stream() -> None:
     assert encode(parts) == golden
     for decoded, (symbols, _, _) in zip(decode_all(golden, parts), parts, strict=True):
         np.testing.assert_array_equal(decoded, symbols)
-
-
-# ---- fitting
-
-
-@given(some_tables())
-def test_fitted_rows_are_whole(tables: TokenTables) -> None:
-    assert (tables.freq.sum(axis=1, dtype=int) == TOTAL).all()
-
-
-def test_fit_by_hand() -> None:
-    histograms = np.zeros((4, TOKENS), np.int64)
-    histograms[0, :2] = 3, 1
-    histograms[1, :3] = 10**12, 1, 1
-    histograms[3, 0] = 5
-    assert fit(histograms, reach=0)[:, :4].tolist() == [[3072, 1024, 0, 0], [4094, 1, 1, 0], [TOTAL, 0, 0, 0], [TOTAL, 0, 0, 0]]
-    assert fit(histograms, reach=1)[:, :4].tolist() == [[3071, 1024, 1, 0], [4093, 1, 1, 1], [4095, 1, 0, 0], [4095, 1, 0, 0]]
-    assert (fit(histograms, reach=TOKENS) > 0).all()
-
-
-def test_fit_is_close_to_the_counts() -> None:
-    rng = np.random.default_rng(5)
-    counts = (rng.random((20, TOKENS)) ** 6 * 1e6).astype(np.int64)
-    freq = fit(counts)
-    share = counts / counts.sum(axis=1, keepdims=True)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        entropy = -np.where(counts, share * np.log2(share), 0).sum(axis=1)
-        cost = -np.where(counts, share * np.log2(freq / TOTAL), 0).sum(axis=1)
-    assert (cost - entropy < 0.01).all()
-
-
-@pytest.mark.parametrize(
-    "histograms", [np.zeros((1, TOKENS - 1), int), np.zeros((1, TOKENS)), np.full((1, TOKENS), -1), np.zeros(TOKENS, int)]
-)
-def test_fit_checks_its_counts(histograms: NDArray[Any]) -> None:
-    with pytest.raises(ValueError):
-        fit(histograms)
-
-
-def test_counting_tokens() -> None:
-    symbols, rows = np.array([0, 0, -1, 1, 100, 0]), np.array([0, 0, 0, 1, 1, 2])
-    histograms = count(symbols, rows, 4)
-    assert histograms.shape == (4, TOKENS)
-    assert histograms.sum(axis=1).tolist() == [3, 2, 1, 0]
-    assert histograms[0, :2].tolist() == [2, 1]
-    assert histograms[1, 16 + 4 * (math.floor(math.log2(200)) - 4) + 2] == 1
-    with pytest.raises(ValueError):
-        count(np.array([LARGEST + 1]), np.array([0]), 1)
-
-
-# ---- the compile cache
-
-ROUND_TRIP = """
-import numpy as np
-from codec import rans
-freq = np.zeros((1, rans.TOKENS), np.uint16); freq[0, :2] = 2048
-data = rans.encode([(np.array([0, -1, 0]), np.zeros(3, int), rans.TokenTables(freq))])
-decoder = rans.Decoder(data)
-assert decoder.decode(np.zeros(3, int), rans.TokenTables(freq)).tolist() == [0, -1, 0]
-print(sum(rans._decode.stats.cache_hits.values()))
-"""
-
-
-def run_copy(folder: Path, **environment: str) -> str:
-    """Run in a copy of the package, so that its own cache is not the checkout's; -> cache hits."""
-    unset = {key: value for key, value in os.environ.items() if key not in ("NUMBA_CACHE_DIR", "PYTHONPATH")}
-    result = subprocess.run(
-        [sys.executable, "-c", ROUND_TRIP], cwd=folder, env=unset | environment, check=True, capture_output=True, text=True, timeout=120
-    )
-    return result.stdout.strip()
-
-
-@pytest.fixture
-def copy_of_codec(tmp_path: Path) -> Path:
-    source = Path(rans.__file__).parent
-    (tmp_path / "codec").mkdir()
-    for name in ("__init__.py", "compiled.py", "errors.py", "rans.py", "tokens.py"):
-        shutil.copy(source / name, tmp_path / "codec")
-    return tmp_path
-
-
-@pytest.mark.slow
-def test_a_second_process_finds_the_compiled_code(copy_of_codec: Path, tmp_path: Path) -> None:
-    cache = {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
-    assert run_copy(copy_of_codec, **cache) == "0"
-    assert run_copy(copy_of_codec, **cache) == "1"
-    for compiled in (tmp_path / "cache").rglob("*.nb[ic]"):
-        compiled.write_bytes(b"damaged")
-    assert run_copy(copy_of_codec, **cache) == "0"
-
-
-@pytest.mark.slow
-def test_it_works_where_no_cache_can_be_written(copy_of_codec: Path) -> None:
-    (copy_of_codec / "codec" / "__pycache__").touch()  # a file where numba and Python want a folder
-    for _ in range(2):
-        assert run_copy(copy_of_codec, XDG_CACHE_HOME="/dev/null", HOME="/dev/null", PYTHONDONTWRITEBYTECODE="1") == "0"

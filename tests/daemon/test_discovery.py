@@ -40,7 +40,7 @@ def test_who_is_gone_is_found_without_reading_all_rows(home: Home) -> None:
 
 def test_moves_together_are_kept_or_lost_together(home: Home) -> None:
     from storage.errors import Missing
-    from tests.storage.test_catalog import GALLERY, SEEN
+    from tests.storage.rows import GALLERY, SEEN
 
     with Catalog(home.places.catalog_file.with_name("other.sqlite3")) as catalog:
         with catalog.together():

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from storage import durable
 from tests.storage.scenes import Scene, make_scene
 
 
@@ -16,3 +17,11 @@ def no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 def scene(tmp_path: Path) -> Scene:
     """A gallery with one archived photo, not yet retired."""
     return make_scene(tmp_path / "gallery")
+
+
+@pytest.fixture(params=["exchange", "no exchange"])
+def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Both kinds of file system: those that exchange names in one step, and those that know no flag of renameat2."""
+    if request.param == "no exchange":
+        monkeypatch.setattr(durable, "_renameat2", lambda *_: False)
+    return str(request.param)

@@ -2,9 +2,12 @@
 
 import hashlib
 import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+from storage.checkpoint import observed_by
 from storage.proof import Proof
 from storage.vault import Vault
 
@@ -70,3 +73,15 @@ def make_scene(root: Path) -> Scene:
     vault.prepare()
     vault.commit_archive(vault.stage_archive(ARCHIVE), sha256(ORIGINAL))
     return Scene(root, photo, vault, a_proof())
+
+
+def at_step(step: str, act: Callable[[], object]) -> AbstractContextManager[None]:
+    """Hook that calls `act` once, just before the named step."""
+    done: list[str] = []
+
+    def hook(name: str) -> None:
+        if name == step and not done:
+            done.append(name)
+            act()
+
+    return observed_by(hook)

@@ -1,8 +1,7 @@
+"""The catalogue: what each move writes, what it refuses, and what is asked of it."""
+
 import math
 import os
-import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,25 +10,10 @@ import pytest
 
 from storage.admission import Standing
 from storage.catalog import Catalog
-from storage.connection import SCHEMA_VERSION
-from storage.errors import Damaged, Locked, Missing, ReadOnly, Refused
-from storage.fingerprint import Fingerprint
-from storage.records import PhotoRow
+from storage.errors import Missing, Refused
 from storage.states import State
+from tests.storage.rows import GALLERY, PROOF, SEEN, SMALL, Clock, claimed, committed, retired
 from tests.storage.scenes import ARCHIVE, ORIGINAL, STAND_IN, a_proof, sha256
-
-GALLERY = b"/home/anna/Sync/DCIM"
-SEEN = Fingerprint(device=7, inode=2**64 - 3, size_bytes=len(ORIGINAL), mtime_ns=4, ctime_ns=5, links=1, mode=0o100644)
-SMALL = replace(SEEN, inode=9, size_bytes=len(STAND_IN))
-PROOF = a_proof()
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_700_000_000.9
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -42,22 +26,6 @@ def catalog(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Ite
     path = tmp_path / "state" / "catalogue.sqlite" if request.param == "file" else ":memory:"
     with Catalog(path, clock) as opened:
         yield opened
-
-
-def claimed(catalog: Catalog, path: bytes = b"IMG_1.jpg", seen: Fingerprint = SEEN) -> PhotoRow:
-    row = catalog.claim(catalog.enqueue(GALLERY, path, seen).row.id)
-    assert row is not None
-    return catalog.digested(row.id, sha256(ORIGINAL), seen)
-
-
-def committed(catalog: Catalog, path: bytes = b"IMG_1.jpg") -> PhotoRow:
-    return catalog.committed(claimed(catalog, path).id, proof=PROOF, archive_name="archives/x", lane="neural")
-
-
-def retired(catalog: Catalog, path: bytes = b"IMG_1.jpg", purge_after_at: int = 2_000_000_000) -> PhotoRow:
-    row = committed(catalog, path)
-    catalog.retiring(row.id, sha256(STAND_IN), len(STAND_IN))
-    return catalog.retired(row.id, purge_after_at=purge_after_at, stand_in_fingerprint=SMALL)
 
 
 def test_a_life(catalog: Catalog, clock: Clock) -> None:
@@ -339,142 +307,6 @@ def test_the_reason_for_a_better_level_goes_with_the_archive(catalog: Catalog) -
 
 
 # The file.
-
-
-def test_what_one_process_wrote_another_reads(tmp_path: Path) -> None:
-    path = tmp_path / "catalogue.sqlite"
-    with Catalog(path) as writer:
-        row = retired(writer)
-        with Catalog(path, read_only=True) as reader:  # while the other is open, and without its log being written back
-            assert reader.find(GALLERY, row.path) == row
-            with pytest.raises(ReadOnly):
-                reader.purged(row.id)
-    with Catalog(path, read_only=True) as reader:
-        assert reader.get(row.id) == row
-    assert sqlite3.connect(path).execute("PRAGMA journal_mode").fetchone() == ("wal",)
-
-
-def test_a_catalogue_is_for_its_owner_only(tmp_path: Path) -> None:
-    path = tmp_path / "catalogue.sqlite"
-    with Catalog(path) as catalog:
-        retired(catalog)
-        assert {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {0o600}
-
-
-def test_status_before_the_first_run(tmp_path: Path) -> None:
-    with pytest.raises(Missing):
-        Catalog(tmp_path / "catalogue.sqlite", read_only=True)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_an_older_catalogue_is_migrated_also_for_a_reader(tmp_path: Path) -> None:
-    path = tmp_path / "catalogue.sqlite"
-    sqlite3.connect(path).close()
-    path.touch()
-    with Catalog(path, read_only=True) as catalog:
-        assert catalog.totals().photos == 0
-
-
-def test_an_older_catalogue_keeps_its_runs(tmp_path: Path) -> None:
-    from sqlite_utils import Database
-
-    from storage.migrations import m001_photos_and_runs, m002_photos_that_move
-
-    path = tmp_path / "catalogue.sqlite"
-    connection = sqlite3.connect(path)
-    database = Database(connection)
-    for migration in (m001_photos_and_runs, m002_photos_that_move):
-        migration(database)
-    connection.execute("INSERT INTO runs (started_at, command, archived) VALUES (1, 'optimize', 3)")
-    connection.execute("CREATE TABLE _sqlite_migrations (id INTEGER PRIMARY KEY, migration_set TEXT, name TEXT, applied_at TEXT)")
-    for name in ("m001_photos_and_runs", "m002_photos_that_move"):
-        connection.execute("INSERT INTO _sqlite_migrations (migration_set, name) VALUES ('gallery-optimizer', ?)", (name,))
-    connection.commit()
-    connection.close()
-    with Catalog(path) as catalog:
-        (run,) = catalog.runs()
-        assert (run.archived, run.worked, run.by_reason, run.prediction) == (3, 0, {}, None)
-
-
-def test_a_rehearsal_changes_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "state" / "catalogue.sqlite"
-    with Catalog(path, rehearsal=True) as catalog:
-        retired(catalog)
-    assert not path.parent.exists()
-    with Catalog(path) as catalog:
-        row = catalog.enqueue(GALLERY, b"IMG_1.jpg", SEEN).row
-    before = {file.name: (file.read_bytes(), file.stat().st_mtime_ns) for file in path.parent.iterdir()}
-    with Catalog(path, rehearsal=True) as catalog:
-        assert catalog.get(row.id) == row
-        catalog.claim(row.id)
-        catalog.left(row.id, "empty")
-        assert catalog.get(row.id).reason == "empty"
-    assert {file.name: (file.read_bytes(), file.stat().st_mtime_ns) for file in path.parent.iterdir()} == before
-
-
-def test_a_rehearsal_sees_what_another_instance_has_just_written(tmp_path: Path) -> None:
-    path = tmp_path / "catalogue.sqlite"
-    with Catalog(path) as writer:
-        row = writer.enqueue(GALLERY, b"IMG_1.jpg", SEEN).row
-        with Catalog(path, rehearsal=True) as catalog:
-            catalog.claim(row.id)
-            assert catalog.get(row.id).state is State.ENCODING
-        assert writer.get(row.id) == row
-
-
-@pytest.mark.parametrize("read_only", [False, True])
-def test_a_newer_catalogue_is_refused(tmp_path: Path, read_only: bool) -> None:
-    path = tmp_path / "catalogue.sqlite"
-    Catalog(path).close()
-    connection = sqlite3.connect(path)
-    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
-    connection.close()
-    with pytest.raises(Refused, match="newer catalogue"):
-        Catalog(path, read_only=read_only)
-
-
-def test_the_schema_number_is_that_of_the_last_migration(tmp_path: Path) -> None:
-    from storage.migrations import migrations
-
-    path = tmp_path / "catalogue.sqlite"
-    Catalog(path).close()
-    connection = sqlite3.connect(path)
-    recorded = [name for (name,) in connection.execute("SELECT name FROM _sqlite_migrations ORDER BY id")]
-    connection.close()
-    assert len(recorded) == SCHEMA_VERSION
-    assert recorded[-1].startswith(f"m{SCHEMA_VERSION:03}_")
-    assert migrations.name == "gallery-optimizer"
-
-
-def test_a_file_that_is_no_catalogue(tmp_path: Path) -> None:
-    path = tmp_path / "catalogue.sqlite"
-    path.write_bytes(b"not a database at all" * 100)
-    with pytest.raises(Damaged, match="doctor --rebuild"):
-        Catalog(path)
-    assert path.read_bytes() == b"not a database at all" * 100
-
-
-def test_a_busy_catalogue_is_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("storage.connection.BUSY_TIMEOUT_MS", 10)
-    path = tmp_path / "catalogue.sqlite"
-    with Catalog(path) as first, Catalog(path) as second:
-        first._connection.execute("BEGIN IMMEDIATE")
-        with pytest.raises(Locked):
-            second.enqueue(GALLERY, b"a.jpg", SEEN)
-        first._connection.execute("ROLLBACK")
-        assert second.enqueue(GALLERY, b"a.jpg", SEEN).queued
-
-
-def test_reading_costs_no_heavy_import(root: Path, tmp_path: Path) -> None:
-    path = tmp_path / "catalogue.sqlite"
-    Catalog(path).close()
-    code = (
-        "import sys; from storage.catalog import Catalog; from storage import vault; "
-        f"Catalog({str(path)!r}, read_only=True).totals(); "
-        "print([name for name in ('sqlite_utils', 'numpy', 'click', 'torch') if name in sys.modules])"
-    )
-    result = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
-    assert result.stdout.strip() == "[]"
 
 
 def test_another_grace_holds_for_what_was_retired_before(catalog: Catalog, clock: Clock) -> None:
