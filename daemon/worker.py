@@ -43,8 +43,8 @@ MOST_MEGAPIXELS = 300.0
 """Larger pictures are refused by their headers."""
 
 _STARVED = 0.002
-"""A worker that had more of a processor than this share is at work, and only others have most of it: the lowest priority gets 0.015 of a core
-beside one process of the usual priority, and less beside more. What hangs gets nothing."""
+"""A worker that had more of a processor than this share is at work, and only others have most of it. Beside one process of the usual
+priority, the lowest one gets 0.015 of a core, and less beside more; what hangs gets nothing."""
 DEFAULT_BACKEND = "daemon.backend"
 _log = logging.getLogger(__name__)
 _A = TypeVar("_A", Encoded, StoodIn, Rated, Examined, Restored)
