@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from daemon.composition import start_workers
 from tests.daemon.conftest import InProcess
 from tests.daemon.faults import Counting, Killing, behind
 from tests.daemon.power import KINDS, Forgetful
 from tests.daemon.scenarios import SCENARIOS, in_child
-from tests.daemon.sweep import ALL_FAULTS, ANY_SAVING, THOROUGH, Sweep, real_photo, small_photo
+from tests.daemon.sweep import ALL_FAULTS, ANY_SAVING, THOROUGH, Sweep, real_codec, real_photo, small_photo
 
 
 @pytest.fixture
@@ -52,7 +51,7 @@ def test_all_points(sweep: Sweep, name: str, exchange: bool) -> None:
 
 @pytest.mark.slow
 def test_with_the_real_codec(sweep: Sweep) -> None:
-    codec = start_workers()
+    codec = real_codec()
     try:
         real = Sweep(sweep.base, real_photo(), codec, ANY_SAVING)
         for name in ("optimize, retire and purge", "restore a copy"):
