@@ -177,7 +177,8 @@ class Catalog(Ledger):
 
         `archive_name` None: there is none, the proof is about the photo packed anew, which is about to take the original's place.
         `choice`: slug and sentence, why this lane. `importance`: for people, why its level is better than its gallery's. `copy_bytes`: size
-        of the copy that a restore will give. Refused if the proof is not about the bytes that ``digested`` recorded.
+        of the copy that a restore will give. Every other photo of those bytes has this archive too, whichever it had before. Refused if the
+        proof is not about the bytes that ``digested`` recorded.
         """
         with self._transaction():
             row = self._row(photo_id)
@@ -204,7 +205,9 @@ class Catalog(Ledger):
                 "UPDATE inspections SET damage = '', original_damage = '' WHERE gallery = ? AND sha256 = ?",
                 (row.gallery, proof.original_sha256),
             )
-            return self._move(photo_id, State.COMMITTED, values)
+            done = self._move(photo_id, State.COMMITTED, values)
+            self._hand_on(photo_id, _OF_AN_ARCHIVE)
+            return done
 
     def retiring(self, photo_id: int, stand_in_sha256: str | None, stand_in_bytes: int) -> PhotoRow:
         """Intent, no move: before the exchange, so that recovery can tell our stand-in from somebody's file. Also before `put_away`.

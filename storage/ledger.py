@@ -1,7 +1,7 @@
 """What can be asked of the catalogue, its runs, and what `verify` has read. ``Catalog`` adds the moves."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Unpack
 
 from storage import summary
@@ -297,6 +297,17 @@ class Ledger(Statements):
         """What stood in its place is not there now (or, `there`, is again). The first time counts."""
         with self._transaction():
             self._update(photo_id, {"missed_at": None if there else self._row(photo_id).missed_at or self._now()})
+
+    def _hand_on(self, photo_id: int, columns: Sequence[str]) -> None:
+        """In a transaction: the `columns` of an archive that was made anew are those of every photo of its gallery with the same bytes."""
+        names = ", ".join(columns)
+        self._connection.execute(
+            f"UPDATE photos SET ({names}) = (SELECT {names} FROM photos WHERE id = ?1), "
+            "copy_bytes = CASE WHEN relabelled_at IS NULL THEN (SELECT copy_bytes FROM photos WHERE id = ?1) END "
+            "WHERE id <> ?1 AND (gallery, sha256) = (SELECT gallery, sha256 FROM photos WHERE id = ?1) "
+            "AND archive_sha256 <> (SELECT archive_sha256 FROM photos WHERE id = ?1) AND state NOT IN ('encoding', 'committed')",
+            (photo_id,),
+        )
 
     # Which vault a gallery has.
 

@@ -193,7 +193,7 @@ class Vault(Shelf):
         version of the photo, and is kept), Missing (archive, or none set aside, or no re-packed photo there).
         """
         if packed_at is None:
-            self._check_archive(proof)
+            self._check_archive(proof, from_disk=True)
         elif self._digest_at(packed_at, from_disk=True) != proof.archive_sha256:
             raise Missing(f"the re-packed {shown(path)} is not in its place, so its original is kept in the vault")
         if aside is not None and aside not in self.asides(proof.original_sha256):
@@ -285,9 +285,9 @@ class Vault(Shelf):
         """Whether this mount exchanges two names in one step; tried once."""
         return durable.can_exchange(self._staging)
 
-    def _check_archive(self, proof: Proof) -> None:
+    def _check_archive(self, proof: Proof, *, from_disk: bool = False) -> None:
         path = self.archive_path(proof.original_sha256)
-        if sha256_of(path) != proof.archive_sha256 or os.path.getsize(path) != proof.archive_bytes:
+        if sha256_of(path, from_disk=from_disk) != proof.archive_sha256 or os.path.getsize(path) != proof.archive_bytes:
             raise Damaged(f"{shown(path)} is not the archive that was proven")
 
     def _digest_at(self, path: Path, *, from_disk: bool = False) -> str | None:

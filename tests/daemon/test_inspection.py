@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,9 +13,11 @@ from click.testing import Result
 
 from daemon import inspection
 from daemon.exits import ExitCode
+from daemon.messages import Encoded, EncodeJob
 from storage.catalog import Catalog
 from storage.digest import sha256_of
 from storage.states import State
+from tests.daemon.conftest import load_fake
 
 if TYPE_CHECKING:
     from conftest import Home
@@ -46,6 +49,41 @@ def test_a_flipped_bit_is_mended_from_the_original(home: Home, photo: Photo, run
     assert archives(home) == [archive]
     assert [path.name for path in archive.parent.iterdir()] == [archive.name]
     assert run("verify").exit_code == ExitCode.DONE
+
+
+def test_a_twin_of_a_mended_photo_has_the_new_archive_too(
+    home: Home, photo: Photo, run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Made anew by another model, it has other bytes than the one that its twin was purged by."""
+    (home.root / "stays.jpg").write_bytes(b"no picture")
+    (home.root / "twin.jpg").write_bytes(photo())
+    home.optimize()
+    home.clock.forward(days=8)
+    assert home.optimize().purged == 1
+    (home.root / "a.jpg").write_bytes(photo())
+    assert home.optimize().archived == 1
+    (archive,) = archives(home)
+    good = archive.read_bytes()
+    flip(archive)
+    make = home.codec.backend.archive
+
+    def other_model(job: EncodeJob, allowance_bytes: int | None) -> Encoded:
+        made: Encoded = make(job, allowance_bytes)
+        facts, body = load_fake().unpack(made.archive)
+        return replace(made, archive=load_fake().pack({**facts, "model": "m2"}, body), model="m2")
+
+    monkeypatch.setattr(home.codec.backend, "archive", other_model)
+    assert run("verify").exit_code == ExitCode.DONE
+    assert archive.read_bytes() != good
+    with Catalog(home.places.catalog_file, read_only=True) as catalog:
+        rows = {row.path: row for row in catalog.rows() if row.has_archive}
+        assert catalog.miscounts() == []
+    assert {row.archive_sha256 for row in rows.values()} == {sha256_of(archive)}
+    assert rows[b"twin.jpg"].state is State.PURGED
+    assert rows[b"twin.jpg"].proof().archive_sha256 == sha256_of(archive)
+    assert run("verify").exit_code == ExitCode.DONE
+    result = run("restore", str(home.root / "twin.jpg"))
+    assert result.exit_code == ExitCode.DONE, result.output
 
 
 def test_without_an_original_it_is_noted_and_told(home: Home, photo: Photo, run: Callable[..., Result]) -> None:
