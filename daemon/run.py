@@ -243,13 +243,18 @@ def _give_space_back(
     check_stop(shop.places, gallery)
     purged, early = Purged(), Purged()
     due = partial(purge_due, looked=looked)
+
+    def check() -> None:
+        check_stop(shop.places, gallery)
+        pace.check()
+
     try:
-        due(shop, gallery, gate, purged, pace.check)
-        purge_kept(shop, gallery, gate, purged, pace.check)
+        due(shop, gallery, gate, purged, check)
+        purge_kept(shop, gallery, gate, purged, check)
         if pace.early_s(gallery) and (enough is not None or pace.is_short(gallery)):
             enough = enough or (lambda: not pace.is_short(gallery))
             for purge in (due, purge_kept):
-                purge(shop, gallery, gate, early, pace.check, early_s=pace.early_s(gallery), enough=enough)
+                purge(shop, gallery, gate, early, check, early_s=pace.early_s(gallery), enough=enough)
     finally:
         for each in (purged, early):
             total.beside += each.beside

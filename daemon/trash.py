@@ -8,8 +8,11 @@ last.
 
 import logging
 import os
+import stat
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from daemon.anchor import check_presence
 from daemon.composition import Workshop
@@ -19,6 +22,7 @@ from daemon.galleries import Gallery
 from daemon.marking import original_of
 from daemon.packed import whereabouts
 from daemon.strays import is_gone, note_hidden
+from daemon.surprise import check_stop
 from storage.attributes import marked
 from storage.digest import read_once
 from storage.errors import Locked, Missing, StorageError
@@ -46,7 +50,8 @@ class Emptied:
 def empty(shop: Workshop, gallery: Gallery) -> Emptied:
     """Note what is missed, and throw away what has been missed for as long as the configuration says. The vault is locked by us.
 
-    Raises GalleryGone where the gallery went away meanwhile, or where another one, to which stand-ins may have been moved, is not there.
+    Raises Stopped, and GalleryGone where the gallery went away meanwhile, or where another one, to which stand-ins may have been moved, is
+    not there.
     """
     catalog, done = shop.catalog, Emptied()
     now = int(shop.clock.now().timestamp())
@@ -55,7 +60,7 @@ def empty(shop: Workshop, gallery: Gallery) -> Emptied:
     packed: list[tuple[int, str, int]] = []
     due: list[int] = []
     for photo_id, path, sha256, size_bytes, missed_at, was_packed in catalog.trashable(gallery.key):
-        if not is_gone(path):
+        if not _is_deleted(gallery, path):
             back += [photo_id] if missed_at is not None else []
         elif missed_at is None:
             (packed if was_packed else fresh).append((photo_id, sha256, size_bytes))
@@ -90,12 +95,27 @@ def empty(shop: Workshop, gallery: Gallery) -> Emptied:
     return done
 
 
+def _is_deleted(gallery: Gallery, path: bytes) -> bool:
+    """Whether nothing lies there, and nothing hides it: a disk that is mounted over its folder, or a link in the place of one, to where its
+    user moved it, perhaps."""
+    if not is_gone(path):
+        return False
+    with suppress(OSError):
+        device = gallery.root.stat().st_dev
+        for folder in Path(os.fsdecode(path)).parents:
+            with suppress(FileNotFoundError):
+                found = folder.lstat()
+                return stat.S_ISDIR(found.st_mode) and found.st_dev == device
+    return False
+
+
 def _throw_away(shop: Workshop, gallery: Gallery, rows: list[PhotoRow], done: Emptied) -> None:
     going = {row.id for row in rows}
     digests = {row.sha256 for row in rows if row.sha256 is not None}
     for sha256 in sorted(digests):
         sharing = [row for row in shop.catalog.by_digest(sha256, gallery.key) if row.has_archive]
         mine = [row for row in sharing if row.id in going]
+        check_stop(shop.places, gallery)
         shop.check_still(gallery)
         try:
             if len(mine) == len(sharing):
@@ -116,6 +136,7 @@ def _throw_away(shop: Workshop, gallery: Gallery, rows: list[PhotoRow], done: Em
 
 def _throw_away_originals(shop: Workshop, gallery: Gallery, rows: list[PhotoRow], done: Emptied) -> None:
     for row in rows:
+        check_stop(shop.places, gallery)
         try:
             done.freed_bytes += gallery.vault.throw_away_original(row.location, row.sha256 or "")
         except Locked:

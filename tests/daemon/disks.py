@@ -12,7 +12,7 @@ import pytest
 @contextmanager
 def tmpfs(place: Path, size_bytes: int) -> Iterator[Path]:
     """A file system of that size; without the right to mount one the test is skipped, saying so."""
-    place.mkdir()
+    place.mkdir(exist_ok=True)
     made = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size_bytes}", "tmpfs", place], capture_output=True, text=True)
     if made.returncode:
         pytest.skip(f"a small disk can't be mounted: {made.stderr.strip()}")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from daemon.ports import Silence
 from daemon.run import optimize
 from daemon.summary import Summary
+from storage.vault import Vault
 
 if TYPE_CHECKING:
     from conftest import Home
@@ -91,6 +92,39 @@ def test_the_file_that_says_stop(dozen: Home, photo: Photo, where: str) -> None:
     stop.unlink()
     done = dozen.optimize()
     assert (done.archived, done.purged) == (1, 12)
+
+
+def test_stop_takes_hold_between_two_purges(dozen: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    purge = Vault.purge
+
+    def purge_and_brake(*given: Any, **named: Any) -> int:
+        (dozen.root / ".gallery-optimizer/stop").touch()
+        return purge(*given, **named)
+
+    monkeypatch.setattr(Vault, "purge", purge_and_brake)
+    done = dozen.optimize()
+    assert (done.purged, asides(dozen)) == (1, 11)
+    assert "says stop" in done.gone[0]
+
+
+def test_stop_takes_hold_before_anything_is_thrown_away(home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.configure('grace = "0 days"')
+    for seed in range(4):
+        (home.root / f"{seed}.jpg").write_bytes(photo(seed))
+    home.optimize()
+    for seed in range(3):
+        (home.root / f"{seed}.jpg").unlink()
+    home.optimize()
+    home.clock.forward(days=31)
+    throw = Vault.throw_away_archive
+
+    def throw_and_brake(*given: Any) -> int:
+        (home.root / ".gallery-optimizer/stop").touch()
+        return throw(*given)
+
+    monkeypatch.setattr(Vault, "throw_away_archive", throw_and_brake)
+    assert "says stop" in home.optimize().gone[0]
+    assert len(list((home.root / ".gallery-optimizer/archives").rglob("*.nphoto"))) == 3
 
 
 def test_stop_takes_hold_between_two_photos(home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:

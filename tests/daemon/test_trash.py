@@ -19,6 +19,7 @@ from storage.catalog import Catalog
 from storage.digest import Snapshot
 from storage.records import PhotoRow
 from storage.states import State
+from tests.daemon.disks import tmpfs
 
 if TYPE_CHECKING:
     from conftest import Home
@@ -195,6 +196,32 @@ def test_a_folder_that_goes_away_during_the_walk_hides_nothing(archived: Home, m
 
     monkeypatch.setattr(everywhere.os, "scandir", scandir)
     assert archived.optimize().missed == 1
+
+
+def test_an_album_that_its_user_moved_to_another_disk_and_linked(archived: Home, photo: Photo, tmp_path: Path) -> None:
+    """While that disk is unplugged, the link leads nowhere."""
+    (archived.root / "album").mkdir()
+    (archived.root / "album/c.jpg").write_bytes(photo(3))
+    archived.optimize()
+    (archived.root / "album").rename(archived.root.parent / "album")
+    (archived.root / "album").symlink_to(tmp_path / "unplugged" / "album")
+    for _ in range(3):
+        assert archived.optimize().missed == 0
+        archived.clock.forward(days=31)
+    assert len(archives(archived)) == 2
+
+
+@pytest.mark.root
+def test_a_disk_that_is_mounted_over_an_album_hides_it(archived: Home, photo: Photo) -> None:
+    album = archived.root / "album"
+    album.mkdir()
+    (album / "c.jpg").write_bytes(photo(3))
+    archived.optimize()
+    with tmpfs(album, 1 << 20):
+        for _ in range(3):
+            assert archived.optimize().missed == 0
+            archived.clock.forward(days=31)
+    assert len(archives(archived)) == 2
 
 
 def test_a_stand_in_that_is_moved_behind_the_back_of_the_walk(archived: Home, monkeypatch: pytest.MonkeyPatch) -> None:
