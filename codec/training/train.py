@@ -28,13 +28,14 @@ from codec.network.network import Network
 from codec.training import together
 from codec.training.data import Crop, batches, load_packs, patch_components
 from codec.training.loss import Loss
+from codec.training.soap import Soap
 from codec.training.thaw import thawed
 from codec.training.together import Alone
 
 log = logging.getLogger("codec.training")
 
 SAVE_EVERY_S = 300
-EMA = 0.999
+EMA = {"adamw": 0.999, "soap": 0.995}
 WARM_UP_STEPS = 200
 SPIKE = 2.0
 """A gradient this many times as long as they mostly are is cut to that length."""
@@ -62,7 +63,7 @@ class Run:
 
     network: Network
     averaged: dict[str, Tensor]
-    optimiser: torch.optim.AdamW
+    optimiser: torch.optim.Optimizer
     step: int = 0
     pixels: int = 0
     seconds: float = 0.0
@@ -84,19 +85,22 @@ class Run:
         os.rename(path.with_suffix(".new"), path)
 
     def load(self, path: Path) -> None:
+        """Go on from a checkpoint; moments that are another optimiser's begin anew."""
         state = torch.load(path, map_location="cpu", weights_only=True)
         self.network.load_state_dict(state["network"])
         self.averaged = {k: v.to(self.averaged[k].device) for k, v in state["averaged"].items()}
-        if "optimiser" in state:
+        if "optimiser" in state and state["optimiser"]["param_groups"][0].keys() == self.optimiser.state_dict()["param_groups"][0].keys():
             self.optimiser.load_state_dict(state["optimiser"])
         for name in ("step", "pixels", "seconds", "score_means", "history"):
             setattr(self, name, state.get(name, getattr(self, name)))
 
 
-def start(device: torch.device, rate: float, network: Network) -> Run:
+def start(device: torch.device, rate: float, network: Network, optimiser: str = "adamw") -> Run:
     """A new run, at step 0, with the network as it is."""
     network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     averaged = {k: v.detach().clone() for k, v in network.state_dict().items()}
+    if optimiser == "soap":
+        return Run(network, averaged, Soap(network.parameters(), rate))
     return Run(network, averaged, torch.optim.AdamW(network.parameters(), rate, betas=(0.9, 0.99), weight_decay=0.0))
 
 
@@ -251,7 +255,7 @@ def train(
         move(run, pace)
         with torch.no_grad():
             for name, tensor in run.network.state_dict().items():
-                run.averaged[name].lerp_(tensor, 1 - min(EMA, (1 + run.step) / (10 + run.step)))
+                run.averaged[name].lerp_(tensor, 1 - min(EMA[options.optimiser], (1 + run.step) / (10 + run.step)))
         pixels = rgb[:, 0].numel() * team.count
         run.step, run.pixels, run.seconds = run.step + 1, run.pixels + pixels, before + spent
         count, seen = count + 1, seen + pixels
@@ -304,6 +308,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--decay", action="store_true", help="let the rate fall to zero over the minutes: weights to ship")
     parser.add_argument("--rate", type=float, default=2e-4)
+    parser.add_argument("--optimiser", choices=tuple(EMA), default="adamw", help="soap: steps twice as dear, for the end of a training")
     parser.add_argument("--batch", type=int, default=8, help="crops a step, of each process")
     parser.add_argument("--processes", type=int, default=1, help="of one thread each; on a processor two do twice what two threads do")
     parser.add_argument("--crop", type=int, default=192, help="pixels along a side, a multiple of 64")
@@ -322,7 +327,7 @@ def work(team: Alone, options: argparse.Namespace) -> None:
     crops, held = load_packs(options.data)
     begun = options.origin if options.decay else options.out if options.resume and options.out.exists() else None
     torch.manual_seed(0)  # the same first network in every process
-    run = start(device, options.rate, Network() if begun else first_network(crops, options.warm_start))
+    run = start(device, options.rate, Network() if begun else first_network(crops, options.warm_start), options.optimiser)
     if begun:
         run.load(begun)
     torch.manual_seed(run.step * 64 + team.rank)

@@ -1,13 +1,9 @@
 import argparse
 import hashlib
 import io
-import multiprocessing
-import os
 import random
-import select
-import signal
+import shutil
 import tarfile
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import torch.distributed as dist
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -27,7 +22,7 @@ from codec.network.transforms import CONDITION
 from codec.neural import Analysed, decode_pixels
 from codec.quality import psnr
 from codec.tokens import TokenTables
-from codec.training import data, export, loss, thaw, together, train
+from codec.training import data, export, loss, thaw, train
 
 PHOTOS, CROPS_A_PHOTO = 8, 2
 
@@ -221,7 +216,7 @@ def test_a_step_without_finite_gradient_is_skipped(
     run = train.start(torch.device("cpu"), 1e-4, Network())
     run.network.load_state_dict(untrained.state_dict())
     options = argparse.Namespace(
-        batch=2, crop=64, minutes=5.0, steps=1, decay=False, rate=1e-4, precision="float32", out=tmp_path / "main.pt"
+        batch=2, crop=64, minutes=5.0, steps=1, decay=False, rate=1e-4, precision="float32", optimiser="adamw", out=tmp_path / "main.pt"
     )
     train.train(run, options, torch.device("cpu"), crops, crops[:1])
     assert run.step == 1
@@ -372,51 +367,24 @@ def test_wide_rows_can_code_what_no_crop_had() -> None:
 
 
 @pytest.mark.slow
+def test_the_optimiser_may_change_between_two_legs(run_main: Callable[..., None], begun: Path, tmp_path: Path) -> None:
+    """Moments of the other kind begin anew; those of the same go on. The weights move either way."""
+    main = tmp_path / "main.pt"
+    shutil.copy(begun, main)
+    steps = []
+    for optimiser in ("soap", "soap", "adamw"):
+        before = state_of(main)["network"]["analysis.head.weight"]
+        run_main("--out", main, "--resume", "--steps", 2, "--optimiser", optimiser)
+        state = state_of(main)
+        steps.append(int(state["optimiser"]["state"][0]["step"]))
+        assert not torch.equal(before, state["network"]["analysis.head.weight"])
+    assert steps == [1, 3, 2]  # the first of SOAP's steps only looks
+
+
+@pytest.mark.slow
 def test_two_processes_train_one_network(run_main: Callable[..., None], begun: Path, tmp_path: Path) -> None:
     """Both start from one checkpoint and end with the step, the pixels and the finite weights of a run that shared its gradients."""
     run_main("--from", begun, "--out", tmp_path / "two.pt", "--decay", "--minutes", 10, "--steps", 2, "--processes", 2)
     state = state_of(tmp_path / "two.pt")
     assert (state["step"], state["pixels"]) == (2, 2 * 2 * 2 * 64 * 64)
     assert all(bool(torch.isfinite(tensor).all()) for tensor in state["network"].values())
-
-
-def _announced(team: together.Alone, folder: Path) -> None:
-    (folder / f"new{team.rank}").write_text(str(os.getpid()))
-    (folder / f"new{team.rank}").rename(folder / str(team.rank))
-    signal.pause()
-
-
-def _wait_until(ready: Callable[[], bool]) -> None:
-    for _ in range(6000):
-        if ready():
-            return
-        threading.Event().wait(0.01)
-    pytest.fail("nothing came within a minute")
-
-
-@pytest.mark.slow
-def test_nobody_trains_on_when_the_parent_is_killed(tmp_path: Path) -> None:
-    parent = multiprocessing.get_context("spawn").Process(target=together.run, args=(2, _announced, tmp_path))
-    parent.start()
-    _wait_until(lambda: (tmp_path / "0").exists() and (tmp_path / "1").exists())
-    ends = [os.pidfd_open(int((tmp_path / str(rank)).read_text())) for rank in range(2)]
-    parent.kill()
-    parent.join()
-    try:
-        assert all(select.select([end], [], [], 60)[0] for end in ends)
-    finally:
-        for end in ends:
-            os.close(end)
-
-
-def test_gradients_are_the_mean_of_all_and_the_leader_is_heard(tmp_path: Path) -> None:
-    dist.init_process_group("gloo", init_method=f"file://{tmp_path / 'meeting'}", rank=0, world_size=1)
-    try:
-        one, none = torch.nn.Parameter(torch.zeros(2, 3)), torch.nn.Parameter(torch.zeros(4))
-        one.grad = torch.arange(6.0).view(2, 3)
-        assert together.Together(0, 1).agree([one, none], [7.0]) == [7.0]
-        assert torch.equal(one.grad, torch.arange(6.0).view(2, 3))
-        assert none.grad is not None
-        assert not none.grad.any()
-    finally:
-        dist.destroy_process_group()
