@@ -40,6 +40,8 @@ from daemon.places import Places
 from daemon.ports import Silence
 from daemon.run import optimize
 from daemon.summary import Summary
+from storage.catalog import Catalog
+from storage.states import State
 
 HERE = Path(__file__).parent
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -152,6 +154,13 @@ class Home:
             for path in sorted(self.root.rglob("*"))
             if path.is_file() and path.name != "lock"
         }
+
+    def state_of(self, name: str) -> tuple[State, str | None]:
+        """State and reason of the photo of this name, relative to the gallery."""
+        with Catalog(self.places.catalog_file, read_only=True) as catalog:
+            row = catalog.find(os.fsencode(self.root), os.fsencode(name))
+        assert row is not None
+        return row.state, row.reason
 
 
 @pytest.fixture

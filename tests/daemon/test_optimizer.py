@@ -12,25 +12,16 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from daemon.errors import WorkerDied, WrongPath
 from daemon.marking import original_of
 from storage.catalog import Catalog
 from storage.digest import sha256_of_bytes
-from storage.errors import Damaged, Locked, NoSpace, ReadOnly
+from storage.errors import Damaged, NoSpace
 from storage.states import State
-from storage.vault import Vault
 
 if TYPE_CHECKING:
     from conftest import Home
 
 Photo = Callable[..., bytes]
-
-
-def state_of(home: Home, name: str) -> tuple[State, str | None]:
-    with Catalog(home.places.catalog_file, read_only=True) as catalog:
-        row = catalog.find(os.fsencode(home.root), os.fsencode(name))
-        assert row is not None
-        return row.state, row.reason
 
 
 def test_a_photo_is_archived_and_a_stand_in_takes_its_place(home: Home, photo: Photo) -> None:
@@ -47,7 +38,7 @@ def test_a_photo_is_archived_and_a_stand_in_takes_its_place(home: Home, photo: P
     assert path.stat().st_mode & 0o777 == 0o640
     with Image.open(path) as stand_in:
         assert stand_in.getexif()[0x0112] == 6
-    assert state_of(home, "2021/IMG_1.jpg") == (State.RETIRED, None)
+    assert home.state_of("2021/IMG_1.jpg") == (State.RETIRED, None)
     asides = list((home.root / ".gallery-optimizer/originals").iterdir())
     assert [aside.read_bytes() for aside in asides] == [photo()]
     assert asides[0].stat().st_mtime_ns == 1_600_000_000_123_456_789
@@ -73,7 +64,7 @@ def test_originals_are_purged_after_the_grace(home: Home, photo: Photo) -> None:
     done = home.optimize()
     assert (done.purged, done.freed_bytes) == (1, len(photo()))
     assert not list((home.root / ".gallery-optimizer/originals").iterdir())
-    assert state_of(home, "a.jpg") == (State.PURGED, None)
+    assert home.state_of("a.jpg") == (State.PURGED, None)
 
 
 def test_no_grace_purges_in_the_same_run(home: Home, photo: Photo) -> None:
@@ -106,7 +97,7 @@ def test_what_is_no_photo_is_left_and_told(home: Home, photo: Photo, name: str, 
     assert done.archived == 1
     assert dict(done.left) == {reason: 1}
     assert (home.root / name).read_bytes() == data
-    assert state_of(home, name) == (State.LEFT, reason)
+    assert home.state_of(name) == (State.LEFT, reason)
 
 
 @pytest.mark.parametrize("wish", ["forged", "seams", "foreign"])
@@ -124,7 +115,7 @@ def test_an_unforeseen_error_fails_one_photo_and_the_next_goes_on(home: Home, ph
     done = home.optimize()
     assert done.archived == 1
     assert [name for name, _ in done.failed] == ["a.jpg"]
-    assert state_of(home, "a.jpg") == (State.FAILED, "unforeseen")
+    assert home.state_of("a.jpg") == (State.FAILED, "unforeseen")
 
 
 def test_a_full_disk_fails_the_photo_and_keeps_the_original(home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,7 +140,7 @@ def test_a_full_disk_fails_the_photo_and_keeps_the_original(home: Home, photo: P
     assert "disk is full" in done.failed[0][1]
     assert "1 photo still to be archived" in done.full[0]
     assert (home.root / "a.jpg").read_bytes() == photo()
-    assert state_of(home, "a.jpg") == (State.FAILED, "no-space")
+    assert home.state_of("a.jpg") == (State.FAILED, "no-space")
     assert home.optimize().archived == 2
 
 
@@ -266,7 +257,7 @@ def test_an_original_that_comes_back_in_grace_is_not_kept_twice(home: Home, phot
         path.write_bytes(photo())
         home.optimize()
         assert len([name for name, digest in home.files().items() if digest == sha256_of_bytes(photo())]) == 1
-    assert state_of(home, "a.jpg") == (State.LEFT, "source-resends")
+    assert home.state_of("a.jpg") == (State.LEFT, "source-resends")
 
 
 def test_an_edited_stand_in_is_a_photo_of_its_own_and_the_archive_stays(home: Home, photo: Photo) -> None:
@@ -289,145 +280,3 @@ def test_a_lost_catalogue_does_not_archive_stand_ins(home: Home, photo: Photo) -
     for file in home.places.state_folder.iterdir():
         file.unlink()
     assert dict(home.optimize().left) == {"stand-in": 1}
-
-
-def test_a_missing_gallery_or_vault_forgets_nothing(home: Home, photo: Photo) -> None:
-    (home.root / "a.jpg").write_bytes(photo())
-    home.optimize()
-    away = home.root.rename(home.root.with_name("unplugged"))
-    assert "is its disk mounted" in home.optimize().gone[0]
-    home.root.mkdir()
-    assert "vault is not there" in home.optimize().gone[0]
-    home.root.rmdir()
-    away.rename(home.root)
-    assert home.optimize().nothing_done
-    assert state_of(home, "a.jpg")[0] is State.RETIRED
-
-
-def test_paths_choose_what_is_worked_on(home: Home, photo: Photo, tmp_path: Path) -> None:
-    for folder in ("x", "y"):
-        (home.root / folder).mkdir()
-        (home.root / folder / "a.jpg").write_bytes(photo(ord(folder)))
-    assert home.optimize(home.root / "x").archived == 1
-    assert home.optimize(home.root / "y" / "a.jpg").archived == 1
-    with pytest.raises(WrongPath, match="in no configured gallery"):
-        home.optimize(tmp_path)
-    with pytest.raises(WrongPath, match="not there"):
-        home.optimize(home.root / "nothing.jpg")
-
-
-def test_a_photo_named_by_the_user_is_tried_again(home: Home, photo: Photo) -> None:
-    (home.root / "a.jpg").write_bytes(photo(0, "refuse:graphic"))
-    home.optimize()
-    assert home.optimize(home.root).nothing_done
-    assert dict(home.optimize(home.root / "a.jpg").left) == {"graphic": 1}
-
-
-def test_a_second_instance_is_refused(home: Home) -> None:
-    with home.shop(), pytest.raises(Locked), home.shop():
-        pass
-
-
-def test_a_missing_gallery_does_not_stop_the_others(home: Home, photo: Photo) -> None:
-    (home.root / "a.jpg").write_bytes(photo())
-    here = home.places.config_file.read_text()
-    home.places.config_file.write_text(f'[[gallery]]\npath = "{home.root.parent / "unplugged"}"\n{here}')
-    done = home.optimize()
-    assert (done.archived, len(done.gone)) == (1, 1)
-
-
-def test_an_unreadable_photo_fails_and_the_next_goes_on(home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
-    from daemon import optimizer
-    from storage.errors import StorageError
-
-    for seed, name in enumerate(("a.jpg", "b.jpg", "c.jpg")):
-        (home.root / name).write_bytes(photo(seed))
-    read_once = optimizer.read_once
-    troubles: dict[str, Exception] = {"a.jpg": ReadOnly("a.jpg may not be read"), "b.jpg": StorageError("b.jpg: input/output error")}
-
-    def reading(path: Path) -> object:
-        if path.name in troubles:
-            raise troubles[path.name]
-        return read_once(path)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(optimizer, "read_once", reading)
-        done = home.optimize()
-    assert done.archived == 1
-    assert [name for name, _ in done.failed] == ["a.jpg", "b.jpg"]
-    assert state_of(home, "a.jpg") == (State.FAILED, "not-permitted")
-    assert state_of(home, "b.jpg") == (State.FAILED, "disk-error")
-    assert home.optimize().archived == 2
-
-
-def test_a_photo_taken_away_is_no_longer_counted(home: Home, photo: Photo) -> None:
-    (home.root / "a.jpg").write_bytes(photo(0, "refuse:graphic"))
-    (home.root / "b.jpg").write_bytes(photo(1))
-    home.optimize()
-    (home.root / "a.jpg").unlink()
-    assert home.optimize().nothing_done
-    assert state_of(home, "a.jpg") == (State.LEFT, "gone")
-    (home.root / "a.jpg").write_bytes(photo(2))
-    assert home.optimize().archived == 1
-
-
-def test_another_grace_holds_for_what_was_set_aside_before(home: Home, photo: Photo) -> None:
-    (home.root / "a.jpg").write_bytes(photo())
-    home.optimize()
-    home.clock.forward(days=6)
-    home.configure('grace = "30 days"')
-    home.clock.forward(days=6)
-    assert home.optimize().nothing_done
-    home.configure('grace = "11 days"')
-    assert home.optimize().purged == 1
-
-
-def test_a_disk_that_stays_full_for_days_costs_no_photo(home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> Path:
-        raise NoSpace("the disk is full")
-
-    (home.root / "a.jpg").write_bytes(photo())
-    with monkeypatch.context() as patch:
-        patch.setattr(Vault, "stage_archive", full)
-        for _ in range(4):
-            assert len(home.optimize().failed) == 1
-    assert home.optimize().archived == 1
-
-
-def test_a_worker_that_is_killed_is_tried_again_but_not_for_ever(home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
-    def killed(job: object) -> object:
-        raise WorkerDied("the encoding process ended unexpectedly (by signal SIGKILL)")
-
-    (home.root / "a.jpg").write_bytes(photo())
-    (home.root / "b.jpg").write_bytes(photo(1))
-    with monkeypatch.context() as patch:
-        patch.setattr(home.codec, "encode", killed)
-        assert len(home.optimize(home.root / "a.jpg").failed) == 1
-    assert home.optimize(home.root / "a.jpg").archived == 1
-    with monkeypatch.context() as patch:
-        patch.setattr(home.codec, "encode", killed)
-        assert [len(home.optimize().failed) for _ in range(4)] == [1, 1, 1, 0]
-    assert state_of(home, "b.jpg") == (State.LEFT, "worker-died")
-
-
-def test_a_gallery_that_can_not_be_written_does_not_stop_the_others(
-    home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    other = home.root.parent / "other"
-    other.mkdir()
-    for root in (home.root, other):
-        (root / "a.jpg").write_bytes(photo())
-    home.places.config_file.write_text(f'[[gallery]]\npath = "{other}"\n' + home.places.config_file.read_text())
-    prepare = Vault.prepare
-
-    def read_only(self: Vault, known: str = "") -> object:
-        if self.root == other:
-            raise ReadOnly(f"{other} is on a read-only file system")
-        return prepare(self, known)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Vault, "prepare", read_only)
-        done = home.optimize()
-    assert done.archived == 1
-    assert "read-only file system" in done.gone[0]
-    assert (other / "a.jpg").read_bytes() == photo()

@@ -18,7 +18,7 @@ from daemon import restorer
 from daemon.ports import Silence
 from daemon.restorer import Restoration
 from tests.daemon.conftest import Home
-from tests.daemon.test_repacking import RealInProcess
+from tests.daemon.repacked import RealInProcess
 from tests.fuzz import seeds
 
 
