@@ -107,6 +107,12 @@ class InProcess:
     def close(self) -> None:
         pass
 
+    def __enter__(self) -> "InProcess":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
     @property
     def encoded(self) -> int:
         """How many photos were encoded."""
@@ -191,13 +197,13 @@ def photo(make_jpeg: Callable[..., bytes]) -> Callable[..., bytes]:
 
 @pytest.fixture
 def run(home: Home, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """A command line, with the clock and the codec of `home`."""
-    class Here(composition.Workshop):
-        """With the clock and the codec of the test."""
+    """`run("status", "--json")` -> what the command printed and how it ended; with the clock and the codec of `home`, 80 columns wide."""
+    monkeypatch.setattr(composition, "start_workers", lambda settings=None: home.codec)
+    monkeypatch.setattr(composition.Workshop.__init__, "__defaults__", (home.clock, lambda settings: home.codec))
+    monkeypatch.setenv("COLUMNS", "80")
 
-        def __init__(self, places: Places, chosen: settings.Settings, *_: object, reading: bool = False) -> None:
-            super().__init__(places, chosen, home.clock, lambda _: home.codec, reading=reading)
+    def invoke(*words: object) -> Result:
+        options = ["--config", home.places.config_file, "--state", home.places.state_folder]
+        return CliRunner().invoke(cli, [str(word) for word in (*options, *words)], prog_name="gallery-optimizer")
 
-    monkeypatch.setattr(composition, "Workshop", Here)
-    options = ["--config", str(home.places.config_file), "--state", str(home.places.state_folder)]
-    return lambda *arguments: CliRunner().invoke(cli, [*options, *arguments])
+    return invoke

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from daemon import composition, keys
-from daemon.cli.main import COMMANDS, cli
+from daemon import keys
+from daemon.cli.main import COMMANDS
 from daemon.cli.output import watch
 from daemon.exits import MEANINGS, ExitCode
 from daemon.places import Places
@@ -33,21 +33,6 @@ if TYPE_CHECKING:
 Photo = Callable[..., bytes]
 Run = Callable[..., Result]
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def run(home: Home, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """`run("status", "--json")` -> what the command printed and how it ended. The codec is the fake one, in this process."""
-    monkeypatch.setattr(composition, "start_workers", lambda settings=None: home.codec)
-    monkeypatch.setattr(composition.Workshop.__init__, "__defaults__", (home.clock, lambda settings: home.codec))
-    monkeypatch.setattr(type(home.codec), "__enter__", lambda self: self, raising=False)
-    monkeypatch.setattr(type(home.codec), "__exit__", lambda self, *_: None, raising=False)
-
-    def invoke(*arguments: object) -> Result:
-        options = ["--config", str(home.places.config_file), "--state", str(home.places.state_folder)]
-        return CliRunner().invoke(cli, [*options, *map(str, arguments)], prog_name="gallery-optimizer")
-
-    return invoke
 
 
 def as_json(result: Result) -> dict[str, Any]:

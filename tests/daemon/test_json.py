@@ -8,10 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
 from click.testing import Result
-
-from daemon import composition
 
 if TYPE_CHECKING:
     from conftest import Home
@@ -69,10 +66,7 @@ def test_a_photos_life(run: Run, home: Home, make_jpeg: Callable[..., bytes], tm
     assert printed(run("config", "check", "--json")) == {"file", "understood"} | wrong
 
 
-def test_single_files(run: Run, home: Home, make_jpeg: Callable[..., bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(composition, "start_workers", lambda settings=None: home.codec)
-    monkeypatch.setattr(type(home.codec), "__enter__", lambda self: self, raising=False)
-    monkeypatch.setattr(type(home.codec), "__exit__", lambda self, *_: None, raising=False)
+def test_single_files(run: Run, make_jpeg: Callable[..., bytes], tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(make_jpeg(240, 320, 0, quality=97))
     made = str(tmp_path / "a.nphoto")
     assert printed(run("encode", str(tmp_path / "a.jpg"), "-o", made, "--json")) == named(ROWS["encode"])

@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from daemon import announcing, composition, logs, metrics, outlook, settings
+from daemon import announcing, logs, metrics, outlook, settings
 from daemon.cli import status as status_command
-from daemon.cli.main import cli
 from daemon.nightly import of_night
 from daemon.nightwork import Nightwork
 from daemon.pausing import pause
@@ -35,18 +34,6 @@ if TYPE_CHECKING:
 Photo = Callable[..., bytes]
 BERLIN = ZoneInfo("Europe/Berlin")
 GB = 10**9
-
-
-@pytest.fixture
-def run(home: Home, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    monkeypatch.setattr(composition.Workshop.__init__, "__defaults__", (home.clock, lambda settings: home.codec))
-    monkeypatch.setenv("COLUMNS", "80")
-
-    def invoke(*words: object) -> Result:
-        options = ["--config", home.places.config_file, "--state", home.places.state_folder]
-        return CliRunner().invoke(cli, [str(word) for word in (*options, *words)])
-
-    return invoke
 
 
 def a_run(started: datetime, **values: Any) -> RunRow:

@@ -14,7 +14,6 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon import composition
 from daemon.cli.main import cli
 from daemon.cli.output import wrapped
 from daemon.exits import ExitCode
@@ -34,18 +33,6 @@ def groups(command: click.Command, *path: str) -> list[tuple[tuple[str, ...], cl
     context = click.Context(command)
     below = [(name, command.get_command(context, name)) for name in command.list_commands(context)]
     return [(path, command), *(each for name, child in below if child is not None for each in groups(child, *path, name))]
-
-
-@pytest.fixture
-def run(home: Home, monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.setattr(composition.Workshop.__init__, "__defaults__", (home.clock, lambda settings: home.codec))
-    monkeypatch.setenv("COLUMNS", "80")
-
-    def invoke(*words: object) -> Result:
-        options = ["--config", home.places.config_file, "--state", home.places.state_folder]
-        return CliRunner().invoke(cli, [str(word) for word in (*options, *words)], prog_name="gallery-optimizer")
-
-    return invoke
 
 
 @pytest.mark.parametrize("path", [path for path, _ in groups(cli)], ids=" ".join)
