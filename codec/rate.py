@@ -100,6 +100,7 @@ class Needs(Protocol):
 
     def needs(self, sample: Pixels, decoded: Pixels, /) -> float:
         """By a sample and how it is decoded."""
+
     def check(self, found: Found, /) -> float:
         """By the whole photo."""
 

@@ -88,9 +88,11 @@ class Outcome(Protocol):
     @property
     def lead(self) -> float:
         """Points above what is asked for, of whatever is nearest to failing."""
+
     @property
     def needed(self) -> float:
         """What the whole photo must score, as the trial showed, for other reasons than the level."""
+
     @property
     def troubles(self) -> tuple[Area | None, ...]:
         """Where the guard found distortions that a better quality may cure; None for the whole photo."""

@@ -1,4 +1,4 @@
-"""What belongs together: a photo with its raw file, its moving part, its sidecars, and the other frames of its series. By names alone.
+"""What belongs together: a photo with its raw file, its moving part and its sidecars. By names alone.
 
 A stand-in keeps the photo's name, folder, dates and EXIF (an identifier of a live photo among it), so every pair stays a pair while the
 photo is archived, and nothing beside it is ever touched: only photos are archived. What would part them is left alone:
@@ -28,8 +28,6 @@ _VARIANT = re.compile(rb"\.(?:raw|portrait|night|long_exposure|motion|action_pan
 """Pixel phones tell the files of one shot apart so: PXL_20210101_120000000.RAW-01.COVER.jpg and .RAW-02.ORIGINAL.dng."""
 _EDITED = re.compile(rb"^(img_)[eo](\d{4})$")
 """An iPhone calls the edited picture IMG_E0001 and the sidecar of its edits IMG_O0001."""
-_TIMED = re.compile(rb"burst[_-]?(\d{8,})", re.IGNORECASE)
-_COUNTED = re.compile(rb"^(.+?)[_-]?burst[_-]?\d{1,6}(?:_cover)?$", re.IGNORECASE)
 
 
 def shot(name: bytes) -> bytes:
@@ -46,15 +44,6 @@ def shot(name: bytes) -> bytes:
     return _EDITED.sub(rb"\1\2", stem)
 
 
-def series(name: bytes) -> bytes | None:
-    """The key that all frames of a burst share, in one folder; None for a single photo."""
-    stem, _ = _parts(name)
-    if timed := _TIMED.search(stem):
-        return timed[1]
-    counted = _COUNTED.match(stem)
-    return counted[1].lower() if counted else None
-
-
 def companions(names: Iterable[bytes]) -> dict[bytes, tuple[bytes, ...]]:
     """For each photo among the names of one folder what belongs to it and is no JPEG or PNG; photos without any are not in it."""
     shots: dict[bytes, list[bytes]] = {}
@@ -65,11 +54,6 @@ def companions(names: Iterable[bytes]) -> dict[bytes, tuple[bytes, ...]]:
         beside = tuple(sorted(name for name in members if _parts(name)[1] in KINDS or _parts(name)[1] in PHOTO[5:]))
         found |= {name: beside for name in members if beside and name not in beside and _parts(name)[1] in PHOTO}
     return found
-
-
-def kind_of(name: bytes) -> str:
-    """What a companion is: 'raw', 'video', 'sound', 'sidecar' or 'picture'."""
-    return KINDS.get(_parts(name)[1], "picture")
 
 
 def _parts(name: bytes) -> tuple[bytes, bytes]:

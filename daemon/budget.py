@@ -26,8 +26,3 @@ class Budget:
         """Whether no further photo may be begun."""
         bytes_are = self.limit_bytes is not None and self.spent_bytes >= self.limit_bytes
         return bytes_are or (self.limit_photos is not None and self.spent_photos >= self.limit_photos)
-
-    @property
-    def left_bytes(self) -> int | None:
-        """What may still be changed; None without a limit."""
-        return None if self.limit_bytes is None else max(0, self.limit_bytes - self.spent_bytes)

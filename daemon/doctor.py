@@ -22,15 +22,13 @@ from daemon.ports import Progress
 from daemon.reasons import STAND_INS
 from daemon.recovery import recover
 from daemon.report import amount, counted, photos
+from daemon.situation import LOW_SPACE
 from daemon.sync_guard import guard
 from storage import durable
 from storage.digest import read_once
 from storage.errors import Locked, StorageError, shown
 from storage.records import PhotoRow
 from storage.states import State
-
-_LOW_SPACE = 0.02
-"""Share of a disk below which originals in grace are worth a word."""
 
 
 class Grade(StrEnum):
@@ -102,7 +100,7 @@ def _gallery(shop: Workshop, gallery: Gallery) -> list[Finding]:
         text = f"{where}: the disk has no room for the reserve ({amount(reserve.size_bytes)}) that helps when it is full"
         found.append(Finding(Grade.NOTE, text))
     usage = shutil.disk_usage(gallery.root)
-    if reclaimable and usage.free < usage.total * _LOW_SPACE:
+    if reclaimable and usage.free < usage.total * LOW_SPACE:
         text = f"{where}: the disk is nearly full; originals in grace take {amount(reclaimable)} (a shorter `grace` helps)"
         found.append(Finding(Grade.NOTE, text))
     if all(each.grade is Grade.FINE for each in found):

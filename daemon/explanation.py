@@ -216,4 +216,3 @@ def _others(gallery: Gallery, row: PhotoRow | None, path: Path, catalog: Catalog
 
 def _place(gallery: Gallery, row: PhotoRow) -> Path:
     return gallery.vault.archive_path(row.sha256 or "").relative_to(gallery.root)
-

@@ -11,6 +11,7 @@ from daemon.waits import Hold
 EASED = 0.8
 """A load that made us wait has to fall to this part of `max_load`, so that work does not start and stop with every gust."""
 
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What the machine says of itself; None where it does not say."""

@@ -205,4 +205,3 @@ class Service:
         self.watcher.try_again()
         self.work.arrived(polled)
         self.wake()
-

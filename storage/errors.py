@@ -9,8 +9,6 @@
     ├── ReadOnly       permission, immutable flag or read-only mount
     ├── Locked         another instance is at work
     └── Refused        the request itself is wrong: an illegal move, a proof that does not fit, a newer catalogue
-
-``permanent`` says whether trying the same again later can help (False) or not (True).
 """
 
 import errno
@@ -18,42 +16,37 @@ import os
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import ClassVar
 
 
 class StorageError(Exception):
     """Base of all; raised itself for an input/output error that has no better name."""
 
-    permanent: ClassVar[bool] = False
-
 
 class Missing(StorageError):
-    permanent = True
+    pass
 
 
 class AlreadyThere(StorageError):
-    permanent = True
+    pass
 
 
 class Changed(StorageError):
-    permanent = False
+    pass
 
 
 class Damaged(StorageError):
-    permanent = True
+    pass
 
 
 class NoSpace(StorageError):
-    permanent = False
+    pass
 
 
 class ReadOnly(StorageError):
-    permanent = True
+    pass
 
 
 class Locked(StorageError):
-    permanent = False
-
     def __init__(self, message: str, pid: int | None = None) -> None:
         super().__init__(message)
         self.pid = pid
@@ -61,7 +54,7 @@ class Locked(StorageError):
 
 
 class Refused(StorageError):
-    permanent = True
+    pass
 
 
 _KINDS: dict[int, tuple[type[StorageError], str]] = {

@@ -69,7 +69,3 @@ class Proof:
             # A NaN compares false with everything, so the test is for "passes", never for "fails".
             if not (math.isfinite(least) and math.isfinite(value) and least <= value <= 100.0):
                 raise Refused(f"no proof: {name} scores {value:.2f}, at least {least:.2f} is needed for {self.level}")
-
-    def holds_for(self, original_sha256: str, archive_sha256: str) -> bool:
-        """Whether it speaks of exactly these two byte strings."""
-        return (self.original_sha256, self.archive_sha256) == (original_sha256, archive_sha256)

@@ -68,6 +68,7 @@ MOVES: Mapping[tuple[State | None, State], str] = MappingProxyType(
 )
 """Every legal move with the sentence that explains it; what is not here is refused."""
 
+
 def check(before: State | None, after: State) -> str:
     """The sentence of a legal move; `before` None is a photo not yet known.
 

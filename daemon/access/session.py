@@ -36,7 +36,6 @@ class Session:
     def __init__(self, places: Places, gallery: Gallery, cache: Cache, codec: "Callable[[], Codec]", processes: int) -> None:
         """Raises CommandFailed where the catalogue is missing, GalleryGone where the gallery or its vault is."""
         self._places = places
-        self._processes = processes
         self._cache = cache
         try:
             self._catalog = Catalog(places.catalog_file, read_only=True, any_thread=True)

@@ -128,4 +128,3 @@ def _unit(system: bool, user: str | None) -> "Unit":
     if user and not system:
         raise click.UsageError("--user is for --system; without, it is your own service.")
     return Unit(user or "")
-

@@ -56,6 +56,7 @@ NEVER = frozenset({"unforeseen", "timed-out", "worker-died", "out-of-memory", "p
                    "not-permitted", "model-missing", "unknown-version", "changed", "gone", "archive-in-use"})  # fmt: skip
 """Reasons that tell of a trouble of ours, never of a file."""
 
+
 @dataclass(slots=True)
 class Result:
     """What became of one file; `problems` is empty where all is right."""

@@ -199,4 +199,3 @@ def _apply(names: dict[str, int | None], each: _Operation) -> None:
             names[each.second] = each.inode
         case "exchange":
             names[each.first], names[each.second] = names.get(each.second), names.get(each.first)
-

@@ -45,27 +45,6 @@ def test_two_names_in_other_case_have_their_companions_together() -> None:
     assert set(assets.companions([b"same.jpg", b"SAME.JPG", b"same.dng"])) == {b"same.jpg", b"SAME.JPG"}
 
 
-@pytest.mark.parametrize(
-    ("names", "alike"),
-    [
-        ([b"00000IMG_00000_BURST20180101120000000_COVER.jpg", b"00001IMG_00001_BURST20180101120000000.jpg"], True),
-        ([b"DSC_0001_BURST20191231123456789.JPG", b"DSC_0002_BURST20191231123456789.JPG"], True),
-        ([b"IMG_20160101_121212_BURST001_COVER.jpg", b"IMG_20160101_121212_BURST002.jpg"], True),
-        ([b"IMG_20160101_121212_BURST1.jpg", b"IMG_20160101_121213_BURST1.jpg"], False),
-        ([b"00000IMG_00000_BURST20180101120000000.jpg", b"00000IMG_00000_BURST20180101120000001.jpg"], False),
-    ],
-)
-def test_frames_of_a_series(names: list[bytes], alike: bool) -> None:
-    keys = [assets.series(name) for name in names]
-    assert None not in keys
-    assert (keys[0] == keys[1]) is alike
-
-
-@pytest.mark.parametrize("name", [b"IMG_1.jpg", b"burst.jpg", b"sunburst flower.jpg", b"BURST"])
-def test_a_single_photo_is_no_series(name: bytes) -> None:
-    assert assets.series(name) is None
-
-
 def lay(home: "Home", photo: Photo) -> dict[str, bytes]:
     """A RAW pair, a live photo with the sidecar of an edit, and a photo alone."""
     files = {"DSC1.JPG": photo(1), "DSC1.ARW": b"raw", "IMG_0001.JPG": photo(2), "IMG_0001.MOV": b"video", "IMG_0001.AAE": b"edit"}

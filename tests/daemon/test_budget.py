@@ -19,11 +19,11 @@ Photo = Callable[..., bytes]
 
 
 @pytest.mark.parametrize(
-    ("budget", "left", "spent"),
-    [(Budget(), None, False), (Budget(100), 100, False), (Budget(100, 99), 1, False), (Budget(100, 100), 0, True), (Budget(0), 0, True)],
+    ("budget", "spent"),
+    [(Budget(), False), (Budget(100), False), (Budget(100, 99), False), (Budget(100, 100), True), (Budget(0), True)],
 )
-def test_what_is_left(budget: Budget, left: int | None, spent: bool) -> None:
-    assert (budget.left_bytes, budget.is_spent) == (left, spent)
+def test_when_it_is_spent(budget: Budget, spent: bool) -> None:
+    assert budget.is_spent is spent
 
 
 def test_no_limit_is_never_spent() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from daemon.cli.main import COMMANDS
 from daemon.exits import MEANINGS
 from daemon.keys import KEYS
-from daemon.reasons import REASONS, in_words, sentence
+from daemon.reasons import CHOICES, REASONS, in_words, sentence
 from daemon.report import STATE_WORDS
 from daemon.waits import WAITS
 
@@ -41,6 +41,10 @@ def test_states() -> None:
 
 def test_reasons() -> None:
     assert table("reason | meaning") == [[reason, meaning] for reason, meaning in REASONS.items()]
+
+
+def test_choices() -> None:
+    assert table("choice | meaning") == [[choice, meaning] for choice, meaning in CHOICES.items()]
 
 
 def test_waits() -> None:

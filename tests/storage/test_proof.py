@@ -7,14 +7,7 @@ from hypothesis import strategies as st
 
 from storage.errors import Refused
 from storage.proof import COPY_ALLOWANCE_POINTS, Proof
-from tests.storage.scenes import ARCHIVE, ORIGINAL, a_proof, sha256
-
-
-def test_it_speaks_of_two_byte_strings() -> None:
-    proof = a_proof()
-    assert proof.holds_for(sha256(ORIGINAL), sha256(ARCHIVE))
-    assert not proof.holds_for(sha256(ORIGINAL), sha256(b"another"))
-    assert not proof.holds_for(sha256(b"another"), sha256(ARCHIVE))
+from tests.storage.scenes import a_proof
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from tests.storage.scenes import ORIGINAL, STAND_IN, Scene, at_step, sha256
 
 SHA, SMALL = sha256(ORIGINAL), sha256(STAND_IN)
 
+
 def test_a_late_writers_version_is_kept(scene: Scene) -> None:
     scene.vault.retire(scene.photo, scene.proof, STAND_IN)
     scene.aside.write_bytes(b"a later version")
