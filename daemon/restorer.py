@@ -221,7 +221,7 @@ def _is_stand_in(where: Path) -> bool:
 
 def _by_mark(shop: Workshop, own: Gallery | None, where: Path) -> _Target | None:
     """A stand-in that was renamed, moved or copied, or whose catalogue was lost: it says itself what it stands for."""
-    if not where.is_file() or not os.fsencode(where.name).lower().endswith(SUFFIXES):
+    if not where.is_file():
         return None
     digest = original_of(read_once(where).data)
     if digest is None:

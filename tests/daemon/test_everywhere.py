@@ -62,6 +62,20 @@ def test_who_hides_a_stand_in_deletes_nothing(archived: Home, goal: str) -> None
     assert (given.trouble, given.came) == ("", Came.COPY)
 
 
+@pytest.mark.parametrize("goal", HIDDEN)
+def test_it_is_given_back_under_its_new_name(archived: Home, photo: Photo, goal: str, tmp_path: Path) -> None:
+    place = put(archived, goal)
+    with archived.shop() as shop:
+        (given,) = restore(shop, [place], tmp_path / "out", None, Silence())
+    assert (given.trouble, given.written) == ("", tmp_path / "out" / place.name)
+    archived.optimize()
+    small = place.stat().st_size
+    with archived.shop() as shop:
+        (given,) = restore(shop, [place], None, None, Silence())
+    assert (given.trouble, given.came) == ("", Came.COPY)
+    assert place.stat().st_size > small
+
+
 @pytest.mark.parametrize("grace", ["0 days", "20 days"])
 @pytest.mark.parametrize("goal", HIDDEN)
 def test_nor_who_then_saves_over_it(home: Home, photo: Photo, goal: str, grace: str) -> None:
