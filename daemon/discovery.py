@@ -18,10 +18,11 @@ from daemon.in_place import as_it_stands
 from daemon.ports import Clock
 from daemon.reasons import STAND_INS
 from daemon.strays import glimpse, whose
+from daemon.surprise import AS_IT_IS
 from storage.admission import QUEUES, Standing, judge
 from storage.catalog import Catalog
 from storage.digest import sha256_of
-from storage.errors import Missing, Refused, StorageError
+from storage.errors import Missing, Refused, StorageError, shown
 from storage.fingerprint import Fingerprint
 from storage.records import PhotoRow
 from storage.states import State
@@ -54,12 +55,14 @@ def look(
     *,
     ready: Callable[[Sighting], bool] = lambda _: True,
     by_name: bool = True,
+    as_it_is: bool = False,
 ) -> Found:
     """Queue what needs work. `starts`: photos or folders (of `place`) that the user named; none means the whole gallery.
 
     `ready`: whether a file may be looked at now; others are passed by this time. `by_name` False: it was no user who named `starts`.
 
-    Raises GalleryGone for a gallery that suddenly looks empty. `still` is asked, and may raise it, before anything is called gone.
+    Raises GalleryGone for a gallery that suddenly looks empty, but for what is known to be away; not where that is meant `as_it_is`.
+    `still` is asked, and may raise it, before anything is called gone.
     """
     found = Found()
     seen = 0
@@ -82,8 +85,8 @@ def look(
             due = []
     _queue(gallery, catalog, due, found)
     if not starts:
-        if not seen and next(catalog.expected(gallery.key), None) is not None:
-            raise GalleryGone(f"the gallery {gallery.root} suddenly has no photos; is its disk mounted? Nothing was changed or forgotten.")
+        if not seen and not as_it_is and {path for path, *_ in catalog.expected(gallery.key)} - catalog.away(gallery.key):
+            raise GalleryGone(f"the gallery {shown(gallery.root)} suddenly has no photos; is its disk mounted? {AS_IT_IS}")
         still()
         _leave_the_gone(gallery, catalog)
         still()

@@ -94,7 +94,7 @@ def _find(shop: Workshop, gallery: Gallery, starts: list[Path], queue: _Queue, a
     check_presence(gallery, catalog)
     around = Look() if as_it_is else look_around(gallery, catalog, follow_moves(gallery, catalog).elsewhere)
     catalog.regrace(gallery.key, gallery.grace_s)
-    found = look(gallery, catalog, shop.clock, starts)
+    found = look(gallery, catalog, shop.clock, starts, as_it_is=as_it_is)
     forecast.edited += len(found.edited) + len(found.saved_over)
     forecast.unreadable += [(gallery.shown(path), trouble) for path, trouble in found.unreadable]
     for photo_id in found.queue:

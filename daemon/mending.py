@@ -1,18 +1,21 @@
 """What `verify` can do about damage: an archive computed anew out of its parity, or made anew while its original is in grace."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
 from daemon.composition import Workshop
+from daemon.copies import labels_given
 from daemon.errors import GalleryGone, WorkerError
 from daemon.galleries import Gallery
+from daemon.in_place import as_it_stands
 from daemon.inspection import Inspection, is_still, original_is_there
 from daemon.optimizer import Kind, Optimizer
 from daemon.parity import keep_parity
 from storage import durable
 from storage.digest import sha256_of
-from storage.errors import Damaged, Missing, StorageError, shown
+from storage.errors import Damaged, Locked, Missing, Refused, StorageError, shown
 from storage.records import PhotoRow
 
 
@@ -46,13 +49,26 @@ def mend_found(opened: Callable[[], Workshop], found: Inspection) -> Mended:
                     done.troubles.append(f"its parity is no help: {error}")
             for gallery, row in found.mendable:
                 name = shown(gallery.vault.archive_path(row.sha256 or ""))
-                if name not in done.repaired and mend(shop, gallery, row):
-                    done.renewed.add(name)
+                with _one(done, gallery.shown(row.location)):
+                    if name not in done.repaired and mend(shop, gallery, row):
+                        done.renewed.add(name)
             for gallery, row in found.unguarded:
-                done.guarded += guard(shop, gallery, row)
+                with _one(done, gallery.shown(row.location)):
+                    done.guarded += guard(shop, gallery, row)
     except (StorageError, WorkerError, GalleryGone) as error:
         done.troubles.append(str(error))
     return done
+
+
+@contextmanager
+def _one(done: Mended, name: str) -> Iterator[None]:
+    """What goes wrong with one photo stops nothing but its own mending."""
+    try:
+        yield
+    except Locked:
+        raise
+    except (StorageError, WorkerError) as error:
+        done.troubles.append(f"{name}: {error}")
 
 
 def repair(shop: Workshop, gallery: Gallery, digest: str) -> int:
@@ -72,12 +88,15 @@ def mend(shop: Workshop, gallery: Gallery, row: PhotoRow) -> bool:
     """The original of a photo with a damaged archive goes back in place, and is archived anew at once; whether that was done.
 
     The damaged archive keeps its bytes under another name until the new one is proven. Raises StorageError, WorkerError; then the original
-    is in place or set aside.
+    is in place or set aside; Refused where its stand-in was given labels, which would go with it.
     """
     gallery = _own(shop, gallery)
     shop.lock_vault(gallery)
     if not is_still(shop, row) or not original_is_there(gallery, row):
         return False
+    row = as_it_stands(shop.catalog, shop.catalog.get(row.id))
+    if labels_given(row, row.location):
+        raise Refused("its stand-in was given labels; restore it, and the photo comes back with them")
     archive, old = gallery.vault.archive_path(row.sha256 or ""), None
     gallery.vault.put_back(row.location, row.sha256 or "", row.stand_in_sha256)
     shop.catalog.requeue(row.id)
@@ -85,6 +104,8 @@ def mend(shop: Workshop, gallery: Gallery, row: PhotoRow) -> bool:
         old = durable.set_out_of_the_way(archive)
     outcome = Optimizer(gallery, shop.catalog, shop.codec, shop.clock, partial(shop.check_still, gallery)).step(row.id)
     if outcome is None or outcome.kind is not Kind.ARCHIVED:
+        if old is not None and not archive.exists():
+            durable.commit(old, archive)  # for its twins: what is left of it is better than nothing
         return False
     if old is not None:
         durable.remove(old)

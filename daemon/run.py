@@ -151,7 +151,7 @@ def _one_gallery(
         shop.catalog.regrace(gallery.key, gallery.grace_s)
     if pace.purges_first and not came:
         _give_space_back(shop, gallery, around, gate, pace, total, looked=False)
-    found = look(gallery, shop.catalog, shop.clock, starts, still, ready=pace.ready, by_name=not came)
+    found = look(gallery, shop.catalog, shop.clock, starts, still, ready=pace.ready, by_name=not came, as_it_is=as_it_is)
     if came and (found.edited or found.saved_over):
         _make_sure(shop, gallery, found, moves.elsewhere, total)
     _lay_beside(shop, gallery, found, total)

@@ -72,6 +72,20 @@ def test_deleted_stand_ins_stop_the_purge_and_nothing_else(home: Home, photo: Ph
     assert as_it_is(home).purged == 30
 
 
+def test_all_of_a_few_have_to_be_confirmed(home: Home, photo: Photo) -> None:
+    home.configure('grace = "0 days"')
+    for seed in range(3):
+        (home.root / f"{seed}.jpg").write_bytes(photo(seed))
+    home.optimize()
+    for seed in range(3):
+        (home.root / f"{seed}.jpg").unlink()
+    assert "suddenly has no photos" in home.optimize().gone[0]
+    assert as_it_is(home).missed == 3
+    assert home.optimize().gone == []
+    home.clock.forward(days=31)
+    assert home.optimize().thrown_away == 3
+
+
 def test_few_may_be_anything(home: Home, photo: Photo) -> None:
     for seed in range(4):
         (home.root / f"{seed}.jpg").write_bytes(photo(seed))
