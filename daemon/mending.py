@@ -15,7 +15,7 @@ from daemon.optimizer import Kind, Optimizer
 from daemon.parity import keep_parity
 from storage import durable
 from storage.digest import sha256_of
-from storage.errors import Damaged, Locked, Missing, Refused, StorageError, shown
+from storage.errors import Changed, Damaged, Locked, Missing, StorageError, shown
 from storage.records import PhotoRow
 
 
@@ -88,7 +88,7 @@ def mend(shop: Workshop, gallery: Gallery, row: PhotoRow) -> bool:
     """The original of a photo with a damaged archive goes back in place, and is archived anew at once; whether that was done.
 
     The damaged archive keeps its bytes under another name until the new one is proven. Raises StorageError, WorkerError; then the original
-    is in place or set aside; Refused where its stand-in was given labels, which would go with it.
+    is in place or set aside; Changed where its stand-in was given labels, which would go with it.
     """
     gallery = _own(shop, gallery)
     shop.lock_vault(gallery)
@@ -96,7 +96,7 @@ def mend(shop: Workshop, gallery: Gallery, row: PhotoRow) -> bool:
         return False
     row = as_it_stands(shop.catalog, shop.catalog.get(row.id))
     if labels_given(row, row.location):
-        raise Refused("its stand-in was given labels; restore it, and the photo comes back with them")
+        raise Changed("its stand-in was given labels; restore it, and the photo comes back with them")
     archive, old = gallery.vault.archive_path(row.sha256 or ""), None
     gallery.vault.put_back(row.location, row.sha256 or "", row.stand_in_sha256)
     shop.catalog.requeue(row.id)
