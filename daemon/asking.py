@@ -13,6 +13,8 @@ from daemon.sockets import VERSION, reachable
 
 if TYPE_CHECKING:
     from daemon.ports import Progress
+    from daemon.restorer import Restoration
+    from daemon.selection import Chosen
 
 _QUICK_S = 0.25
 """So long a service may take to answer a question."""
@@ -55,8 +57,31 @@ def doing(places: Places) -> dict[str, Any] | None:
 
 def optimize(places: Places, paths: list[Path], progress: "Progress", *, as_it_is: bool) -> dict[str, Any]:
     """Have the service work on these now; the summary (`run_report.packed`). Raises NoService, and what went wrong."""
+    named = [str(path.absolute()) for path in paths]
+    return dict(_watched(ask(places, "optimize", paths=named, as_it_is=as_it_is), progress)["summary"])
+
+
+def restore(places: Places, chosen: "Chosen", progress: "Progress") -> "list[Restoration]":
+    """Have the service give these back, in place. Raises CommandFailed where it ended meanwhile, and what went wrong."""
+    from daemon.restore_report import unpacked
+    from daemon.selection import is_pattern
+
+    order: dict[str, Any] = {
+        "paths": [str(path if is_pattern(path) else path.absolute()) for path in chosen.paths],
+        "albums": list(chosen.albums),
+        "since": None if chosen.since is None else chosen.since.isoformat(),
+        "here": str(chosen.here or Path.cwd()),
+    }
+    try:
+        return unpacked(_watched(ask(places, "restore", **order), progress)["results"])
+    except NoService:
+        raise CommandFailed("the service ended meanwhile; call it again.") from None
+
+
+def _watched(answers: Iterator[dict[str, Any]], progress: "Progress") -> dict[str, Any]:
+    """The last answer; what comes before is shown."""
     waiting = False
-    for answer in ask(places, "optimize", paths=[str(path.absolute()) for path in paths], as_it_is=as_it_is):
+    for answer in answers:
         match answer["event"]:
             case "start":
                 progress.start(answer["total"], answer["what"])
@@ -71,7 +96,7 @@ def optimize(places: Places, paths: list[Path], progress: "Progress", *, as_it_i
                 remark(f"The service first finishes the photo at hand: {answer['doing']['photo'] or 'it looks around'}")
             case "done":
                 progress.close()
-                return dict(answer["summary"])
+                return answer
     raise AssertionError("`ask` ends with done or raises")
 
 

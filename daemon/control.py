@@ -1,8 +1,9 @@
 """The running service takes orders: a Unix socket in the runtime directory, else in the state folder, for its own user only.
 
 One connection is one order. A line of JSON goes in, lines of JSON come out, the last of them with `"event": "done"` or `"failed"`; each has
-a `"version"`. Orders: `status`, `pause` (`until`: ISO 8601 or null), `resume`, `optimize` (`paths`, `as_it_is`). While it works for
-an `optimize`, the service tells its progress; the work goes on when whoever asked hangs up.
+a `"version"`. Orders: `status`, `pause` (`until`: ISO 8601 or null), `resume`, `optimize` (`paths`, `as_it_is`), `restore` (`paths`,
+`albums`, `since`, `here`). While it works for one of the last two, the service tells its progress; the work goes on when whoever asked
+hangs up.
 """
 
 import json
@@ -19,11 +20,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from daemon import restore_report
+from daemon.asked import Asked, Result, to_optimize, to_restore
 from daemon.doing import Doing
 from daemon.errors import AlreadyRunning, CommandFailed, DaemonError
 from daemon.pausing import FOR_EVER
 from daemon.places import is_folder
 from daemon.run_report import packed
+from daemon.selection import Chosen
 from daemon.sockets import VERSION, reachable
 from storage import durable
 from storage.errors import Locked, Missing, StorageError
@@ -113,14 +117,36 @@ class _Order(socketserver.StreamRequestHandler):
             case "optimize":
                 self._optimize([Path(each) for each in order["paths"]], bool(order.get("as_it_is")))
                 return
+            case "restore":
+                since, here = order.get("since"), order.get("here")
+                self._restore(
+                    Chosen(
+                        [Path(each) for each in order["paths"]],
+                        [str(each) for each in order.get("albums", [])],
+                        None if since is None else datetime.fromisoformat(since),
+                        None if here is None else Path(here),
+                    )
+                )
+                return
             case other:
                 raise ValueError(f"no order {other!r}")
         self._say("done", doing=as_json(service.work.progress()))
 
     def _optimize(self, paths: list[Path], as_it_is: bool) -> None:
-        service = self.server.service
         heard = _Heard()
-        asked = service.work.work_now(paths, as_it_is=as_it_is, progress=heard)
+        summary = self._watched(self.server.service.work.ask(to_optimize(paths, as_it_is=as_it_is, progress=heard)), heard)
+        if summary is not None:
+            self._say("done", summary=packed(summary))
+
+    def _restore(self, chosen: Chosen) -> None:
+        heard = _Heard()
+        done = self._watched(self.server.service.work.ask(to_restore(chosen, progress=heard)), heard)
+        if done is not None:
+            self._say("done", results=restore_report.packed(done))
+
+    def _watched(self, asked: Asked[Result], heard: "_Heard") -> Result | None:
+        """Tells how far it is until it is done; None where it failed, which is told."""
+        service = self.server.service
         service.wake()
         last: dict[str, Any] = {}
         while not asked.finished.is_set() or not heard.said.empty():
@@ -132,10 +158,9 @@ class _Order(socketserver.StreamRequestHandler):
                 if now != last:
                     self._say("progress", doing=now)
                 last = now
-        if asked.summary is not None:
-            self._say("done", summary=packed(asked.summary))
-        else:
+        if asked.result is None:
             self._failed(asked.error or CommandFailed("the service was stopped before it came to this"))
+        return asked.result
 
     def _say(self, event: str, **values: Any) -> None:
         self.wfile.write(json.dumps({"version": VERSION, "event": event, **values}).encode() + b"\n")

@@ -7,6 +7,7 @@ from daemon.galleries import Gallery, holding
 from daemon.in_place import is_edited
 from daemon.ports import Progress
 from daemon.restorer import Came, Restoration, restore
+from daemon.selection import Chosen
 from storage.errors import StorageError
 from storage.records import PhotoRow
 
@@ -27,6 +28,12 @@ def _waits_in_its_place(row: PhotoRow) -> bool:
         return (row.stand_in_sha256 is None or os.path.lexists(row.location)) and not is_edited(row)
     except StorageError:
         return False
+
+
+def restore_in_place(shop: Workshop, chosen: Chosen, progress: Progress) -> list[Restoration]:
+    """All that is `chosen`, in place, and what is restored ahead behind photos and folders that were named. Raises WrongPath, Locked."""
+    done = restore(shop, chosen, None, None, progress)
+    return done if chosen.albums or chosen.since else done + restored_behind_all(shop, done, progress)
 
 
 def restored_behind_all(shop: Workshop, done: list[Restoration], progress: Progress) -> list[Restoration]:

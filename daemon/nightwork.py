@@ -7,11 +7,12 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
+from typing import Any
 
 from daemon import pausing
+from daemon.asked import Asked, Result, to_optimize
 from daemon.composition import Workshop, start_workers
 from daemon.doing import Board, Both, Doing
 from daemon.errors import CommandFailed, DaemonError, Held, Interrupted
@@ -43,18 +44,6 @@ _COOL = timedelta(minutes=5)
 """After work was held up by the machine: a look at the whole gallery costs too much to begin with every gust."""
 _REST = timedelta(hours=3)
 """After everything was done: a night is looked over again, for what no event told of."""
-
-
-@dataclass(slots=True)
-class Asked:
-    """Work that somebody asked the running service for. `finished` is set when `summary` or `error` is there."""
-
-    paths: list[Path]
-    as_it_is: bool = False
-    progress: Progress | None = None
-    finished: threading.Event = field(default_factory=threading.Event)
-    summary: Summary | None = None
-    error: Exception | None = None
 
 
 class Nightwork:
@@ -91,7 +80,7 @@ class Nightwork:
         self._reading = reading or shop or (lambda places, settings: Workshop(places, settings, clock, self._workers, reading=True))
         self._room = room
         self._beat_once = beat
-        self._asked: deque[Asked] = deque()
+        self._asked: deque[Asked[Any]] = deque()
         self._stopping = threading.Event()
         self._new_settings: Settings | None = None
         self._at_work: Workshop | None = None
@@ -128,9 +117,12 @@ class Nightwork:
     def resume(self) -> None:
         pausing.resume(self.places)
 
-    def work_now(self, paths: Iterable[Path], *, as_it_is: bool = False, progress: Progress | None = None) -> Asked:
+    def work_now(self, paths: Iterable[Path], *, as_it_is: bool = False, progress: Progress | None = None) -> Asked[Summary]:
         """Have these worked on next, as `optimize PATH...` would: before anything else, whatever the hour and the pause."""
-        asked = Asked(list(paths), as_it_is, progress)
+        return self.ask(to_optimize(paths, as_it_is=as_it_is, progress=progress))
+
+    def ask(self, asked: Asked[Result]) -> Asked[Result]:
+        """Have this done next."""
         self._asked.append(asked)
         return asked
 
@@ -368,13 +360,13 @@ class Nightwork:
             room=self._room,
         )
 
-    def _serve(self, asked: Asked) -> None:
+    def _serve(self, asked: Asked[Any]) -> None:
         try:
             with self._open() as shop:
                 self._at_work = shop
                 try:
                     progress = Both(self.board.show("asked"), asked.progress or Silence())
-                    asked.summary = optimize(shop, asked.paths, progress, as_it_is=asked.as_it_is)
+                    asked.result = asked.do(shop, progress)
                 finally:
                     self._at_work = None
         except (DaemonError, StorageError) as error:

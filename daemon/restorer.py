@@ -124,7 +124,7 @@ def _chosen(shop: Workshop, chosen: Chosen) -> Iterator[_Target]:
     rows: list[PhotoRow] = []
     if chosen.albums or chosen.since or len(plain) < len(chosen.paths):
         rows = [row for gallery in shop.galleries for row in shop.catalog.rows(gallery=gallery.key)]
-    named = [row for path in chosen.paths if is_pattern(path) for row in matching(rows, path)]
+    named = [row for path in chosen.paths if is_pattern(path) for row in matching(rows, path, chosen.here)]
     named += [row for album in chosen.albums for row in in_album(rows, album)]
     if not chosen.paths and not chosen.albums:
         named = rows

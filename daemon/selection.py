@@ -22,6 +22,8 @@ class Chosen:
     paths: list[Path]
     albums: Sequence[str] = ()
     since: datetime | None = None
+    here: Path | None = None
+    """Where relative patterns begin; None: where this process is."""
 
 
 def is_pattern(path: Path) -> bool:
@@ -29,10 +31,10 @@ def is_pattern(path: Path) -> bool:
     return any(each in str(path) for each in _MAGIC) and not os.path.lexists(path)
 
 
-def matching(rows: Iterable[PhotoRow], pattern: Path) -> list[PhotoRow]:
-    """Archived photos whose path fits; `*` goes over folders, too. A relative pattern begins where the command was called, or anywhere
-    in a gallery. Raises WrongPath where none fits."""
-    whole, inside = str(pattern.absolute()), str(pattern).lstrip("./")
+def matching(rows: Iterable[PhotoRow], pattern: Path, here: Path | None = None) -> list[PhotoRow]:
+    """Archived photos whose path fits; `*` goes over folders, too. A relative pattern begins where the command was called (`here`), or
+    anywhere in a gallery. Raises WrongPath where none fits."""
+    whole, inside = str((here or Path.cwd()) / pattern), str(pattern).lstrip("./")
     found = [
         row
         for row in _archived(rows)

@@ -2,12 +2,17 @@
 
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from daemon.cli.given import Given
 from daemon.cli.output import emit, json_option, remark, say, watch
 from daemon.places import Places
+
+if TYPE_CHECKING:
+    from daemon.restorer import Restoration
+    from daemon.selection import Chosen
 
 
 @click.command()
@@ -36,56 +41,37 @@ def restore(
     While the original is in grace it is the original itself, bit for bit; later a copy rebuilt from the archive.
 
     Nothing is ever overwritten: in place only an unchanged stand-in gives way, and with --to a name that is taken is an error.
-    Photos restored in place are left alone for the gallery's `idle_for`.
+    Photos restored in place are left alone for the gallery's `idle_for`. While the service works, it gives them back between two photos.
     """
-    from daemon import restorer, settings
+    from daemon import restore_report, restorer, settings
     from daemon.composition import Workshop
     from daemon.copies import without
-    from daemon.errors import CommandFailed, NothingToDo
-    from daemon.neighbours import restored_behind_all
+    from daemon.errors import CommandFailed, NothingToDo, WrongPath
+    from daemon.ports import SystemClock
     from daemon.report import photos
     from daemon.selection import Chosen
-    from storage.errors import shown
 
     if folder is not None and in_place:
         raise click.UsageError("--to and --in-place exclude each other.")
     if not (paths or albums or since):
         raise click.UsageError("Say what to restore: a PATH, --album NAME or --since DATE.")
-    wanted = {"jpeg": "jpeg", "png": "png"}.get(format_ or "")
-    with Workshop(places, settings.read(places.config_file), reading=folder is not None) as shop:
-        moment = _moment(since, shop.clock.now())
-        chosen = Chosen(list(paths), albums, moment)
-        done = restorer.restore(shop, chosen, folder, wanted, watch())  # type: ignore[arg-type]  # click has checked the choice
-        if folder is None and not (albums or since):
-            done += restored_behind_all(shop, done, watch())
+    if folder is None and format_ is not None:
+        raise WrongPath("another format can't go in place of the stand-in; say --to DIR.")
+    chosen = Chosen(list(paths), albums, _moment(since, SystemClock().now()))
+    if folder is None:
+        done = _in_place(places, chosen)
+    else:
+        wanted = {"jpeg": "jpeg", "png": "png"}.get(format_ or "")
+        with Workshop(places, settings.read(places.config_file), reading=True) as shop:
+            done = restorer.restore(shop, chosen, folder, wanted, watch())  # type: ignore[arg-type]  # click has checked the choice
     failed = [each for each in done if each.trouble]
     unlabelled = [each for each in done if each.left_out]
     given = [each for each in done if each.came is not restorer.Came.NOT]
     if as_json:
-        results = [
-            {
-                "photo": each.name,
-                "from": each.came.value,
-                "written": shown(each.written) if each.written else None,
-                "trouble": each.trouble or None,
-                "note": each.note or None,
-                "left_out": list(each.left_out),
-            }
-            for each in done
-        ]
-        emit("restore", results=results)
+        emit("restore", results=restore_report.as_json(done))
     else:
-        words = {
-            restorer.Came.ORIGINAL: "the original, bit for bit",
-            restorer.Came.LABELLED: "the original with the labels of its stand-in, its picture bit for bit",
-            restorer.Came.COPY: "a copy from the archive",
-            restorer.Came.AS_IT_IS: "the file that has this name now, as it is",
-        }
-        for each in done:
-            if each.written is not None:
-                say(f"{shown(each.written)}: {words[each.came]}")
-            if each.note:
-                say(f"  {each.note}")
+        for line in restore_report.as_lines(done):
+            say(line)
     for each in failed:
         remark(f"Failed: {each.name}: {each.trouble}")
     for each in unlabelled:
@@ -96,6 +82,26 @@ def restore(
         raise CommandFailed(f"{photos(len(unlabelled))} came back without all labels.")
     if not given:
         raise NothingToDo("nothing to restore: what you named is in its place.")
+
+
+def _in_place(places: Places, chosen: "Chosen") -> "list[Restoration]":
+    """By ourselves, or by the running service between two photos where it is at work."""
+    from daemon import asking, settings
+    from daemon.composition import Workshop
+    from daemon.neighbours import restore_in_place
+    from storage.errors import Locked
+
+    try:
+        with Workshop(places, settings.read(places.config_file), patient=asking.doing(places) is None) as shop:
+            return restore_in_place(shop, chosen, watch())
+    except Locked:
+        if asking.doing(places) is None:
+            raise
+    try:
+        return asking.restore(places, chosen, watch())
+    except KeyboardInterrupt:
+        remark("No longer watched; the service goes on with it.")
+        raise
 
 
 def _moment(text: str | None, now: datetime) -> datetime | None:

@@ -15,17 +15,20 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner, Result
 
-from daemon import asking, composition, control, settings
+from daemon import asking, composition, control, restore_report, settings
 from daemon.cli.main import cli
 from daemon.composition import Workshop
 from daemon.doing import Doing
 from daemon.in_place import Beside
+from daemon.messages import Encoded, EncodeJob, Refused
 from daemon.nightwork import Nightwork
 from daemon.pausing import paused_until
 from daemon.places import Places
+from daemon.restorer import Came, Restoration
 from daemon.run_report import packed, unpacked
 from daemon.summary import Summary
 from daemon.waits import Hold
+from storage.lock import InstanceLock
 
 if TYPE_CHECKING:
     from conftest import Home
@@ -91,6 +94,52 @@ def test_work_is_handed_over_and_watched(service: Service, home: Home, photo: Ph
     assert json.loads(run(home, "optimize", "--now", "--json").stdout)["archived"] == 1
     assert run(home, "optimize", "--now").exit_code == 3
     assert run(home, "optimize", "--now", "/etc/hostname").exit_code == 2
+
+
+def test_a_restore_is_handed_over_while_the_service_works(
+    service: Service, home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks gets the photo between two photos of the night, not an error; what is told is what `restore` tells by itself."""
+    for seed in range(4):
+        (home.root / f"{seed}.jpg").write_bytes(photo(seed))
+    home.optimize(home.root / "0.jpg", home.root / "1.jpg", home.root / "2.jpg")
+    monkeypatch.chdir(home.root)
+    at_work, go_on, encode = threading.Event(), threading.Event(), home.codec.encode
+
+    def slow(job: EncodeJob) -> Encoded | Refused:
+        at_work.set()
+        assert go_on.wait(60)
+        return encode(job)
+
+    monkeypatch.setattr(home.codec, "encode", slow)
+    service.work.work_now([home.root / "3.jpg"])
+    service.wake()
+    assert at_work.wait(60)
+    answers: list[Result] = []
+    asking_for = threading.Thread(target=lambda: answers.append(run(home, "restore", "0.jpg", "[1]*.jpg", "--json")))
+    asking_for.start()
+    while not service.work._asked:
+        assert asking_for.is_alive()
+    go_on.set()
+    asking_for.join()
+    told = json.loads(answers[0].stdout)["results"]
+    assert answers[0].exit_code == 0
+    assert [(each["photo"], each["from"], each["written"]) for each in told] == [
+        (name, "original", str(home.root / name)) for name in ("0.jpg", "1.jpg")
+    ]
+    assert (home.root / "0.jpg").read_bytes() == photo(0)
+    with InstanceLock(home.places.lock_file):  # whoever has it: the service says that it can't
+        refused = run(home, "restore", "2.jpg")
+    assert (refused.exit_code, "lock" in refused.output) == (11, True)
+    assert run(home, "restore", "nothing.jpg").exit_code == 2
+
+
+def test_restorations_travel_whole() -> None:
+    done = [
+        Restoration("a.jpg", Came.LABELLED, Path("/g/a.jpg"), note="so", left_out=("EXIF", "XMP")),
+        Restoration(os.fsdecode(b"\xff.jpg"), Came.NOT, None, "full", full=True),
+    ]
+    assert restore_report.unpacked(json.loads(json.dumps(restore_report.packed(done)))) == done
 
 
 def test_what_goes_wrong_there_is_told_here(service: Service, home: Home, photo: Photo) -> None:

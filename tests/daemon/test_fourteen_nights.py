@@ -222,8 +222,8 @@ def test_fourteen_nights(fortnight: Fortnight) -> None:
     asked = fortnight.work.work_now([home.root / "2035/IMG_000.jpg"])
     fortnight.until(at(8, 11))
     assert asked.finished.is_set()
-    assert asked.summary is not None
-    assert asked.summary.archived == 1
+    assert asked.result is not None
+    assert asked.result.archived == 1
     assert [run.outcome for run in fortnight.runs() if day_of(run) in (7, 8)] == ["paused", "paused"]
     assert fortnight.work.progress().what == "paused"
 
