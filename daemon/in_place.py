@@ -49,6 +49,8 @@ class GivenBack:
 
     original: bool
     """It is the original itself, or its picture with other labels; else a copy from the archive."""
+    whole: bool
+    """It has the original's very bytes: the exact lane gives these, too."""
     left_out: tuple[str, ...] = ()
     """Kinds of labels of its stand-in that could not be given to it."""
 
@@ -124,7 +126,7 @@ def give_back(shop: Workshop, gallery: Gallery, row: PhotoRow, goal: Path) -> Gi
             _log.warning("%s; a copy from the archive takes its place", error)
         else:
             shop.catalog.restored(row.id, pinned_until_at=pinned_until_at, fingerprint=fingerprint)
-            return _back(gallery, goal, GivenBack(True, left_out))
+            return _back(gallery, goal, GivenBack(True, True, left_out))
     archive = vault.archive_path(sha256)
     if data is None:
         made = rebuilt(shop.codec, archive, row.archive_sha256, stand_in=labels)
@@ -135,7 +137,7 @@ def give_back(shop: Workshop, gallery: Gallery, row: PhotoRow, goal: Path) -> Gi
     copy_sha256 = None if digest == sha256 else digest
     kept = row.state is State.RETIRED and original and vault.aside_path(row.location, sha256).exists()
     shop.catalog.restored(row.id, pinned_until_at=pinned_until_at, fingerprint=fingerprint, copy_sha256=copy_sha256, kept=kept)
-    return _back(gallery, goal, GivenBack(original, left_out))
+    return _back(gallery, goal, GivenBack(original, copy_sha256 is None, left_out))
 
 
 def _back(gallery: Gallery, goal: Path, given: GivenBack) -> GivenBack:

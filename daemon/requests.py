@@ -129,8 +129,7 @@ def serve_requests(shop: Workshop, gallery: Gallery) -> list[Restoration]:
         except (StorageError, WorkerError) as error:
             done.append(Restoration(name, Came.NOT, None, str(error)))
         else:
-            came = Came.ORIGINAL if given.original else Came.COPY
-            done.append(Restoration(name, came, request.path, left_out=given.left_out))
+            done.append(Restoration(name, Came.of(given), request.path, left_out=given.left_out))
             _log.info("%s: restored, as was asked for", name)
             done += restored_behind(shop, gallery, request.row.path, Silence())
     return done

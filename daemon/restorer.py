@@ -19,7 +19,7 @@ from daemon.eligibility import SUFFIXES, walk
 from daemon.errors import GalleryGone, WorkerError, WrongPath
 from daemon.galleries import Gallery, holding, place
 from daemon.ignoring import WISHES
-from daemon.in_place import adopt_copy, as_it_stands, give_back, is_edited, lay_beside
+from daemon.in_place import GivenBack, adopt_copy, as_it_stands, give_back, is_edited, lay_beside
 from daemon.marking import mark_of, original_of, relabelled
 from daemon.messages import Format, Restored
 from daemon.places import is_folder
@@ -54,6 +54,11 @@ class Came(StrEnum):
     """The file that has the name now: never archived, or not the photo that was archived under it first."""
     NOT = "not"
     """Nothing to restore: the photo is in its place."""
+
+    @classmethod
+    def of(cls, given: GivenBack) -> "Came":
+        """Of what was put in its place."""
+        return cls.ORIGINAL if given.whole else cls.LABELLED if given.original else cls.COPY
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,21 +281,18 @@ def _in_place(shop: Workshop, gallery: Gallery, row: PhotoRow, target: _Target) 
             raise WrongPath(f"it stands for a photo of {shown(gallery.root)}; say --to DIR.")
         if os.path.lexists(row.location) and not is_edited(row):
             snapshot = read_once(where)
-            digest = snapshot.sha256
-            if digest != row.stand_in_sha256 and not relabelled(snapshot.data, row.sha256 or ""):
+            if snapshot.sha256 != row.stand_in_sha256 and not relabelled(snapshot.data, row.sha256 or ""):
                 raise WrongPath(f"it is an edit of the stand-in of {gallery.shown(row.location)}; restore that one, or say --to DIR.")
-            row = adopt_copy(shop, gallery, row, where, digest)
+            row = adopt_copy(shop, gallery, row, where, snapshot.sha256)
     if is_edited(row) if where == row.location else sha256_of(where) != row.stand_in_sha256:
         laid = lay_beside(shop, gallery, row, where)
-        came = Came.ORIGINAL if laid.original else Came.COPY
         note = f"{target.name} was edited since, and keeps the edit; the photo is beside it."
         if row.state is State.RETIRED and not laid.original:
             note += f" {_NO_ORIGINAL}"
-        return Restoration(target.name, came, laid.place, note=note)
+        return Restoration(target.name, Came.ORIGINAL if laid.original else Came.COPY, laid.place, note=note)
     given = give_back(shop, gallery, row, where)
     note = _NO_ORIGINAL if row.state is State.RETIRED and not given.original else ""
-    whole = Came.ORIGINAL if shop.catalog.get(row.id).copy_sha256 is None else Came.LABELLED
-    return Restoration(target.name, whole if given.original else Came.COPY, where, note=note, left_out=given.left_out)
+    return Restoration(target.name, Came.of(given), where, note=note, left_out=given.left_out)
 
 
 def _where_it_is(gallery: Gallery, row: PhotoRow, where: Path) -> str:
@@ -310,8 +312,7 @@ def _into(shop: Workshop, gallery: Gallery, row: PhotoRow, target: _Target, fold
         left_out = from_aside(source, row.sha256, goal, shop.codec, labels)
         if left_out is not None:
             whole = Came.ORIGINAL if sha256_of(goal) == row.sha256 else Came.LABELLED
-            came = Came.AS_IT_IS if target.later else whole
-            return Restoration(target.name, came, goal, left_out=left_out)
+            return Restoration(target.name, Came.AS_IT_IS if target.later else whole, goal, left_out=left_out)
         note = _NO_ORIGINAL
     if row.has_archive and (row.state in (State.RETIRED, State.PURGED) or not as_it_is or _in_its_place(row) is None):
         archive = gallery.vault.archive_path(row.sha256 or "")
@@ -358,12 +359,11 @@ def _from_archive_alone(shop: Workshop, target: _Target, folder: Path, format: F
     if target.gallery is not None and format is None:
         goal = folder / target.below
         _check_free(goal)
-        digest = target.archive.stem
-        if any(from_aside(aside, digest, goal) is not None for aside in target.gallery.vault.asides(digest)):
+        if any(from_aside(aside, target.archive.stem, goal) is not None for aside in target.gallery.vault.asides(target.archive.stem)):
             return Restoration(target.name, Came.ORIGINAL, goal)
     facts = facts_of(target.archive)
     named = _own_name(target.archive, facts) if target.gallery is None else target.below
-    goal = folder / (named.with_suffix(_SUFFIX[format]) if format is not None else named)
+    goal = folder / (named if format is None else named.with_suffix(_SUFFIX[format]))
     _check_free(goal)
     data = rebuilt(shop.codec, target.archive, None, format).data
     here = Attributes.of(target.archive)
