@@ -4,7 +4,7 @@ Source: Vyas et al., "SOAP: Improving and Stabilizing Shampoo using Adam" (arXiv
 eigenbasis and turned with it, which saves two of its four projections a step.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -16,8 +16,27 @@ LARGEST = 1024
 _SMALLEST = 8
 
 
+def shares(parameters: Sequence[Tensor], count: int) -> list[set[int]]:
+    """Positions in `parameters` for each of `count` processes, so that all have about the same number of products to make."""
+    costs = [_cost(parameter) for parameter in parameters]
+    made: list[set[int]] = [set() for _ in range(count)]
+    for position in sorted(range(len(costs)), key=lambda position: -costs[position]):
+        least = min(range(count), key=lambda number: (sum(costs[other] for other in made[number]), len(made[number])))
+        made[least].add(position)
+    return made
+
+
+def _cost(parameter: Tensor) -> int:
+    if parameter.dim() < 2:
+        return 0
+    sides = parameter.shape[0], parameter.numel() // parameter.shape[0]
+    return parameter.numel() * sum(side for side in sides if _SMALLEST <= side <= LARGEST)
+
+
 class Soap(torch.optim.Optimizer):
     """Every parameter is seen as a matrix (first dimension, all others); vectors and small sides are left to plain Adam.
+
+    With `mine` it moves the parameters at these positions alone, and has moments of these alone.
 
     `rate` as in Adam. `betas` are Adam's; `shampoo` is the decay of the statistics that the bases come from, which are renewed every
     `every` steps by one step of orthogonal iteration.
@@ -30,15 +49,17 @@ class Soap(torch.optim.Optimizer):
         betas: tuple[float, float] = (0.9, 0.99),
         shampoo: float = 0.98,
         every: int = 10,
+        mine: Collection[int] | None = None,
     ) -> None:
+        self._mine = mine
         super().__init__(parameters, {"lr": rate, "betas": betas, "shampoo": shampoo, "every": every, "eps": 1e-8})
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
         """One update. The first one of a parameter only sets up its bases."""
         for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None:
+            for position, parameter in enumerate(group["params"]):
+                if parameter.grad is not None and (self._mine is None or position in self._mine):
                     self._update(parameter, parameter.grad, group)
 
     def _update(self, parameter: Tensor, grad: Tensor, group: dict[str, Any]) -> None:

@@ -30,6 +30,13 @@ class Alone:
         """What the first process says; gradients of `parameters` stay."""
         return list(said)
 
+    def add_moves(self, parameters: Sequence[Tensor], before: Sequence[Tensor]) -> None:
+        """Parameters stay where they are."""
+
+    def gathered(self, state: dict[str, Any]) -> dict[str, Any]:
+        """An optimiser's state dict, as it is."""
+        return state
+
 
 class Together(Alone):
     """One of `count` processes, known by its `rank` from 0; the first one leads, logs and saves."""
@@ -50,6 +57,24 @@ class Together(Alone):
             parameter.grad = flat[at : at + grad.numel()].view_as(grad)
             at += grad.numel()
         return flat[: len(said)].tolist()
+
+
+    @torch.no_grad()
+    def add_moves(self, parameters: Sequence[Tensor], before: Sequence[Tensor]) -> None:
+        """Make every parameter what it was `before`, plus what all processes together moved it by."""
+        flat = torch.cat([(parameter - old).flatten() for parameter, old in zip(parameters, before, strict=True)])
+        dist.all_reduce(flat)
+        at = 0
+        for parameter, old in zip(parameters, before, strict=True):
+            parameter.copy_(old + flat[at : at + old.numel()].view_as(old))
+            at += old.numel()
+
+    def gathered(self, state: dict[str, Any]) -> dict[str, Any]:
+        """For the first process: with the moments that the others keep. All have to call it."""
+        found: list[Any] | None = [None] * self.count if self.rank == 0 else None
+        dist.gather_object(state["state"], found)
+        moments = {position: kept for each in found or () for position, kept in each.items()}
+        return state | {"state": moments}
 
 
 def run(count: int, work: Callable[..., None], *arguments: Any) -> None:

@@ -28,7 +28,7 @@ from codec.network.network import Network
 from codec.training import together
 from codec.training.data import Crop, batches, load_packs, patch_components
 from codec.training.loss import Loss
-from codec.training.soap import Soap
+from codec.training.soap import Soap, shares
 from codec.training.thaw import thawed
 from codec.training.together import Alone
 
@@ -69,19 +69,21 @@ class Run:
     seconds: float = 0.0
     score_means: list[float] | None = None
     history: list[dict[str, float]] = field(default_factory=list)
+    shared: bool = False
+    """Whether each process of the team moves parameters of its own alone."""
 
-    def state(self) -> dict[str, Any]:
+    def state(self, moments: dict[str, Any]) -> dict[str, Any]:
         return {
             "network": self.network.state_dict(),
             "averaged": self.averaged,
-            "optimiser": self.optimiser.state_dict(),
+            "optimiser": moments,
             **{name: getattr(self, name) for name in ("step", "pixels", "seconds", "score_means", "history")},
         }
 
-    def save(self, path: Path) -> None:
-        """Write beside, then rename: a kill never leaves half a checkpoint."""
+    def save(self, path: Path, moments: dict[str, Any] | None = None) -> None:
+        """Write beside, then rename: a kill never leaves half a checkpoint. `moments`: the whole team's, where it is one."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(self.state(), path.with_suffix(".new"))
+        torch.save(self.state(self.optimiser.state_dict() if moments is None else moments), path.with_suffix(".new"))
         os.rename(path.with_suffix(".new"), path)
 
     def load(self, path: Path) -> None:
@@ -95,12 +97,14 @@ class Run:
             setattr(self, name, state.get(name, getattr(self, name)))
 
 
-def start(device: torch.device, rate: float, network: Network, optimiser: str = "adamw") -> Run:
+def start(device: torch.device, rate: float, network: Network, optimiser: str = "adamw", team: Alone | None = None) -> Run:
     """A new run, at step 0, with the network as it is."""
     network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     averaged = {k: v.detach().clone() for k, v in network.state_dict().items()}
     if optimiser == "soap":
-        return Run(network, averaged, Soap(network.parameters(), rate))
+        team = team or Alone()
+        mine = shares(list(network.parameters()), team.count)[team.rank]
+        return Run(network, averaged, Soap(network.parameters(), rate, mine=mine), shared=team.count > 1)
     return Run(network, averaged, torch.optim.AdamW(network.parameters(), rate, betas=(0.9, 0.99), weight_decay=0.0))
 
 
@@ -169,12 +173,15 @@ def paces(network: Network, crops: Tensor) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def move(run: Run, pace: dict[str, Tensor]) -> None:
+def move(run: Run, pace: dict[str, Tensor], team: Alone | None = None) -> None:
     """One step of the optimiser, at the parameters' own paces."""
-    own = {name: (parameter, parameter.detach().clone()) for name, parameter in run.network.named_parameters() if name in pace}
+    parameters = dict(run.network.named_parameters())
+    before = {name: parameter.detach().clone() for name, parameter in parameters.items() if run.shared or name in pace}
     run.optimiser.step()
-    for name, (parameter, before) in own.items():
-        parameter.copy_(torch.lerp(before, parameter, pace[name]))
+    for name, own in pace.items():
+        parameters[name].copy_(torch.lerp(before[name], parameters[name], own))
+    if run.shared and team:
+        team.add_moves(list(parameters.values()), list(before.values()))
 
 
 def draw_quality(count: int, rng: random.Random) -> Tensor:
@@ -222,7 +229,7 @@ def train(
     seed = run.step * 64 + team.rank
     rng, loss = random.Random(seed), Loss(run.score_means)
     source = ahead(batches(crops, options.batch, options.crop, seed=seed + 1))
-    begun, since, noted, first_step = time.monotonic(), time.monotonic(), time.monotonic(), run.step
+    begun, noted, first_step = time.monotonic(), time.monotonic(), run.step
     precision = options.precision
     if precision == "auto":
         precision = faster_precision(run.network, next(source).to(device, memory_format=torch.channels_last), device)
@@ -231,8 +238,15 @@ def train(
         note(run, shown, loss)
     sums: dict[str, float] = {}
     count, seen, skipped, before = 0, 0, 0, run.seconds
-    spent, usual = 0.0, None
+    spent, saved, usual = 0.0, 0.0, None
     pace = paces(run.network, shown)
+
+    def keep() -> None:
+        moments = team.gathered(run.optimiser.state_dict())
+        if leads:
+            note(run, shown, loss)
+            run.save(options.out, moments)
+
     while spent < options.minutes * 60 and run.step - first_step < options.steps:
         rgb = next(source).to(device, memory_format=torch.channels_last)
         quality = draw_quality(len(rgb), rng).to(device)
@@ -252,7 +266,7 @@ def train(
             continue
         usual = float(norm) if usual is None else min(usual + 0.02 * (float(norm) - usual), 1.02 * usual)
         torch.nn.utils.clip_grads_with_norm_(run.network.parameters(), SPIKE * usual, norm)
-        move(run, pace)
+        move(run, pace, team)
         with torch.no_grad():
             for name, tensor in run.network.state_dict().items():
                 run.averaged[name].lerp_(tensor, 1 - min(EMA[options.optimiser], (1 + run.step) / (10 + run.step)))
@@ -262,9 +276,7 @@ def train(
         run.score_means = loss.means
         for name, figure in ({"loss": value.detach(), "norm": norm} | figures).items():
             sums[name] = sums.get(name, 0.0) + float(figure.mean())
-        if not leads:
-            continue
-        if time.monotonic() - noted > 60:
+        if leads and time.monotonic() - noted > 60:
             megapixels = seen / (time.monotonic() - noted) / 1e6
             log.info(
                 "step %d  %.0f Mpx  %s  %.2f Mpx/s  skipped %d",
@@ -275,13 +287,10 @@ def train(
                 skipped,
             )
             noted, sums, count, seen = time.monotonic(), {}, 0, 0
-        if time.monotonic() - since > SAVE_EVERY_S:
-            note(run, shown, loss)
-            run.save(options.out)
-            since = time.monotonic()
-    if leads:
-        note(run, shown, loss)
-        run.save(options.out)
+        if spent - saved > SAVE_EVERY_S:
+            keep()
+            saved = spent
+    keep()
 
 
 def note(run: Run, shown: Tensor, loss: Loss) -> None:
@@ -327,7 +336,7 @@ def work(team: Alone, options: argparse.Namespace) -> None:
     crops, held = load_packs(options.data)
     begun = options.origin if options.decay else options.out if options.resume and options.out.exists() else None
     torch.manual_seed(0)  # the same first network in every process
-    run = start(device, options.rate, Network() if begun else first_network(crops, options.warm_start), options.optimiser)
+    run = start(device, options.rate, Network() if begun else first_network(crops, options.warm_start), options.optimiser, team)
     if begun:
         run.load(begun)
     torch.manual_seed(run.step * 64 + team.rank)

@@ -3,7 +3,7 @@ import copy
 import pytest
 import torch
 
-from codec.training.soap import Soap
+from codec.training.soap import Soap, shares
 
 SIDE, RATE = 12, 0.02
 
@@ -61,3 +61,25 @@ def test_a_kept_state_goes_on_as_if_nothing_had_been() -> None:
         optimiser.step()
         again.step()
     assert torch.equal(one, other)
+
+
+def test_two_who_share_the_work_do_what_one_does() -> None:
+    torch.manual_seed(2)
+    begun = [torch.randn(*shape) for shape in ((SIDE, SIDE), (64, SIDE, 1, 1), (SIDE,), (40, 3, 3))]
+    one, two, three = ([torch.nn.Parameter(tensor.clone()) for tensor in begun] for _ in range(3))
+    halves = shares(one, 2)
+    assert halves[0] | halves[1] == set(range(len(begun)))
+    assert not halves[0] & halves[1]
+    assert all(halves)
+    optimisers = [Soap(one, 0.01), *(Soap(own, 0.01, mine=half) for own, half in zip((two, three), halves, strict=True))]
+    for _ in range(12):
+        for position, tensor in enumerate(begun):
+            grad = torch.randn_like(tensor)
+            for own in (one, two, three):
+                own[position].grad = grad
+        for optimiser in optimisers:
+            optimiser.step()
+    for position, tensor in enumerate(begun):
+        mover, other = (two, three) if position in halves[0] else (three, two)
+        assert torch.equal(one[position], mover[position])
+        assert torch.equal(tensor, other[position])

@@ -382,9 +382,18 @@ def test_the_optimiser_may_change_between_two_legs(run_main: Callable[..., None]
 
 
 @pytest.mark.slow
-def test_two_processes_train_one_network(run_main: Callable[..., None], begun: Path, tmp_path: Path) -> None:
-    """Both start from one checkpoint and end with the step, the pixels and the finite weights of a run that shared its gradients."""
-    run_main("--from", begun, "--out", tmp_path / "two.pt", "--decay", "--minutes", 10, "--steps", 2, "--processes", 2)
+@pytest.mark.parametrize("optimiser", list(train.EMA))
+def test_two_processes_train_one_network(run_main: Callable[..., None], begun: Path, tmp_path: Path, optimiser: str) -> None:
+    """Both start from one checkpoint and end with the step, the pixels and the finite weights of a run that shared its gradients; and with
+    everybody's moments, whoever moved a weight."""
+    run_main(
+        *("--from", begun, "--out", tmp_path / "two.pt", "--decay", "--minutes", 10, "--steps", 4, "--processes", 2),
+        *("--optimiser", optimiser),
+    )
     state = state_of(tmp_path / "two.pt")
-    assert (state["step"], state["pixels"]) == (2, 2 * 2 * 2 * 64 * 64)
+    assert (state["step"], state["pixels"]) == (4, 4 * 2 * 2 * 64 * 64)
     assert all(bool(torch.isfinite(tensor).all()) for tensor in state["network"].values())
+    names = [name for name, _ in Network().named_parameters()]
+    assert sorted(state["optimiser"]["state"]) == list(range(len(names)))
+    still = [name for name in names if torch.equal(state["network"][name], state_of(begun)["network"][name])]
+    assert len(still) < len(names) // 10, still
