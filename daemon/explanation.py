@@ -1,6 +1,7 @@
 """`explain`: what the program knows of one photo, in words."""
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,78 +50,96 @@ def explain(gallery: Gallery, row: PhotoRow | None, path: Path, catalog: Catalog
     if row is None:
         reason, why = unknown(gallery, path)
         return Explanation((f"{name}: {why}.", *related), {"photo": name, "state": None, "reason": reason, "why": why, **beside})
-    edited = _edited(row)
-    lines = [f"{name}: {STATE_WORDS[row.state]}."]
+    seen = _Seen(
+        edited=_edited(row),
+        wish=_wish(gallery, path),
+        **_damage(gallery, row, catalog),
+        parity_bytes=0 if catalog is None or not row.has_archive else catalog.parity_bytes(gallery.key, row.sha256 or ""),
+    )
+    lines = (f"{name}: {STATE_WORDS[row.state]}.", *_situation_lines(gallery, row, seen), *related, *_bytes_lines(gallery, row, seen))
+    return Explanation(lines, {"photo": name, "state": row.state.value, **beside, **_facts(gallery, row, seen)})
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a row alone does not say."""
+
+    edited: bool
+    wish: str | None
+    """Why it would be left alone, were it new."""
+    damage: str
+    original_damage: str
+    """By the last `verify`; empty where nothing was found, or what was damaged is no longer there."""
+    parity_bytes: int
+
+
+def _damage(gallery: Gallery, row: PhotoRow, catalog: Catalog | None) -> dict[str, str]:
+    damage, original_damage = ("", "") if catalog is None else catalog.damage(gallery.key, row.sha256 or "")
+    kept = row.state is State.RETIRED or row.kept_since_at
+    return {"damage": damage if row.has_archive else "", "original_damage": original_damage if kept else ""}
+
+
+def _situation_lines(gallery: Gallery, row: PhotoRow, seen: _Seen) -> Iterator[str]:
+    """Why it is as it is, and what will become of it."""
     if row.state in (State.LEFT, State.FAILED):
-        lines.append(f"Why: {sentence(row.reason or '')}" + (f" ({in_words(row.detail)})." if row.detail else "."))
+        yield f"Why: {sentence(row.reason or '')}" + (f" ({in_words(row.detail)})." if row.detail else ".")
         if row.reason in WISHES:
-            lines.append("It is left alone as long as that stands there.")
+            yield "It is left alone as long as that stands there."
         elif row.reason not in ("gone", "restored-copy", *STAND_INS):
-            lines.append('It is tried again when it changes, when the settings change, or with "optimize" and its name.')
-    wish = _wish(gallery, path)
-    if wish and row.has_archive and row.state is not State.LEFT:
-        lines.append(f"Were it new, it would be left alone: {sentence(wish)}. It stays archived until you restore it.")
-    if edited:
-        lines.append(
+            yield 'It is tried again when it changes, when the settings change, or with "optimize" and its name.'
+    if seen.wish and row.has_archive and row.state is not State.LEFT:
+        yield f"Were it new, it would be left alone: {sentence(seen.wish)}. It stays archived until you restore it."
+    if seen.edited:
+        yield (
             "The file that has its name now is not its stand-in: it was edited or replaced. It stays; "
             'the next "optimize" puts the full photo beside it.'
         )
     if row.missed_at is not None:
         until = row.missed_at + int(gallery.settings.trash.total_seconds())
         what = "its original" if row.replaced else "its archive"
-        lines.append(f"It was deleted (noticed on {day(row.missed_at)}): {what} goes after {day(until)}, unless you restore it.")
+        yield f"It was deleted (noticed on {day(row.missed_at)}): {what} goes after {day(until)}, unless you restore it."
     if row.came_from is not None:
-        lines.append(f"It was put here because its stand-in, {shown(row.came_from)}, had been edited or renamed.")
-    lines += related
-    lines.append(f"Original: {amount(row.size_bytes)}" + (f", SHA-256 {row.sha256}." if row.sha256 else "."))
-    damage, original_damage = ("", "") if catalog is None else catalog.damage(gallery.key, row.sha256 or "")
-    damage, original_damage = damage if row.has_archive else "", original_damage if row.state is State.RETIRED or row.kept_since_at else ""
-    if damage:
-        lines.append(f"Its archive is damaged, by the last `verify`: {damage}. Take that one file out of your backup.")
-    if original_damage:
-        lines.append(f"Its set-aside original is damaged, by the last `verify`: {original_damage}.")
+        yield f"It was put here because its stand-in, {shown(row.came_from)}, had been edited or renamed."
+
+
+def _bytes_lines(gallery: Gallery, row: PhotoRow, seen: _Seen) -> Iterator[str]:
+    """What there is of it, and how well that is."""
+    yield f"Original: {amount(row.size_bytes)}" + (f", SHA-256 {row.sha256}." if row.sha256 else ".")
+    if seen.damage:
+        yield f"Its archive is damaged, by the last `verify`: {seen.damage}. Take that one file out of your backup."
+    if seen.original_damage:
+        yield f"Its set-aside original is damaged, by the last `verify`: {seen.original_damage}."
     if row.has_archive:
-        lines += _archive_lines(gallery, row)
+        yield from _archive_lines(gallery, row)
     elif row.replaced:
-        lines += _replaced_lines(gallery, row)
-    parity_bytes = 0 if catalog is None or not row.has_archive else catalog.parity_bytes(gallery.key, row.sha256 or "")
-    if parity_bytes:
-        lines.append(f"Parity: {amount(parity_bytes)} beside the archive, out of which `verify` mends damaged sectors.")
-    facts = {
-        "photo": name,
-        "state": row.state.value,
-        "edited": edited,
-        "came_from": None if row.came_from is None else shown(row.came_from),
-        **beside,
-        "reason": row.reason,
+        yield from _replaced_lines(gallery, row)
+    if seen.parity_bytes:
+        yield f"Parity: {amount(seen.parity_bytes)} beside the archive, out of which `verify` mends damaged sectors."
+
+
+_TOLD = (
+    *("reason", "detail", "sha256", "archive_bytes", "archive_sha256", "stand_in_bytes", "lane", "quality", "importance", "model"),
+    *("score_whole", "score_worst_tile", "score_copy", "choice", "choice_why", "encoded_at", "retired_at", "purged_at", "restored_at"),
+    *("pinned_until_at", "missed_at", "relabelled_at", "kept_since_at"),
+)
+"""Columns of a row that are told to programs as they are."""
+
+
+def _facts(gallery: Gallery, row: PhotoRow, seen: _Seen) -> dict[str, Any]:
+    return {
+        **{name: getattr(row, name) for name in _TOLD},
         "why": sentence(row.reason) if row.reason else None,
-        "detail": row.detail,
-        "sha256": row.sha256,
+        "edited": seen.edited,
+        "came_from": None if row.came_from is None else shown(row.came_from),
         "original_bytes": row.size_bytes,
-        "archive_bytes": row.archive_bytes,
-        "archive_sha256": row.archive_sha256,
-        "stand_in_bytes": row.stand_in_bytes,
-        "lane": row.lane,
-        "quality": row.quality,
-        "importance": row.importance,
-        "wish": wish,
-        "damage": damage or None,
-        "parity_bytes": parity_bytes,
-        "original_damage": original_damage or None,
-        "model": row.model,
-        "score_whole": row.score_whole,
-        "score_worst_tile": row.score_worst_tile,
-        "score_copy": row.score_copy,
+        "wish": seen.wish,
+        "damage": seen.damage or None,
+        "original_damage": seen.original_damage or None,
+        "parity_bytes": seen.parity_bytes,
         "checks": None if row.checks is None else dict(row.checks),
         "findings": findings(row),
-        "choice": row.choice,
-        "choice_why": row.choice_why,
-        **{key: getattr(row, key) for key in ("encoded_at", "retired_at", "purged_at", "restored_at", "pinned_until_at", "missed_at")},
-        "relabelled_at": row.relabelled_at,
-        "kept_since_at": row.kept_since_at,
         "purge_after_at": _due(gallery, row),
     }
-    return Explanation(tuple(lines), facts)
 
 
 def unknown(gallery: Gallery, path: Path) -> tuple[str | None, str]:
