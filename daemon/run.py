@@ -3,6 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -65,16 +66,16 @@ def optimize(
     """
     chosen = chosen_galleries(shop.galleries, paths) if arrived is None else arrived
     total = Summary()
-    budget, pace = budget or Budget(), pace or Pace()
     shop.trusting = as_it_is
     prediction = fitting(shop.places, scope_of(chosen), shop.catalog.runs(limit=1000), int(shop.clock.now().timestamp()))
     number = shop.with_relief(lambda: shop.catalog.started_run(command, prediction))
     outcome = "stopped"
-    meter, first_cpu_s = EnergyMeter(), processor_s(shop.started_codec)
+    work = _Work(shop, progress, total, EnergyMeter(), budget or Budget(), pace or Pace(), as_it_is, arrived is not None)
+    first_cpu_s = processor_s(shop.started_codec)
     try:
         for gallery, starts in chosen.items():
             try:
-                _one_gallery(shop, gallery, starts, progress, total, meter, budget, pace, as_it_is, arrived is not None)
+                _one_gallery(work, gallery, starts)
             except Locked:
                 raise
             except Held as error:
@@ -97,44 +98,38 @@ def optimize(
     finally:
         progress.close()
         cpu_s = processor_s(shop.started_codec) - first_cpu_s
-        energy = meter.energy(cpu_s)
+        energy = work.meter.energy(cpu_s)
         ended = partial(
             shop.catalog.ended_run,
             number,
-            archived=total.archived,
-            left=total.left.total(),
-            failed=len(total.failed),
-            purged=total.purged,
-            original_bytes=total.original_bytes,
-            archive_bytes=total.archive_bytes,
-            stand_in_bytes=total.stand_in_bytes,
             outcome=outcome,
-            worked=total.worked,
-            worked_bytes=total.worked_bytes,
-            freed_bytes=total.freed_bytes,
-            by_lane=total.by_lane,
-            by_reason=total.by_reason,
             cpu_s=cpu_s,
             watt_hours=energy.watt_hours,
             energy_source=energy.source,
+            **total.columns(),
         )
         shop.with_relief(ended)
         after_run(shop)
     return total
 
 
-def _one_gallery(
-    shop: Workshop,
-    gallery: Gallery,
-    starts: list[Path],
-    progress: Progress,
-    total: Summary,
-    meter: EnergyMeter,
-    budget: Budget,
-    pace: Pace,
-    as_it_is: bool,
-    came: bool,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What all galleries of a run have in common."""
+
+    shop: Workshop
+    progress: Progress
+    total: Summary
+    meter: EnergyMeter
+    budget: Budget
+    pace: Pace
+    as_it_is: bool
+    came: bool
+    """Only what came since everything was looked at is looked at."""
+
+
+def _one_gallery(work: _Work, gallery: Gallery, starts: list[Path]) -> None:
+    shop, total, pace, came = work.shop, work.total, work.pace, work.came
     pace.check()
     check_stop(shop.places, gallery)
     check_presence(gallery, shop.catalog)
@@ -144,14 +139,14 @@ def _one_gallery(
     _serve_requests(shop, gallery, total)  # before a stand-in that was moved into that folder counts as at home there
     moves = follow_moves(gallery, shop.catalog, starts if came else None)
     total.followed += moves.followed
-    around = Look() if as_it_is or came else look_around(gallery, shop.catalog, moves.elsewhere)
+    around = Look() if work.as_it_is or came else look_around(gallery, shop.catalog, moves.elsewhere)
     if is_folder(gallery.vault.folder) and not came:
         shop.lock_vault(gallery)
         total.recovered += recover(gallery, shop.catalog, shop.clock, shop.with_relief)
         shop.catalog.regrace(gallery.key, gallery.grace_s)
     if pace.purges_first and not came:
         _give_space_back(shop, gallery, around, gate, pace, total, looked=False)
-    found = look(gallery, shop.catalog, shop.clock, starts, still, ready=pace.ready, by_name=not came, as_it_is=as_it_is)
+    found = look(gallery, shop.catalog, shop.clock, starts, still, ready=pace.ready, by_name=not came, as_it_is=work.as_it_is)
     if came and (found.edited or found.saved_over):
         _make_sure(shop, gallery, found, moves.elsewhere, total)
     _lay_beside(shop, gallery, found, total)
@@ -160,44 +155,11 @@ def _one_gallery(
     for path, trouble in found.unreadable:
         total.add(gallery.shown(path), Outcome(Kind.FAILED, "disk-error", trouble))
     queue = pace.choose(gallery, [shop.catalog.get(photo_id) for photo_id in found.queue])
+    work.progress.start(len(queue), shown(gallery.root))
     if queue:
         shop.lock_vault(gallery)
-    optimizer = Optimizer(gallery, shop.catalog, shop.codec, shop.clock, still) if queue else None
-    progress.start(len(queue), shown(gallery.root))
-    for number, row in enumerate(queue if optimizer else []):
-        assert optimizer is not None
-        if budget.is_spent:
-            total.postponed += len(queue) - number
-            break
-        name = gallery.shown(row.location)
-        check_stop(shop.places, gallery)
-        pace.check()
-        still()
-        if want := want_of_room(shop, gallery, row.size_bytes) if came else _room(shop, gallery, row, around, gate, pace, total):
-            total.full.append(f"{want}; {photos(len(queue) - number)} still to be archived.")
-            break
-        pace.before(gallery, row)
-        progress.step(name)
-        if is_arriving(row.location):
-            total.again += 1
-            progress.done(name, "a sync tool is writing it; next time")
-            continue
-        done = optimizer.step(row.id)
-        meter.tick()
-        if done is None:
-            continue
-        total.worked += 1
-        total.worked_bytes += row.size_bytes
-        budget.spend(done.archive_bytes + done.stand_in_bytes)
-        if done.kind is Kind.ARCHIVED:
-            total.by_lane[shop.catalog.get(row.id).lane or ""] += 1
-        if done.kind is not Kind.ARCHIVED:
-            still()
-        progress.done(name, total.add(name, done))
-        pace.after(total)
-        if done.reason == "no-space":
-            total.full.append(f"{done.detail}; {photos(len(queue) - number - 1)} still to be archived.")
-            break
+        by_itself = partial(_room, shop, gallery, around=around, gate=gate, pace=pace, total=total)
+        _archive(work, gallery, queue, still, partial(_want, shop, gallery) if came else by_itself)
     still()
     if came:
         return
@@ -211,6 +173,45 @@ def _one_gallery(
         total.thrown_away += emptied.photos
         total.freed_bytes += emptied.freed_bytes
         total.failed += emptied.kept
+
+
+def _archive(work: _Work, gallery: Gallery, queue: list[PhotoRow], still: Callable[[], None], want_of: Callable[[PhotoRow], str]) -> None:
+    """One photo after the other, until something is in the way. `want_of`: why there is no room for one, empty where there is."""
+    shop, total, progress = work.shop, work.total, work.progress
+    optimizer = Optimizer(gallery, shop.catalog, shop.codec, shop.clock, still)
+    for number, row in enumerate(queue):
+        if work.budget.is_spent:
+            total.postponed += len(queue) - number
+            break
+        name = gallery.shown(row.location)
+        check_stop(shop.places, gallery)
+        work.pace.check()
+        still()
+        if want := want_of(row):
+            total.full.append(f"{want}; {photos(len(queue) - number)} still to be archived.")
+            break
+        work.pace.before(gallery, row)
+        progress.step(name)
+        if is_arriving(row.location):
+            total.again += 1
+            progress.done(name, "a sync tool is writing it; next time")
+            continue
+        done = optimizer.step(row.id)
+        work.meter.tick()
+        if done is None:
+            continue
+        total.worked += 1
+        total.worked_bytes += row.size_bytes
+        work.budget.spend(done.archive_bytes + done.stand_in_bytes)
+        if done.kind is Kind.ARCHIVED:
+            total.by_lane[shop.catalog.get(row.id).lane or ""] += 1
+        else:
+            still()
+        progress.done(name, total.add(name, done))
+        work.pace.after(total)
+        if done.reason == "no-space":
+            total.full.append(f"{done.detail}; {photos(len(queue) - number - 1)} still to be archived.")
+            break
 
 
 def _make_sure(shop: Workshop, gallery: Gallery, found: Found, elsewhere: Collection[bytes], total: Summary) -> None:
@@ -264,13 +265,17 @@ def _give_space_back(
     return purged.waiting
 
 
-def _room(shop: Workshop, gallery: Gallery, row: PhotoRow, around: Look, gate: PurgeGate, pace: Pace, total: Summary) -> str:
+def _want(shop: Workshop, gallery: Gallery, row: PhotoRow) -> str:
+    return want_of_room(shop, gallery, row.size_bytes)
+
+
+def _room(shop: Workshop, gallery: Gallery, row: PhotoRow, *, around: Look, gate: PurgeGate, pace: Pace, total: Summary) -> str:
     """Why there is no room for another photo, empty where there is. What is out of grace goes first where room is short."""
-    want = want_of_room(shop, gallery, row.size_bytes)
+    want = _want(shop, gallery, row)
     if want:
-        _give_space_back(shop, gallery, around, gate, pace, total, lambda: not want_of_room(shop, gallery, row.size_bytes))
+        _give_space_back(shop, gallery, around, gate, pace, total, lambda: not _want(shop, gallery, row))
         shop.catalog.shorten_log()
-        want = want_of_room(shop, gallery, row.size_bytes)
+        want = _want(shop, gallery, row)
     return want
 
 

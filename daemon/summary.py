@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 from daemon.in_place import Beside
 from daemon.optimizer import Kind, Outcome
@@ -84,3 +85,12 @@ class Summary:
             case Kind.AGAIN:
                 self.again += 1
                 return "changed meanwhile; next time"
+
+    def columns(self) -> dict[str, Any]:
+        """What the catalogue keeps of it, by the names of its columns."""
+        as_they_are = ("archived", "purged", "original_bytes", "archive_bytes", "stand_in_bytes", "worked", "worked_bytes", "freed_bytes")
+        return {
+            **{name: getattr(self, name) for name in (*as_they_are, "by_lane", "by_reason")},
+            "left": self.left.total(),
+            "failed": len(self.failed),
+        }
