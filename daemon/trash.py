@@ -173,20 +173,23 @@ def _named_in(shop: Workshop, gallery: Gallery, sizes: Collection[int], of_any_s
     found: set[str] = set()
     check_presence(gallery, shop.catalog)
     for path, fingerprint in everything(gallery.root):
+        name = gallery.relative(path)
+        row = shop.catalog.find(gallery.key, name)
+        told = marked(path) if row is None else None
+        looks_so = name.lower().endswith(SUFFIXES) and b"/." not in b"/" + name
+        if row is None and told is None and not looks_so and fingerprint.size_bytes not in sizes:
+            continue  # logs and caches, which change all the time
         key = hash((path, fingerprint.inode, fingerprint.ctime_ns))
         if key in seen:
             continue
         seen.add(key)
-        row = shop.catalog.find(gallery.key, gallery.relative(path))
         if row is not None and row.has_archive and row.is_current(fingerprint):
             continue  # in its own place
         if row is not None and row.stands_for is not None:
             found.add(row.stands_for)  # whatever it is by now: who saved over it has deleted nothing
-        told = marked(path) if row is None else None
         if told is not None:
             found.add(told)
-        named_so = of_any_size and os.fsencode(path.name).lower().endswith(SUFFIXES)
-        if told is None and fingerprint.size_bytes not in sizes and not named_so:
+        if told is None and fingerprint.size_bytes not in sizes and not (of_any_size and looks_so):
             continue
         try:
             digest = original_of(read_once(path).data)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from daemon import everywhere
+from daemon import everywhere, trash
 from daemon.everywhere import everything
 from daemon.ports import Silence
 from daemon.restorer import Came, restore
 from storage.catalog import Catalog
 from storage.errors import ReadOnly
+from storage.fingerprint import Fingerprint
 from storage.states import State
 
 if TYPE_CHECKING:
@@ -99,6 +101,22 @@ def test_nor_who_then_saves_over_it(home: Home, photo: Photo, goal: str, grace: 
 def test_nor_who_saves_into_it_before_any_run_saw_it(archived: Home, photo: Photo) -> None:
     put(archived, ".private/a.jpg").write_bytes(photo(1))
     assert weeks(archived) == [(0, 0, [])] * 10
+
+
+def test_a_log_that_grows_all_the_time_is_no_obstacle(archived: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    (archived.root / ".cache").mkdir()
+    logs = [archived.root / "sync.log", archived.root / ".cache/thumbnail.png"]
+
+    def everything_and_more(root: Path) -> Iterator[tuple[Path, Fingerprint]]:
+        for each in everything(root):
+            for log in logs:
+                log.write_bytes(b"#" * random.randrange(10**6, 2 * 10**6))
+                os.utime(log, ns=(0, random.randrange(10**18)))
+            yield each
+
+    monkeypatch.setattr(trash, "everything", everything_and_more)
+    (archived.root / "a.jpg").unlink()
+    assert [done[:2] for done in weeks(archived, 6)] == [(1, 0), (0, 0), (0, 0), (0, 0), (0, 0), (0, 1)]
 
 
 @pytest.mark.parametrize("goal", BINS)
