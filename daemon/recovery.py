@@ -6,6 +6,7 @@
 import logging
 from collections.abc import Callable
 from enum import Enum, auto
+from pathlib import Path
 
 from daemon.galleries import Gallery
 from daemon.places import is_folder
@@ -172,6 +173,11 @@ def _settle_bound(row: PhotoRow, gallery: Gallery, catalog: Catalog, clock: Cloc
 
 
 def _finish_restoring(row: PhotoRow, survey: Survey, gallery: Gallery, catalog: Catalog, clock: Clock) -> None:
+    if gallery.vault.exchange_works and (slot := _edit_taken(row, survey, gallery)) is not None:
+        gallery.vault.return_edit(slot, row.goal, survey.at_path_sha256 or "")
+        gallery.vault.drop_swap(row.goal, survey.at_path_sha256)
+        catalog.restoring(row.id, None)
+        return
     pinned_until_at = int((clock.now() + gallery.settings.idle_for).timestamp())
     if survey.at_path is AtPath.ORIGINAL:
         # Removes what is left in the vault: our stand-in after the exchange, or a second copy where names can't be exchanged.
@@ -187,6 +193,15 @@ def _finish_restoring(row: PhotoRow, survey: Survey, gallery: Gallery, catalog: 
         copy_sha256=survey.at_path_sha256,
         kept=row.state is State.RETIRED and survey.aside is Holding.INTACT,  # it came back with other labels
     )
+
+
+def _edit_taken(row: PhotoRow, survey: Survey, gallery: Gallery) -> Path | None:
+    """Where an edit of the stand-in lies that somebody saved in the very moment of the exchange, if we were stopped before we saw that."""
+    if survey.at_path is AtPath.COPY and survey.swap is Holding.CHANGED:
+        return gallery.vault.swap_path(row.goal)
+    if survey.at_path is AtPath.ORIGINAL and survey.aside is Holding.CHANGED:
+        return gallery.vault.aside_path(row.location, row.sha256 or "")
+    return None
 
 
 def _drop_swap(row: PhotoRow, survey: Survey, gallery: Gallery) -> None:

@@ -1,7 +1,6 @@
 """Where a gallery's archives and set-aside originals live: ``.gallery-optimizer/`` in the gallery's root.
 
-    .gallery-optimizer/          mode 0700
-      README .nomedia lock
+    .gallery-optimizer/          mode 0700, with README .nomedia lock
       archives/ab/<sha256 of the original>.nphoto
       originals/<sha256 of the original>-<16 hex of the path's digest>.original
       models/<name>              weight files that the archives name
@@ -55,6 +54,10 @@ class Vault(Shelf):
     def aside_path(self, path: Path, sha256: str) -> Path:
         """Where the set-aside original of `path` is or would be."""
         return self.folder / layout.aside_name(layout.relative_to_gallery(self.root, path), sha256)
+
+    def swap_path(self, path: Path) -> Path:
+        """Where a copy and the stand-in of `path` change places."""
+        return self.folder / layout.swap_name(layout.relative_to_gallery(self.root, path))
 
     def mark_of(self, path: Path) -> str:
         """What the name of a set-aside original says of its path."""
@@ -127,7 +130,6 @@ class Vault(Shelf):
         """The set-aside original goes back in place, over our own unchanged stand-in or where nothing is.
 
         `taken_from`: where it stood when it was set aside, if that was not `path`.
-
         Where the original is in place already, a second copy in the vault is removed. `as_it_is` takes a late writer's version too.
         Raises Missing (none set aside, or the folder is gone), Damaged (it is not the original), Changed (somebody's file is in
         place; nothing was touched).
@@ -165,7 +167,7 @@ class Vault(Shelf):
         gets the `mark` (digest of the original).
         Raises Changed (not our stand-in; nothing was touched), Missing (its folder is gone).
         """
-        swap = self.folder / layout.swap_name(layout.relative_to_gallery(self.root, path))
+        swap = self.swap_path(path)
         placed = self._digest_at(path)
         if placed is None and not os.path.lexists(path):
             durable.commit(durable.stage(self._staging, data, attributes), path)
@@ -187,7 +189,6 @@ class Vault(Shelf):
         """Remove the set-aside original of `path`; bytes freed. Reads and checks archive and original first.
 
         `aside`: where it is, if `path` is not the one that it had when it was set aside; one of `asides`.
-
         `packed_at`: there is no archive; the photo packed anew has to lie there, whole: in its place, or where its user moved it within
         the gallery. Raises Damaged (archive), Changed (somebody wrote to the set-aside original, or has it open for writing: it is a new
         version of the photo, and is kept), Missing (archive, or none set aside, or no re-packed photo there).
@@ -242,7 +243,6 @@ class Vault(Shelf):
 
         `taken_from` as in `put_back`.
         """
-        relative = layout.relative_to_gallery(self.root, path)
         placed = self._digest_at(path)
         archive = aside = None
         if sha256 is not None:
@@ -255,7 +255,7 @@ class Vault(Shelf):
             archive=_holding(archive, archive_sha256 or archive, None),
             archive_sha256=archive,
             aside=_holding(aside, sha256, stand_in_sha256),
-            swap=_holding(sha256_or_none(self.folder / layout.swap_name(relative)), None, stand_in_sha256),
+            swap=_holding(sha256_or_none(self.swap_path(path)), None, stand_in_sha256),
         )
 
     def drop_aside_stand_in(self, path: Path, sha256: str, stand_in_sha256: str) -> None:
@@ -270,13 +270,20 @@ class Vault(Shelf):
 
         Refused where it could be somebody's file.
         """
-        swap = self.folder / layout.swap_name(layout.relative_to_gallery(self.root, path))
+        swap = self.swap_path(path)
         held, placed = sha256_or_none(swap), self._digest_at(path)
         if held is None:
             return
         if held != placed and (stand_in_sha256 is None or stand_in_sha256 not in (held, placed)):
             raise Refused(f"{shown(swap)} is kept: it may be somebody's edit of {shown(path)}")
         durable.remove(swap)
+
+    def return_edit(self, slot: Path, path: Path, ours: str) -> None:
+        """Undo a killed exchange that took somebody's edit into `slot`; `ours`: digest of what is in place. Raises Changed."""
+        durable.exchange(slot, path)
+        if sha256_or_none(slot) != ours:
+            durable.exchange(slot, path)
+            raise Changed(f"{shown(path)} was replaced in that very moment")
 
     # Steps.
 

@@ -17,7 +17,10 @@ import pytest
 
 from daemon.discovery import look
 from daemon.marking import original_of
+from daemon.ports import Silence
 from daemon.recovery import recover
+from daemon.restorer import restore
+from storage import durable
 from storage.catalog import Catalog
 from storage.errors import StorageError
 from storage.states import State
@@ -134,6 +137,39 @@ def test_a_photo_that_ends_the_whole_program_three_times_is_set_apart(home: Home
         assert row is not None
         assert (row.state, row.reason) == (State.LEFT, "ends-the-program")
     assert home.optimize(home.root / "a.jpg").archived == 1, "named by its user it is tried again"
+
+
+@pytest.mark.parametrize("grace", ["0 days", "7 days"])
+def test_an_edit_saved_in_the_moment_of_a_restore_that_is_killed(
+    home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch, grace: str
+) -> None:
+    """The exchange takes the edit into the vault, and nobody is left to see that."""
+    home.configure(f'grace = "{grace}"')
+    (home.root / "a.jpg").write_bytes(photo())
+    home.optimize()
+    edit, exchange = photo(5), durable.exchange
+
+    def saved_and_killed(first: Path, second: Path) -> None:
+        second.write_bytes(edit)
+        exchange(first, second)
+        raise Killed
+
+    with monkeypatch.context() as patch, home.shop() as shop:
+        patch.setattr(durable, "exchange", saved_and_killed)
+        with pytest.raises(Killed):
+            restore(shop, [home.root / "a.jpg"], None, None, Silence())
+    assert (home.root / "a.jpg").read_bytes() != edit
+    (beside,) = home.optimize().beside
+    assert beside.original is (grace != "0 days")
+    assert beside.place.name == "a (original).jpg"
+    home.clock.forward(days=8)
+    home.optimize()
+    with home.shop() as shop:
+        given = restore(shop, [home.root / "a.jpg"], None, None, Silence())
+    assert {each.trouble for each in given} == {""}
+    assert not [path for path in (home.root / ".gallery-optimizer/originals").iterdir() if path.suffix == ".swap"]
+    assert holds(home.root, photo())
+    assert holds(home.root, edit)
 
 
 def test_a_late_writer_found_after_a_crash_gets_the_name_back(home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
