@@ -53,6 +53,7 @@ class Reader:
         return values
 
     def complain(self, table: str, index: int, key: str, message: str) -> None:
+        """Note a mistake at the line of this key; `index`: which of the tables of that name."""
         complaint = (self._line(table, index, key), message)
         if complaint not in self._found:
             self._found.append(complaint)

@@ -46,6 +46,7 @@ class EnergyMeter:
         self._busy_from_s = _busy_s(stat)
 
     def tick(self) -> None:
+        """Read the meters; often enough that none of them wraps around twice in between."""
         for folder, before in list(self._packages.items()):
             now = _number(folder / "energy_uj")
             if now is None:

@@ -104,7 +104,7 @@ def _situation_lines(gallery: Gallery, row: PhotoRow, seen: _Seen) -> Iterator[s
 
 def _bytes_lines(gallery: Gallery, row: PhotoRow, seen: _Seen) -> Iterator[str]:
     """What there is of it, and how well that is."""
-    yield f"Original: {amount(row.size_bytes)}" + (f", SHA-256 {row.sha256}." if row.sha256 else ".")
+    yield f"Original: {amount(row.size_bytes)}" + (f", SHA-256 {row.sha256}" if row.sha256 else "")
     if seen.damage:
         yield f"Its archive is damaged, by the last `verify`: {seen.damage}. Take that one file out of your backup."
     if seen.original_damage:
@@ -165,7 +165,7 @@ def _archive_lines(gallery: Gallery, row: PhotoRow) -> list[str]:
     archive, stand_in = row.archive_bytes or 0, row.stand_in_bytes or 0
     share = 1 - (archive + stand_in) / row.size_bytes if row.size_bytes else 0.0
     lines = [
-        f"Archive: {amount(archive)} in the {row.lane} lane{f', model {row.model}' if row.model else ''}: {shown(_place(gallery, row))}.",
+        f"Archive: {amount(archive)} in the {row.lane} lane{f', model {row.model}' if row.model else ''}: {shown(_place(gallery, row))}",
         f"Stand-in: {amount(stand_in)}. Archive and stand-in together: {change(share)}.",
         *([f"Lane: {row.lane}. {in_words(row.choice_why[:1].upper() + row.choice_why[1:])}."] if row.choice_why else []),
         *quality_lines(row),

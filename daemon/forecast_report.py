@@ -108,6 +108,7 @@ def _span(seconds: Interval) -> str:
 
 
 def as_json(found: Forecast) -> dict[str, Any]:
+    """The body of `optimize --dry-run --json`."""
     return {
         "dry_run": True,
         "photos": found.photos,

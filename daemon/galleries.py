@@ -25,6 +25,7 @@ class Gallery:
 
     @classmethod
     def of(cls, settings: GallerySettings, limits: Limits, parity: float = 0.0) -> "Gallery":
+        """As the configuration says, with the links in its path resolved."""
         root = real(settings.path)
         return cls(settings, limits, root, Vault(root), parity)
 
@@ -63,6 +64,7 @@ class Gallery:
 
 
 def all_of(settings: Settings) -> list[Gallery]:
+    """Every configured gallery, in the order of the file."""
     return [Gallery.of(each, settings.limits, settings.safety.parity) for each in settings.galleries]
 
 

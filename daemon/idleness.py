@@ -50,6 +50,7 @@ def last_touch(touches: Touches, now_s: float) -> float:
 
 
 def is_idle(touches: Touches, now_s: float, idle_for_s: float) -> bool:
+    """Whether nobody wrote, opened or used a photo for `idle_for_s`; times in seconds since the epoch."""
     return now_s - last_touch(touches, now_s) >= idle_for_s
 
 
@@ -69,6 +70,7 @@ def crowds(opened: Iterable[float]) -> list[tuple[float, float]]:
 
 
 def in_crowd(opened_s: float, found: Sequence[tuple[float, float]]) -> bool:
+    """Whether a time lies in one of these stretches, as `crowds` gives them."""
     at = bisect.bisect_right(found, (opened_s, float("inf"))) - 1
     return at >= 0 and found[at][0] <= opened_s <= found[at][1]
 
@@ -130,6 +132,7 @@ class Idleness:
     _opened: dict[bytes, list[tuple[float, float]]] = field(default_factory=dict)
 
     def choose(self, gallery: Gallery, rows: Sequence[PhotoRow]) -> list[PhotoRow]:
+        """Those of the rows that are idle now."""
         now_s = self.clock.now().timestamp()
         recent = recent_list() if self.recent is None else self.recent
         believed = believable(mount_of(mounts() if self.table is None else self.table, gallery.root))

@@ -1,7 +1,7 @@
 """Every key of the configuration: what it means, its unit, its default and how its text is read.
 
 One table feeds the parser, `config init`, `config show` and the tests of docs/operations.md. Durations, sizes and shares are written for
-people ("30 days", "2 GB", "20%").
+people ("30 days", "2 GB", "20%"). Each reader of a value raises ValueError with what is wrong, to be put behind the key's name.
 """
 
 import math
@@ -76,6 +76,7 @@ def folder(value: object) -> Path:
 
 
 def duration(value: object) -> timedelta:
+    """'12 hours' -> a span, at most LONGEST."""
     text = _with_unit(value, "30 days")
     import humanfriendly
 
@@ -91,6 +92,7 @@ def duration(value: object) -> timedelta:
 
 
 def size(value: object) -> int:
+    """'2 GB' -> bytes, at most LARGEST_SIZE."""
     text = _with_unit(value, "2 GB")
     import humanfriendly
 
@@ -104,6 +106,7 @@ def size(value: object) -> int:
 
 
 def memory(value: object) -> int:
+    """Bytes for each worker process."""
     found = size(value)
     if found < 500_000_000:
         raise ValueError('must be at least "500 MB": the codec alone needs most of that')
@@ -152,6 +155,7 @@ def share(value: object) -> float:
 
 
 def yes_or_no(value: object) -> bool:
+    """A TOML boolean."""
     if not isinstance(value, bool):
         raise ValueError("must be true or false")
     return value
@@ -174,6 +178,7 @@ def _share(text: str) -> float:
 
 
 def window(value: object) -> Window:
+    """'01:00-06:00', or 'always'."""
     return Window.parse(_text(value))
 
 
@@ -200,6 +205,7 @@ def room(value: object) -> int | float | None:
 
 
 def choice(*names: str) -> Callable[[object], str]:
+    """A reader of texts of which only these are allowed."""
     def parse(value: object) -> str:
         text = _text(value)
         if text not in names:
@@ -210,6 +216,7 @@ def choice(*names: str) -> Callable[[object], str]:
 
 
 def globs(value: object) -> tuple[str, ...]:
+    """A list of gitignore patterns, all of which can be compiled."""
     if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
         raise ValueError('must be a list of patterns, such as ["**/Screenshots/**"]')
     if value:  # or else `status` would import what compiles them
@@ -256,12 +263,14 @@ def request_folder(value: object) -> str:
 
 
 def a_few(value: object) -> int:
+    """A whole number from 0 to 20."""
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 20:
         raise ValueError("must be a whole number from 0 to 20")
     return value
 
 
 def one(value: object) -> int:
+    """1: what this version can do."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError("must be a whole number, at least 1")
     if value > 1:

@@ -29,6 +29,7 @@ class Room:
 
     @classmethod
     def of(cls, folder: Path) -> "Room | None":
+        """None where the folder can't be asked."""
         try:
             found = os.statvfs(folder)
         except OSError:

@@ -52,6 +52,7 @@ class Pulse:
 
     @property
     def is_answered_in_time(self) -> bool:
+        """False where the reader has said nothing for DEAF_S since it was asked."""
         asked_s = self._asked_s
         late = asked_s is not None and self._monotonic() - asked_s >= DEAF_S
         self.deaf = self.deaf or late

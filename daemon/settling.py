@@ -29,6 +29,7 @@ class Settling:
     _seen: dict[bytes, tuple[Fingerprint, float]] = field(default_factory=dict)
 
     def has_settled(self, path: bytes, fingerprint: Fingerprint, quiet_s: float) -> bool:
+        """Whether this file has not changed for `quiet_s`; what has not is remembered."""
         now_s = self.now_s()
         earlier = self._seen.get(path)
         first_s = earlier[1] if earlier is not None and fingerprint.unchanged_since(earlier[0]) and earlier[1] <= now_s else None

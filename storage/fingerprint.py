@@ -28,6 +28,7 @@ class Fingerprint:
 
     @classmethod
     def of_open(cls, descriptor: int) -> "Fingerprint":
+        """Of the file behind a descriptor. Raises OSError."""
         return cls.from_stat(os.fstat(descriptor))
 
     @classmethod

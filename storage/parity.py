@@ -46,6 +46,7 @@ class Head:
         return -(-self.blocks // self.stripes)
 
     def packed(self) -> bytes:
+        """The head of a parity file (docs/bitstream.md), with its CRC."""
         digest = bytes.fromhex(self.archive_sha256)
         head = _HEAD.pack(_MAGIC, _VERSION, self.parity_blocks, self.stripes, self.archive_bytes, digest)
         head += struct.pack(f"<{len(self.checksums)}I", *self.checksums)
