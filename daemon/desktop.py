@@ -13,6 +13,7 @@ from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from daemon.errors import CommandFailed
+from daemon.places import Places
 from storage import durable
 from storage.digest import read_once
 from storage.errors import Missing, StorageError, shown
@@ -25,7 +26,7 @@ _UNIQUE = f"{NAME}-restore"
 _SCRIPT = """\
 #!/bin/sh
 # Written by gallery-optimizer service install --desktop: gives the selected photos back, in place.
-said=$({program} restore "$@" 2>&1)
+said=$({program} restore -- "$@" 2>&1)
 code=$?
 if command -v notify-send >/dev/null 2>&1; then
     notify-send --app-name=gallery-optimizer "Photos" "$(printf '%s' "$said" | tail -n 4)"
@@ -35,6 +36,7 @@ exit $code
 _SERVICE_MENU = """\
 [Desktop Entry]
 Type=Service
+Name={label}
 X-KDE-ServiceTypes=KonqPopupMenu/Plugin
 MimeType=image/jpeg;image/png;inode/directory;
 Actions=restore
@@ -48,7 +50,7 @@ Exec={script} %F
 _THUMBNAILER = """\
 [Thumbnailer Entry]
 TryExec={program}
-Exec={program} thumbnail %i %o %s
+Exec={command} thumbnail %i %o %s
 MimeType={mime};
 """
 _MIME = f"""\
@@ -64,21 +66,24 @@ _MIME = f"""\
 """
 
 
-def files(program: Path, data: Path) -> Iterator[tuple[Path, str, int]]:
-    """(path, text, mode) of every file that is ours alone, below the user's data folder."""
+def files(program: Path, data: Path, own: Places | None = None) -> Iterator[tuple[Path, str, int]]:
+    """(path, text, mode) of every file that is ours alone, below the user's data folder. `own`: places that were given on the command
+    line, None for the usual ones."""
+    words = [program, *([] if own is None else [Path("--config"), own.config_file, Path("--state"), own.state_folder])]
     script = data / "nautilus/scripts" / _LABEL
-    yield script, _SCRIPT.format(program=shlex.quote(str(program))), 0o755
+    yield script, _SCRIPT.format(program=shlex.join(map(str, words))), 0o755
     menu = _SERVICE_MENU.format(label=_LABEL, script=_word(script))
     yield data / f"kio/servicemenus/{_UNIQUE}.desktop", menu, 0o755
-    yield data / f"thumbnailers/{NAME}.thumbnailer", _THUMBNAILER.format(program=_word(program), mime=MIME_TYPE), 0o644
+    thumbnailer = _THUMBNAILER.format(program=_word(program), command=" ".join(map(_word, words)), mime=MIME_TYPE)
+    yield data / f"thumbnailers/{NAME}.thumbnailer", thumbnailer, 0o644
     yield data / f"mime/packages/{NAME}.xml", _MIME, 0o644
 
 
-def install(program: Path) -> list[str]:
-    """Write everything; what was done, for people. Raises CommandFailed."""
+def install(program: Path, own: Places | None = None) -> list[str]:
+    """Write everything; what was done, for people. `own` as `files` has it. Raises CommandFailed."""
     data, config = _folders()
     told = []
-    for path, text, mode in files(program, data):
+    for path, text, mode in files(program, data, own):
         _write(path, text.encode(), mode)
         told.append(f"Written: {path}")
     actions = config / "Thunar/uca.xml"

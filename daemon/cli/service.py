@@ -33,20 +33,21 @@ def install(context: click.Context, system: bool, user: str | None, no_start: bo
 
     This very program is named in it: call this again after an update or a move.
 
-    --config and --state, where given, are written into it.
+    --config and --state, where given, are written into it, and into the entries of --desktop.
     """
     from daemon import settings, units
 
-    if desktop:
-        from daemon import desktop as entries
-
-        for line in entries.install(units.program()):
-            say(line)
-        return
-    unit, places = _unit(system, user), context.find_object(Places)
+    places = context.find_object(Places)
     assert places is not None
     given = context.find_root().params
     own = places if given.get("config") or given.get("state") else None
+    if desktop:
+        from daemon import desktop as entries
+
+        for line in entries.install(units.program(), own):
+            say(line)
+        return
+    unit = _unit(system, user)
     if not system or own is not None:
         settings.read(places.config_file)  # a service that would end at once is not installed
     for line in units.install(unit, own, start=not no_start):

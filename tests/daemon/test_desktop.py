@@ -13,6 +13,7 @@ from defusedxml.ElementTree import fromstring
 from daemon import desktop
 from daemon.cli.main import cli
 from daemon.errors import CommandFailed
+from daemon.places import Places
 
 PROGRAM = Path("/opt/photos of anna/bin/gallery-optimizer")
 OTHERS = b"<?xml version='1.0'?><actions><action><name>Mine</name><unique-id>1-1</unique-id><command>x %f</command></action></actions>"
@@ -74,7 +75,7 @@ def test_the_script_restores_what_is_selected(tmp_path: Path, data: Path) -> Non
     script = data / "nautilus/scripts/Restore the full photo"
     done = subprocess.run([script, "/photos/it's one.jpg", "/photos/$two.jpg"], env={"PATH": "/bin:/usr/bin"}, check=False)
     assert done.returncode == 7
-    assert Path(f"{program}.said").read_text() == "restore|/photos/it's one.jpg|/photos/$two.jpg|"
+    assert Path(f"{program}.said").read_text() == "restore|--|/photos/it's one.jpg|/photos/$two.jpg|"
 
 
 @pytest.mark.skipif(not shutil.which("update-mime-database"), reason="shared-mime-info is not installed")
@@ -90,3 +91,19 @@ def test_the_command(data: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     assert (done.exit_code, done.output.count("Written: ")) == (0, 5)
     assert CliRunner().invoke(cli, [*base, "uninstall", "--desktop"]).exit_code == 0
     assert CliRunner().invoke(cli, [*base, "uninstall", "--desktop"]).exit_code == 1
+
+
+def test_the_entries_know_the_places_that_were_given(data: Path, tmp_path: Path) -> None:
+    """Two set-ups live side by side: a right click has to reach the one whose photos they are. A photo may be called like an option."""
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\nexit 3\n")
+    program.chmod(0o755)
+    desktop.install(program, Places(tmp_path / "of anna.toml", tmp_path / "state"))
+    script = data / "nautilus/scripts/Restore the full photo"
+    script.write_text(script.read_text().replace("said=$(", "(").replace("2>&1)", ")"))
+    done = subprocess.run([script, "--all.jpg", "a b.jpg"], capture_output=True, text=True, env={"PATH": "/nowhere"}, check=False)
+    assert done.returncode == 3
+    options = ["--config", str(tmp_path / "of anna.toml"), "--state", str(tmp_path / "state")]
+    assert done.stdout.splitlines() == [*options, "restore", "--", "--all.jpg", "a b.jpg"]
+    thumbnailer = (data / "thumbnailers/gallery-optimizer.thumbnailer").read_text()
+    assert f'Exec={program} --config "{tmp_path}/of anna.toml" --state {tmp_path}/state thumbnail %i %o %s' in thumbnailer
