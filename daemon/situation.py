@@ -18,6 +18,7 @@ from daemon.sync_guard import guard
 from daemon.sync_roots import QUICK
 from daemon.waits import WAITS
 from storage.errors import shown
+from storage.lock import holder
 from storage.records import RunRow, Totals
 from storage.states import State
 
@@ -35,6 +36,8 @@ class Situation:
     paused_until: datetime | None
     """`pausing.FOR_EVER` for a pause without an end; None where it is not paused."""
     last_run: RunRow | None
+    at_work: str
+    """What is to be said of a run that has not ended."""
     last_night: Nightly
     """Or the one that is under way."""
     by_night: bool
@@ -83,7 +86,7 @@ class Situation:
     def _last_run(self, run: RunRow) -> str:
         when = datetime.fromtimestamp(run.started_at, UTC).astimezone(self.zone)
         if run.ended_at is None:  # its counts come with its end
-            return f"since {when:%Y-%m-%d %H:%M}; it is at work, or was killed"
+            return f"since {when:%Y-%m-%d %H:%M}; {self.at_work}"
         did = [f"{photos(count)} {what}" for count, what in ((run.archived, "archived"), (run.purged, "purged")) if count]
         text = f"{when:%Y-%m-%d %H:%M}, " + (", ".join(did) or "nothing archived or purged")
         if not run.outcome:
@@ -122,6 +125,7 @@ def look(
         service=service,
         paused_until=paused_until,
         last_run=last_run,
+        at_work=_at_work(places),
         last_night=of_night(night, runs),
         by_night=tonight is not None,
         next_at=schedule.window.next_night(now, zone).starts_at,
@@ -129,6 +133,14 @@ def look(
         outlooks=tuple(outlooks(places, [(gallery.root, totals) for gallery, totals in present])),
         zone=zone,
     )
+
+
+def _at_work(places: Places) -> str:
+    try:
+        pid = holder(places.lock_file)
+    except OSError:
+        return "it is at work, or was killed"
+    return f"process {pid} is at work" if pid else "it seems to have been killed; the next run brings everything in order"
 
 
 def _attention(places: Places, gallery: Gallery, totals: Totals, now: datetime) -> Iterator[str]:

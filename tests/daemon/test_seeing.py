@@ -248,6 +248,13 @@ def test_watching_needs_a_terminal(run: Callable[..., Result]) -> None:
     assert run("status", "--watch").exit_code == 2
 
 
+def test_a_run_that_has_not_ended_is_at_work_or_was_killed(run: Callable[..., Result], home: Home) -> None:
+    with home.shop() as shop:
+        shop.catalog.started_run("optimize")
+        assert f"process {os.getpid()} is at work" in run("status").stdout
+    assert "seems to have been killed" in run("status").stdout
+
+
 # Prometheus.
 
 

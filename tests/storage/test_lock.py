@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from storage.errors import Locked, Missing
-from storage.lock import InstanceLock
+from storage.lock import InstanceLock, holder
 
 HOLDER = """
 import sys
 from pathlib import Path
-from storage.lock import InstanceLock
+from storage.lock import InstanceLock, holder
 InstanceLock(Path(sys.argv[1])).acquire()
 print("held", flush=True)
 sys.stdin.read()
@@ -35,14 +35,14 @@ def test_one_at_a_time(tmp_path: Path) -> None:
 
 def test_a_killed_holder_is_no_obstacle(tmp_path: Path, root: Path) -> None:
     command = [sys.executable, "-c", HOLDER, str(tmp_path / "lock")]
-    with subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "held\n"
+    with subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
         with pytest.raises(Locked) as caught:
             InstanceLock(tmp_path / "lock").acquire()
-        assert caught.value.pid == holder.pid
-        holder.send_signal(signal.SIGKILL)
-        holder.wait()
+        assert caught.value.pid == other.pid
+        other.send_signal(signal.SIGKILL)
+        other.wait()
         with InstanceLock(tmp_path / "lock"):
             pass
 
@@ -50,3 +50,17 @@ def test_a_killed_holder_is_no_obstacle(tmp_path: Path, root: Path) -> None:
 def test_no_folder_to_lock_in(tmp_path: Path) -> None:
     with pytest.raises(Missing):
         InstanceLock(tmp_path / "gone" / "lock").acquire()
+
+
+def test_who_holds_it_is_told_without_touching_it(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    assert holder(path) is None
+    with InstanceLock(path):
+        assert holder(path) == os.getpid()
+        with pytest.raises(Locked):
+            InstanceLock(path).acquire()
+    assert holder(path) is None
+    path.write_text(f"{os.getpid()}\n")
+    assert holder(path) is None, "a killed process leaves its number, and no lock"
+    with pytest.raises(OSError, match="no-table"):
+        holder(path, tmp_path / "no-table")
