@@ -248,12 +248,19 @@ def show_restore(scratch: Scratch) -> int:
     return 0
 
 
+def at_least_one(text: str) -> int:
+    """A count. Raises ValueError, of which argparse makes a usage error."""
+    if (count := int(text)) < 1:
+        raise ValueError
+    return count
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--photos", default="", help="folder whose photos are copied; default: those inside scikit-image")
     parser.add_argument("--quality", default="high", help="visually-lossless, high or compact")
     parser.add_argument("--grace", default="7 days", help="how long the retired originals stay in the vault")
-    parser.add_argument("--limit", type=int, default=25, help="at most this many photos")
+    parser.add_argument("--limit", type=at_least_one, default=25, help="at most this many photos")
     parser.add_argument("--keep", action="store_true", help="go on with the scratch gallery of the last run")
     parser.add_argument("--scratch", type=Path, default=ROOT / "scratch", help=argparse.SUPPRESS)
     choice = parser.parse_args()

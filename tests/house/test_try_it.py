@@ -32,6 +32,17 @@ def test_segments_are_found_in_order_with_what_follows_the_picture(try_it: Modul
         assert segments[-1].endswith(b"hello")
 
 
+@pytest.mark.parametrize("limit", ["0", "-3", "nan", "many"])
+def test_a_limit_is_a_count(
+    try_it: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], limit: str
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["try_it.py", "--limit", limit, "--scratch", str(tmp_path / "scratch")])
+    with pytest.raises(SystemExit):
+        try_it.main()
+    assert "--limit" in capsys.readouterr().err
+    assert not (tmp_path / "scratch").exists()
+
+
 def test_photos_are_spread_over_the_folder(try_it: ModuleType, tmp_path: Path) -> None:
     for number in range(10):
         (tmp_path / f"{number}.jpg").touch()
