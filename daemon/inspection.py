@@ -192,8 +192,9 @@ def _archive_trouble(shop: Workshop, path: Path, known: set[str | None]) -> tupl
         return str(error), ""
     if not isinstance(answer, Refused):
         return "", ""
-    what = f"{sentence(answer.reason)} ({answer.detail})"
-    return ("", what) if answer.reason in UNREADABLE_HERE else (f"it can't be decoded: {what}", "")
+    if answer.reason in UNREADABLE_HERE:
+        return "", answer.detail or sentence(answer.reason)
+    return f"it can't be decoded: {sentence(answer.reason)} ({answer.detail})", ""
 
 
 def _original_trouble(aside: Path, sha256: str | None) -> str:

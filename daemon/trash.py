@@ -30,6 +30,9 @@ from storage.records import PhotoRow
 from storage.states import State
 
 _log = logging.getLogger(__name__)
+_NOTICE_S = 20 * 3600
+_PAUSE_S = 60 * 86400
+"""Nothing is thrown away where no run was begun between so long and so long ago: a night's notice, for a clock that leapt ahead."""
 _ROUNDS = 10
 """Through all files at most, until no new one is seen."""
 
@@ -69,7 +72,11 @@ def empty(shop: Workshop, gallery: Gallery) -> Emptied:
     shop.check_still(gallery)  # or everything would have been missed that lies on a disk that was just unmounted
     for photo_id in back:
         catalog.missed(photo_id, there=True)
-    old = [catalog.get(photo_id) for photo_id in due]
+    old = [catalog.get(photo_id) for photo_id in due] if catalog.ran_between(now - _PAUSE_S, now - _NOTICE_S) else []
+    for row in [row for row in old if (row.missed_at or 0) < (row.retired_at or 0)]:  # by a clock that was behind
+        catalog.missed(row.id, there=True)
+        catalog.missed(row.id)
+        old.remove(row)
     rows = [row for row in old if row.state in (State.PURGED, State.RESTORED) and row.kept_since_at is None]
     originals = [row for row in old if row.state is State.RETIRED and row.replaced and (row.purge_after_at or 0) <= now]
     try:

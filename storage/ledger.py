@@ -298,6 +298,13 @@ class Ledger(Statements):
         with self._transaction():
             self._update(photo_id, {"missed_at": None if there else self._row(photo_id).missed_at or self._now()})
 
+    def ran_between(self, first: float, last: float) -> bool:
+        """Whether any run was begun between these two times (seconds)."""
+        with translated_sqlite(self.path):
+            query = "SELECT EXISTS (SELECT 1 FROM runs WHERE started_at BETWEEN ? AND ?)"
+            found = self._connection.execute(query, (first, last)).fetchone()
+        return bool(found[0])
+
     def _hand_on(self, photo_id: int, columns: Sequence[str]) -> None:
         """In a transaction: the `columns` of an archive that was made anew are those of every photo of its gallery with the same bytes."""
         names = ", ".join(columns)

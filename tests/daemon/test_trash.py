@@ -198,6 +198,35 @@ def test_a_folder_that_goes_away_during_the_walk_hides_nothing(archived: Home, m
     assert archived.optimize().missed == 1
 
 
+def test_a_clock_that_leaps_ahead_empties_no_trash(archived: Home) -> None:
+    for name in ("a.jpg", "twin.jpg"):
+        (archived.root / name).unlink()
+    assert archived.optimize().missed == 2
+    archived.clock.forward(days=3000)
+    for _ in range(3):
+        assert archived.optimize().thrown_away == 0
+        archived.clock.forward(hours=3)
+    archived.clock.forward(days=-3000)
+    assert archived.optimize().thrown_away == 0
+    archived.clock.forward(days=90)
+    assert archived.optimize().thrown_away == 0, "nobody can tell a pause from a leap"
+    archived.clock.forward(days=1)
+    assert archived.optimize().thrown_away == 2
+
+
+def test_a_clock_that_was_behind_takes_nothing_from_the_time_in_the_trash(archived: Home) -> None:
+    (archived.root / "a.jpg").unlink()
+    (archived.root / "twin.jpg").unlink()
+    archived.clock.forward(days=-10000)
+    assert archived.optimize().missed == 2
+    archived.clock.forward(days=10001)
+    assert archived.optimize().thrown_away == 0
+    archived.clock.forward(days=29)
+    assert archived.optimize().thrown_away == 0
+    archived.clock.forward(days=2)
+    assert archived.optimize().thrown_away == 2
+
+
 def test_an_album_that_its_user_moved_to_another_disk_and_linked(archived: Home, photo: Photo, tmp_path: Path) -> None:
     """While that disk is unplugged, the link leads nowhere."""
     (archived.root / "album").mkdir()
