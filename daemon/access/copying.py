@@ -54,9 +54,11 @@ class Copies:
         self._running: dict[str, Future[int]] = {}
         self._spare: OrderedDict[str, bytes] = OrderedDict()
         self._told_full = False
+        self._closing = False
 
     def close(self) -> None:
         """Waits for nobody: a reader who is still there gets an error."""
+        self._closing = True
         self._threads.shutdown(wait=False, cancel_futures=True)
         for codec in self._codecs:
             codec.close()
@@ -133,7 +135,8 @@ class Copies:
             labels = b"" if wanted.stand_in is None else self._labels(wanted.stand_in, wanted.stand_in_sha256)
             made = rebuilt(self._codec(), wanted.archive, wanted.archive_sha256, stand_in=labels)
         except (StorageError, WorkerError) as error:
-            _log.warning("%s", error)
+            if not self._closing:  # a decoder that is stopped with the view is no trouble
+                _log.warning("%s", error)
             raise OSError(5, str(error)) from error
         data = made.data
         if made.left_out:

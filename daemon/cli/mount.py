@@ -47,8 +47,9 @@ def mount(
     from daemon.access.session import Session
 
     mountpoint = mountpoint.absolute()
+    cache = (cache or places.cache_folder).absolute()  # FUSE goes to the root folder, where a relative path leads elsewhere
     fuse.prepare(mountpoint)
-    with Session.of(places, settings.read(places.config_file), gallery, cache or places.cache_folder, cache_size) as session:
+    with Session.of(places, settings.read(places.config_file), gallery, cache, cache_size) as session:
         if mountpoint.is_relative_to(session.view.gallery.root):
             raise CommandFailed(f"{mountpoint} lies in the gallery itself; choose a folder outside.")
         session.warm_up()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from daemon.access.copying import Copies, Wanted
+from daemon.errors import WorkerDied
 from daemon.messages import Refused, Restored, RestoreJob
 from storage.cache import Cache
 from storage.errors import NoSpace
@@ -23,10 +24,13 @@ class Decoder:
         self.gate = threading.Event()
         self.gate.set()
         self.closed = False
+        self.trouble: WorkerDied | None = None
 
     def restore(self, job: RestoreJob) -> Restored | Refused:
         self.asked.append(job.archive)
         assert self.gate.wait(30)
+        if self.trouble is not None:
+            raise self.trouble
         if job.archive.name == "bad":
             return Refused("corrupt", "of the test")
         return Restored(job.archive.name.encode() * 1000, job.archive.name)
@@ -69,6 +73,21 @@ def test_it_is_decoded_once_and_then_at_hand(copies: Copies, decoder: Decoder, w
     assert read(copies, wanted) == b"abc" * 1000
     assert copies.size(wanted) == 3000
     assert len(decoder.asked) == 1
+
+
+def test_a_decoder_that_is_stopped_with_the_view_is_no_trouble(
+    copies: Copies, decoder: Decoder, wanted: Wanted, caplog: pytest.LogCaptureFixture
+) -> None:
+    decoder.gate.clear()
+    decoder.trouble = WorkerDied("the verifying process ended unexpectedly (by signal SIGKILL)")
+    copies.ahead(wanted)
+    while not decoder.asked:
+        pass
+    copies.close()
+    decoder.gate.set()
+    with pytest.raises(OSError, match="closed|SIGKILL"):
+        copies.size(wanted)
+    assert not caplog.text
 
 
 def test_readers_at_the_same_time_share_one_decoding(copies: Copies, decoder: Decoder, wanted: Wanted) -> None:

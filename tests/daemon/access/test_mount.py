@@ -140,6 +140,17 @@ def test_the_view_is_what_restore_gives(home: Home, mounted: Mount, photos: list
     assert {path: path.stat().st_size for path in photos} == listed, "the sizes were known before anything was read"
 
 
+@pytest.mark.usefixtures("photos")
+def test_a_cache_is_where_it_was_said_to_be(mounted: Mount, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FUSE goes to the root folder, where a relative path leads elsewhere."""
+    monkeypatch.chdir(tmp_path)
+    view = mounted("--cache", "copies", "--prefetch", "0")
+    assert (view.point / "a.jpg").read_bytes()
+    assert view.end() == 0
+    assert "can't be kept" not in view.said
+    assert [each for each in (tmp_path / "copies").iterdir() if each.stat().st_size > 1000]
+
+
 @pytest.mark.slow
 def test_many_readers_parts_and_a_copy_of_the_whole_tree(home: Home, mounted: Mount, photos: list[Path], tmp_path: Path) -> None:
     view = mounted("--prefetch", "0")
