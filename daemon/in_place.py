@@ -20,7 +20,7 @@ from daemon.galleries import Gallery
 from daemon.marking import relabelled
 from daemon.recovery import settle
 from storage.catalog import Catalog
-from storage.digest import read_once, sha256_of, sha256_of_bytes
+from storage.digest import read_once, sha256_of_bytes
 from storage.errors import Damaged, Missing, Refused, StorageError
 from storage.fingerprint import Fingerprint
 from storage.records import PhotoRow
@@ -56,7 +56,8 @@ class GivenBack:
 
 
 def is_edited(row: PhotoRow) -> bool:
-    """Whether somebody's file has the name of an archived photo: an edit of its stand-in, or another photo of that name.
+    """Whether somebody's file has the name of an archived photo: an edit of its stand-in, or another photo of that name. A stand-in that
+    was given other labels is none, noted by `as_it_stands` or not.
 
     Reads the file only where it looks changed. Raises StorageError where it can't be read.
     """
@@ -65,7 +66,9 @@ def is_edited(row: PhotoRow) -> bool:
     try:
         if row.is_current(Fingerprint.of(row.location)):
             return False
-        return sha256_of(row.location) not in (row.stand_in_sha256, row.copy_sha256, row.sha256)
+        snapshot = read_once(row.location)
+        known = snapshot.sha256 in (row.stand_in_sha256, row.copy_sha256, row.sha256)
+        return not (known or (row.has_archive and relabelled(snapshot.data, row.sha256 or "")))
     except (Missing, Refused):  # nothing there, or a folder or a link: no picture that anybody edited
         return False
 

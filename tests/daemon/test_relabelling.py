@@ -207,6 +207,18 @@ def test_explain_tells_of_them(home: Home, archived: Path) -> None:
     assert "other labels on 2026-03-01" in done.output
 
 
+def test_nobody_calls_it_an_edit_before_a_run_has_seen_it(home: Home, run: Callable[..., Result], archived: Path, photo: Photo) -> None:
+    archived.write_bytes(rated(archived.read_bytes()))
+    explained = run("explain", str(archived), "--json")
+    assert json.loads(explained.stdout)["edited"] is False
+    (home.root / "IMG_0.jpg").write_bytes(photo(1))
+    home.optimize(home.root / "IMG_0.jpg")
+    home.configure(gallery="restore_ahead = 1")
+    assert run("restore", str(home.root / "IMG_0.jpg")).exit_code == 0
+    assert read_rating(archived.read_bytes()).stars == 5
+    assert original_of(archived.read_bytes()) is None, "it is restored ahead, like any stand-in"
+
+
 def test_they_survive_being_archived_again(home: Home, archived: Path) -> None:
     purge(home)
     archived.write_bytes(rated(archived.read_bytes()))
