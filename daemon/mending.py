@@ -7,12 +7,13 @@ from functools import partial
 
 from daemon.composition import Workshop
 from daemon.copies import labels_given
-from daemon.errors import GalleryGone, WorkerError
+from daemon.errors import GalleryGone, Stopped, WorkerError
 from daemon.galleries import Gallery
 from daemon.in_place import as_it_stands
 from daemon.inspection import Inspection, is_still, original_is_there
 from daemon.optimizer import Kind, Optimizer
 from daemon.parity import keep_parity
+from daemon.surprise import check_stop
 from storage import durable
 from storage.digest import sha256_of
 from storage.errors import Changed, Damaged, Locked, Missing, StorageError, shown
@@ -43,19 +44,22 @@ def mend_found(opened: Callable[[], Workshop], found: Inspection) -> Mended:
     try:
         with opened() as shop:
             for gallery, digest in found.repairable:
+                check_stop(shop.places, gallery)
                 try:
                     done.repaired[shown(gallery.vault.archive_path(digest))] = repair(shop, gallery, digest)
                 except (Damaged, Missing) as error:
                     done.troubles.append(f"its parity is no help: {error}")
             for gallery, row in found.mendable:
                 name = shown(gallery.vault.archive_path(row.sha256 or ""))
+                check_stop(shop.places, gallery)
                 with _one(done, gallery.shown(row.location)):
                     if name not in done.repaired and mend(shop, gallery, row):
                         done.renewed.add(name)
             for gallery, row in found.unguarded:
+                check_stop(shop.places, gallery)
                 with _one(done, gallery.shown(row.location)):
                     done.guarded += guard(shop, gallery, row)
-    except (StorageError, WorkerError, GalleryGone) as error:
+    except (StorageError, WorkerError, GalleryGone, Stopped) as error:
         done.troubles.append(str(error))
     return done
 

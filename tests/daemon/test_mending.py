@@ -55,6 +55,15 @@ def test_one_that_can_not_be_mended_is_no_obstacle_to_the_next(damaged: Home, ph
     assert sorted(path.name for path in (damaged.root / ".gallery-optimizer/originals").iterdir())
 
 
+def test_nothing_is_mended_against_the_stop_file(damaged: Home, run: Run) -> None:
+    (damaged.root / ".gallery-optimizer/stop").touch()
+    before = damaged.files()
+    result = run("verify")
+    assert result.exit_code == ExitCode.DAMAGE
+    assert "says stop" in result.output
+    assert damaged.files() == before
+
+
 @pytest.mark.parametrize("noted", [False, True])
 def test_labels_of_a_stand_in_are_not_mended_away(damaged: Home, run: Run, noted: bool) -> None:
     place = damaged.root / "1.jpg"
