@@ -85,7 +85,7 @@ def test_a_decoder_that_is_stopped_with_the_view_is_no_trouble(
         pass
     copies.close()
     decoder.gate.set()
-    with pytest.raises(OSError, match="closed|SIGKILL"):
+    with pytest.raises(OSError, match=r"closed|SIGKILL"):
         copies.size(wanted)
     assert not caplog.text
 
