@@ -13,6 +13,7 @@ from daemon.places import is_folder
 from daemon.ports import Clock
 from storage.admission import MAX_ATTEMPTS
 from storage.catalog import Catalog
+from storage.digest import sha256_or_none
 from storage.errors import Missing, Refused, StorageError
 from storage.fingerprint import Fingerprint
 from storage.records import PhotoRow
@@ -207,8 +208,9 @@ def _edit_taken(row: PhotoRow, survey: Survey, gallery: Gallery) -> Path | None:
 def _drop_swap(row: PhotoRow, survey: Survey, gallery: Gallery) -> None:
     if survey.swap is Holding.MISSING:
         return
+    copied = row.copy_sha256 is not None and sha256_or_none(gallery.vault.swap_path(row.goal)) == row.copy_sha256
     try:
-        gallery.vault.drop_swap(row.goal, row.stand_in_sha256)
+        gallery.vault.drop_swap(row.goal, row.copy_sha256 if copied else row.stand_in_sha256)
     except Refused as error:
         _log.warning("%s", error)  # it may be the user's: kept, and told
 
