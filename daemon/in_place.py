@@ -98,7 +98,7 @@ def lay_beside(shop: Workshop, gallery: Gallery, row: PhotoRow, edit: Path | Non
     """
     edit = edit or row.location
     goal = _free_place(gallery, shop.catalog, edit)
-    return Beside(gallery.shown(edit), goal, give_back(shop, gallery, row, goal).original)
+    return Beside(gallery.shown(edit), goal, give_back(shop, gallery, row, goal).whole)
 
 
 def give_back(shop: Workshop, gallery: Gallery, row: PhotoRow, goal: Path) -> GivenBack:
