@@ -351,7 +351,7 @@ def test_an_unforeseen_error_is_told_to_whoever_asked(fortnight: Fortnight, monk
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("daemon.nightwork.optimize", broken)
+    monkeypatch.setattr("daemon.asked.optimize", broken)
     asked = fortnight.work.work_now([])
     with pytest.raises(RuntimeError):
         fortnight.work.step()

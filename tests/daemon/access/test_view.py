@@ -69,7 +69,7 @@ def test_later_a_copy_whose_size_is_known(home: Home, view: Callable[[], View], 
     node = view().node("IMG_1.jpg")
     assert (node.source, node.status["st_mtime"], node.status["st_mode"] & 0o777) == (Source.COPY, WHEN, 0o640)
     assert node.row is not None
-    assert node.size_bytes == len(rebuilt(home.codec, view().archive(node), node.row.archive_sha256))
+    assert node.size_bytes == len(rebuilt(home.codec, view().archive(node), node.row.archive_sha256).data)
 
 
 def test_everything_else_is_what_it_is_and_the_vault_is_not_shown(home: Home, view: Callable[[], View], archived: Path) -> None:
