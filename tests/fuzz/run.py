@@ -81,8 +81,8 @@ def guided(name: str, seconds: int, work: Path) -> None:
     until = time.process_time() + seconds
 
     def check(data: bytes) -> None:
-        if time.process_time() > until:
-            os.kill(os.getpid(), signal.SIGUSR1)  # libFuzzer ends after this input, and tells its figures
+        if time.process_time() > until or _held_bytes() > MEMORY_BYTES * 3 // 4:
+            os.kill(os.getpid(), signal.SIGUSR1)  # libFuzzer ends after this input, and tells its figures; `_one` begins it again
         begin()
         target.check(data)
 
@@ -93,6 +93,11 @@ def guided(name: str, seconds: int, work: Path) -> None:
     with small_pictures():
         atheris.Setup([sys.argv[0], *options, str(corpus)], check, custom_mutator=mutate)
         atheris.Fuzz()
+
+
+def _held_bytes() -> int:
+    """What RLIMIT_DATA counts. Coverage grows without end, and a thread that finds no memory to start in is waited for for ever."""
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[5]) * resource.getpagesize()
 
 
 def blind(name: str, seconds: int, work: Path) -> None:
