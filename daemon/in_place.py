@@ -97,8 +97,8 @@ def lay_beside(shop: Workshop, gallery: Gallery, row: PhotoRow, edit: Path | Non
     The set-aside original itself while there is one, else a copy. Raises StorageError, WorkerError: then all is as before.
     """
     edit = edit or row.location
-    goal = _free_place(gallery, shop.catalog, edit)
-    return Beside(gallery.shown(edit), goal, give_back(shop, gallery, row, goal).whole)
+    given = give_back(shop, gallery, row, _free_place(gallery, shop.catalog, edit))
+    return Beside(gallery.shown(edit), shop.catalog.get(row.id).location, given.whole)
 
 
 def give_back(shop: Workshop, gallery: Gallery, row: PhotoRow, goal: Path) -> GivenBack:
@@ -110,6 +110,8 @@ def give_back(shop: Workshop, gallery: Gallery, row: PhotoRow, goal: Path) -> Gi
     Where that is another path than the photo's own, it is its own from then on. Raises Changed (somebody's file is at `goal`), Damaged,
     Missing, AlreadyThere, WorkerError.
     """
+    if (before := _finished(shop, gallery, shop.catalog.get(row.id))) is not None:
+        return before
     vault, sha256 = gallery.vault, row.sha256 or ""
     worn_by = goal if os.path.lexists(goal) else row.location
     labels = labels_given(row, worn_by)
@@ -141,6 +143,18 @@ def give_back(shop: Workshop, gallery: Gallery, row: PhotoRow, goal: Path) -> Gi
     kept = row.state is State.RETIRED and original and vault.aside_path(row.location, sha256).exists()
     shop.catalog.restored(row.id, pinned_until_at=pinned_until_at, fingerprint=fingerprint, copy_sha256=copy_sha256, kept=kept)
     return _back(gallery, goal, GivenBack(original, copy_sha256 is None, left_out))
+
+
+def _finished(shop: Workshop, gallery: Gallery, row: PhotoRow) -> GivenBack | None:
+    """What an earlier try brought that failed when the photo was in its place, since the catalogue's disk was full: who tries again would
+    take the photo for somebody's file, and lay another beside it."""
+    if row.state not in (State.RETIRED, State.PURGED) or row.copy_sha256 is None:
+        return None
+    settle(row, gallery, shop.catalog, shop.clock)
+    row = shop.catalog.get(row.id)
+    if row.state is not State.RESTORED:
+        return None
+    return GivenBack(row.copy_sha256 is None or row.kept_since_at is not None, row.copy_sha256 is None)
 
 
 def _back(gallery: Gallery, goal: Path, given: GivenBack) -> GivenBack:

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from codec.labels import Labels, labelled
 from daemon import composition, restorer
 from daemon.cli.main import cli
 from daemon.marking import original_of
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 
 Photo = Callable[..., bytes]
 WHEN = 1_500_000_000_987_654_321
+PACKET = (
+    b"<x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'>"
+    b"<rdf:Description xmlns:xmp='http://ns.adobe.com/xap/1.0/' xmp:Rating='5'/></rdf:RDF></x:xmpmeta>"
+)
 
 
 def restore(home: Home, *paths: Path, to: Path | None = None) -> list[Restoration]:
@@ -213,3 +218,32 @@ def test_the_commands_say_so(home: Home, archived: Path, beside: Path, monkeypat
     run("optimize")
     moved = beside.rename(home.root / "renamed.jpg")
     assert "It is a stand-in of IMG_1 (original).jpg: archived, original in grace." in run("explain", moved)
+
+
+@pytest.mark.parametrize("tagged", [True, False])
+@pytest.mark.parametrize("in_grace", [True, False])
+def test_a_second_try_finds_what_the_first_one_brought(
+    home: Home, archived: Path, monkeypatch: pytest.MonkeyPatch, tagged: bool, in_grace: bool
+) -> None:
+    """The catalogue's disk is full when the photo is in its place already; room is made, and it is tried once more."""
+    if not in_grace:
+        home.clock.forward(days=8)
+        home.optimize()
+    if tagged:
+        archived.write_bytes(labelled(archived.read_bytes(), Labels(xmp=PACKET)))
+    stand_in, real, tries = archived.read_bytes(), Catalog.restored, iter([True])
+
+    def full(self: Catalog, *arguments: object, **named: object) -> PhotoRow:
+        if next(tries, False):
+            raise NoSpace("full")
+        return real(self, *arguments, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Catalog, "restored", full)
+    (done,) = restore(home, archived)
+    assert done.trouble == ""
+    assert next(tries, None) is None
+    home.optimize()
+    ((name, row),) = rows(home).items()
+    assert (name, row.state) == ("IMG_1.jpg", State.RESTORED)
+    assert [path.name for path in home.root.glob("*.jpg")] == ["IMG_1.jpg"]
+    assert archived.read_bytes() != stand_in
