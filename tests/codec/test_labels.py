@@ -332,3 +332,20 @@ def test_entries_in_another_order_than_tiffs_keep_it() -> None:
         (0x010F, b"A"),
         (0x013B, b"X"),
     ]
+
+
+def test_labels_of_a_png(make_photo: Callable[..., object]) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(make_photo(64, 64)).save(buffer, "PNG")  # type: ignore[arg-type]
+    data = labelled(buffer.getvalue(), Labels(xmp=packet(attributes="xmp:Rating='2'")))
+    assert read_rating(data).stars == 2
+    assert picture_digest(data) == picture_digest(buffer.getvalue())
+    assert read_rating(labelled(data, Labels(xmp=packet(attributes="xmp:Rating='4'")))).stars == 4
+
+
+def test_bytes_that_fill_make_room_for_labels(make_jpeg: Callable[..., bytes]) -> None:
+    photo = make_jpeg(96, 128)
+    filled = photo[:-2] + b"\xff" * 4000 + photo[-2:]
+    data = labelled(filled, Labels(xmp=packet(attributes="xmp:Rating='2'")))
+    assert len(data) == len(filled)
+    assert read_rating(data).stars == 2

@@ -247,3 +247,18 @@ def test_a_second_try_finds_what_the_first_one_brought(
     assert (name, row.state) == ("IMG_1.jpg", State.RESTORED)
     assert [path.name for path in home.root.glob("*.jpg")] == ["IMG_1.jpg"]
     assert archived.read_bytes() != stand_in
+
+
+@pytest.mark.parametrize("edited", [True, False])
+def test_what_a_lossless_lane_gives_is_called_the_original(
+    home: Home, photo: Photo, archived: Path, monkeypatch: pytest.MonkeyPatch, edited: bool
+) -> None:
+    home.clock.forward(days=8)
+    home.optimize()
+    monkeypatch.setattr(home.codec.backend, "restore", lambda archive, format: photo())
+    if edited:
+        archived.write_bytes(turned(archived.read_bytes()))
+    (done,) = restore(home, archived)
+    place = archived.with_name("IMG_1 (original).jpg") if edited else archived
+    assert (done.came, done.written) == (Came.ORIGINAL, place)
+    assert place.read_bytes() == photo()

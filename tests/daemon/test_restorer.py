@@ -391,25 +391,3 @@ def test_a_stand_in_that_waits_for_its_turn_is_no_original(home: Home, photo: Ph
     assert (done.came, done.trouble) == (Came.COPY, "")
     assert done.written is not None
     assert original_of(done.written.read_bytes()) is None
-
-
-def test_what_a_lossless_lane_gives_is_called_the_original_in_place_too(
-    home: Home, photo: Photo, archived: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    purge(home)
-    monkeypatch.setattr(home.codec.backend, "restore", lambda archive, format: photo())
-    assert restore(home, archived)[0].came is Came.ORIGINAL
-    assert archived.read_bytes() == photo()
-
-
-def test_what_a_lossless_lane_gives_is_the_original_beside_an_edit(
-    home: Home, photo: Photo, archived: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    purge(home)
-    monkeypatch.setattr(home.codec.backend, "restore", lambda archive, format: photo())
-    with Image.open(archived) as stand_in:
-        stand_in.load()
-    stand_in.rotate(90, expand=True).save(archived)
-    (beside,) = restore(home, archived)
-    assert (beside.came, beside.written) == (Came.ORIGINAL, archived.with_name("a (original).jpg"))
-    assert archived.with_name("a (original).jpg").read_bytes() == photo()
