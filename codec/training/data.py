@@ -14,8 +14,7 @@ from torch import Tensor
 
 from codec.network.constants import LATENTS, PATCH
 from codec.network.transforms import GREY
-
-Crop = npt.NDArray[np.uint8]
+from codec.training.generated import Crop, blotches, page, sky
 
 HELD_OUT = 48
 """Crops never trained on, whose loss the log shows; of a small collection, a quarter at most."""
@@ -29,6 +28,7 @@ _WHOLE_SHARE = 0.5
 _PHONE_SHARE = 0.5
 _DIM_SHARE = 0.12
 _SKY_SHARE = 0.04
+_PRINT_SHARE = 0.04
 _PATCHES_A_CROP = 40
 
 
@@ -72,7 +72,7 @@ def phone_like(crop: Crop, size: int, rng: np.random.Generator) -> Crop:
     )
     if rng.random() < _DIM_SHARE / _PHONE_SHARE:  # night and indoors: less light, and what noise reduction leaves of more noise
         v = 255 * (v / 255) ** rng.uniform(1, 1.6) * rng.uniform(0.08, 0.5)
-        v = v + (_blotches(size, size // 4, rng) - 0.5) * rng.uniform(0, 12)
+        v = v + (blotches(size, size // 4, rng) - 0.5) * rng.uniform(0, 12)
     noise = rng.normal(0, 0.6, v.shape) + rng.normal(0, 0.8, (*v.shape[:2], 1))
     noise = noise + np.roll(noise, 1, 0) + np.roll(noise, 1, 1) + np.roll(noise, (1, 1), (0, 1))
     v = v + noise / 2 * rng.uniform(0.4, 1) * rng.uniform(0, 3.5) * np.sqrt(0.15 + v / 255)
@@ -84,32 +84,6 @@ def phone_like(crop: Crop, size: int, rng: np.random.Generator) -> Crop:
     return np.asarray(Image.open(buffer).convert("RGB"))
 
 
-def _blotches(size: int, knots: int, rng: np.random.Generator) -> npt.NDArray[np.float32]:
-    """(size, size, 3) of 0..1: coloured noise drawn on a grid of `knots` a side and enlarged."""
-    small = rng.integers(0, 256, (knots, knots, 3), np.uint8)
-    large: npt.NDArray[np.float32] = np.asarray(Image.fromarray(small).resize((size, size), Image.Resampling.BICUBIC), np.float32)
-    return large * np.float32(1 / 255)
-
-
-def sky(size: int, rng: np.random.Generator) -> Crop:
-    """(size, size, 3) uint8 of smooth ground: a gradient between two colours, a soft bank of cloud or a soft edge, a little noise.
-
-    Collections that are chosen for what is hard to compress have hardly any of it, photos have much, and banding shows nowhere else.
-    """
-    y, x = np.mgrid[0:size, 0:size] / size
-    angle = rng.uniform(0, 2 * np.pi)
-    along = np.clip((x - 0.5) * np.cos(angle) + (y - 0.5) * np.sin(angle) + 0.5, 0, 1)[..., None]
-    base = rng.uniform(10, 245) + rng.normal(0, 25, 3)
-    other = base + rng.uniform(-60, 60) + rng.normal(0, 12, 3)
-    v = base + (other - base) * along + (_blotches(size, 6, rng).mean(2, keepdims=True) - 0.5) * rng.uniform(0, 40)
-    if rng.random() < 0.4:  # a wall, a horizon, a roof: one edge on smooth ground
-        edge = 1 / (1 + np.exp(-(along - rng.uniform(0.2, 0.8)) * rng.uniform(20, 400)))
-        v = v + edge * rng.uniform(-120, 120)
-    v = v + rng.normal(0, 1, (size, size, 3)) * rng.uniform(0, 1.5)
-    out: Crop = v.clip(0, 255).round().astype(np.uint8)
-    return out
-
-
 def whole(crop: Crop, rng: np.random.Generator) -> Crop:
     """(S, S, 3) uint8 -> (WHOLE, WHOLE, 3): mirrored at its sides again and again, and begun anywhere."""
     side = crop.shape[0]
@@ -119,8 +93,8 @@ def whole(crop: Crop, rng: np.random.Generator) -> Crop:
 
 
 def batches(crops: list[Crop], count: int, size: int, seed: int) -> Iterator[Tensor]:
-    """Endless (count, 3, size, size) batches of floats in 0..1: crops flipped and turned, half of them made phone-like (some of
-    these as dark as night), and a few of smooth ground. Every second batch is of fewer pictures of WHOLE pixels, where those hold no more
+    """Endless (count, 3, size, size) batches of floats in 0..1: crops flipped and turned, a few of smooth ground or print, half of them
+    made phone-like (some of these as dark as night). Every second batch is of fewer pictures of WHOLE pixels, where those hold no more
     pixels: in a small crop every cell lies at a border, and what was only trained there knows nothing of a photo's middle."""
     rng = np.random.default_rng(seed)
     wholes = count * size**2 // WHOLE**2
@@ -132,9 +106,10 @@ def batches(crops: list[Crop], count: int, size: int, seed: int) -> Iterator[Ten
 
 
 def _looking_real(crop: Crop, size: int, rng: np.random.Generator) -> Crop:
-    """A crop, or smooth ground, as one picture of a batch: (size, size, 3)."""
-    if rng.random() < _SKY_SHARE:
-        crop = sky(max(crop.shape[0], size), rng)
+    """A crop, smooth ground or print, as one picture of a batch: (size, size, 3)."""
+    chance = rng.random()
+    if chance < _SKY_SHARE + _PRINT_SHARE:
+        crop = (sky if chance < _SKY_SHARE else page)(max(crop.shape[0], size), rng)
     if size > crop.shape[0]:
         crop = whole(crop, rng)
     if rng.random() < _PHONE_SHARE:

@@ -94,4 +94,3 @@ def narrowed(synthesis: Synthesis, told: Tensor) -> dict[str, Tensor]:
         "adapt.weight": fitted[:, :-1].float()[:, :, None, None],
         "adapt.bias": fitted[:, -1].float(),
     }
-

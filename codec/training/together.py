@@ -58,7 +58,6 @@ class Together(Alone):
             at += grad.numel()
         return flat[: len(said)].tolist()
 
-
     @torch.no_grad()
     def add_moves(self, parameters: Sequence[Tensor], before: Sequence[Tensor]) -> None:
         """Make every parameter what it was `before`, plus what all processes together moved it by."""

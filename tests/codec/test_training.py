@@ -295,15 +295,6 @@ def test_some_are_as_dark_as_night(crops: list[data.Crop], monkeypatch: pytest.M
         assert data.phone_like(crops[0], 64, np.random.default_rng(seed)).mean() < 0.6 * crops[0].mean()
 
 
-def test_smooth_ground_is_smooth() -> None:
-    for seed in range(6):
-        made = data.sky(128, np.random.default_rng(seed)).astype(np.float64)
-        assert made.shape == (128, 128, 3)
-        steps = abs(np.diff(made.mean(2), axis=0))
-        assert np.median(steps) < 3
-        assert made.std() > 0.5
-
-
 def test_packs_are_joined_and_held_out_crops_are_those_of_the_first(pack: Path, crops: list[data.Crop]) -> None:
     trained, held = data.load_packs([pack, pack])
     assert len(trained) == len(crops) + PHOTOS * CROPS_A_PHOTO
