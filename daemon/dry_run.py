@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from daemon.anchor import check_presence
+from daemon.backup_check import PurgeGate
 from daemon.composition import Workshop
 from daemon.discovery import look
 from daemon.energy import EnergyMeter, processor_s
@@ -22,6 +23,7 @@ from daemon.optimizer import Kind, encode_job, verdict
 from daemon.ports import Progress
 from daemon.run import chosen_galleries
 from daemon.surprise import Look, look_around
+from daemon.sync_guard import guard
 from daemon.verification import objection
 from storage.digest import read_once
 from storage.errors import StorageError
@@ -94,6 +96,7 @@ def _find(shop: Workshop, gallery: Gallery, starts: list[Path], queue: _Queue, a
     check_presence(gallery, catalog)
     around = Look() if as_it_is else look_around(gallery, catalog, follow_moves(gallery, catalog).elsewhere)
     catalog.regrace(gallery.key, gallery.grace_s)
+    gate = PurgeGate(gallery, guard(gallery.root, gallery.settings))
     found = look(gallery, catalog, shop.clock, starts, as_it_is=as_it_is)
     forecast.edited += len(found.edited) + len(found.saved_over)
     forecast.unreadable += [(gallery.shown(path), trouble) for path, trouble in found.unreadable]
@@ -103,6 +106,8 @@ def _find(shop: Workshop, gallery: Gallery, starts: list[Path], queue: _Queue, a
             forecast.at_hand += 1  # it came back over its stand-in, or was restored: nothing is encoded
         elif row.size_bytes:
             queue.work[len(queue.work)] = gallery, row
+            forecast.graces_s.add(gallery.grace_s)
+            forecast.conditions |= {condition} if (condition := gate.condition(row)) else set()
     within = [gallery.relative(start) for start in starts]
     for row in catalog.rows(gallery=gallery.key):
         if starts and not any(row.path == start or row.path.startswith(start + b"/") for start in within):

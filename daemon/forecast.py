@@ -77,6 +77,10 @@ class Forecast:
     due: int = 0
     """Originals that are out of grace and would be purged."""
     due_bytes: int = 0
+    graces_s: set[int] = field(default_factory=set)
+    """Of the galleries of the photos to work on: what they save is free only once their originals are purged."""
+    conditions: set[str] = field(default_factory=set)
+    """What originals wait for beside their grace (`PurgeGate.condition`)."""
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
 
@@ -102,6 +106,11 @@ class Forecast:
         if not self.trials:
             return Interval(0.0, 0.0, 0.0)
         return self.plan.total(lambda unit: self.trials[unit.id].saving_bytes, lambda unit: unit.size_bytes)
+
+    @property
+    def beside_bytes(self) -> int:
+        """What archives, stand-ins and re-packed photos take beside the originals until these are purged."""
+        return round(sum(part.original_bytes - part.saving.total for part in self.lanes))
 
     @property
     def seconds(self) -> Interval:

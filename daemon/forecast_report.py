@@ -1,12 +1,13 @@
 """A forecast -> text for a person, or JSON."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from daemon.estimate import CONFIDENCE, Interval
 from daemon.forecast import Forecast, Part
 from daemon.reasons import sentence
-from daemon.report import amount, counted, photos, span
+from daemon.report import amount, counted, days, photos, span
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -42,6 +43,8 @@ def _work(found: Forecast) -> Iterator["str | Table"]:
         yield f"To work on: {those}. {those_done} encoded to see what comes out; the rest is worked out from that."
     yield ""
     yield f"Would save:  {_saving(found)}"
+    if found.lanes:
+        yield f"Space free:  {_when_free(found)}"
     yield f"Would take:  {_span(found.seconds)}"
     cost = f"{found.cpu_s.total:.0f} seconds of processor time, about {found.watt_hours:.2g} watt-hours ({found.energy.source})"
     yield f"Would cost:  {cost}"
@@ -62,6 +65,22 @@ def _saving(found: Forecast) -> str:
         f"{text}; {CONFIDENCE:.0%} sure that it is between {amount(round(saving.low))} ({saving.low / whole:.0%})"
         f" and {amount(round(high))} ({high / whole:.0%})"
     )
+
+
+def _when_free(found: Forecast) -> str:
+    """That nothing of the saving is there at once, where originals wait."""
+    least, most = (timedelta(seconds=of(found.graces_s)) for of in (min, max))
+    if most:
+        grace = days(most) if least == most else f"{days(least)} to {days(most)}"
+        text = f"after the grace ({grace}), by the first run that then purges the originals"
+    else:
+        text = "in the same run (grace: 0 days)"
+    if found.conditions:
+        text += f"; each of them waits for more: {'; '.join(sorted(found.conditions))}"
+    if most or found.conditions:
+        about = "" if found.complete else "about "
+        text += f". Until then the originals wait in the vault, and {about}{amount(found.beside_bytes)} more are taken than now"
+    return f"{text}."
 
 
 def _table(found: Forecast) -> "Table":
@@ -120,6 +139,9 @@ def as_json(found: Forecast) -> dict[str, Any]:
         },
         "confidence": CONFIDENCE,
         "saving_bytes": _interval(found.saving, 0),
+        "grace_s": [min(found.graces_s, default=0), max(found.graces_s, default=0)],
+        "purge_conditions": sorted(found.conditions),
+        "beside_bytes": found.beside_bytes,
         "seconds": _interval(found.seconds, 1),
         "cpu_s": _interval(found.cpu_s, 1),
         "watt_hours": round(found.watt_hours, 4),

@@ -1,7 +1,7 @@
 """What `status` tells: sums of the catalogue -> a frozen Status -> text or JSON. Saved is only what is purged; the rest is reclaimable."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from daemon.reasons import sentence
@@ -114,6 +114,15 @@ def span(seconds: float) -> str:
     if whole >= 3600:
         return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
     return f"{whole // 60} min {whole % 60:02d} s" if whole >= 60 else f"{whole} s"
+
+
+def days(duration: timedelta) -> str:
+    """As people say it: "30 days", not "4 weeks and 2 days"."""
+    if duration == timedelta(days=duration.days):
+        return counted(duration.days, "day")
+    import humanfriendly
+
+    return str(humanfriendly.format_timespan(duration))
 
 
 def counted(count: int, noun: str, plural: str = "") -> str:

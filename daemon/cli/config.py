@@ -3,7 +3,6 @@
 import math
 import os
 import sys
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -138,12 +137,13 @@ def check(places: Places, as_json: bool) -> None:
 def _meaning(gallery: "GallerySettings") -> "Iterator[str]":
     """What the keys of one gallery mean, a line for each."""
     from daemon.cli import asking_user
+    from daemon.report import days
     from storage.errors import shown
 
     yield f"quality {gallery.quality}: {dict(asking_user.QUALITIES)[gallery.quality]}"
-    yield f"the service takes photos that nobody wrote, opened or restored for {_days(gallery.idle_for)}"
+    yield f"the service takes photos that nobody wrote, opened or restored for {days(gallery.idle_for)}"
     yield "a stand-in takes each photo's place" if gallery.stand_in == "preview" else "no stand-ins: archived photos leave the folder"
-    yield f"originals wait {_days(gallery.grace)} before their space is given back"
+    yield f"originals wait {days(gallery.grace)} before their space is given back"
     if gallery.exclude:
         yield f"never looked at: {', '.join(map(shown, gallery.exclude))}"
     if gallery.keep:
@@ -257,14 +257,3 @@ def _window(text: str | None) -> str | None:
         return None if text is None else str(Window.parse(text))
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="'--window'") from error
-
-
-def _days(span: timedelta) -> str:
-    """As people say it: "30 days", not "4 weeks and 2 days"."""
-    from daemon.report import counted
-
-    if span == timedelta(days=span.days):
-        return counted(span.days, "day")
-    import humanfriendly
-
-    return str(humanfriendly.format_timespan(span))

@@ -204,6 +204,33 @@ def test_json_for_scripts(full: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["left"]["kept"]["photos"] == 1
 
 
+def test_it_says_that_the_saving_comes_only_after_the_grace(home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home.root / "a.jpg").write_bytes(photo())
+    said = call(home, monkeypatch, "optimize", "--dry-run").output
+    assert "Space free:  after the grace (7 days), by the first run that then purges the originals. Until then" in said
+    told = json.loads(call(home, monkeypatch, "optimize", "--dry-run", "--json").stdout)
+    assert (told["grace_s"], told["purge_conditions"]) == ([7 * 86400] * 2, [])
+    used = sum(path.stat().st_blocks for path in home.root.rglob("*"))
+    done = home.optimize()
+    assert told["beside_bytes"] == pytest.approx(done.archive_bytes + done.stand_in_bytes, abs=100), "but for the name of a vault"
+    assert sum(path.stat().st_blocks for path in home.root.rglob("*")) > used, "more is taken than before"
+
+
+def test_of_two_graces_both_are_named_and_none_at_all_is_said(home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home.root / "a.jpg").write_bytes(photo())
+    (home.root.parent / "Second").mkdir()
+    (home.root.parent / "Second" / "b.jpg").write_bytes(photo(1))
+    second = f'[[gallery]]\npath = "{home.root.parent / "Second"}"\n'
+    home.configure('grace = "0 days"\n' + second + 'grace = "12 hours"')
+    assert "after the grace (0 days to 12 hours)" in call(home, monkeypatch, "optimize", "--dry-run").output
+    home.configure('grace = "0 days"')
+    said = call(home, monkeypatch, "optimize", "--dry-run").output
+    assert "Space free:  in the same run (grace: 0 days).\n" in said
+    home.configure('grace = "0 days"\nbackup_check = "/bin/true"')
+    said = call(home, monkeypatch, "optimize", "--dry-run").output
+    assert "in the same run (grace: 0 days); each of them waits for more: backup_check has to say" in said
+
+
 def test_its_options_are_its_own(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     assert call(home, monkeypatch, "optimize", "--sample", "3").exit_code == 2
 
