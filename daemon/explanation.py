@@ -12,7 +12,7 @@ from daemon.galleries import Gallery
 from daemon.ignoring import WISHES, Rules, Wishes
 from daemon.in_place import is_edited
 from daemon.kept import due_at
-from daemon.marking import original_of
+from daemon.marking import Mark, mark_of
 from daemon.measured import findings, quality_lines
 from daemon.reasons import STAND_INS, in_words, sentence
 from daemon.report import STATE_WORDS, amount, change, day
@@ -36,24 +36,31 @@ class Explanation:
 def explain(gallery: Gallery, row: PhotoRow | None, path: Path, catalog: Catalog | None) -> Explanation:
     """Why a photo is as it is. `row` None: the catalogue does not know it (yet); `catalog` None: there is none."""
     name = gallery.shown(path)
-    others = _others(gallery, row, path, catalog)
-    related = [f"{what} {gallery.shown(other.location)}: {STATE_WORDS[other.state]}." for what, other in others]
+    mark = _mark(row, path)
+    stood_for = _stood_for(gallery, mark, catalog)
+    others = _others(gallery, path, stood_for, catalog)
+    related = [f"{what} {_shown(gallery, other)}: {STATE_WORDS[other.state]}." for what, other in others]
     earlier = [] if catalog is None else catalog.superseded(gallery.key, gallery.relative(path))
     related += [f"An earlier version was archived on {day(old.encoded_at or 0)}: {shown(_place(gallery, old))}." for old in earlier]
     refused = guard(gallery.root, gallery.settings, QUICK).refusals
     related += [f"Nothing is archived in this gallery yet: {text}" for text in refused]
     beside = {
         "refused": list(refused),
-        "related": [{"photo": gallery.shown(other.location), "state": other.state.value} for _, other in others],
+        "related": [{"photo": _shown(gallery, other), "state": other.state.value} for _, other in others],
         "earlier_archives": [old.archive_name for old in earlier],
     }
+    original = next(iter(stood_for), None)
     if row is None:
         reason, why = unknown(gallery, path)
+        if mark is not None:
+            related += [*([] if others else ["It is a stand-in, or was made from one."]), _original_line(gallery, mark, original)]
         return Explanation((f"{name}: {why}.", *related), {"photo": name, "state": None, "reason": reason, "why": why, **beside})
     seen = _Seen(
         edited=_edited(row),
         wish=_wish(gallery, path),
         **_damage(gallery, row, catalog),
+        mark=mark,
+        original=original,
         parity_bytes=0 if catalog is None or not row.has_archive else catalog.parity_bytes(gallery.key, row.sha256 or ""),
     )
     lines = (f"{name}: {STATE_WORDS[row.state]}.", *_situation_lines(gallery, row, seen), *related, *_bytes_lines(gallery, row, seen))
@@ -70,6 +77,10 @@ class _Seen:
     damage: str
     original_damage: str
     """By the last `verify`; empty where nothing was found, or what was damaged is no longer there."""
+    mark: Mark | None
+    """What the file says of itself, where it is no photo but a stand-in in another place than its photo's, or was made from one."""
+    original: PhotoRow | None
+    """Whose stand-in that is, where the catalogue knows it."""
     parity_bytes: int
 
 
@@ -104,7 +115,12 @@ def _situation_lines(gallery: Gallery, row: PhotoRow, seen: _Seen) -> Iterator[s
 
 def _bytes_lines(gallery: Gallery, row: PhotoRow, seen: _Seen) -> Iterator[str]:
     """What there is of it, and how well that is."""
-    yield f"Original: {amount(row.size_bytes)}" + (f", SHA-256 {row.sha256}" if row.sha256 else "")
+    if seen.mark is not None:
+        yield f"This file: {amount(row.size_bytes)}."
+        yield _original_line(gallery, seen.mark, seen.original)
+    else:
+        what = "This file" if _is_stray_copy(row) else "Original"
+        yield f"{what}: {amount(row.size_bytes)}" + (f", SHA-256 {row.sha256}" if row.sha256 else "")
     if seen.damage:
         yield f"Its archive is damaged, by the last `verify`: {seen.damage}. Take that one file out of your backup."
     if seen.original_damage:
@@ -117,8 +133,25 @@ def _bytes_lines(gallery: Gallery, row: PhotoRow, seen: _Seen) -> Iterator[str]:
         yield f"Parity: {amount(seen.parity_bytes)} beside the archive, out of which `verify` mends damaged sectors."
 
 
+def _original_line(gallery: Gallery, mark: Mark, original: PhotoRow | None) -> str:
+    """Of the photo that a file in another place stands for."""
+    if original is not None:
+        return f"Its original: {amount(original.size_bytes)}, SHA-256 {mark.original}"
+    if not mark.vault:
+        where = "No archive of it is known here"
+    elif mark.vault == gallery.vault.id:
+        where = "Its archive was made in this gallery's vault, and the catalogue knows of none"
+    else:
+        where = f"Its archive is in the vault {mark.vault}, which is none that is known here"
+    return f"Its original: SHA-256 {mark.original}. {where}."
+
+
+def _is_stray_copy(row: PhotoRow) -> bool:
+    return row.reason == "restored-copy" and not row.has_archive
+
+
 _TOLD = (
-    *("reason", "detail", "sha256", "archive_bytes", "archive_sha256", "stand_in_bytes", "lane", "quality", "importance", "model"),
+    *("reason", "detail", "archive_bytes", "archive_sha256", "lane", "quality", "importance", "model"),
     *("score_whole", "score_worst_tile", "score_copy", "choice", "choice_why", "encoded_at", "retired_at", "purged_at", "restored_at"),
     *("pinned_until_at", "missed_at", "relabelled_at", "kept_since_at"),
 )
@@ -126,12 +159,18 @@ _TOLD = (
 
 
 def _facts(gallery: Gallery, row: PhotoRow, seen: _Seen) -> dict[str, Any]:
+    sha256, original_bytes, stand_in_bytes = row.sha256, None if _is_stray_copy(row) else row.size_bytes, row.stand_in_bytes
+    if seen.mark is not None:
+        known = seen.original
+        sha256, original_bytes, stand_in_bytes = seen.mark.original, None if known is None else known.size_bytes, row.size_bytes
     return {
         **{name: getattr(row, name) for name in _TOLD},
+        "sha256": sha256,
+        "stand_in_bytes": stand_in_bytes,
         "why": sentence(row.reason) if row.reason else None,
         "edited": seen.edited,
         "came_from": None if row.came_from is None else shown(row.came_from),
-        "original_bytes": row.size_bytes,
+        "original_bytes": original_bytes,
         "wish": seen.wish,
         "damage": seen.damage or None,
         "original_damage": seen.original_damage or None,
@@ -217,20 +256,35 @@ def _edited(row: PhotoRow) -> bool:
         return False
 
 
-def _others(gallery: Gallery, row: PhotoRow | None, path: Path, catalog: Catalog | None) -> list[tuple[str, PhotoRow]]:
+def _mark(row: PhotoRow | None, path: Path) -> Mark | None:
+    """What a file that is no photo says of itself; where it can't be read, what was noted of it."""
+    if row is not None and (row.has_archive or (row.reason not in STAND_INS and row.stands_for is None)):
+        return None
+    try:
+        mark = mark_of(read_once(path).data) if row is not None or os.fsencode(path.name).lower().endswith(SUFFIXES) else None
+    except StorageError:
+        mark = None
+    noted = None if row is None else row.stands_for
+    return mark or (Mark(noted) if noted else None)
+
+
+def _stood_for(gallery: Gallery, mark: Mark | None, catalog: Catalog | None) -> list[PhotoRow]:
+    """Archived photos that a stand-in may be of: in this gallery or, where there is none, in others."""
+    same = [] if catalog is None or mark is None else catalog.by_digest(mark.original)
+    archived = [row for row in same if row.has_archive and row.superseded_at is None]
+    return [row for row in archived if row.gallery == gallery.key] or archived
+
+
+def _others(gallery: Gallery, path: Path, stood_for: list[PhotoRow], catalog: Catalog | None) -> list[tuple[str, PhotoRow]]:
     """Photos that have to do with this path, each with how: archived under its name before, or what its file is a stand-in of."""
-    if catalog is None:
-        return []
-    name = gallery.relative(path)
-    found = [("The photo that was archived under this name before is", other) for other in catalog.moved_from(gallery.key, name)]
-    if not found and (row is None or row.reason in STAND_INS):
-        try:
-            digest = original_of(read_once(path).data) if name.lower().endswith(SUFFIXES) else None
-        except StorageError:
-            digest = None
-        same = catalog.by_digest(digest, gallery.key) if digest is not None else []
-        found += [("It is a stand-in of", other) for other in same if other.has_archive and other.superseded_at is None]
-    return found
+    before = [] if catalog is None else catalog.moved_from(gallery.key, gallery.relative(path))
+    found = [("The photo that was archived under this name before is", other) for other in before]
+    return found or [("It is a stand-in of", other) for other in stood_for]
+
+
+def _shown(gallery: Gallery, row: PhotoRow) -> str:
+    """Within its gallery by its name there, elsewhere by its whole path."""
+    return gallery.shown(row.location) if row.gallery == gallery.key else shown(row.location)
 
 
 def _place(gallery: Gallery, row: PhotoRow) -> Path:
