@@ -30,6 +30,12 @@ UNIT_ROWS: Final = 16
 UNIT_COLUMNS: Final = 128
 """Cells in the width of a unit: 8192 pixels."""
 
+TOO_SHORT: Final = 8
+"""Steps. Where a symbol loses more than that because its row can't code it, z misleads: no training crop looked like this cell."""
+
+CALMER: Final = 0.25
+"""What z of such a cell is multiplied with, again and again: towards 0, which says that it is a cell like most."""
+
 Part = tuple[Symbols, NDArray[np.uint16], TokenTables]
 """Symbols, the row of each, and the tables that the rows belong to."""
 
@@ -51,18 +57,23 @@ def quantise_unit(model: Model, y: Floats, cells: Cells) -> list[Part]:
     z_rows = _z_rows(cells)
     z = np.clip(np.rint(model.networks.hyper(y)), -Z_LIMIT, Z_LIMIT).astype(np.int32)
     z = model.z_tables.clamp(z.ravel(), z_rows).reshape(z.shape)
-    hidden = means.hidden(z, cells)
-
-    sums = rows.sums(z, cells)
-    first_rows = rows.first(sums)
-    first_symbols, symbols = np.empty(first_rows.size, np.int32), np.zeros_like(sums)
-    steps, first_means = np.empty_like(y), np.empty_like(y)
+    steps, first_means, cut = np.empty_like(y), np.empty_like(y), np.empty(cells.shape, np.int32)
     bands = list(zip(bands_of(y), bands_of(steps), bands_of(first_means), strict=True))
-    for number, (features, mean) in enumerate(zip(bands_of(hidden), means.first(hidden), strict=True)):
-        latents, step, kept = bands[number]
-        kept[:] = mean
-        latents /= means.steps(features, step)
-        _quantise_band(model, latents - mean, y.shape, number, 0, first_rows, first_symbols)
+    while True:
+        hidden, sums = means.hidden(z, cells), rows.sums(z, cells)
+        first_rows = rows.first(sums)
+        first_symbols = np.empty(first_rows.size, np.int32)
+        for number, (features, mean) in enumerate(zip(bands_of(hidden), means.first(hidden), strict=True)):
+            latents, step, kept = bands[number]
+            kept[:] = mean
+            latents /= means.steps(features, step)
+            _quantise_band(model, latents - mean, y.shape, number, 0, first_rows, first_symbols, cut[number])
+        misled = (cut > TOO_SHORT) & z.any(2)
+        if not misled.any():
+            break
+        z[misled] = np.trunc(z[misled] * CALMER).astype(np.int32)
+        y *= steps
+    symbols = np.zeros_like(sums)
     scatter(first_symbols, 0, symbols)
     second_rows = rows.second(sums, symbols)
     del sums
@@ -70,7 +81,7 @@ def quantise_unit(model: Model, y: Floats, cells: Cells) -> list[Part]:
     second_symbols = np.empty(second_rows.size, np.int32)
     for number, more in enumerate(means.second(hidden, symbols, bands_of(first_means), cells)):
         latents, _, mean = bands[number]
-        _quantise_band(model, latents - (mean + (more + means.bias)), y.shape, number, 1, second_rows, second_symbols)
+        _quantise_band(model, latents - (mean + (more + means.bias)), y.shape, number, 1, second_rows, second_symbols, cut[number])
         latents[:] = more
     scatter(second_symbols, 1, symbols)  # between the first part's
     for coded, quality, (latents, step, mean) in zip(bands_of(symbols), cells, bands, strict=True):
@@ -83,11 +94,11 @@ def quantise_unit(model: Model, y: Floats, cells: Cells) -> list[Part]:
 
 
 def _quantise_band(
-    model: Model, residual: Floats, shape: tuple[int, ...], number: int, part: int, rows: NDArray[np.uint16], out: Symbols
+    model: Model, residual: Floats, shape: tuple[int, ...], number: int, part: int, rows: NDArray[np.uint16], out: Symbols, cut: Symbols
 ) -> None:
-    """A band's share of a part of a unit of that shape; residual (4 4w, LATENTS)."""
+    """A band's share of a part of a unit of that shape; residual (4 4w, LATENTS). `cut` (w): see `quantise`."""
     first, last = (part_size((row, *shape[1:]), part) for row in (number * CELL, (number + 1) * CELL))
-    quantise(residual.reshape(CELL, *shape[1:]), rows[first:last], model.dead_zone, model.y_tables.reach, part, out[first:last])
+    quantise(residual.reshape(CELL, *shape[1:]), rows[first:last], model.dead_zone, model.y_tables.reach, part, out[first:last], cut)
 
 
 def read_unit(model: Model, data: bytes, cells: Cells) -> tuple[Symbols, Symbols]:

@@ -201,17 +201,24 @@ def scatter(values: Any, part: Any, out: Any) -> None:
 
 
 @compiled(
-    types.void(read_only(types.float32, 3), read_only(types.uint16), read_only(types.float32), read_only(_I32), _I64, types.int32[::1])
-)
-def quantise(residual: Any, rows: Any, dead_zone: Any, reach: Any, part: Any, out: Any) -> None:
+    types.void(
+        read_only(types.float32, 3), read_only(types.uint16), read_only(types.float32), read_only(_I32), _I64, types.int32[::1],
+        types.int32[::1],
+    )
+)  # fmt: skip
+def quantise(residual: Any, rows: Any, dead_zone: Any, reach: Any, part: Any, out: Any, cut: Any) -> None:
     """Round a part of the residuals (h, w, c) to symbols in coding order: towards 0 by the dead zone of the row, and to what the row can
-    code. The encoder's choice."""
+    code. The encoder's choice. `cut` (w / CELL) gets the most steps by which a row was too short for a symbol."""
     n = 0
+    cut[:] = 0
     for i in range(residual.shape[0]):
         for j in range(residual.shape[1]):
+            short = cut[j // CELL]
             for c in range((i + j + part) % 2, residual.shape[2], 2):
                 r = residual[i, j, c]
                 size = np.int32(min(abs(r) + np.float32(0.5) - dead_zone[rows[n]], np.float32(131000)))
+                short = max(short, size - reach[rows[n]])
                 size = min(size, reach[rows[n]])
                 out[n] = -size if r < 0 else size
                 n += 1
+            cut[j // CELL] = short

@@ -21,7 +21,8 @@ from codec.network.network import Network
 from codec.network.rows import LOWEST, ROWS, SHIFT, SIZES, STEP, UNIT, Z_LIMIT, Rows
 from codec.neural import Analysed
 from codec.rans import TOKENS, TOTAL, TokenTables, fit, tokens_of
-from codec.training.data import WHOLE, Crop, load_crops, phone_like, whole
+from codec.training.data import WHOLE, load_crops, phone_like, whole
+from codec.training.generated import Crop
 
 CROPS = 120
 PRIOR = 200.0

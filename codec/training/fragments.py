@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from codec.training.data import Crop
+from codec.training.generated import Crop
 
 log = logging.getLogger("codec.training")
 

@@ -198,9 +198,20 @@ def test_scatter_goes_row_by_row_column_by_column_channel_by_channel(h: int, w: 
 def test_quantising_rounds_towards_zero_and_stays_within_reach() -> None:
     residual = np.zeros((1, 1, 8), np.float32)
     residual[0, 0, ::2] = [1.6, -1.6, 0.6, 1e9]
-    dead_zone, reach, out = np.zeros(64, np.float32), np.full(64, 9, np.int32), np.empty(4, np.int32)
-    quantise(residual, np.zeros(4, np.uint16), dead_zone, reach, 0, out)
+    dead_zone, reach, out, cut = np.zeros(64, np.float32), np.full(64, 9, np.int32), np.empty(4, np.int32), np.empty(1, np.int32)
+    quantise(residual, np.zeros(4, np.uint16), dead_zone, reach, 0, out, cut)
     assert list(out) == [2, -2, 1, 9]
+    assert list(cut) == [131000 - 9]
     dead_zone[:] = 0.2
-    quantise(residual, np.zeros(4, np.uint16), dead_zone, reach, 0, out)
+    quantise(residual, np.zeros(4, np.uint16), dead_zone, reach, 0, out, cut)
     assert list(out) == [1, -1, 0, 9]
+
+
+def test_quantising_tells_which_cell_lost_how_much() -> None:
+    residual = np.zeros((4, 12, 2), np.float32)
+    residual[3, 5, 0], residual[1, 7, 0], residual[2, 8, 0] = -30, 17, 9
+    dead_zone, reach, out, cut = np.zeros(64, np.float32), np.full(64, 9, np.int32), np.empty(48, np.int32), np.empty(3, np.int32)
+    quantise(residual, np.zeros(48, np.uint16), dead_zone, reach, 0, out, cut)
+    assert list(cut) == [0, 21, 0]
+    quantise(residual, np.zeros(48, np.uint16), dead_zone, reach, 1, out, cut)
+    assert list(cut) == [0, 0, 0]

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from codec import rans
+from codec import rans, unit
 from codec.errors import Corrupt
+from codec.inference import Inference
 from codec.model import Model
 from codec.network.constants import ANCHORS, CELL, HYPER, LATENTS, TOP_QUALITY
 from codec.network.network import Network
@@ -79,6 +80,33 @@ def test_outliers_are_clamped_to_what_can_be_coded(model: Model) -> None:
     assert (decoded(model, data, cells) == expected).all()
     z, _ = read_unit(model, data, cells)
     assert np.abs(z).max() <= 127
+
+
+@pytest.mark.parametrize("misled", [(0, 1), (1, 2)])
+def test_a_cell_whose_z_misleads_gets_a_calmer_one(model: Model, monkeypatch: pytest.MonkeyPatch, misled: tuple[int, int]) -> None:
+    """z of one cell that says of its brightness that it is surely as expected, as saturated blue's did: the others keep theirs."""
+    cells, wanted = np.full((2, 3), TOP_QUALITY, np.int32), latents(model, np.full((2, 3), TOP_QUALITY, np.int32))
+    row, column = misled
+    narrow = -np.sign(model.rows.weight[: CELL**2].astype(np.int64).sum(0)).astype(np.float32)  # against the first latent's rows
+    bright = np.s_[CELL * row : CELL * (row + 1), CELL * column : CELL * (column + 1), 0]
+    wanted[bright] -= 600
+    hyper = type(model.networks).hyper
+
+    def misleading(self: Inference, y: Floats) -> Floats:
+        z = hyper(self, y)
+        z[row, column] = 12 * narrow
+        return z
+
+    _, good = encode_unit(model, wanted.copy(), cells)
+    monkeypatch.setattr(type(model.networks), "hyper", misleading)
+    data, found = encode_unit(model, wanted.copy(), cells)
+    z, others = read_unit(model, data, cells)[0], np.ones((2, 3), bool)
+    others[misled] = False
+    assert np.abs(z[misled]).max() < 12
+    assert (z[others] == np.rint(hyper(model.networks, wanted))[others]).all()
+    assert np.abs(found[bright] - good[bright]).max() < 5
+    monkeypatch.setattr(unit, "TOO_SHORT", 1 << 30)
+    assert np.abs(encode_unit(model, wanted.copy(), cells)[1][bright] - good[bright]).max() > 100
 
 
 def test_numbers_that_no_picture_has_are_refused(model: Model) -> None:
