@@ -1,6 +1,7 @@
 """Files that can be made again at any time, in a folder that is kept below a size: the longest unused go first.
 
-What is in it survives a restart, and so does the order, since each use renews a file's date. Everything may be deleted at any time.
+What is in it survives a restart, and so does the order, since each use renews a file's date. Everything of it may be deleted at any time.
+Whatever else lies in that folder is somebody's: it is neither counted nor touched.
 """
 
 import os
@@ -12,7 +13,9 @@ from storage import durable
 from storage.errors import AlreadyThere, Locked, Missing, NoSpace, StorageError, translated
 from storage.lock import InstanceLock
 
-_LOCK_NAME = "lock"
+_LOCK_NAME = ".gallery-optimizer-lock"
+_SUFFIX = ".gallery-optimizer-copy"
+"""By which the files of a cache are told from others: a person may name a folder in which there are photos."""
 
 
 class Cache:
@@ -37,7 +40,7 @@ class Cache:
     def open(self, name: str) -> int | None:
         """A descriptor for reading, which stays good when the file is thrown out; None where it is not there."""
         try:
-            descriptor = os.open(self.folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            descriptor = os.open(self._path(name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError:
             return None
         with suppress(OSError):
@@ -60,14 +63,17 @@ class Cache:
     def forget(self, name: str) -> None:
         """Throw one out; nothing where it is not there."""
         with suppress(Missing):
-            durable.remove(self.folder / name)
+            durable.remove(self._path(name))
 
     def used_bytes(self) -> int:
         return sum(size for _, size, _ in self._entries())
 
     def _write(self, name: str, data: bytes) -> None:
         with suppress(AlreadyThere):
-            durable.write_new(self.folder / name, data)
+            durable.write_new(self._path(name), data)
+
+    def _path(self, name: str) -> Path:
+        return self.folder / (name + _SUFFIX)
 
     def _make_room(self, most: int) -> None:
         entries = sorted(self._entries())
@@ -84,7 +90,7 @@ class Cache:
         found = []
         with translated(self.folder), os.scandir(self.folder) as listing:
             for entry in listing:
-                if entry.name == _LOCK_NAME or durable.is_temporary(entry.name):
+                if not entry.name.endswith(_SUFFIX):
                     continue
                 with suppress(OSError):
                     status = entry.stat(follow_symlinks=False)

@@ -26,7 +26,8 @@ def cache(tmp_path: Path) -> Cache:
 
 
 def use(cache: Cache, name: str, when_ns: int) -> None:
-    os.utime(cache.folder / name, ns=(when_ns, when_ns))
+    (kept,) = cache.folder.glob(f"{name}*")
+    os.utime(kept, ns=(when_ns, when_ns))
 
 
 def test_what_is_put_is_found_also_by_the_next_program(cache: Cache) -> None:
@@ -48,6 +49,21 @@ def test_the_longest_unused_goes_first(cache: Cache) -> None:
     cache.put("three", b"3" * 40)
     assert [read(cache, name) is not None for name in ("one", "two", "three")] == [True, False, True]
     assert cache.used_bytes() == 80
+
+
+def test_files_of_somebody_else_in_the_folder_are_neither_counted_nor_touched(tmp_path: Path) -> None:
+    """Whoever names a folder with photos as the cache must not lose one of them, however small the cache may be."""
+    theirs = {name: name.encode() * 50 for name in ("IMG_1.jpg", "lock", "notes", "a" * 64)}
+    for name, data in theirs.items():
+        (tmp_path / name).write_bytes(data)
+        os.utime(tmp_path / name, ns=(1, 1))
+    cache = Cache(tmp_path, 100)
+    for each in ("one", "two", "a" * 64):
+        assert cache.put(each, each[0].encode() * 60)
+    assert cache.used_bytes() == 60
+    cache.forget("IMG_1.jpg")
+    cache.close()
+    assert {name: (tmp_path / name).read_bytes() for name in theirs} == theirs
 
 
 def test_what_is_larger_than_the_cache_is_not_kept_and_throws_nothing_out(cache: Cache) -> None:
