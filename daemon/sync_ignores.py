@@ -6,7 +6,7 @@ Where another tool of the same folder would delete what it is told to ignore (Sy
 import fnmatch
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from daemon import syncthing
@@ -65,7 +65,8 @@ class IgnoreLine:
             durable.write_new(self.file, f"{self.line}\n".encode(errors="surrogateescape"), _as_readable_as(self.file.parent))
             return
         data = f"{self.line}\n".encode(errors="surrogateescape") + there
-        durable.replace(durable.stage(self.file.parent, data, Attributes.of(self.file)), self.file)
+        kind = replace(Attributes.of(self.file), mtime_ns=time.time_ns())  # Syncthing reads the file again only where its date is another
+        durable.replace(durable.stage(self.file.parent, data, kind), self.file)
 
 
 def ignore_line(root: SyncRoot, gallery: Path) -> IgnoreLine | None:

@@ -138,8 +138,10 @@ def test_a_line_is_written_once_before_all_others_and_keeps_the_file(home: Home)
     file = home.root.parent / ".stignore"
     file.write_text("!/DCIM\n*\n")
     file.chmod(0o640)
+    os.utime(file, (1, 1))
     (line,) = seen(home).lines
     line.write()
+    assert file.stat().st_mtime > 1, "else Syncthing, which has read it before, goes on with what it knows"
     assert file.read_text() == "/DCIM/.gallery-optimizer\n!/DCIM\n*\n"
     assert file.stat().st_mode & 0o777 == 0o640
     assert seen(home).lines[0].in_effect
