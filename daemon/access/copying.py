@@ -17,7 +17,7 @@ from daemon.errors import WorkerError
 from daemon.ports import Codec
 from storage.cache import Cache
 from storage.digest import read_once
-from storage.errors import Changed, StorageError, shown
+from storage.errors import Changed, StorageError
 
 _log = logging.getLogger(__name__)
 
@@ -27,10 +27,12 @@ IN_MEMORY_BYTES = 128 << 20
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A copy: its archive, and the digest of the archive that was proven."""
+    """A copy: its archive, the digest of the archive that was proven, and what a person calls the photo."""
 
     archive: Path
     archive_sha256: str
+    photo: str
+    """For messages: archives are named after digests, which tell nobody which photo is meant."""
     stand_in: Path | None = None
     """The photo's stand-in, where somebody gave that other labels."""
     stand_in_sha256: str = ""
@@ -136,11 +138,11 @@ class Copies:
             made = rebuilt(self._codec(), wanted.archive, wanted.archive_sha256, stand_in=labels)
         except (StorageError, WorkerError) as error:
             if not self._closing:  # a decoder that is stopped with the view is no trouble
-                _log.warning("%s", error)
+                _log.warning("%s: %s", wanted.photo, error)
             raise OSError(5, str(error)) from error
         data = made.data
         if made.left_out:
-            _log.warning("%s: %s", shown(wanted.stand_in or wanted.archive), without(made.left_out))
+            _log.warning("%s: %s", wanted.photo, without(made.left_out))
         try:
             if self._cache.put(wanted.name, data):
                 self._told_full = False
@@ -159,7 +161,7 @@ class Copies:
         """The stand-in that the copy is named after in the cache: another one's labels must not be found there."""
         snapshot = read_once(stand_in)
         if snapshot.sha256 != sha256:
-            raise Changed(f"{shown(stand_in)} was given other labels in that very moment; whoever opens it again gets them")
+            raise Changed("its stand-in was given other labels in that very moment; whoever opens it again gets them")
         return snapshot.data
 
     def _keep_in_memory(self, name: str, data: bytes) -> None:

@@ -160,7 +160,7 @@ class FileSystem(mfusepy.Operations):  # type: ignore[misc]  # the package has n
         try:
             return self._view.node(path.strip("/"))
         except StorageError as error:
-            _log.warning("%s: %s", path, error)
+            _log.warning("%s: %s", shown(path.strip("/")), error)
             raise OSError(errno.EIO, str(error)) from error
 
     def _fetch(self, opened: _Open, path: str) -> None:
@@ -174,7 +174,7 @@ class FileSystem(mfusepy.Operations):  # type: ignore[misc]  # the package has n
             self._note_size(opened.node, size)
             if descriptor is not None:
                 os.close(descriptor)
-            _log.warning("%s has %d bytes, not %d; whoever opens it again gets it", shown(path), size, opened.told_bytes)
+            _log.warning("%s has %d bytes, not %d; whoever opens it again gets it", shown(path.strip("/")), size, opened.told_bytes)
             raise OSError(errno.EIO, "the copy has another size than was told")
         opened.descriptor, opened.in_memory = descriptor, descriptor is None
         if self._ahead is not None:

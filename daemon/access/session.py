@@ -79,8 +79,9 @@ class Session:
         if smallest is not None:
             with suppress(OSError):
                 self._cache.forget(smallest.archive_sha256 or "")
-                archive = self.view.gallery.vault.archive_path(smallest.sha256 or "")
-                self.copies.ahead(Wanted(archive, smallest.archive_sha256 or ""))
+                gallery = self.view.gallery
+                archive = gallery.vault.archive_path(smallest.sha256 or "")
+                self.copies.ahead(Wanted(archive, smallest.archive_sha256 or "", gallery.shown(smallest.location)))
 
     def ahead(self, count: int) -> "Callable[[Node, str], None] | None":
         """For the file system: decodes up to `count` photos behind the one that was read, one at a time, while nobody waits."""
@@ -118,7 +119,8 @@ class Session:
 
 
 def wanted_of(gallery: Gallery, node: Node) -> Wanted:
-    """The copy that a node shows."""
+    """The copy that a node shows, in messages under the name that it has in the view."""
     assert node.row is not None
     archive = gallery.vault.archive_path(node.row.sha256 or "")
-    return Wanted(archive, node.row.archive_sha256 or "", node.worn_by if node.relabelled else None, node.relabelled)
+    worn_by = node.worn_by if node.relabelled else None
+    return Wanted(archive, node.row.archive_sha256 or "", gallery.shown(node.path), worn_by, node.relabelled)

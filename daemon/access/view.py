@@ -4,6 +4,7 @@ A photo in grace is its set-aside original; an archived one the copy that `resto
 decoded; everything else is what it is. The vault is not shown.
 """
 
+import logging
 import os
 import stat
 import time
@@ -23,10 +24,12 @@ from storage import layout
 from storage.attributes import Attributes
 from storage.catalog import Catalog
 from storage.digest import read_once, sha256_of
-from storage.errors import StorageError
+from storage.errors import StorageError, shown
 from storage.fingerprint import Fingerprint
 from storage.records import PhotoRow
 from storage.states import State
+
+_log = logging.getLogger(__name__)
 
 MOST_STAND_IN_BYTES = 4 << 20
 """A file above is not asked whether it is a stand-in that was moved; those are far smaller."""
@@ -173,6 +176,7 @@ class View:
         try:
             worn = facts_of(self.gallery.vault.archive_path(row.sha256 or "")).worn
         except (StorageError, CodecError) as error:
+            _log.warning("%s: its archive tells nothing of it: %s", shown(row.path), error)
             raise OSError(5, str(error)) from error
         uid, gid, atime = (os.getuid(), os.getgid(), own) if worn is None else (worn.uid, worn.gid, worn.atime_ns)
         fields = {"st_mode": stat.S_IFREG | mode, "st_uid": uid, "st_gid": gid, "st_nlink": 1}

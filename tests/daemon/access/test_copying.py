@@ -55,7 +55,7 @@ def copies(tmp_path: Path, decoder: Decoder) -> Iterator[Copies]:
 @pytest.fixture
 def wanted(tmp_path: Path) -> Wanted:
     (tmp_path / "abc").touch()
-    return Wanted(tmp_path / "abc", "abc")
+    return Wanted(tmp_path / "abc", "abc", "abc.jpg")
 
 
 def read(copies: Copies, wanted: Wanted) -> bytes:
@@ -105,16 +105,17 @@ def test_readers_at_the_same_time_share_one_decoding(copies: Copies, decoder: De
 
 def test_an_archive_that_can_not_be_decoded_is_an_error_and_is_tried_again(copies: Copies, decoder: Decoder, tmp_path: Path) -> None:
     (tmp_path / "bad").touch()
-    bad = Wanted(tmp_path / "bad", "bad")
+    bad = Wanted(tmp_path / "bad", "bad", "bad.jpg")
     for _ in range(2):
         with pytest.raises(OSError, match="damaged"):
             copies.size(bad)
     assert len(decoder.asked) == 2
 
 
-def test_an_archive_that_is_not_there_says_so(copies: Copies, tmp_path: Path) -> None:
+def test_an_archive_that_is_not_there_says_so_and_whose_it_is(copies: Copies, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(OSError, match="is not there"):
-        copies.descriptor(Wanted(tmp_path / "none", "none"))
+        copies.descriptor(Wanted(tmp_path / "none", "none", "none.jpg"))
+    assert caplog.messages[0].startswith("none.jpg: the archive ")
 
 
 def test_a_full_disk_keeps_copies_in_memory(copies: Copies, decoder: Decoder, wanted: Wanted, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,7 +134,7 @@ def test_ahead_only_while_nobody_waits(copies: Copies, decoder: Decoder, wanted:
     (tmp_path / "def").touch()
     decoder.gate.clear()
     copies.ahead(wanted)
-    copies.ahead(Wanted(tmp_path / "def", "def"))
+    copies.ahead(Wanted(tmp_path / "def", "def", "def.jpg"))
     decoder.gate.set()
     assert read(copies, wanted)
     assert [each.name for each in decoder.asked] == ["abc"]
@@ -146,4 +147,4 @@ def test_closing_ends_what_waits(tmp_path: Path, decoder: Decoder, wanted: Wante
     assert decoder.closed
     (tmp_path / "def").touch()
     with pytest.raises(OSError, match="being closed"):
-        copies.size(Wanted(tmp_path / "def", "def"))
+        copies.size(Wanted(tmp_path / "def", "def", "def.jpg"))

@@ -105,6 +105,18 @@ def test_without_stand_ins_the_photos_are_there_all_the_same(home: Home, view: C
     assert view().node("day/IMG_1.jpg").source is Source.ORIGINAL
 
 
+def test_where_only_a_damaged_archive_tells_of_a_photo_a_warning_names_it(
+    home: Home, view: Callable[[], View], photo: Photo, caplog: pytest.LogCaptureFixture
+) -> None:
+    home.configure(gallery='stand_in = "none"\ngrace = "0 days"')
+    (home.root / "IMG_1.jpg").write_bytes(photo())
+    home.optimize()
+    caplog.clear()
+    with pytest.raises(OSError, match="nphoto"):  # those of the fake codec tell nothing
+        view().node("IMG_1.jpg")
+    assert [text.partition(": ")[0] for text in caplog.messages] == ["IMG_1.jpg"]
+
+
 def test_an_edit_is_shown_as_it_is(home: Home, view: Callable[[], View], archived: Path) -> None:
     seen = view()
     assert seen.node("IMG_1.jpg").source is Source.ORIGINAL
