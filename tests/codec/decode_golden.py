@@ -1,17 +1,21 @@
 """Decode every golden stream in this process, whatever its settings: `python decode_golden.py OUT.npz [plain|half] [no-mkldnn]`, with this
 folder and the repository on the path.
 
-OUT gets, for each stream, the pixels under its name and the digest of its symbols under its name and `-symbols`; and the number of threads.
+OUT gets, for each stream, the pixels under its name and the digest of its symbols under its name and `-symbols`; and what the settings came
+to: the number of threads, torch's instructions, whether oneDNN multiplies, the processor that numba compiled for, and how much of its code
+it found in a cache.
 """
 
 import sys
 
+import numba
 import numpy as np
 import torch
 from make_golden import GOLDEN, symbols_digest
 
-from codec import strips
+from codec import kernels, rans, strips
 from codec.model import load_model
+from codec.network import rows
 from codec.neural import decode_pixels
 
 
@@ -25,6 +29,15 @@ def main(out: str, precision: str = "", mkldnn: str = "") -> None:
             model.networks.half = precision == "half"
         found[path.stem] = decode_pixels(stream, model)
         found[f"{path.stem}-symbols"] = np.array(symbols_digest(model, stream))
+    named = [value for module in (rans, rows, kernels) for value in vars(module).values()]
+    loops = [value for value in named if isinstance(value, numba.core.dispatcher.Dispatcher)]
+    found |= {
+        "instructions": np.array(torch.backends.cpu.get_cpu_capability()),
+        "mkldnn": np.array(torch.backends.mkldnn.enabled),
+        "processor": np.array(numba.config.CPU_NAME or "its own"),
+        "cached": np.array(sum(sum(loop.stats.cache_hits.values()) for loop in loops)),
+        "loops": np.array(len(loops)),
+    }
     np.savez(out, **found)  # type: ignore[arg-type]
 
 

@@ -101,6 +101,24 @@ def test_pictures_of_several_units_and_strips(model: Model, photo: Pixels, weigh
     assert difference.max() <= 1
 
 
+def test_pictures_of_units_side_by_side(model: Model, photo: Pixels, weights: bytes) -> None:
+    """Wider than a unit, with a map that raises the cells around the border."""
+    pixels = np.tile(photo, (1, 17, 1))[100:190, :8250]
+    offsets = np.zeros((2, 129), np.int8)
+    offsets[0, 126:] = 60
+    stream = Analysed(pixels, model).encode(40, offsets).stream
+    head, tensors = reference.read_stream(stream), reference.read_weights(weights)
+    assert [(row, column, cells.shape) for row, column, cells, _ in head.units] == [(0, 0, (2, 128)), (0, 128, (2, 1))]
+    z, symbols = reference.read_unit(tensors, head.units[1][3], head.units[1][2])
+    own_z, own_symbols = read_unit(model, head.units[1][3], head.units[1][2].astype(np.int32))
+    assert (z == own_z).all()
+    assert (symbols == own_symbols).all()
+    difference = np.abs(reference.decode(stream, weights).astype(int) - decode_pixels(stream, model))
+    assert difference.shape == (90, 8250, 3)
+    assert difference.max() <= 1
+    assert difference.mean() < 0.001
+
+
 def test_archives_with_everything_around_the_pixels(photo: Pixels, weights: bytes, model: Model) -> None:
     from codec.bitstream import Archive, pack
 

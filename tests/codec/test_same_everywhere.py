@@ -41,7 +41,12 @@ def test_golden_streams_decode_to_the_same(
     environment = os.environ | settings | cache | {"OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": f"{HERE}:{HERE.parents[1]}"}
     subprocess.run([sys.executable, HERE / "decode_golden.py", out, *arguments], env=environment, check=True, timeout=600)
     with np.load(out) as found:
-        assert int(found["threads"]) == int(settings["OMP_NUM_THREADS"])
+        assert int(found["threads"]) == int(settings["OMP_NUM_THREADS"])  # the settings reached what they are for
+        assert "ATEN_CPU_CAPABILITY" not in settings or str(found["instructions"]) == "DEFAULT"
+        assert bool(found["mkldnn"]) == ("no-mkldnn" not in arguments)
+        assert str(found["processor"]) == settings.get("NUMBA_CPU_NAME", "its own")
+        assert int(found["loops"]) > 10
+        assert not cache or int(found["cached"]) == 0  # compiled for that processor, here
         assert STREAMS
         for path in STREAMS:
             _, name, case = path.stem.split("-", 2)
