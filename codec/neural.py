@@ -7,11 +7,13 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from numbers import Real
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from codec.bitstream import MAGIC
 from codec.errors import Corrupt, ModelMissing, UnknownVersion
 from codec.inference import ANALYSIS_HALO, Cells
 from codec.model import SHORT_DIGEST, Model
@@ -37,26 +39,34 @@ _BUSY_PIXELS: Final = 1 << 24
 
 
 def quality_of(rate: float) -> int:
-    """Rate 0..1, from smallest to best -> the integer quality of a file. Raises ValueError."""
-    if not 0 <= rate <= 1:
+    """Rate 0..1, from smallest to best -> the integer quality of a file. Raises ValueError, or TypeError for what is no number."""
+    if not isinstance(rate, Real):
+        raise TypeError(f"rate must be a number in 0..1, not {type(rate).__name__}")
+    if not 0 <= float(rate) <= 1:
         raise ValueError(f"rate must be in 0..1, not {rate}")
-    return round(rate * TOP_QUALITY)
+    return round(float(rate) * TOP_QUALITY)
 
 
 def encode_pixels(pixels: Pixels, model: Model, rate: float) -> bytes:
     """uint8 (H, W, 3) RGB or (H, W) grey, any size from 1 x 1 to 65535 a side and 2^28 pixels; rate 0..1, from smallest to best -> a pixel
     stream.
 
-    Raises ValueError for other pixels or rates.
+    Raises ValueError for other pixels or rates, TypeError for what is no array, no model or no number.
     """
     return Analysed(pixels, model).encode(quality_of(rate)).stream
 
 
-def decode_pixels(data: bytes, model: Model) -> Pixels:
+def decode_pixels(data: bytes | bytearray | memoryview, model: Model) -> Pixels:
     """A pixel stream -> uint8 (H, W, 3), or (H, W) where it was made from grey.
 
-    Raises Corrupt for any damage, UnknownVersion for a later version's stream, ModelMissing where the stream was made with another model.
+    Raises Corrupt for any damage, UnknownVersion for a later version's stream, ModelMissing where the stream was made with another model,
+    TypeError for what are no bytes or no model.
     """
+    if not isinstance(data, bytes):
+        if not isinstance(data, bytearray | memoryview):
+            raise TypeError(f"a pixel stream must be bytes, not {type(data).__name__}")
+        data = bytes(data)
+    _check_model(model)
     head = read_head(data)
     if not model.digest.startswith(head.model):
         raise ModelMissing(head.model)
@@ -71,6 +81,11 @@ def decode_pixels(data: bytes, model: Model) -> Pixels:
     out = _empty(head)
     _paint(model, head, strip, out)
     return out
+
+
+def _check_model(model: object) -> None:
+    if not isinstance(model, Model):
+        raise TypeError(f"model must be what codec.load_model gives, not {type(model).__name__}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,6 +107,8 @@ def read_head(data: bytes) -> Head:
     if len(data) < _HEAD.size + _CRC.size:
         raise Corrupt("a pixel stream ends inside its head")
     version, flags, width, height, quality, model = _HEAD.unpack_from(data)
+    if data[: len(MAGIC)] == MAGIC:
+        raise Corrupt("this is an archive; the pixel stream is one of its sections")
     if version != STREAM_VERSION or flags & ~(_GREY | _MAPPED):
         raise UnknownVersion(f"the pixel stream is of version {version} with flags {flags:#x}, and this program reads {STREAM_VERSION}")
     end = _HEAD.size
@@ -210,12 +227,17 @@ class Analysed:
     """
 
     def __init__(self, pixels: Pixels, model: Model) -> None:
-        """Raises ValueError for pixels that are not uint8 (H, W, 3) or (H, W), or of a size that the format has no room for."""
+        """Raises ValueError for pixels that are not uint8 (H, W, 3) or (H, W), or of a size that the format has no room for; TypeError for
+        what is no array or no model."""
+        if not isinstance(pixels, np.ndarray):
+            raise TypeError(f"pixels must be a numpy array, not {type(pixels).__name__}")
+        _check_model(model)
         if pixels.dtype != np.uint8 or not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)):
             raise ValueError(f"pixels must be uint8 (H, W, 3) or (H, W), not {pixels.dtype} {pixels.shape}")
         height, width = pixels.shape[:2]
         if not (1 <= height <= LARGEST_SIDE and 1 <= width <= LARGEST_SIDE and height * width <= MOST_PIXELS):
-            raise ValueError(f"{width} x {height} pixels have no room in the format")
+            room = f"a side has 1 to {LARGEST_SIDE} pixels, a picture at most {MOST_PIXELS}"
+            raise ValueError(f"pixels of {width} x {height} (width x height) have no room in the format: {room}")
         self._model, self._pixels, self.grey, self.width, self.height = model, pixels, pixels.ndim == 2, width, height
         self.shape = -(-height // CELL_PIXELS), -(-width // CELL_PIXELS)
         self._grid = list(_grid(self.shape))

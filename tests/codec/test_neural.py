@@ -1,4 +1,5 @@
 import itertools
+import re
 import struct
 import zlib
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from codec import decode_pixels, encode_pixels, neural, strips
+from codec.bitstream import Archive, pack
 from codec.errors import CodecError, Corrupt, ModelMissing, UnknownVersion
 from codec.model import Model, model_from
 from codec.network.constants import CELL_PIXELS, TOP_QUALITY
@@ -264,13 +266,36 @@ def test_a_foreign_model_is_missing(model: Model, small: bytes, resaved: Callabl
 
 
 @pytest.mark.parametrize(
-    "pixels",
-    [np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4, 1), np.uint8), np.zeros((4, 4, 3), np.float32), np.zeros((4, 4), np.uint16),
-     np.zeros(4, np.uint8), np.zeros((0, 4, 3), np.uint8), np.zeros((4, 0), np.uint8), np.broadcast_to(np.uint8(0), (1, 65536)),
-     np.broadcast_to(np.uint8(0), (65536, 1)), np.broadcast_to(np.uint8(0), (16385, 16384, 3))],
-)  # fmt: skip
-def test_other_pixels_are_refused(model: Model, pixels: Any) -> None:
-    with pytest.raises(ValueError):
+    ("pixels", "said"),
+    [
+        (np.zeros((4, 4, 4), np.uint8), "not uint8 (4, 4, 4)"),
+        (np.zeros((4, 4, 1), np.uint8), "not uint8 (4, 4, 1)"),
+        (np.zeros((3, 40, 40), np.uint8), "not uint8 (3, 40, 40)"),
+        (np.zeros((1, 4, 4, 3), np.uint8), "not uint8 (1, 4, 4, 3)"),
+        (np.zeros((4, 4, 0), np.uint8), "not uint8 (4, 4, 0)"),
+        (np.full((4, 4, 3), np.nan), "not float64 (4, 4, 3)"),
+        (np.zeros((4, 4, 3), np.float32), "not float32 (4, 4, 3)"),
+        (np.zeros((4, 4), np.uint16), "not uint16 (4, 4)"),
+        (np.zeros((4, 4), np.int8), "not int8 (4, 4)"),
+        (np.zeros((4, 4), bool), "not bool (4, 4)"),
+        (np.zeros((4, 4, 3), object), "not object (4, 4, 3)"),
+        (np.zeros(4, np.uint8), "not uint8 (4,)"),
+        (np.array(4, np.uint8), "not uint8 ()"),
+        (np.zeros((0, 4, 3), np.uint8), "4 x 0 (width x height) have no room"),
+        (np.zeros((4, 0), np.uint8), "0 x 4 (width x height) have no room"),
+        (np.broadcast_to(np.uint8(0), (1, 65536)), "65536 x 1 (width x height) have no room"),
+        (np.broadcast_to(np.uint8(0), (65536, 1)), "a side has 1 to 65535 pixels"),
+        (np.broadcast_to(np.uint8(0), (16385, 16384, 3)), "a picture at most 268435456"),
+    ],
+)
+def test_other_pixels_are_refused(model: Model, pixels: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)):
+        encode_pixels(pixels, model, 0.5)
+
+
+@pytest.mark.parametrize("pixels", [None, [[1, 2], [3, 4]], b"abc", Image.new("RGB", (8, 8)), torch.zeros(8, 8, 3, dtype=torch.uint8)])
+def test_what_is_no_array_is_refused(model: Model, pixels: Any) -> None:
+    with pytest.raises(TypeError, match=f"numpy array, not {type(pixels).__name__}"):
         encode_pixels(pixels, model, 0.5)
 
 
@@ -278,6 +303,34 @@ def test_other_pixels_are_refused(model: Model, pixels: Any) -> None:
 def test_other_rates_are_refused(model: Model, photo: Pixels, rate: float) -> None:
     with pytest.raises(ValueError, match="rate"):
         encode_pixels(photo[:8, :8], model, rate)
+
+
+@pytest.mark.parametrize("rate", [None, "0.5", 0.5j, np.array([0.5])])
+def test_a_rate_is_a_number(model: Model, photo: Pixels, rate: Any) -> None:
+    with pytest.raises(TypeError, match="rate must be a number"):
+        encode_pixels(photo[:8, :8], model, rate)
+    assert quality_of(np.float32(0.5)) == quality_of(0.5)
+
+
+@pytest.mark.parametrize("other", [None, "m3"])
+def test_a_model_is_what_was_loaded(model: Model, photo: Pixels, small: bytes, other: Any) -> None:
+    for call in (lambda: encode_pixels(photo[:8, :8], other, 0.5), lambda: decode_pixels(small, other)):
+        with pytest.raises(TypeError, match="load_model"):
+            call()
+
+
+def test_a_stream_is_bytes_of_any_kind_and_nothing_else(model: Model, small: bytes) -> None:
+    expected = decode_pixels(small, model)
+    for data in (bytearray(small), memoryview(small)):
+        assert (decode_pixels(data, model) == expected).all()
+    for other in (None, "abc", list(small), np.frombuffer(small, np.uint8), Path("photo.npix")):
+        with pytest.raises(TypeError, match=f"must be bytes, not {type(other).__name__}"):
+            decode_pixels(other, model)  # type: ignore[arg-type]
+
+
+def test_a_whole_archive_is_told_from_a_stream_of_a_later_version(model: Model, small: bytes) -> None:
+    with pytest.raises(Corrupt, match="this is an archive"):
+        decode_pixels(pack(Archive("neural", model.digest, {"PIXL": small})), model)
 
 
 def test_other_qualities_and_offsets_are_refused(model: Model, photo: Pixels) -> None:
