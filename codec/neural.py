@@ -40,11 +40,15 @@ _BUSY_PIXELS: Final = 1 << 24
 
 def quality_of(rate: float) -> int:
     """Rate 0..1, from smallest to best -> the integer quality of a file. Raises ValueError, or TypeError for what is no number."""
+    _check_number(rate)
+    if not 0 <= rate <= 1:
+        raise ValueError(f"rate must be in 0..1, not {rate}")
+    return round(rate * TOP_QUALITY)
+
+
+def _check_number(rate: object) -> None:
     if not isinstance(rate, Real):
         raise TypeError(f"rate must be a number in 0..1, not {type(rate).__name__}")
-    if not 0 <= float(rate) <= 1:
-        raise ValueError(f"rate must be in 0..1, not {rate}")
-    return round(float(rate) * TOP_QUALITY)
 
 
 def encode_pixels(pixels: Pixels, model: Model, rate: float) -> bytes:
