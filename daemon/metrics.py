@@ -1,13 +1,19 @@
 """Figures for Prometheus, as text that node_exporter's textfile collector reads (its exposition format, version 0.0.4)."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from storage import durable
 from storage.attributes import Attributes
+from storage.digest import opened
+from storage.errors import AlreadyThere, Missing, shown
 from storage.records import RunRow, Totals
 
 PREFIX = "gallery_optimizer_"
+_FIRST = f"# HELP {PREFIX}".encode()
+"""With what every file of these figures begins: a path that was mistyped may be that of a photo."""
 
 
 def text(galleries: Sequence[tuple[str, Totals]], runs: Sequence[RunRow]) -> str:
@@ -45,7 +51,11 @@ def _lines(galleries: Sequence[tuple[str, Totals]], runs: Sequence[RunRow]) -> I
 
 
 def write(path: Path, content: str) -> None:
-    """In one step, readable for all: the exporter is another user. Raises StorageError."""
+    """In one step, readable for all: the exporter is another user. Raises StorageError, AlreadyThere where the file is not one of these."""
+    with suppress(Missing), opened(path) as descriptor:
+        begin = os.pread(descriptor, len(_FIRST), 0)
+        if begin and begin != _FIRST:
+            raise AlreadyThere(f"{shown(path)} is there already, and holds something else; it stays as it is")
     folder = Attributes.of(path.parent)
     attributes = Attributes(0o644, -1, -1, folder.mtime_ns, folder.atime_ns, {})
     durable.replace(durable.stage(path.parent, content.encode(), attributes), path)

@@ -5,12 +5,14 @@ Runs in a process of its own, which a desktop starts for one file and ends.
 """
 
 import io
+import os
 import re
 import struct
 from contextlib import suppress
 from pathlib import Path
 
 from PIL import Image, ImageOps
+from PIL.PngImagePlugin import PngInfo
 
 from codec import packing
 from codec.bitstream import unpack
@@ -23,11 +25,15 @@ from daemon.messages import Refused, RestoreJob
 from daemon.places import Places, real
 from daemon.reading import reading_room
 from daemon.reasons import sentence
-from storage.digest import read_once
-from storage.errors import StorageError, shown
+from storage.digest import opened, read_once
+from storage.errors import Missing, StorageError, shown
 from storage.states import State
 
 _SEGMENT = re.compile(rb"\xff\xe1(..)Exif\x00\x00", re.DOTALL)
+_ORIGIN = ("Software", "gallery-optimizer")
+"""In every thumbnail, by the thumbnail specification of freedesktop.org: it tells one from a photo that must not be overwritten."""
+_BEGIN_BYTES = 128
+"""Pillow writes it right behind the header."""
 _ORIENTATION, _OFFSET, _LENGTH = 0x0112, 0x0201, 0x0202
 
 
@@ -42,8 +48,20 @@ def thumbnail(places: Places, archive: Path, size: int) -> bytes:
         raise CommandFailed(f"{shown(archive)}: it is no archive, or a damaged one ({error}).") from None
     found = _of_exif(exif, size) or _of_stand_in(places, digest, size) or _decoded(archive, size)
     buffer = io.BytesIO()
-    found.save(buffer, "PNG")
+    origin = PngInfo()
+    origin.add_text(*_ORIGIN)
+    found.save(buffer, "PNG", pnginfo=origin)
     return buffer.getvalue()
+
+
+def may_be_replaced(goal: Path) -> bool:
+    """Whether nothing has this name, or an empty file, as desktops make it, or a thumbnail of ours. Raises StorageError."""
+    try:
+        with opened(goal) as descriptor:
+            begin = os.pread(descriptor, _BEGIN_BYTES, 0)
+    except Missing:
+        return True
+    return not begin or "\0".join(_ORIGIN).encode() in begin
 
 
 def _exif(kept: bytes) -> bytes:

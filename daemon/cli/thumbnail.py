@@ -14,12 +14,19 @@ from daemon.places import Places
 @click.argument("size", type=click.IntRange(16, 4096))
 @click.pass_obj
 def thumbnail(places: Places, source: Path, goal: Path, size: int) -> None:
-    """Write a small PNG of an archive, for file managers. At most SIZE pixels a side; OUT is replaced.
+    """Write a small PNG of an archive, for file managers. At most SIZE pixels a side.
+
+    OUT is replaced where it is empty or such a thumbnail; else it stays as it is.
 
     It is the thumbnail out of the photo's own EXIF, or one of its stand-in; only where there is neither, the photo is decoded.
     """
+    from daemon.errors import CommandFailed
+    from daemon.thumbnail import may_be_replaced
     from daemon.thumbnail import thumbnail as draw
     from storage import durable
+    from storage.errors import shown
 
+    if not may_be_replaced(goal):
+        raise CommandFailed(f"{shown(goal)} is there already, and is no thumbnail of this program; it stays as it is.")
     data = draw(places, source, size)
     durable.replace(durable.stage(goal.absolute().parent, data), goal.absolute())

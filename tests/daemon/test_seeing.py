@@ -277,6 +277,20 @@ def test_figures_for_prometheus(run: Callable[..., Result], home: Home, photo: P
     assert home.optimize().archived == 1, "a file that can't be written stops nothing"
 
 
+def test_the_file_for_prometheus_takes_nobodys_place(home: Home, photo: Photo, caplog: pytest.LogCaptureFixture) -> None:
+    target = home.root.parent / "keepsake.jpg"
+    target.write_bytes(photo(5))
+    home.configure(limits=f'[report]\ntextfile = "{target}"')
+    (home.root / "a.jpg").write_bytes(photo())
+    assert home.optimize().archived == 1
+    assert target.read_bytes() == photo(5)
+    assert "holds something else; it stays as it is" in caplog.text
+    target.write_bytes(b"")
+    (home.root / "b.jpg").write_bytes(photo(1))
+    assert home.optimize().archived == 1
+    assert target.read_text().startswith("# HELP gallery_optimizer_")
+
+
 def test_names_are_quoted_for_prometheus() -> None:
     assert 'gallery="a\\"b\\\\c\\nd"' in metrics.text([('a"b\\c\nd', NOTHING)], [])
     assert State.RETIRED.value in metrics.text([("a", NOTHING)], [])

@@ -94,10 +94,25 @@ def test_what_is_no_archive(places: Places, tmp_path: Path) -> None:
 
 def test_the_command(tmp_path: Path, archive: Callable[..., Path]) -> None:
     goal = tmp_path / "out.png"
-    goal.write_bytes(b"what the desktop made beforehand")
+    goal.write_bytes(b"")  # what the desktop made beforehand
     source = archive(exif_with(small("red"), 1))
     words = ["--state", str(tmp_path / "state"), "thumbnail", str(source), str(goal), "128"]
     assert CliRunner().invoke(cli, words).exit_code == 0
     with Image.open(goal) as picture:
         assert picture.size == (128, 96)
     assert CliRunner().invoke(cli, ["thumbnail", str(tmp_path / "none"), str(goal), "128"]).exit_code == 1
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "text"])
+def test_a_thumbnail_takes_no_photos_place(tmp_path: Path, archive: Callable[..., Path], kind: str) -> None:
+    goal, buffer = tmp_path / "IMG_1.jpg", io.BytesIO(b"text")
+    if kind != "text":
+        Image.new("RGB", (64, 64), "green").save(buffer, kind)
+    goal.write_bytes(buffer.getvalue())
+    source = archive(exif_with(small("red"), 1))
+    words = ["--state", str(tmp_path / "state"), "thumbnail", str(source), str(goal), "128"]
+    answer = CliRunner().invoke(cli, words)
+    assert (answer.exit_code, "stays as it is" in answer.stderr) == (1, True)
+    assert goal.read_bytes() == buffer.getvalue()
+    goal.unlink()
+    assert [CliRunner().invoke(cli, words).exit_code for _ in range(2)] == [0, 0], "its own it draws anew"
