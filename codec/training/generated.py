@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 Crop = npt.NDArray[np.uint8]
 
+_VIVID_SHARE = 0.3
 _FONTS = Path("/usr/share/fonts")
 _FONT_PIXELS = 9, 44
 _SIGNS = string.ascii_lowercase * 4 + string.ascii_uppercase + string.digits
@@ -25,14 +26,14 @@ def blotches(size: int, knots: int, rng: np.random.Generator) -> npt.NDArray[np.
 
 def sky(size: int, rng: np.random.Generator) -> Crop:
     """(size, size, 3) uint8 of smooth ground: a gradient between two colours, a soft bank of cloud or a soft edge, a little noise.
-    Banding shows nowhere else."""
-    along = _gradient(size, rng)
-    base = rng.uniform(10, 245) + rng.normal(0, 25, 3)
+    Banding shows nowhere else. Some of it is saturated or clipped, as signs, lamps and petals are, which crops hold little of, too."""
+    along, vivid = _gradient(size, rng), rng.random() < _VIVID_SHARE
+    base = rng.uniform(-50, 305, 3) if vivid else rng.uniform(10, 245) + rng.normal(0, 25, 3)
     other = base + rng.uniform(-60, 60) + rng.normal(0, 12, 3)
     v = base + (other - base) * along + (blotches(size, 6, rng).mean(2, keepdims=True) - 0.5) * rng.uniform(0, 40)
     if rng.random() < 0.4:  # a wall, a horizon, a roof: one edge on smooth ground
         edge = 1 / (1 + np.exp(-(along - rng.uniform(0.2, 0.8)) * rng.uniform(20, 400)))
-        v = v + edge * rng.uniform(-120, 120)
+        v = v + edge * (rng.uniform(-200, 200, 3) if vivid else rng.uniform(-120, 120))
     return _finished(v, rng)
 
 
