@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from daemon.reasons import sentence
 from daemon.report import amount, change, counted, photos, span
+from daemon.unended import Lock, in_words, is_at_work
 from daemon.waits import WAITS
 from storage.records import RunRow
 
@@ -65,8 +66,9 @@ def compare(run: RunRow, runs: Sequence[RunRow]) -> Compared | None:
     )
 
 
-def as_lines(runs: Sequence[RunRow], last: int) -> Iterator["str | Table"]:
-    """The `last` latest of `runs`, which have the latest first; for a rich console. Those that did nothing are only counted."""
+def as_lines(runs: Sequence[RunRow], last: int, lock: Lock) -> Iterator["str | Table"]:
+    """The `last` latest of `runs`, which have the latest first; for a rich console. Those that did nothing are only counted. `lock`: as it
+    was before they were read."""
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
@@ -91,7 +93,7 @@ def as_lines(runs: Sequence[RunRow], last: int) -> Iterator["str | Table"]:
     if idle:
         yield f"Nothing to archive or to purge: {counted(len(idle), 'run')}, the latest {_moment(idle[0].started_at)}."
     for run in telling:
-        remarks = list(_remarks(run, runs))
+        remarks = list(_remarks(run, runs, lock))
         if remarks:
             yield ""
             yield f"{_moment(run.started_at)}:"
@@ -104,9 +106,10 @@ def _is_idle(run: RunRow) -> bool:
     return run.ended_at is not None and not run.outcome and not did
 
 
-def _remarks(run: RunRow, runs: Sequence[RunRow]) -> Iterator[str]:
+def _remarks(run: RunRow, runs: Sequence[RunRow], lock: Lock) -> Iterator[str]:
     if run.ended_at is None:
-        yield "It is still at work, or it was killed."
+        became = in_words(run, runs[0], lock)
+        yield f"{became[:1].upper()}{became[1:]}."
     elif run.outcome:
         yield f"It was broken off: {WAITS[run.outcome]}." if run.outcome in WAITS else "It was stopped."
     took = _took_s(run)
@@ -128,12 +131,12 @@ def _remarks(run: RunRow, runs: Sequence[RunRow]) -> Iterator[str]:
         yield f"Came out:  {change(found.came_out)} in {span(found.took_s)}{part}: {found.verdict}."
 
 
-def as_json(runs: Sequence[RunRow]) -> list[dict[str, Any]]:
+def as_json(runs: Sequence[RunRow], lock: Lock) -> list[dict[str, Any]]:
     """The latest first."""
-    return [_run(run, runs) for run in runs]
+    return [_run(run, runs, lock) for run in runs]
 
 
-def _run(run: RunRow, runs: Sequence[RunRow]) -> dict[str, Any]:
+def _run(run: RunRow, runs: Sequence[RunRow], lock: Lock) -> dict[str, Any]:
     found = compare(run, runs)
     kept = ("id", "started_at", "ended_at", "command", "archived", "failed", "purged", "worked", "original_bytes", "archive_bytes")
     return {
@@ -145,6 +148,7 @@ def _run(run: RunRow, runs: Sequence[RunRow]) -> dict[str, Any]:
         "cpu_s": round(run.cpu_s, 2),
         "watt_hours": round(run.watt_hours, 4),
         "energy_source": run.energy_source or None,
+        "at_work": False if run.ended_at is not None else is_at_work(run, runs[0], lock),
         "stopped": bool(run.outcome),
         "outcome": run.outcome or None,
         "prediction": None if run.prediction is None else {key: value for key, value in run.prediction.items() if key != "scope"},

@@ -16,9 +16,9 @@ from daemon.settings import Schedule
 from daemon.surprise import STOP_NAME
 from daemon.sync_guard import guard
 from daemon.sync_roots import QUICK
+from daemon.unended import Lock, in_words
 from daemon.waits import WAITS
 from storage.errors import shown
-from storage.lock import holder
 from storage.records import RunRow, Totals
 from storage.states import State
 
@@ -86,7 +86,7 @@ class Situation:
     def _last_run(self, run: RunRow) -> str:
         when = datetime.fromtimestamp(run.started_at, UTC).astimezone(self.zone)
         if run.ended_at is None:  # its counts come with its end
-            return f"since {when:%Y-%m-%d %H:%M}; {self.at_work}"
+            return f"begun {when:%Y-%m-%d %H:%M}; {self.at_work}"
         did = [f"{photos(count)} {what}" for count, what in ((run.archived, "archived"), (run.purged, "purged")) if count]
         text = f"{when:%Y-%m-%d %H:%M}, " + (", ".join(did) or "nothing archived or purged")
         if not run.outcome:
@@ -108,9 +108,15 @@ class Situation:
 
 
 def look(
-    places: Places, schedule: Schedule, galleries: Sequence[tuple[Gallery, Totals]], runs: Sequence[RunRow], now: datetime, zone: tzinfo
+    places: Places,
+    schedule: Schedule,
+    galleries: Sequence[tuple[Gallery, Totals]],
+    runs: Sequence[RunRow],
+    lock: Lock,
+    now: datetime,
+    zone: tzinfo,
 ) -> Situation:
-    """Gather it all; quick, and without a lock. `runs`: the latest first."""
+    """Gather it all; quick, and without taking the lock. `runs`: the latest first; `lock`: as it was before they were read."""
     service = asking.doing(places)
     paused_until = pausing.paused_until(places, now)
     tonight = schedule.window.night(now, zone)
@@ -125,7 +131,7 @@ def look(
         service=service,
         paused_until=paused_until,
         last_run=last_run,
-        at_work=_at_work(places),
+        at_work="" if last_run is None else in_words(last_run, last_run, lock),
         last_night=of_night(night, runs),
         by_night=tonight is not None,
         next_at=schedule.window.next_night(now, zone).starts_at,
@@ -133,14 +139,6 @@ def look(
         outlooks=tuple(outlooks(places, [(gallery.root, totals) for gallery, totals in present])),
         zone=zone,
     )
-
-
-def _at_work(places: Places) -> str:
-    try:
-        pid = holder(places.lock_file)
-    except OSError:
-        return "it is at work, or was killed"
-    return f"process {pid} is at work" if pid else "it seems to have been killed; the next run brings everything in order"
 
 
 def _attention(places: Places, gallery: Gallery, totals: Totals, now: datetime) -> Iterator[str]:

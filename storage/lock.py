@@ -10,6 +10,9 @@ from typing import Self
 
 from storage.errors import Locked, shown, translated
 
+_WORDS, _OWNER, _PLACE = 8, 4, 5
+"""Of a line of /proc/locks: number, kind, advisory or not, reading or writing, pid, device and inode, from, to (proc(5))."""
+
 
 class InstanceLock:
     """Lock on one file, which holds the pid of who has it; use it as a context manager."""
@@ -64,11 +67,16 @@ def holder(path: Path, table: Path = Path("/proc/locks")) -> int | None:
     except FileNotFoundError:
         return None
     try:
-        pid, inode = _pid(descriptor), str(os.fstat(descriptor).st_ino)
+        pid, status = _pid(descriptor), os.fstat(descriptor)
     finally:
         os.close(descriptor)
-    held = any("FLOCK" in words and str(pid) in words and any(word.endswith(f":{inode}") for word in words) for words in locks)
-    return pid if held else None
+    for words in locks:
+        if len(words) == _WORDS and words[1] == "FLOCK" and words[_PLACE].endswith(f":{status.st_ino}"):
+            # Some file systems (btrfs, overlays) tell of another device here than stat does; a holder in a container knows another number.
+            here = words[_PLACE] == f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+            if here or words[_OWNER] == str(pid):
+                return int(words[_OWNER])
+    return None
 
 
 def _pid(descriptor: int) -> int | None:

@@ -23,18 +23,20 @@ def history(places: Places, last: int, as_json: bool) -> None:
     from daemon import history as past
     from daemon.errors import NothingToDo
     from daemon.reading import reading_room
+    from daemon.unended import Lock
     from daemon.weeks import as_lines, weeks
 
+    lock = Lock.of(places.lock_file)
     with reading_room(places) as catalog:
         runs = [] if catalog is None else catalog.runs(limit=1000)
     chart = weeks(runs, datetime.now(UTC), get_localzone())
     if as_json:
-        emit("history", runs=past.as_json(runs)[:last], weeks=[week.as_json() for week in chart])
+        emit("history", runs=past.as_json(runs, lock)[:last], weeks=[week.as_json() for week in chart])
         return
     if not runs:
         raise NothingToDo("there was no run yet.")
     screen = console()
     for text in ("Saved, week by week from Monday on:", *as_lines(chart), ""):
         screen.print(text, soft_wrap=True)
-    for line in past.as_lines(runs, last):
+    for line in past.as_lines(runs, last, lock):
         screen.print(wrapped(line, screen.width) if isinstance(line, str) and screen.is_terminal else line, soft_wrap=True)

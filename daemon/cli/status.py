@@ -59,17 +59,20 @@ def _look(places: Places) -> "tuple[Status, Situation, list[RunRow]]":
     from daemon.reading import reading_room
     from daemon.report import NOTHING, GalleryStatus, Status
     from daemon.situation import look
+    from daemon.unended import Lock
     from storage.errors import shown
 
     wanted = settings.read(places.config_file)
     galleries = all_of(wanted)
     graces_s = {each.key: each.grace_s for each in galleries}
+    lock = Lock.of(places.lock_file)
     with reading_room(places) as catalog:
         sums = [NOTHING if catalog is None else catalog.totals(each.key, graces_s) for each in galleries]
         together = sums[0] if len(sums) == 1 else NOTHING if catalog is None else catalog.totals(None, graces_s)
         runs = [] if catalog is None else catalog.runs(limit=RUNS)
     each = tuple(GalleryStatus(shown(one.root), is_folder(one.root), totals) for one, totals in zip(galleries, sums, strict=True))
-    situation = look(places, wanted.schedule, list(zip(galleries, sums, strict=True)), runs, datetime.now(UTC), get_localzone())
+    with_sums = list(zip(galleries, sums, strict=True))
+    situation = look(places, wanted.schedule, with_sums, runs, lock, datetime.now(UTC), get_localzone())
     return Status(together, each), situation, runs
 
 

@@ -62,5 +62,11 @@ def test_who_holds_it_is_told_without_touching_it(tmp_path: Path) -> None:
     assert holder(path) is None
     path.write_text(f"{os.getpid()}\n")
     assert holder(path) is None, "a killed process leaves its number, and no lock"
+    table, status = tmp_path / "table", path.stat()
+    line = "1: FLOCK  ADVISORY  WRITE {} {}:{} 0 EOF\n"
+    here = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}"
+    for owner, device, expected in ((4711, here, 4711), (os.getpid(), "00:63", os.getpid()), (4711, "00:63", None)):
+        table.write_text("3: POSIX  ADVISORY  READ 1 fe:00:1 0 0\n\n" + line.format(owner, device, status.st_ino))
+        assert holder(path, table) == expected, "in a container it has another number; on btrfs the table names another device"
     with pytest.raises(OSError, match="no-table"):
         holder(path, tmp_path / "no-table")
