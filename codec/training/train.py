@@ -26,7 +26,8 @@ from codec.model import model_from
 from codec.network.constants import ANCHORS, CELL_PIXELS
 from codec.network.network import Network
 from codec.training import together
-from codec.training.data import Crop, batches, load_packs, patch_components
+from codec.training.data import batches, load_packs, patch_components
+from codec.training.generated import Crop
 from codec.training.loss import Loss
 from codec.training.soap import Soap, shares
 from codec.training.thaw import thawed
