@@ -1,6 +1,7 @@
 """The second decoder, written from docs/bitstream.md in plain numpy: what stands there is enough, and is what happens."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -171,3 +172,49 @@ def test_golden_symbols_are_those_of_the_second_decoder() -> None:
                 for symbols in reference.read_unit(tensors, payload, cells):
                     digest.update(symbols.astype("<i4").tobytes())
             assert digest.hexdigest() == expected["symbols_sha256"]
+
+
+def test_the_self_test_is_what_the_document_says() -> None:
+    """Written down from docs/bitstream.md, in plain integers."""
+    import hashlib
+
+    for name in manifest():
+        stored = reference.read_weights(weight_file(name))
+        w = {key: tensor.astype(np.int64) for key, tensor in stored.items() if key.startswith(("rows.", "tables."))}
+        z = ((2654435761 * np.arange(3 * 2 * 96) >> 7) % 61 - 30).reshape(3, 2, 96)
+        quality = np.array([[0, 17], [109, 150], [199, 250]])
+        i, j, c = np.indices((12, 8, 320))
+        symbol = ((40503 * np.arange(i.size) >> 5) % 23 - 11).reshape(i.shape)
+        q, k = quality[i // 4, j // 4], np.minimum(quality // 25, 9)[i // 4, j // 4]
+        f, at = q - 25 * k, 16 * c + 4 * (i % 4) + j % 4
+        base = (w["rows.base"][k, c] * (25 - f) + w["rows.base"][k + 1, c] * f) // 25
+        total = (w["rows.weight"][at] * z[i // 4, j // 4]).sum(-1) + w["rows.bias"][at] + base
+        size = np.pad(np.where((i + j + c) % 2 == 0, w["rows.sizes"][np.abs(symbol)], 0), ((1, 1), (1, 1), (0, 0)))
+        sides = size[:-2, 1:-1], size[2:, 1:-1], size[1:-1, :-2], size[1:-1, 2:]
+        near = sum(w["rows.neighbours"][c, number] * side for number, side in enumerate(sides))
+        low, high = w["rows.limits"]
+        row1 = np.clip(total >> 7, 0, 63)
+        second = total + (np.clip(total, low, high) * w["rows.shrink"][c] >> 12) + (near >> 6) + w["rows.offset"][c]
+        row2 = np.clip(second >> 7, 0, 63)
+        first = (i + j + c) % 2 == 0
+        digest = hashlib.sha256()
+        for part in (row1[first], row2[~first], w["tables.y"], w["tables.z"]):
+            digest.update(part.astype("<u2").tobytes())
+        assert digest.digest() == stored["self_test"].tobytes()
+
+
+def test_the_document_names_every_tensor_that_a_decoder_needs(root: Path, weights: bytes) -> None:
+    """And no other: each layer stands in a formula, each shape that it gives is the weights'."""
+    document = (root / "docs" / "bitstream.md").read_text(encoding="utf-8")
+    formulas = document[document.index("### From symbols to pixels") : document.index("### What is frozen")]
+    named = set(re.findall(r"\b(?:means|synthesis)\.\w+(?:\.\d+)?|\bcorrection\b|\blog_gain\b|\bz_mean\b", formulas))
+    tensors = {name.removeprefix("network."): x for name, x in reference.read_weights(weights).items() if name.startswith("network.")}
+    for_encoders = ("analysis.", "hyper.", "z_deviation.")
+    assert all(f"network.{prefix}" in document for prefix in for_encoders)
+    decoding = [name for name in tensors if not name.startswith(for_encoders)]
+    layers = {re.sub(r"(\.(a|b|dw|f1|f2))?\.(weight|bias|table)$", "", name) for name in decoding}
+    assert named == layers
+    shapes = dict(re.findall(r"^\| `([a-z_.]+)`.* \| (?:u?int|float)\d+ \(([\d, ]+)\)", document, re.MULTILINE))
+    assert {"rows.weight", "rows.base", "rows.shrink", "tables.y", "encoder.dead_zone", "self_test"} <= set(shapes)
+    for name, shape in shapes.items():
+        assert reference.read_weights(weights)[name].shape == tuple(int(side) for side in shape.split(", "))
