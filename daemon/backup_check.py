@@ -47,9 +47,10 @@ class PurgeGate:
                 self._answers[digest] = self._ask(settings.backup_check, row)
             return self._answers[digest]
         carrier = self._guard.carrier(row.location)
-        if carrier is None or settings.one_copy:
+        if settings.one_copy or (carrier is None and not self._guard.by_word):
             return ""
-        return f"{carrier.tool} carries its stand-in to other devices, so its archive would be the only full copy (backup_check, one_copy)"
+        who = carrier.tool if carrier is not None else "by two_way_sync, a sync tool"
+        return f"{who} carries its stand-in to other devices, so its archive would be the only full copy (backup_check, one_copy)"
 
     def condition(self, row: PhotoRow) -> str:
         """What has to be true beside the grace, in words, without asking; empty where nothing has."""

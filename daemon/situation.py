@@ -158,8 +158,9 @@ def _attention(places: Places, gallery: Gallery, totals: Totals, now: datetime) 
     due = any(date <= now.timestamp() for date in dates)
     if due and gallery.settings.backup_check:
         yield f"originals in {where} whose grace is over go as soon as backup_check finds their archives in a backup"
-    elif due and seen.both_ways and not gallery.settings.one_copy:
-        yield f"originals in {where} whose grace is over wait: {seen.both_ways[0].tool} carries their stand-ins (backup_check, one_copy)"
+    elif due and (seen.both_ways or seen.by_word) and not gallery.settings.one_copy:
+        who = seen.both_ways[0].tool if seen.both_ways else "a sync tool (two_way_sync)"
+        yield f"originals in {where} whose grace is over wait: {who} carries their stand-ins (backup_check, one_copy)"
     failed = totals.by_state[State.FAILED]
     if failed:
         yield f"{photos(failed)} in {where} failed and will be tried again; \"explain\" says why"

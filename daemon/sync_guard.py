@@ -5,7 +5,7 @@ only full copy. Nothing is written before the user has said that he knows, and b
 before its archive is in a backup, or the user has said that one copy is enough.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from daemon.sync_ignores import IgnoreLine, ignore_line
 from daemon.sync_roots import CARRIERS, MOST_FOLDERS, OWNERS, SyncRoot, Tool, sync_roots
 from daemon.syncthing import receives_only
 from storage.errors import shown
+from storage.layout import VAULT_NAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,8 @@ class Guard:
     """Sentences that say why nothing may be written here, and what to do."""
     notes: tuple[str, ...]
     """What is good to know, and stops nothing."""
+    by_word: bool = False
+    """No tool that carries anything was recognised, but the user has said that one does."""
 
     def carrier(self, path: Path) -> SyncRoot | None:
         """Who carries what is written at a path to other devices."""
@@ -47,16 +50,18 @@ def guard(root: Path, settings: GallerySettings, most_folders: int = MOST_FOLDER
     carriers = [each for each in roots if each.tool in CARRIERS]
     both_ways = tuple(each for each in carriers if not (each.tool is Tool.SYNCTHING and receives_only(each.folder)))
     lines = tuple(line for line in (ignore_line(each, root) for each in carriers) if line is not None)
+    by_word = settings.two_way_sync and not carriers
     refusals = [_not_ours(root, each) for each in roots if each.tool in OWNERS][:1]
     if not refusals:
-        refusals += _unconfirmed(root, settings, both_ways)
+        refusals += _unconfirmed(root, settings, both_ways, by_word)
         refusals += [
             f"{line.root.tool} would carry the vault of {shown(root)} away, too: {line.proposal} is missing ({line.why_not}). "
             '"gallery-optimizer sync-guard --write-ignore" writes it.'
             for line in lines
             if not line.in_effect
         ]
-    return Guard(roots, both_ways, lines, tuple(refusals), tuple(_notes(root, settings, roots, both_ways)))
+    notes = (*_by_word(settings, by_word), *_notes(root, settings, roots, both_ways))
+    return Guard(roots, both_ways, lines, tuple(refusals), notes, by_word)
 
 
 def check_sync(gallery: Gallery, places: Iterable[Path] | None = None) -> Guard:
@@ -81,10 +86,10 @@ def _not_ours(root: Path, owner: SyncRoot) -> str:
     )
 
 
-def _unconfirmed(root: Path, settings: GallerySettings, both_ways: tuple[SyncRoot, ...]) -> list[str]:
-    if not both_ways:
+def _unconfirmed(root: Path, settings: GallerySettings, both_ways: tuple[SyncRoot, ...], by_word: bool) -> list[str]:
+    if not both_ways and not by_word:
         return []
-    tools = _names(both_ways)
+    tools = _names(both_ways) or "A sync tool"
     found = []
     if not settings.two_way_sync:
         found.append(
@@ -97,6 +102,17 @@ def _unconfirmed(root: Path, settings: GallerySettings, both_ways: tuple[SyncRoo
             'stand_in = "none". Write stand_in = "preview".'
         )
     return found
+
+
+def _by_word(settings: GallerySettings, by_word: bool) -> Iterator[str]:
+    if not by_word:
+        return
+    yield (
+        "two_way_sync says that a sync tool carries this gallery, but no sync tool was recognised: see to it yourself that it leaves "
+        f"{VAULT_NAME} alone."
+    )
+    if not settings.backup_check and not settings.one_copy:
+        yield "Its originals are not purged before their archives are in a backup: name a backup_check, or write one_copy = true."
 
 
 def _notes(root: Path, settings: GallerySettings, roots: tuple[SyncRoot, ...], both_ways: tuple[SyncRoot, ...]) -> list[str]:
@@ -119,7 +135,7 @@ def _notes(root: Path, settings: GallerySettings, roots: tuple[SyncRoot, ...], b
 
 def _what(root: Path, roots: tuple[SyncRoot, ...]) -> str:
     """All of the gallery, or those parts of it that are carried."""
-    if any(each.carries(root) for each in roots):
+    if not roots or any(each.carries(root) for each in roots):
         return shown(root)
     return " and ".join(shown(each.folder) for each in roots)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from daemon import composition, restorer, settings
 from daemon.cli.main import cli
@@ -237,6 +237,31 @@ def test_a_purge_waits_for_a_backup(synced: Home) -> None:
 def test_one_copy_is_enough_where_the_user_says_so(synced: Home) -> None:
     synced.configure(f"{CONFIRMED}\none_copy = true")
     assert synced.optimize().purged == 3
+
+
+def test_the_users_word_holds_where_no_tool_is_recognised(synced: Home, run: Callable[..., Result]) -> None:
+    """Another tool than the three, or one whose marker went away with its folder: the user said that stand-ins travel."""
+    (synced.root.parent / ".stfolder").rmdir()
+    done = synced.optimize()
+    assert (done.purged, done.waiting.total(), done.failed) == (0, 3, [])
+    assert "only full copy" in next(iter(done.waiting))
+    found = seen(synced)
+    assert (found.roots, found.refusals) == ((), ())
+    assert "no sync tool was recognised" in found.notes[0]
+    assert "one_copy = true" in found.notes[1]
+    told = run("status").stdout
+    assert "originals in" in told
+    assert "two_way_sync" in told
+    synced.configure(f"{CONFIRMED}\none_copy = true")
+    assert len(seen(synced).notes) == 1
+    assert synced.optimize().purged == 3
+
+
+def test_the_users_word_forbids_to_take_the_photo_away_from_other_devices(synced: Home) -> None:
+    (synced.root.parent / ".stfolder").rmdir()
+    synced.configure(f'{CONFIRMED}\nstand_in = "none"')
+    (refusal,) = seen(synced).refusals
+    assert "would be deleted there" in refusal
 
 
 def test_each_archive_is_asked_for_by_its_digest(synced: Home) -> None:
