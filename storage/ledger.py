@@ -206,11 +206,7 @@ class Ledger(Statements):
     def archived_since(self, since_at: int) -> tuple[int, int]:
         """(photos, bytes) archived at `since_at` or later: archives and what stands in place of the photos, also of killed runs."""
         with translated_sqlite(self.path):
-            photos, size_bytes = self._connection.execute(
-                "SELECT COUNT(*), IFNULL(SUM(IFNULL(archive_bytes, 0) + IFNULL(stand_in_bytes, 0)), 0) FROM photos WHERE encoded_at >= ?",
-                (since_at,),
-            ).fetchone()
-        return int(photos), int(size_bytes)
+            return summary.archived_since(self._connection, since_at)
 
     def shorten_log(self) -> None:
         """Bring what the log holds into the catalogue's file, and give back its space: up to 4 MB that SQLite keeps for what comes."""

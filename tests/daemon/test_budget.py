@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from daemon.budget import Budget
+from daemon.messages import Encoded, EncodeJob
 from daemon.ports import Silence
 from daemon.run import optimize
 from daemon.summary import Summary
+from tests.daemon.conftest import load_fake
 
 if TYPE_CHECKING:
     from conftest import Home
@@ -53,6 +56,46 @@ def test_a_run_stops_when_its_budget_is_spent_and_the_next_night_goes_on(home: H
     with home.shop() as shop:
         assert shop.catalog.archived_since(evening + 3600) == (0, 0)
     assert run(home, Budget(10**9)).archived == 3
+
+
+def test_an_archive_of_twins_is_counted_once_also_after_a_kill(home: Home, photo: Photo) -> None:
+    """A run that goes on in the same night asks the catalogue what is spent, which counted it for each of them."""
+    evening = int(home.clock.now().timestamp())
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        (home.root / name).write_bytes(photo())
+    done = run(home, Budget())
+    assert done.archived == 3
+    with home.shop() as shop:
+        assert shop.catalog.archived_since(evening) == (3, done.archive_bytes + done.stand_in_bytes)
+    home.clock.forward(days=1)
+    (home.root / "d.jpg").write_bytes(photo())
+    late = run(home, Budget())
+    assert (late.archived, late.archive_bytes) == (1, 0)
+    with home.shop() as shop:
+        assert shop.catalog.archived_since(evening + 3600) == (1, late.stand_in_bytes), "its archive was made the day before"
+
+
+def test_a_twin_whose_archive_was_made_anew_was_archived_before(home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home.root / "a.jpg").write_bytes(photo())
+    home.optimize()
+    home.clock.forward(days=8)
+    home.optimize()
+    next(home.root.rglob("*.nphoto")).unlink()
+    (home.root / "b.jpg").write_bytes(photo())
+    home.clock.forward(days=1)
+    night, make = int(home.clock.now().timestamp()), home.codec.backend.archive
+
+    def other_model(job: EncodeJob, allowance_bytes: int | None) -> Encoded:
+        made: Encoded = make(job, allowance_bytes)
+        facts, body = load_fake().unpack(made.archive)
+        return replace(made, archive=load_fake().pack({**facts, "model": "m2"}, body), model="m2")
+
+    monkeypatch.setattr(home.codec.backend, "archive", other_model)
+    done = run(home, Budget())
+    assert (done.archived, done.archive_bytes > 0) == (1, True)
+    with home.shop() as shop:
+        assert len({row.archive_sha256 for row in shop.catalog.rows()}) == 1
+        assert shop.catalog.archived_since(night) == (1, done.archive_bytes + done.stand_in_bytes)
 
 
 def test_so_many_photos_a_night(home: Home, photo: Photo) -> None:
