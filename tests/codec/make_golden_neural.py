@@ -1,0 +1,66 @@
+"""Write whole archives of the neural lane for each model without any: `python tests/codec/make_golden_neural.py`. They are kept for ever.
+
+Beside them lie the two originals that all models have in common, written once: what Pillow makes of a picture changes with its version.
+"""
+
+import hashlib
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, PngImagePlugin
+
+from codec.facts import Facts
+from codec.levels import LEVELS
+from codec.model import Model, load_model, manifest
+from codec.photo import archive_photo
+
+GOLDEN = Path(__file__).resolve().parent / "golden"
+KINDS = {"jpeg": ".jpg", "png": ".png"}
+RATE = 0.4
+
+
+def original_of(kind: str) -> Path:
+    return GOLDEN / f"neural-original{KINDS[kind]}"
+
+
+def archive_of(name: str, kind: str) -> Path:
+    return GOLDEN / f"neural-{name}-{kind}.nphoto"
+
+
+def scene() -> Image.Image:
+    """A picture of 150 x 70 by formula: smooth ground, a disc, a corner of grain."""
+    y, x = np.mgrid[0:70, 0:150]
+    disc = np.hypot(y - 30, x - 100) < 22
+    grain = (((x * 7919 + y * 104729 + x * y * 31) % 23) - 11) * (x < 40)
+    planes = [70 + y + x // 3 + grain, 90 + 60 * disc + x // 4, 210 - y - 80 * disc + grain]
+    return Image.fromarray(np.stack(planes, 2).clip(0, 255).astype(np.uint8))
+
+
+def originals() -> dict[str, bytes]:
+    """With metadata, and bytes behind the picture."""
+    exif, said, files = Image.Exif(), PngImagePlugin.PngInfo(), {}
+    exif[0x010F], exif[0x0112] = "a maker", 6
+    said.add_text("Author", "somebody")
+    for kind, options in (("jpeg", {"quality": 95, "exif": exif, "comment": b"a comment"}), ("png", {"pnginfo": said})):
+        buffer = io.BytesIO()
+        scene().save(buffer, kind.upper(), **options)
+        files[kind] = buffer.getvalue() + b"behind the picture"
+    return files
+
+
+def archived(model: Model, data: bytes) -> bytes:
+    """At a rate that is given: neither the guard nor a saving has a say in it."""
+    facts = Facts(len(data), hashlib.sha256(data).hexdigest(), b"golden", 0, 0o644)
+    return archive_photo(data, facts, model, LEVELS["high"], min_saving=float("-inf"), rate=RATE).archive
+
+
+if __name__ == "__main__":
+    for kind, data in originals().items():
+        if not original_of(kind).exists():
+            original_of(kind).write_bytes(data)
+        for name in manifest():
+            if not archive_of(name, kind).exists():
+                model = load_model(name)
+                model.networks.half = False
+                archive_of(name, kind).write_bytes(archived(model, original_of(kind).read_bytes()))

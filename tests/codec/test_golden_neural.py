@@ -1,0 +1,74 @@
+"""Whole archives of the neural lane, written when a model was released, come back as they did: pixels, metadata, the file around."""
+
+import importlib.util
+import io
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from codec import canonical, container, load_model, reference
+from codec.bitstream import peek, unpack
+from codec.lanes import examine, restore
+from codec.model import Model, manifest
+
+
+def load_maker() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("make_golden_neural", Path(__file__).parent / "make_golden_neural.py")
+    assert spec is not None
+    assert spec.loader is not None
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    return made
+
+
+maker = load_maker()
+CASES = [pytest.param(name, kind, id=f"{name}-{kind}") for name in manifest() for kind in maker.KINDS]
+
+
+def test_every_model_that_ships_has_golden_archives() -> None:
+    """After a release: python tests/codec/make_golden_neural.py, and commit what it writes."""
+    assert [str(place) for name in manifest() for kind in maker.KINDS if not (place := maker.archive_of(name, kind)).exists()] == []
+
+
+def loaded(name: str) -> Model:
+    model = load_model(name)
+    model.networks.half = False
+    return model
+
+
+@pytest.mark.parametrize(("name", "kind"), CASES)
+def test_it_comes_back_as_it_was_measured(name: str, kind: str) -> None:
+    archive, original = maker.archive_of(name, kind).read_bytes(), maker.original_of(kind).read_bytes()
+    said = canonical.load(unpack(archive).sections["QUAL"])
+    header = peek(archive)
+    assert (header.version, header.lane, header.model_digest) == (1, "neural", bytes.fromhex(manifest()[name]["sha256"]))
+    found = examine(archive, original, lambda: loaded(name))
+    assert found.metadata_equal
+    assert found.whole == pytest.approx(said["whole"], abs=0.3)
+    assert found.worst_tile == pytest.approx(said["worst_tile"], abs=0.3)
+    assert found.copy_whole == pytest.approx(said["copy_whole"], abs=0.5)
+
+
+@pytest.mark.parametrize(("name", "kind"), CASES)
+def test_its_copy_is_a_file_that_others_read(name: str, kind: str) -> None:
+    """Pixels of the second decoder within a level; of a JPEG within what its own quantisation does."""
+    archive, original = maker.archive_of(name, kind).read_bytes(), maker.original_of(kind).read_bytes()
+    copy, pixels = restore(archive, lambda: loaded(name)), reference.decode(archive)
+    assert copy.endswith(b"behind the picture")
+    with Image.open(io.BytesIO(copy)) as image, Image.open(io.BytesIO(original)) as before:
+        assert (image.format, image.size, image.mode) == (before.format, before.size, before.mode)
+        assert dict(image.getexif()) == dict(before.getexif())
+        difference = np.abs(np.asarray(image).astype(int) - pixels)
+    assert difference.max() <= (1 if kind == "png" else 40)
+    assert difference.mean() < (0.05 if kind == "png" else 3)
+    assert np.abs(container.read(original).pixels.astype(int) - pixels).mean() < 8
+
+
+def test_a_model_that_is_no_longer_the_default_is_found() -> None:
+    """Whatever is the default today."""
+    first, *_ = manifest()
+    archive = maker.archive_of(first, "png").read_bytes()
+    assert restore(archive, load_model) == restore(archive, lambda: loaded(first))
