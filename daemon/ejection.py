@@ -4,21 +4,29 @@ Both can be stopped and called again. The vault stays: whoever has read the resu
 """
 
 import shutil
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from codec.png import SIGNATURE
 from daemon.anchor import check_presence
 from daemon.composition import Workshop
 from daemon.copies import without
-from daemon.errors import DiskFull, WrongPath
+from daemon.errors import DiskFull, WorkerError, WrongPath
+from daemon.everywhere import everything
 from daemon.galleries import Gallery
+from daemon.in_place import adopt_copy, as_it_stands, give_back
 from daemon.kept import kept_originals
+from daemon.marking import original_of, relabelled
 from daemon.places import is_folder
 from daemon.ports import Progress
 from daemon.recovery import recover
 from daemon.report import amount
-from daemon.restorer import Came, Restoration, from_aside, restore
+from daemon.restorer import UNREAD, Came, Restoration, from_aside, restore
+from daemon.strays import is_gone
+from storage.attributes import marked
 from storage.digest import read_once, sha256_of
 from storage.errors import StorageError, shown
 from storage.records import PhotoRow
@@ -62,8 +70,9 @@ def eject(shop: Workshop, gallery: Gallery, progress: Progress) -> Ejected:
     shop.lock_vault(gallery)
     recover(gallery, shop.catalog, shop.clock, shop.with_relief)
     away = [row for row in shop.catalog.rows(gallery=gallery.key) if row.state in (State.RETIRED, State.PURGED)]
-    _check_room(gallery, away)
-    results: list[Restoration] = []
+    elsewhere = list(_stand_ins_elsewhere(shop, gallery, done))
+    _check_room(gallery, away, sum(rows[0].size_bytes for _, _, rows in elsewhere))
+    results = _copied_or_renamed(shop, gallery, elsewhere, progress)
     if away:
         results += restore(shop, [gallery.root], None, None, progress)
     results += _without_place(shop, gallery, progress, done)
@@ -86,17 +95,60 @@ def _holds(row: PhotoRow, sha256: str | None) -> bool:
         return False  # moved or edited since: its user's file
 
 
-def _check_room(gallery: Gallery, away: list[PhotoRow]) -> None:
-    """Originals in grace take no room: they are only renamed."""
+def _check_room(gallery: Gallery, away: list[PhotoRow], further: int) -> None:
+    """Originals in grace take no room: they are only renamed. `further`: bytes of photos that come back under further names."""
     copied = [row for row in away if row.state is State.PURGED and not row.replaced]
-    needed = sum((row.copy_bytes or row.size_bytes) - (row.stand_in_bytes or 0) for row in copied)
+    needed = sum((row.copy_bytes or row.size_bytes) - (row.stand_in_bytes or 0) for row in copied) + further
     largest = max((row.size_bytes for row in away), default=0)  # beside its stand-in for a moment
     needed, free = int((needed + largest) * _HEADROOM), shutil.disk_usage(gallery.root).free
-    if away and needed > free:
+    if needed > free:
         raise DiskFull(
             f"{shown(gallery.root)}: about {amount(needed)} are needed and {amount(free)} are free; nothing was begun. "
             "`restore FOLDER --to DIR` gives the photos back on another disk."
         )
+
+
+def _stand_ins_elsewhere(shop: Workshop, gallery: Gallery, done: Ejected) -> Iterator[tuple[Path, str, list[PhotoRow]]]:
+    """(path, digest, rows of the photos that it stands for) of each unchanged stand-in that is no archived photo's by its name. A file is
+    read where nobody has said yet that it is something else."""
+    try:
+        for path, _ in everything(gallery.root):
+            known = shop.catalog.find(gallery.key, gallery.relative(path))
+            if known is not None and (known.has_archive or (known.reason not in UNREAD and marked(path) is None)):
+                continue
+            with suppress(StorageError):
+                snapshot = read_once(path)
+                sha256 = original_of(snapshot.data) or ""
+                rows = [row for row in shop.catalog.by_digest(sha256, gallery.key) if row.has_archive and row.superseded_at is None]
+                rows = [row for row in rows if row.state in (State.RETIRED, State.PURGED, State.RESTORED)]
+                whole = snapshot.sha256 in {row.stand_in_sha256 for row in rows}
+                if rows and (whole or relabelled(snapshot.data, sha256)):
+                    yield path, snapshot.sha256, rows
+    except StorageError as error:
+        done.troubles.append((shown(gallery.root), f"it can't be looked through for further stand-ins: {error}"))
+
+
+def _copied_or_renamed(
+    shop: Workshop, gallery: Gallery, found: list[tuple[Path, str, list[PhotoRow]]], progress: Progress
+) -> list[Restoration]:
+    """Stand-ins under other names than their photos': in another album, renamed, or hidden. Without the vault nobody could fill them any
+    more. They come before the photos themselves, while an original in grace is still set aside for all. Edits stay what they are."""
+    results = []
+    progress.start(len(found), "restoring copies")
+    for path, digest, rows in found:
+        name = gallery.shown(path)
+        progress.step(name)
+        rows = [shop.catalog.get(row.id) for row in rows]
+        homeless = [row for row in rows if row.state is not State.RESTORED and is_gone(row.location)]
+        try:
+            row = as_it_stands(shop.catalog, homeless[0], path) if homeless else adopt_copy(shop, gallery, rows[0], path, digest)
+            given = shop.with_relief(partial(give_back, shop, gallery, row, path))
+            results.append(Restoration(name, Came.of(given), path, left_out=given.left_out))
+        except (StorageError, WorkerError) as error:
+            results.append(Restoration(name, Came.NOT, None, str(error)))
+        progress.done(name, results[-1].trouble or f"{results[-1].came} restored")
+    progress.close()
+    return results
 
 
 def _without_place(shop: Workshop, gallery: Gallery, progress: Progress, done: Ejected) -> list[Restoration]:

@@ -16,6 +16,7 @@ from daemon.errors import DiskFull
 from daemon.exits import ExitCode
 from daemon.marking import original_of
 from daemon.ports import Silence
+from daemon.restorer import restore
 from tests.daemon.faults import Killing
 from tests.daemon.scenarios import in_child
 
@@ -59,6 +60,36 @@ def test_everything_is_back_and_counted(gallery: Home, photo: Photo) -> None:
     again = gallery.files()
     assert leave(gallery).complete
     assert gallery.files() == again
+
+
+def test_no_stand_in_stays_behind(gallery: Home, photo: Photo) -> None:
+    """Copied into an album, or hidden, in grace or not: without the vault it could never be filled."""
+    (gallery.root / "album").mkdir()
+    shutil.copyfile(gallery.root / "0.jpg", gallery.root / "album/best.jpg")
+    shutil.copy2(gallery.root / "trip/3.jpg", gallery.root / "album/of the trip.jpg")
+    (gallery.root / "1.jpg").rename(gallery.root / ".1.jpg")
+    gallery.optimize()
+    shutil.copyfile(gallery.root / "0.jpg", gallery.root / "album/no run has seen it.jpg")
+    done = leave(gallery)
+    assert done.complete, done.troubles
+    assert (done.photos, done.originals) == (7, 2)
+    left = [path for path in gallery.root.rglob("*") if path.is_file() and ".gallery-optimizer" not in path.parts]
+    assert not [path for path in left if original_of(path.read_bytes())]
+    assert (gallery.root / "album/of the trip.jpg").read_bytes() == photo(3)
+    assert (gallery.root / "album/best.jpg").read_bytes() == (gallery.root / "0.jpg").read_bytes()
+    assert (gallery.root / ".1.jpg").exists()
+    assert not (gallery.root / "1.jpg").exists(), "its user hid it"
+    before = gallery.files()
+    assert leave(gallery).complete
+    assert gallery.files() == before
+
+
+def test_a_copy_of_a_stand_in_is_filled_also_where_the_photo_is_back(gallery: Home) -> None:
+    shutil.copyfile(gallery.root / "0.jpg", gallery.root / "again.jpg")
+    with gallery.shop() as shop:
+        restore(shop, [gallery.root / "0.jpg"], None, None, Silence())
+    assert leave(gallery).complete
+    assert (gallery.root / "again.jpg").read_bytes() == (gallery.root / "0.jpg").read_bytes()
 
 
 def test_stopped_and_called_again(gallery: Home) -> None:
