@@ -183,13 +183,15 @@ def _named_in(shop: Workshop, gallery: Gallery, sizes: Collection[int], of_any_s
         name = gallery.relative(path)
         row = shop.catalog.find(gallery.key, name)
         told = marked(path) if row is None else None
-        looks_so = name.lower().endswith(SUFFIXES) and b"/." not in b"/" + name
-        if row is None and told is None and not looks_so and fingerprint.size_bytes not in sizes:
-            continue  # logs and caches, which change all the time
+        looks_so = name.lower().endswith(SUFFIXES)
+        known = row is not None or told is not None or fingerprint.size_bytes in sizes or (looks_so and b"/." not in b"/" + name)
+        if not known and not (of_any_size and looks_so):
+            continue
         key = hash((path, fingerprint.inode, fingerprint.ctime_ns))
         if key in seen:
             continue
-        seen.add(key)
+        if known:
+            seen.add(key)  # others are logs and caches, which change all the time
         if row is not None and row.has_archive and row.is_current(fingerprint):
             continue  # in its own place
         if row is not None and row.stands_for is not None:
@@ -202,7 +204,12 @@ def _named_in(shop: Workshop, gallery: Gallery, sizes: Collection[int], of_any_s
             digest = original_of(read_once(path).data)
         except Missing:
             continue
+        except StorageError:
+            if known:
+                raise
+            continue
         if digest is not None:
+            seen.add(key)
             found.add(digest)
             if row is None:
                 note_hidden(gallery, shop.catalog, path, fingerprint, digest)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from codec.labels import Labels, labelled
 from daemon import everywhere, trash
 from daemon.everywhere import everything
 from daemon.ports import Silence
@@ -101,6 +102,19 @@ def test_nor_who_then_saves_over_it(home: Home, photo: Photo, goal: str, grace: 
 def test_nor_who_saves_into_it_before_any_run_saw_it(archived: Home, photo: Photo) -> None:
     put(archived, ".private/a.jpg").write_bytes(photo(1))
     assert weeks(archived) == [(0, 0, [])] * 10
+
+
+@pytest.mark.parametrize("goal", [".private/a.jpg", ".a.jpg"])
+def test_nor_who_tags_it_there_by_a_program_that_writes_a_new_file(archived: Home, goal: str) -> None:
+    """It has another size than the catalogue knows, and no extended attribute, before any run has seen it there; but its mark."""
+    tagged = labelled((archived.root / "a.jpg").read_bytes(), Labels(xmp=b"<x/>"))
+    place = put(archived, goal)
+    place.unlink()
+    place.write_bytes(tagged)
+    assert sum(thrown_away for _, thrown_away, _ in weeks(archived)) == 0
+    assert len(archives(archived)) == 1
+    place.unlink()
+    assert sum(thrown_away for _, thrown_away, _ in weeks(archived)) == 1
 
 
 def test_a_log_that_grows_all_the_time_is_no_obstacle(archived: Home, monkeypatch: pytest.MonkeyPatch) -> None:
