@@ -12,6 +12,7 @@ from daemon.anchor import check_presence
 from daemon.composition import Workshop
 from daemon.eligibility import walk
 from daemon.errors import GalleryGone
+from daemon.everywhere import hidden_stand_ins
 from daemon.galleries import Gallery
 from daemon.inspection import original_is_there
 from daemon.marking import original_of
@@ -164,12 +165,12 @@ def _damaged(shop: Workshop, gallery: Gallery, rows: list[PhotoRow], noted: dict
 def _unknown(shop: Workshop, gallery: Gallery) -> list[Finding]:
     """What lies there without a row: after the catalogue was lost, or an old copy of it came back."""
     catalog, known = shop.catalog, 0
-    for sighting in walk(gallery.root, ()):
-        row = catalog.find(gallery.key, gallery.relative(sighting.path))
-        if row is not None and row.reason not in STAND_INS:
-            continue
-        digest = original_of(read_once(sighting.path).data)
-        known += digest is not None and gallery.vault.archive_path(digest).exists() and not catalog.by_digest(digest, gallery.key)
+    lost = {digest for digest, _ in gallery.vault.archives() if not catalog.by_digest(digest, gallery.key)}
+    if lost:  # or no file has to be asked what it stands for
+        for sighting in walk(gallery.root, ()):
+            row = catalog.find(gallery.key, gallery.relative(sighting.path))
+            known += (row is None or row.reason in STAND_INS) and original_of(read_once(sighting.path).data) in lost
+        known += sum(digest in lost for _, _, digest in hidden_stand_ins(gallery.root))
     orphans = sum(not catalog.by_digest(digest, gallery.key) for digest, _ in gallery.vault.all_asides())
     told = ((known, "stand-in"), (orphans, "set-aside original"))
     why = "that the catalogue does not know, since it is lost or old: doctor --rebuild"

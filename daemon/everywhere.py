@@ -12,9 +12,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from daemon.eligibility import FOREIGN_FOLDERS
+from daemon.eligibility import FOREIGN_FOLDERS, SUFFIXES, passed_by
 from daemon.errors import GalleryGone
-from storage.errors import Missing, shown, translated
+from daemon.ignoring import Rules
+from daemon.marking import MOST_STAND_IN_BYTES, original_of
+from storage.attributes import marked
+from storage.digest import read_once
+from storage.errors import Missing, StorageError, shown, translated
 from storage.fingerprint import Fingerprint
 from storage.layout import VAULT_NAME
 
@@ -53,6 +57,29 @@ def everything(root: Path) -> Iterator[tuple[Path, Fingerprint]]:
                 except OSError as error:
                     if error.errno not in _CLOSED or b"/." not in entry.path[len(os.fsencode(root)) :]:
                         raise
+
+
+def hidden_stand_ins(root: Path) -> Iterator[tuple[Path, Fingerprint, str]]:
+    """(path, what it looks like, digest of its original) of stand-ins that a walk without exclusions passes by: those that their user hid,
+    or gave a name that is no photo's. Raises as `everything`, and StorageError for a file with a photo's name that can't be read.
+    """
+    for path, fingerprint in everything(root):
+        name = os.fsencode(path.relative_to(root))
+        if passed_by(name, Rules(())) not in ("hidden", "other-name"):
+            continue
+        likely = name.lower().endswith(SUFFIXES) or marked(path) is not None
+        if not likely and fingerprint.size_bytes > MOST_STAND_IN_BYTES:
+            continue
+        try:
+            digest = original_of(read_once(path).data)
+        except Missing:
+            continue
+        except StorageError:
+            if likely:
+                raise
+            continue
+        if digest is not None:
+            yield path, fingerprint, digest
 
 
 def _listed(folder: bytes) -> Iterator[os.DirEntry[bytes]]:

@@ -19,6 +19,8 @@ _MARKED = re.compile(
 )
 _PROPERTY = re.compile(rb"""GalleryOptimizer:Original(?:\s*=\s*["']|>)([0-9a-f]{64})\b""")
 _VAULT = re.compile(rb"""GalleryOptimizer:Vault(?:\s*=\s*["']|>)([0-9a-f]{16})\b""")
+MOST_STAND_IN_BYTES = 4 << 20
+"""A larger file is not asked whether it is a stand-in, unless its name or its place says so; those are far smaller."""
 CHANGED = "0" * 32
 """As digest of the labels: they are not those of the archive, whatever they are."""
 

@@ -6,9 +6,10 @@ has its name is compared with it. What was left alone or waits is found by the n
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from codec import bitstream
@@ -20,12 +21,14 @@ from daemon.composition import Workshop
 from daemon.copies import labelled
 from daemon.eligibility import walk
 from daemon.errors import WorkerError
+from daemon.everywhere import hidden_stand_ins
 from daemon.galleries import Gallery
 from daemon.marking import has_own_labels, original_of, relabelled
 from daemon.messages import Refused as NotDone
 from daemon.models import keep_model, model_of
 from daemon.places import Places, is_folder
 from daemon.ports import Progress
+from daemon.strays import note_hidden
 from daemon.verification import prove
 from storage import durable
 from storage.digest import read_once, sha256_of, sha256_of_bytes
@@ -77,7 +80,7 @@ def rebuild(shop: Workshop, gallery: Gallery, progress: Progress) -> Rebuilt:
     archives = dict(gallery.vault.archives())
     progress.start(len(archives), shown(gallery.root))
     placed: set[str] = set()
-    for path, digest in _places(gallery, archives, done):
+    for path, digest in chain(_places(gallery, archives, done), _hidden(shop, gallery, archives, placed, done)):
         name = gallery.shown(path)
         placed.add(digest)
         if shop.catalog.find(gallery.key, gallery.relative(path)) is not None:
@@ -119,6 +122,21 @@ def _places(gallery: Gallery, archives: dict[str, Path], done: Rebuilt) -> Itera
                 for folder in sorted(folders):
                     if folder / name not in known and gallery.vault.aside_path(folder / name, digest) == aside:
                         yield folder / name, digest
+
+
+def _hidden(
+    shop: Workshop, gallery: Gallery, archives: Mapping[str, Path], placed: Collection[str], done: Rebuilt
+) -> Iterator[tuple[Path, str]]:
+    """The same of stand-ins that no walk sees. Where their photo has been `placed` elsewhere they are only noted, as the trash does: the
+    archive stays as long as they are there."""
+    try:
+        for path, fingerprint, digest in hidden_stand_ins(gallery.root):
+            if digest in placed:
+                note_hidden(gallery, shop.catalog, path, fingerprint, digest)
+            elif digest in archives:
+                yield path, digest
+    except StorageError as error:
+        done.troubles.append((shown(gallery.root), f"not every hidden file can be looked at: {error}"))
 
 
 def _without_archive(shop: Workshop, gallery: Gallery, archives: Mapping[str, Path], done: Rebuilt) -> None:

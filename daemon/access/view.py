@@ -19,7 +19,7 @@ from codec.errors import CodecError
 from daemon.copies import facts_of
 from daemon.eligibility import SUFFIXES
 from daemon.galleries import Gallery
-from daemon.marking import has_own_labels, original_of, relabelled
+from daemon.marking import MOST_STAND_IN_BYTES, has_own_labels, original_of, relabelled
 from storage import layout
 from storage.attributes import Attributes
 from storage.catalog import Catalog
@@ -31,8 +31,6 @@ from storage.states import State
 
 _log = logging.getLogger(__name__)
 
-MOST_STAND_IN_BYTES = 4 << 20
-"""A file above is not asked whether it is a stand-in that was moved; those are far smaller."""
 _REMEMBERED = 65_536
 _AGE_S = 2.0
 """How long the list of photos without stand-ins may be out of date."""

@@ -25,6 +25,8 @@ from daemon.marking import original_of
 from daemon.ports import Silence
 from daemon.rebuilding import Rebuilt, rebuild, set_catalogue_aside
 from storage.catalog import Catalog
+from storage.digest import Snapshot, read_once
+from storage.errors import ReadOnly
 from storage.states import State
 
 if TYPE_CHECKING:
@@ -128,6 +130,72 @@ def test_a_lost_catalogue_comes_back_from_the_vault(home: Home, photo: Photo) ->
     with home.shop() as shop:
         done = restorer.restore(shop, [home.root / "a.jpg"], None, None, Silence())
     assert [each.came for each in done] == [restorer.Came.COPY]
+
+
+@pytest.mark.usefixtures("told")
+@pytest.mark.parametrize("goal", [".private/a.jpg", ".a.jpg", "a.jpg.bak", "album/.deep/er/a.jpg"])
+def test_a_stand_in_that_its_user_hid_is_found_as_well(home: Home, photo: Photo, goal: str) -> None:
+    """The trash knows them, and the catalogue made anew did not: the archive counted as one without a stand-in."""
+    home.configure('grace = "0 days"')
+    place = put(home, "a.jpg", photo())
+    home.optimize()
+    (home.root / goal).parent.mkdir(parents=True, exist_ok=True)
+    place = place.rename(home.root / goal)
+    (place.parent / ".notes").write_text("no picture")
+    set_catalogue_aside(home.places)
+    with home.shop() as shop:
+        told = [finding.text for finding in examine(shop, Silence())]
+        assert any("1 stand-in that the catalogue does not know" in text for text in told), told
+    found = lose_and_rebuild(home)
+    assert (found.photos, found.edited, found.without_place, found.troubles) == (1, 0, 0, [])
+    assert home.state_of(goal) == (State.PURGED, None)
+    for _ in range(8):
+        assert home.optimize().thrown_away == 0
+        home.clock.forward(days=7)
+    with home.shop() as shop:
+        (given,) = restorer.restore(shop, [place], None, None, Silence())
+    assert (given.trouble, given.came) == ("", restorer.Came.COPY)
+
+
+@pytest.mark.usefixtures("told")
+def test_a_hidden_twin_keeps_the_archive_after_a_rebuild(home: Home, photo: Photo) -> None:
+    """Tagged by a program that writes a new file, it has another size and no extended attribute: with its twin the archive went."""
+    home.configure('grace = "0 days"')
+    for name in ("a.jpg", "b.jpg"):
+        put(home, name, photo())
+    home.optimize()
+    tagged = labelled((home.root / "b.jpg").read_bytes(), Labels(xmp=b"<x/>"))
+    (home.root / "b.jpg").unlink()
+    put(home, ".private/b.jpg", tagged)
+    found = lose_and_rebuild(home)
+    assert (found.photos, found.without_place, found.troubles) == (1, 0, []), "its photo has a place; it is noted"
+    assert home.state_of(".private/b.jpg") == (State.LEFT, "stand-in")
+    (home.root / "a.jpg").unlink()
+    for _ in range(8):
+        assert home.optimize(as_it_is=True).thrown_away == 0
+        home.clock.forward(days=7)
+    with home.shop() as shop:
+        (given,) = restorer.restore(shop, [home.root / ".private/b.jpg"], home.root.parent / "out", None, Silence())
+    assert given.trouble == ""
+
+
+@pytest.mark.usefixtures("told")
+def test_a_hidden_file_that_can_not_be_read_is_told(home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(home, "a.jpg", photo())
+    home.optimize()
+    put(home, ".closed/b.jpg", b"")
+    put(home, ".closed/notes", b"")
+
+    def closed(path: Path) -> Snapshot:
+        if ".closed" in path.parts:
+            raise ReadOnly(f"{path} can't be read by this user")
+        return read_once(path)
+
+    monkeypatch.setattr("daemon.everywhere.read_once", closed)
+    found = lose_and_rebuild(home)
+    assert found.photos == 1
+    ((_, why),) = found.troubles
+    assert "b.jpg can't be read" in why
 
 
 @pytest.mark.usefixtures("told")
