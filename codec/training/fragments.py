@@ -80,7 +80,7 @@ def choose(scores: npt.NDArray[np.int32], count: int, rng: np.random.Generator, 
     return [(i * FRAGMENT, j * FRAGMENT) for i, j in chosen]
 
 
-def harvest(photos: Sequence[Path], a_photo: int, seed: int = 0) -> Iterator[tuple[str, Crop]]:
+def harvest(photos: Sequence[Path], a_photo: int, seed: int = 0, hard_share: float = HARD_SHARE) -> Iterator[tuple[str, Crop]]:
     """(name, crop) of at most `a_photo` crops of each photo that opens and is large enough; names end in `_` and a number, so that
     `load_crops` keeps the crops of one photo together."""
     rng = np.random.default_rng(seed)
@@ -100,7 +100,7 @@ def harvest(photos: Sequence[Path], a_photo: int, seed: int = 0) -> Iterator[tup
             if min(picture.size) < CROP:
                 continue
             pixels = np.asarray(picture)
-            for top, left in choose(fragment_bytes(pixels), a_photo // len(pictures), rng):
+            for top, left in choose(fragment_bytes(pixels), a_photo // len(pictures), rng, hard_share):
                 yield f"{number:06d}_{taken}", pixels[top : top + CROP, left : left + CROP]
                 taken += 1
 
@@ -126,10 +126,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--photos", type=Path, required=True, help="folder of photos, searched with all below it")
     parser.add_argument("--out", type=Path, required=True, help="tar to write, for codec.training.train --data")
     parser.add_argument("--crops", type=int, default=12, help="at most so many of one photo")
+    parser.add_argument("--hard", type=float, default=HARD_SHARE, help="share of crops around hard fragments, 0..1 (default %(default)s)")
     options = parser.parse_args(arguments)
+    if not 0 <= options.hard <= 1:
+        parser.error(f"--hard must be in 0..1, not {options.hard}")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     photos = sorted(path for path in options.photos.rglob("*") if path.suffix.lower() in _SUFFIXES and path.is_file())
-    log.info("%d crops of %d photos in %s", write_pack(harvest(photos, options.crops), options.out), len(photos), options.out)
+    count = write_pack(harvest(photos, options.crops, hard_share=options.hard), options.out)
+    log.info("%d crops of %d photos in %s", count, len(photos), options.out)
 
 
 if __name__ == "__main__":

@@ -63,3 +63,18 @@ def test_a_collection_becomes_a_pack_to_train_on(tmp_path: Path, make_photo: Cal
     trained, held = data.load_crops(tmp_path / "pack.tar")
     assert {crop.shape for crop in trained + held} == {(256, 256, 3)}
     assert len(trained + held) >= 4 + 4
+
+
+def test_a_uniform_pack_to_compare_with(tmp_path: Path) -> None:
+    """What an ablation needs: the same photos, hard fragments or anywhere."""
+    photos, noisy = tmp_path / "photos", {}
+    photos.mkdir()
+    for number in range(6):
+        Image.fromarray(half_noise(1024)[::-1] if number % 2 else half_noise(1024)).save(photos / f"{number}.png")
+    for share in (0, 1):
+        fragments.main(["--photos", str(photos), "--out", str(tmp_path / "pack.tar"), "--crops", "2", "--hard", str(share)])
+        trained, held = data.load_crops(tmp_path / "pack.tar")
+        noisy[share] = np.mean([crop.std() > 40 for crop in trained + held])
+    assert noisy[0] < 0.9 < noisy[1]
+    with pytest.raises(SystemExit):
+        fragments.main(["--photos", str(photos), "--out", str(tmp_path / "pack.tar"), "--hard", "1.5"])
