@@ -110,7 +110,7 @@ def _situation_lines(gallery: Gallery, row: PhotoRow, seen: _Seen) -> Iterator[s
         what = "its original" if row.replaced else "its archive"
         yield f"It was deleted (noticed on {day(row.missed_at)}): {what} goes after {day(until)}, unless you restore it."
     if row.came_from is not None:
-        yield f"It was put here because its stand-in, {shown(row.came_from)}, had been edited or renamed."
+        yield f"It was {shown(row.came_from)} before: its stand-in there was edited, renamed or moved."
 
 
 def _bytes_lines(gallery: Gallery, row: PhotoRow, seen: _Seen) -> Iterator[str]:

@@ -212,7 +212,7 @@ def test_the_commands_say_so(home: Home, archived: Path, beside: Path, monkeypat
     text = run("optimize")
     assert "Edited: IMG_1.jpg keeps the edit of its stand-in; the full photo is beside it: IMG_1 (original).jpg" in text
     assert "archived under this name before is IMG_1 (original).jpg: restored." in run("explain", archived)
-    assert "because its stand-in, IMG_1.jpg, had been edited" in run("explain", beside)
+    assert "It was IMG_1.jpg before: its stand-in there was edited" in run("explain", beside)
     assert "1  restored" in run("status")
     home.clock.forward(days=31)
     run("optimize")
