@@ -43,7 +43,7 @@ def everything(root: Path) -> Iterator[tuple[Path, Fingerprint]]:
         if entry is None:
             stack.pop()
             continue
-        if entry.name in FOREIGN_FOLDERS or _is_bin(entry.path):
+        if entry.name in FOREIGN_FOLDERS or is_bin(entry.path):
             continue
         with suppress(Missing), translated(entry.path):  # deleted meanwhile: that is no obstacle
             found = entry.stat(follow_symlinks=False)
@@ -87,6 +87,7 @@ def _listed(folder: bytes) -> Iterator[os.DirEntry[bytes]]:
         return iter(sorted(listing, key=lambda entry: entry.name))
 
 
-def _is_bin(path: bytes) -> bool:
+def is_bin(path: bytes) -> bool:
+    """Whether a folder, or a file, is what somebody has thrown away, by its path's last parts."""
     parts = path.rsplit(b"/", 3)
     return any(_BIN.fullmatch(b"/".join(parts[-depth:])) for depth in (1, 3))

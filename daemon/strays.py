@@ -8,11 +8,13 @@ import os
 from pathlib import Path
 
 from daemon.eligibility import Sighting
+from daemon.everywhere import is_bin
 from daemon.galleries import Gallery
 from daemon.marking import original_of, relabelled
 from storage.attributes import marked
 from storage.catalog import Catalog
 from storage.digest import read_once
+from storage.errors import Missing, Refused
 from storage.fingerprint import Fingerprint
 from storage.records import PhotoRow
 from storage.states import State
@@ -84,6 +86,33 @@ def note_hidden(gallery: Gallery, catalog: Catalog, path: Path, fingerprint: Fin
     if any(row.has_archive for row in catalog.by_digest(sha256)):
         row = catalog.enqueue(gallery.key, gallery.relative(path), fingerprint, rules=gallery.rules, stands_for=sha256).row
         catalog.left(row.id, "stand-in", stands_for=sha256)
+
+
+def hidden_edit(gallery: Gallery, catalog: Catalog, photo: Path, sha256: str) -> bool:
+    """Whether a file that says nothing of itself lies where a missing stand-in would, had its user hidden it by a dot in front of its name
+    or of a folder's: then he did, and saved another picture over it before anything of ours saw it there. It is noted.
+
+    Raises StorageError.
+    """
+    parts = gallery.relative(photo).split(b"/")
+    for depth in range(len(parts)):
+        name = b"/".join((*parts[:depth], b"." + parts[depth], *parts[depth + 1 :]))
+        place = gallery.root / os.fsdecode(name)
+        if any(is_bin(os.fsencode(each)) for each in (place, *place.parents) if gallery.root in each.parents):
+            continue
+        if os.path.realpath(place.parent) != os.fspath(place.parent):
+            continue
+        row = catalog.find(gallery.key, name)
+        try:
+            fingerprint = Fingerprint.of(place)
+            if row is None and original_of(read_once(place).data) is None:
+                note_hidden(gallery, catalog, place, fingerprint, sha256)
+                return True
+        except (Missing, Refused):
+            continue
+        if row is not None and row.stands_for == sha256:
+            return True
+    return False
 
 
 def _stand_ins(catalog: Catalog, sha256: str) -> set[str | None]:

@@ -21,7 +21,7 @@ from daemon.everywhere import everything
 from daemon.galleries import Gallery
 from daemon.marking import original_of
 from daemon.packed import whereabouts
-from daemon.strays import is_gone, note_hidden
+from daemon.strays import hidden_edit, is_gone, note_hidden
 from daemon.surprise import check_stop
 from storage.attributes import marked
 from storage.digest import read_once
@@ -84,11 +84,12 @@ def empty(shop: Workshop, gallery: Gallery) -> Emptied:
         named = _named_by_stand_ins(shop, {size_bytes for *_, size_bytes in fresh}) if fresh else set()
         at = whereabouts(gallery, {sha256: size_bytes for _, sha256, size_bytes in packed})
         for photo_id, sha256, _ in fresh + packed:
-            if sha256 not in named and sha256 not in at:
+            if sha256 not in named and sha256 not in at and not hidden_edit(gallery, catalog, catalog.get(photo_id).location, sha256):
                 catalog.missed(photo_id)
                 done.missed += 1
         sizes = {row.stand_in_bytes or 0 for row in rows}
         elsewhere = _named_by_stand_ins(shop, sizes, of_any_size=True) if rows else set()
+        elsewhere |= {row.sha256 or "" for row in rows if hidden_edit(gallery, catalog, row.location, row.sha256 or "")}
         moved = whereabouts(gallery, {row.stand_in_sha256 or "": row.stand_in_bytes or 0 for row in originals})
     except StorageError as error:
         away = [row.location for row in old] or [catalog.get((fresh + packed)[0][0]).location]

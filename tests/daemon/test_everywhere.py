@@ -117,6 +117,54 @@ def test_nor_who_tags_it_there_by_a_program_that_writes_a_new_file(archived: Hom
     assert sum(thrown_away for _, thrown_away, _ in weeks(archived)) == 1
 
 
+@pytest.mark.parametrize("grace", ["0 days", "20 days"])
+@pytest.mark.parametrize(
+    ("before", "after"), [("a.jpg", ".a.jpg"), ("Trip/day/a.jpg", ".Trip/day/a.jpg"), ("Trip/day/a.jpg", "Trip/.day/a.jpg")]
+)
+def test_nor_who_hides_it_and_saves_over_it_before_any_run_saw_it(home: Home, photo: Photo, before: str, after: str, grace: str) -> None:
+    """The program puts a new file there, which tells nothing. It took 30 days until the photo was gone."""
+    home.configure(f'grace = "{grace}"')
+    (home.root / "stays.jpg").write_bytes(b"no picture")
+    (home.root / before).parent.mkdir(parents=True, exist_ok=True)
+    (home.root / before).write_bytes(photo())
+    home.optimize()
+    (home.root / after).parent.parent.mkdir(parents=True, exist_ok=True)
+    folder = next(part for part in (*Path(after).parents[::-1], Path(after)) if part.name.startswith("."))
+    (home.root / folder.parent / folder.name[1:]).rename(home.root / folder)
+    fresh = home.root / "fresh.tmp"
+    fresh.write_bytes(photo(1))
+    fresh.replace(home.root / after)
+    assert all(done[:2] == (0, 0) for done in weeks(home))
+    assert (home.root / after).read_bytes() == photo(1)
+    with home.shop() as shop:
+        (given,) = restore(shop, [home.root / before], home.root.parent / "out", None, Silence())
+    assert (given.trouble, given.came) == ("", Came.COPY)
+    (home.root / after).unlink()  # and only then it is deleted
+    assert home.optimize().missed == 1
+
+
+@pytest.mark.parametrize("trap", [".b.jpg", ".stays.jpg", ".a.jpg/a.jpg", "._a.jpg"])
+def test_another_hidden_file_keeps_nothing(archived: Home, photo: Photo, trap: str) -> None:
+    (archived.root / trap).parent.mkdir(exist_ok=True)
+    (archived.root / trap).write_bytes(photo(1))
+    (archived.root / "a.jpg").unlink()
+    assert [done[:2] for done in weeks(archived, 7)] == [(1, 0), (0, 0), (0, 0), (0, 0), (0, 0), (0, 1), (0, 0)]
+
+
+def test_nor_does_a_stand_in_of_another_photo_or_a_bin(home: Home, photo: Photo) -> None:
+    home.configure('grace = "0 days"')
+    (home.root / "stays.jpg").write_bytes(b"no picture")
+    (home.root / "Trash").mkdir()
+    for number, name in enumerate(("a.jpg", "Trash/b.jpg", "c.jpg")):
+        (home.root / name).write_bytes(photo(number))
+    home.optimize()
+    (home.root / "a.jpg").unlink()
+    (home.root / "c.jpg").rename(home.root / ".a.jpg")
+    (home.root / "Trash").rename(home.root / ".Trash")
+    assert sum(thrown_away for _, thrown_away, _ in weeks(home)) == 2
+    assert len(archives(home)) == 1
+
+
 def test_a_log_that_grows_all_the_time_is_no_obstacle(archived: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     (archived.root / ".cache").mkdir()
     logs = [archived.root / "sync.log", archived.root / ".cache/thumbnail.png"]
