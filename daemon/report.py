@@ -48,6 +48,14 @@ class GalleryStatus:
     present: bool
     """Whether its folder is there now."""
     totals: Totals
+    trash_s: int = 0
+    """How long what is deleted stays in the trash, in seconds."""
+
+    @property
+    def trash_goes_at(self) -> int | None:
+        """From when on the first photo in the trash may be thrown away; None where there is none."""
+        since_at = self.totals.missed_since_at
+        return None if since_at is None else since_at + self.trash_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +68,16 @@ class Status:
     def as_json(self) -> dict[str, Any]:
         return {
             **_totals_as_json(self.totals),
-            "galleries": [{"path": each.path, "present": each.present, **_totals_as_json(each.totals)} for each in self.galleries],
+            "trash_earliest": _iso(self._trash_goes_at),
+            "galleries": [
+                {"path": each.path, "present": each.present, **_totals_as_json(each.totals), "trash_earliest": _iso(each.trash_goes_at)}
+                for each in self.galleries
+            ],
         }
+
+    @property
+    def _trash_goes_at(self) -> int | None:
+        return min((each.trash_goes_at for each in self.galleries if each.trash_goes_at is not None), default=None)
 
     def parts(self) -> "list[RenderableType]":
         """Lines, and a table, for a rich console."""
@@ -77,7 +93,8 @@ class Status:
         if totals.kept.photos:
             parts.append(_kept_text(totals.kept))
         if totals.trash:
-            parts.append(f"Trash:       {counted(totals.trash, 'deleted photo')}")
+            until = "" if self._trash_goes_at is None else f"; `restore` works for all until {day(self._trash_goes_at)}"
+            parts.append(f"Trash:       {photos(totals.trash)}, deleted or moved out of the gallery{until}")
         if totals.damaged_archives or totals.damaged_originals:
             found = ((totals.damaged_archives, "archive", ""), (totals.damaged_originals, "original", " in grace"))
             what = [counted(count, name) + where for count, name, where in found if count]

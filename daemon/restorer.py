@@ -16,11 +16,12 @@ from daemon.anchor import check_presence
 from daemon.composition import Workshop
 from daemon.copies import attributes, facts_of, harmless, labelled, labels_given, rebuilt, wearing
 from daemon.eligibility import SUFFIXES, walk
+from daemon.elsewhere import archive_at_hand, of_elsewhere, vault_of, why_not_in_place
 from daemon.errors import GalleryGone, WorkerError, WrongPath
 from daemon.galleries import Gallery, holding, place
 from daemon.ignoring import WISHES
 from daemon.in_place import GivenBack, adopt_copy, as_it_stands, give_back, is_edited, lay_beside
-from daemon.marking import mark_of, original_of, relabelled
+from daemon.marking import original_of, relabelled
 from daemon.messages import Format, Restored
 from daemon.places import is_folder
 from daemon.ports import Codec, Progress
@@ -175,7 +176,7 @@ def _targets(shop: Workshop, given: Path) -> Iterator[_Target]:
         return
     named = [] if gallery is None else list(_by_name(shop, gallery, where))
     marked = None if named else _by_mark(shop, gallery, where)
-    if not named and marked is None and (elsewhere := _of_elsewhere(shop, where)):
+    if not named and marked is None and (elsewhere := of_elsewhere(shop, where)):
         raise WrongPath(f"{shown(given)} {elsewhere}")
     if not named and marked is None and gallery is None:
         raise WrongPath(f"{shown(given)} is in no configured gallery, and no .nphoto file.")
@@ -184,26 +185,6 @@ def _targets(shop: Workshop, given: Path) -> Iterator[_Target]:
     yield from named
     if marked is not None:
         yield marked
-
-
-def _of_elsewhere(shop: Workshop, where: Path) -> str:
-    """What to say of a stand-in whose archive is in no gallery of this configuration; empty for any other file."""
-    try:
-        mark = mark_of(read_once(where).data)
-    except StorageError:
-        return ""
-    if mark is None:
-        return ""
-    name = f"{mark.original}.nphoto"
-    if mark.vault and mark.vault not in {gallery.vault.id for gallery in shop.galleries}:
-        return (
-            f"is a stand-in from another computer or disk: its archive {name} is in the vault {mark.vault}, which is in no configured "
-            "gallery. Restore it where that vault is, or copy that archive here and restore it with --to DIR."
-        )
-    return (
-        f"is a stand-in, but its archive {name} is in no vault here; look for it in a backup of the vault, and restore it with --to DIR. "
-        "The stand-in stays as it is."
-    )
 
 
 def _by_name(shop: Workshop, gallery: Gallery, where: Path) -> Iterator[_Target]:
@@ -240,7 +221,8 @@ def _by_mark(shop: Workshop, own: Gallery | None, where: Path) -> _Target | None
         archive = gallery.vault.archive_path(digest)
         if alone is None and archive.exists():
             alone = _Target(name, Path(where.name), gallery, None, archive)
-    return alone
+    unnamed = archive_at_hand(where, digest) if alone is None else None
+    return alone if unnamed is None else _Target(name, Path(where.name), None, None, unnamed, where)
 
 
 def _one(shop: Workshop, target: _Target, folder: Path | None, format: Format | None) -> Restoration:
@@ -249,7 +231,7 @@ def _one(shop: Workshop, target: _Target, folder: Path | None, format: Format | 
             check_presence(target.gallery, shop.catalog)
         if target.row is None:
             if folder is None:
-                raise WrongPath("there is no stand-in of ours to put it in place of; say --to DIR.")
+                raise WrongPath(why_not_in_place(None if target.gallery is None else target.gallery.root, target.place and target.archive))
             return _from_archive_alone(shop, target, folder, format)
         assert target.gallery is not None
         if folder is None:
@@ -356,13 +338,14 @@ def _in_its_place(row: PhotoRow) -> str | None:
 
 def _from_archive_alone(shop: Workshop, target: _Target, folder: Path, format: Format | None) -> Restoration:
     assert target.archive is not None
-    if target.gallery is not None and format is None:
+    vault = target.gallery.vault if target.gallery is not None else None if target.place is None else vault_of(target.archive)
+    if vault is not None and format is None:
         goal = folder / target.below
         _check_free(goal)
-        if any(from_aside(aside, target.archive.stem, goal) is not None for aside in target.gallery.vault.asides(target.archive.stem)):
+        if any(from_aside(aside, target.archive.stem, goal) is not None for aside in vault.asides(target.archive.stem)):
             return Restoration(target.name, Came.ORIGINAL, goal)
     facts = facts_of(target.archive)
-    named = _own_name(target.archive, facts) if target.gallery is None else target.below
+    named = _own_name(target.archive, facts) if vault is None else target.below
     goal = folder / (named if format is None else named.with_suffix(_SUFFIX[format]))
     _check_free(goal)
     data = rebuilt(shop.codec, target.archive, None, format).data

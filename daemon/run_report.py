@@ -8,7 +8,7 @@ from typing import Any
 
 from daemon.in_place import Beside
 from daemon.reasons import sentence
-from daemon.report import amount, change, counted, photos
+from daemon.report import amount, change, photos
 from daemon.summary import Summary
 from daemon.waits import Hold
 from storage.errors import shown
@@ -32,13 +32,14 @@ def as_lines(done: Summary) -> Iterator[str]:
             f" with stand-ins ({change(share)})."
         )
     if done.purged:
-        yield f"Purged: {photos(done.purged)}, {amount(done.freed_bytes)} of originals given back."
+        yield f"Purged: the originals of {photos(done.purged)}, whose grace is over; {amount(done.freed_bytes)} of space given back."
     for why, count in done.waiting.most_common():
         yield f"Not purged yet: {photos(count)} whose grace is over: {why}."
     if done.missed:
-        yield f"Into the trash: {counted(done.missed, 'deleted photo')}; still there for `restore`."
+        them = "it" if done.missed == 1 else "them"
+        yield f"Into the trash: {photos(done.missed)}, deleted or moved out of the gallery; `restore` gives {them} back for now (`trash`)."
     if done.thrown_away:
-        yield f"Thrown away: {counted(done.thrown_away, 'deleted photo')}, the time in the trash being over."
+        yield f"Thrown away: {photos(done.thrown_away)}, deleted or moved out of the gallery, whose time in the trash is over."
     for reason, count in done.left.most_common():
         yield f"Left alone: {photos(count)}: {sentence(reason)}."
     if done.again:

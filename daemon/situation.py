@@ -1,9 +1,11 @@
 """How things stand beside the sums: what the service is at, what the last night did, what comes next, and what needs attention."""
 
+import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
+from pathlib import Path
 from typing import Any
 
 from daemon import asking, pausing
@@ -21,6 +23,7 @@ from daemon.waits import WAITS
 from storage.errors import shown
 from storage.records import RunRow, Totals
 from storage.states import State
+from storage.vault import Vault
 
 LOW_SPACE = 0.02
 """Share of a disk below which it is worth a word."""
@@ -115,8 +118,10 @@ def look(
     lock: Lock,
     now: datetime,
     zone: tzinfo,
+    archived: Mapping[bytes, int],
 ) -> Situation:
-    """Gather it all; quick, and without taking the lock. `runs`: the latest first; `lock`: as it was before they were read."""
+    """Gather it all; quick, and without taking the lock. `runs`: the latest first; `lock`: as it was before they were read; `archived`: how
+    many photos have only a stand-in in their place, by gallery, whether that is configured or not."""
     service = asking.doing(places)
     paused_until = pausing.paused_until(places, now)
     tonight = schedule.window.night(now, zone)
@@ -124,6 +129,7 @@ def look(
     last_run = runs[0] if runs else None
     present = [(gallery, totals) for gallery, totals in galleries if is_folder(gallery.root)]
     attention = [text for gallery, totals in galleries for text in _attention(places, gallery, totals, now)]
+    attention += _left_out([gallery for gallery, _ in galleries], archived)
     last_at = now if last_run is None else datetime.fromtimestamp(last_run.started_at, UTC)
     if service is None and paused_until is None and now - last_at > LONG:
         attention.append(f"no run since {last_at.astimezone(zone):%Y-%m-%d}, and the service does not run")
@@ -167,6 +173,22 @@ def _attention(places: Places, gallery: Gallery, totals: Totals, now: datetime) 
     usage = shutil.disk_usage(gallery.root)
     if usage.free < usage.total * LOW_SPACE:
         yield f"the disk of {where} has only {amount(usage.free)} left"
+
+
+def _left_out(galleries: Sequence[Gallery], archived: Mapping[bytes, int]) -> Iterator[str]:
+    """Of galleries that were taken out of the configuration with archives in them: nobody looks after those. One that was moved or copied,
+    and is configured where it is now, is none of them."""
+    known, ids = {gallery.key for gallery in galleries}, {gallery.vault.id for gallery in galleries}
+    for key, count in archived.items():
+        root = Path(os.fsdecode(key))
+        vault = Vault(root)
+        if key in known or not is_folder(vault.folder) or vault.id in ids:
+            continue
+        around = next((f" in place of {shown(each.root)}" for each in galleries if root.is_relative_to(each.root)), "")
+        yield (
+            f"{photos(count)} in {shown(root)} {'is' if count == 1 else 'are'} archived, but the configuration does not name it any more: "
+            f"nothing there is restored, verified or purged. Write it in again{around}, and eject it if you want to be rid of it"
+        )
 
 
 def _has_archives(gallery: Gallery) -> bool:

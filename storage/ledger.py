@@ -229,13 +229,18 @@ class Ledger(Statements):
         with self._transaction():
             summary.recount(self._connection)
 
-    def totals(self, gallery: bytes | None = None, graces_s: Mapping[bytes, int] | None = None) -> Totals:
-        """What `status` shows, of one gallery or of all, from one snapshot of the catalogue.
+    def archived_by_gallery(self) -> dict[bytes, int]:
+        """How many photos of each gallery have nothing but a stand-in in their place, whatever is configured now."""
+        with translated_sqlite(self.path):
+            return summary.archived_by_gallery(self._connection)
+
+    def totals(self, gallery: bytes | Sequence[bytes] | None = None, graces_s: Mapping[bytes, int] | None = None) -> Totals:
+        """What `status` shows, of one gallery, of several or of all, from one snapshot of the catalogue.
 
         `graces_s`: the grace in force of each gallery, in seconds; dates of others are as they were recorded.
         """
         with translated_sqlite(self.path):
-            return summary.totals(self._connection, gallery, graces_s or {})
+            return summary.totals(self._connection, [gallery] if isinstance(gallery, bytes) else gallery, graces_s or {})
 
     # What `verify` read.
 

@@ -217,6 +217,8 @@ class Totals:
     """By the last `verify`; of those that are still needed."""
     damaged_originals: int = 0
     """Set-aside ones, likewise."""
+    missed_since_at: int | None = None
+    """When the first photo in the trash was missed."""
 
 
 class RunFigures(TypedDict, total=False):

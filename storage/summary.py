@@ -1,7 +1,7 @@
 """Sums over the catalogue, in one read transaction: read from the tables that its triggers keep, which can be compared with the rows."""
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from storage.records import Scores, Share, Totals
@@ -44,41 +44,48 @@ SELECT IFNULL(SUM(damage <> '' AND EXISTS (
            SELECT 1 FROM photos WHERE gallery = each.gallery AND sha256 = each.sha256
            AND (state = 'retired' OR kept_since_at IS NOT NULL))), 0)
 FROM inspections AS each INDEXED BY inspections_damaged
-WHERE (damage <> '' OR original_damage <> '') AND (?1 IS NULL OR gallery = ?1)
+WHERE (damage <> '' OR original_damage <> '') AND {0}
 """
 
 _KEPT = (
     "SELECT COUNT(*), IFNULL(SUM(size_bytes), 0), MIN({0}), MAX({0}) FROM photos INDEXED BY photos_kept "
     "WHERE kept_since_at IS NOT NULL AND gallery = ?1"
 )
-_PARITY = "SELECT IFNULL(SUM(parities), 0), IFNULL(SUM(parity_bytes), 0) FROM parity_sums WHERE ?1 IS NULL OR gallery = ?1"
+_PARITY = "SELECT IFNULL(SUM(parities), 0), IFNULL(SUM(parity_bytes), 0) FROM parity_sums WHERE {0}"
+_MISSED = (
+    "SELECT missed_at FROM photos INDEXED BY photos_missed WHERE missed_at IS NOT NULL AND superseded_at IS NULL AND gallery = ?1 "
+    "ORDER BY missed_at LIMIT 1"
+)
 
 _ARCHIVED = frozenset({State.COMMITTED, State.RETIRED, State.PURGED, State.RESTORED})
 _TOLD_WHY = frozenset({State.LEFT, State.FAILED})
 
 
-def totals(connection: sqlite3.Connection, gallery: bytes | None, graces_s: Mapping[bytes, int]) -> Totals:
-    """Of one gallery, or of all. The connection must not be in a transaction."""
+def totals(connection: sqlite3.Connection, wanted: Sequence[bytes] | None, graces_s: Mapping[bytes, int]) -> Totals:
+    """Of these galleries, or of all. The connection must not be in a transaction."""
     connection.execute("BEGIN")  # all queries see the same moment
     try:
+        galleries = [key for (key,) in connection.execute("SELECT DISTINCT gallery FROM sums")] if wanted is None else list(wanted)
+        of_these = f"gallery IN ({','.join('?' * len(galleries))})" if wanted is not None else "TRUE"
+        given = galleries if wanted is not None else []
         kinds = connection.execute(
             "SELECT state, lane, reason, points, photos, original_bytes, stand_in_bytes, missed FROM sums "
-            "WHERE photos > 0 AND (?1 IS NULL OR gallery = ?1)",
-            (gallery,),
+            f"WHERE photos > 0 AND {of_these}",
+            given,
         ).fetchall()
         archives = {
             State(state): int(total)
             for state, total in connection.execute(
-                "SELECT state, SUM(archive_bytes) FROM archive_sums WHERE ?1 IS NULL OR gallery = ?1 GROUP BY state", (gallery,)
+                f"SELECT state, SUM(archive_bytes) FROM archive_sums WHERE {of_these} GROUP BY state", given
             )
         }
-        galleries = [gallery] if gallery is not None else [key for (key,) in connection.execute("SELECT DISTINCT gallery FROM sums")]
         dates = [found for key in galleries for found in _dates(connection, key, graces_s.get(key))]
         kept = [found for key in galleries if (found := _kept(connection, key, graces_s.get(key))).photos]
         lowest = _least(connection, _LOWEST, galleries)
         lowest_tile = _least(connection, _LOWEST_TILE, galleries)
-        damaged_archives, damaged_originals = connection.execute(_DAMAGE, (gallery,)).fetchone()
-        parities, parity_bytes = connection.execute(_PARITY, (gallery,)).fetchone()
+        damaged_archives, damaged_originals = connection.execute(_DAMAGE.format(of_these), given).fetchone()
+        parities, parity_bytes = connection.execute(_PARITY.format(of_these), given).fetchone()
+        missed_since_at = _least(connection, _MISSED, galleries)
     finally:
         connection.execute("ROLLBACK")
     by_state = dict.fromkeys(State, 0)
@@ -129,6 +136,7 @@ def totals(connection: sqlite3.Connection, gallery: bytes | None, graces_s: Mapp
         damaged_archives=damaged_archives,
         damaged_originals=damaged_originals,
         trash=sum(missed for *_, missed in kinds),
+        missed_since_at=None if missed_since_at is None else int(missed_since_at),
         scores=Scores(MappingProxyType(dict(sorted(by_points.items()))), lowest, lowest_tile),
     )
 
@@ -150,6 +158,12 @@ def _kept(connection: sqlite3.Connection, gallery: bytes, grace_s: int | None) -
 def _least(connection: sqlite3.Connection, query: str, galleries: list[bytes]) -> float | None:
     found = (connection.execute(query, (gallery,)).fetchone() for gallery in galleries)
     return min((row[0] for row in found if row is not None), default=None)
+
+
+def archived_by_gallery(connection: sqlite3.Connection) -> dict[bytes, int]:
+    """How many photos have nothing but a stand-in in their place, by gallery."""
+    query = "SELECT gallery, SUM(photos) FROM sums WHERE state IN ('retired', 'purged') AND photos > 0 GROUP BY gallery ORDER BY gallery"
+    return {bytes(gallery): int(count) for gallery, count in connection.execute(query)}
 
 
 def miscounts(connection: sqlite3.Connection) -> list[str]:

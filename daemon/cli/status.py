@@ -68,11 +68,14 @@ def _look(places: Places) -> "tuple[Status, Situation, list[RunRow]]":
     lock = Lock.of(places.lock_file)
     with reading_room(places) as catalog:
         sums = [NOTHING if catalog is None else catalog.totals(each.key, graces_s) for each in galleries]
-        together = sums[0] if len(sums) == 1 else NOTHING if catalog is None else catalog.totals(None, graces_s)
+        together = sums[0] if len(sums) == 1 else NOTHING if catalog is None else catalog.totals(list(graces_s), graces_s)
+        archived = {} if catalog is None else catalog.archived_by_gallery()
         runs = [] if catalog is None else catalog.runs(limit=RUNS)
-    each = tuple(GalleryStatus(shown(one.root), is_folder(one.root), totals) for one, totals in zip(galleries, sums, strict=True))
     with_sums = list(zip(galleries, sums, strict=True))
-    situation = look(places, wanted.schedule, with_sums, runs, lock, datetime.now(UTC), get_localzone())
+    each = tuple(
+        GalleryStatus(shown(one.root), is_folder(one.root), totals, int(one.settings.trash.total_seconds())) for one, totals in with_sums
+    )
+    situation = look(places, wanted.schedule, with_sums, runs, lock, datetime.now(UTC), get_localzone(), archived)
     return Status(together, each), situation, runs
 
 

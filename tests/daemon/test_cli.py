@@ -72,7 +72,7 @@ def test_a_whole_life(run: Run, home: Home, photo: Photo, tmp_path: Path) -> Non
     assert told["galleries"][0]["photos"] == 2
     assert run("optimize").exit_code == ExitCode.NOTHING_TO_DO
     home.clock.forward(days=8)
-    assert "Purged: 1 photo" in run("optimize").stdout
+    assert "Purged: the originals of 1 photo" in run("optimize").stdout
     assert "Saved:" in run("status").stdout
     assert "All good: 1 archive " in run("verify").stdout
     assert "a copy from the archive" in run("restore", home.root / "a.jpg", "--to", tmp_path / "out").stdout

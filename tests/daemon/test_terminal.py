@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from conftest import Home
 
 Photo = Callable[..., bytes]
-MANY = "photos|archives|archived photos|deleted photos|originals|set-aside originals|copies|stand-ins|files|days"
+MANY = "photos|archives|archived photos|originals|set-aside originals|copies|stand-ins|files|days"
 Run = Callable[..., Result]
 
 

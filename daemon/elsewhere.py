@@ -1,0 +1,49 @@
+"""Stand-ins that no photo of the catalogue has: where their archives are, and what to say where one can't be given back in place."""
+
+from pathlib import Path
+
+from daemon.composition import Workshop
+from daemon.marking import mark_of
+from storage.digest import read_once
+from storage.errors import StorageError, shown
+from storage.vault import Vault
+
+
+def archive_at_hand(where: Path, sha256: str) -> Path | None:
+    """The archive of this original in a vault beside or above a stand-in: of a gallery that the configuration does not name, or no more."""
+    return next((each for folder in where.parents if (each := Vault(folder).archive_path(sha256)).is_file()), None)
+
+
+def vault_of(archive: Path) -> Vault:
+    """The vault that an archive lies in."""
+    return Vault(archive.parents[3])
+
+
+def of_elsewhere(shop: Workshop, where: Path) -> str:
+    """What to say of a stand-in whose archive is in no gallery of this configuration, nor at hand; empty for any other file."""
+    try:
+        mark = mark_of(read_once(where).data)
+    except StorageError:
+        return ""
+    if mark is None:
+        return ""
+    name = f"{mark.original}.nphoto"
+    if mark.vault and mark.vault not in {gallery.vault.id for gallery in shop.galleries}:
+        return (
+            f"is a stand-in from another computer or disk: its archive {name} is in the vault {mark.vault}, which is in no configured "
+            "gallery. Restore it where that vault is, or copy that archive here and restore it with --to DIR."
+        )
+    return (
+        f"is a stand-in, but its archive {name} is in no vault here; look for it in a backup of the vault, and restore it with --to DIR. "
+        "The stand-in stays as it is."
+    )
+
+
+def why_not_in_place(gallery: Path | None, unnamed: Path | None) -> str:
+    """Of what no row of the catalogue is about: a stand-in with its archive in a configured `gallery` (its root), one with its archive in a
+    vault that the configuration does not name (`unnamed`), or an archive alone (both None)."""
+    if gallery is not None:
+        return 'the catalogue does not know it, since that is lost or old: "doctor --rebuild" makes it anew. Or say --to DIR.'
+    if unnamed is not None:
+        return f"it belongs to {shown(unnamed.parents[3])}, which is no [[gallery]] of the configuration. Write it in, or say --to DIR."
+    return "an archive alone has no place to be put in; say --to DIR."
