@@ -36,9 +36,9 @@ class Explanation:
 def explain(gallery: Gallery, row: PhotoRow | None, path: Path, catalog: Catalog | None) -> Explanation:
     """Why a photo is as it is. `row` None: the catalogue does not know it (yet); `catalog` None: there is none."""
     name = gallery.shown(path)
-    mark = _mark(row, path)
+    mark, saved_over = _mark(row, path)
     stood_for = _stood_for(gallery, mark, catalog)
-    others = _others(gallery, path, stood_for, catalog)
+    others = _others(gallery, path, stood_for, "It was a stand-in of" if saved_over else "It is a stand-in of", catalog)
     related = [f"{what} {_shown(gallery, other)}: {STATE_WORDS[other.state]}." for what, other in others]
     earlier = [] if catalog is None else catalog.superseded(gallery.key, gallery.relative(path))
     related += [f"An earlier version was archived on {day(old.encoded_at or 0)}: {shown(_place(gallery, old))}." for old in earlier]
@@ -60,6 +60,7 @@ def explain(gallery: Gallery, row: PhotoRow | None, path: Path, catalog: Catalog
         wish=_wish(gallery, path),
         **_damage(gallery, row, catalog),
         mark=mark,
+        saved_over=saved_over,
         original=original,
         parity_bytes=0 if catalog is None or not row.has_archive else catalog.parity_bytes(gallery.key, row.sha256 or ""),
     )
@@ -79,6 +80,8 @@ class _Seen:
     """By the last `verify`; empty where nothing was found, or what was damaged is no longer there."""
     mark: Mark | None
     """What the file says of itself, where it is no photo but a stand-in in another place than its photo's, or was made from one."""
+    saved_over: bool
+    """It holds another picture now."""
     original: PhotoRow | None
     """Whose stand-in that is, where the catalogue knows it."""
     parity_bytes: int
@@ -116,7 +119,8 @@ def _situation_lines(gallery: Gallery, row: PhotoRow, seen: _Seen) -> Iterator[s
 def _bytes_lines(gallery: Gallery, row: PhotoRow, seen: _Seen) -> Iterator[str]:
     """What there is of it, and how well that is."""
     if seen.mark is not None:
-        yield f"This file: {amount(row.size_bytes)}."
+        now = "; another picture was saved over the stand-in, whose archive stays as long as there is a file" if seen.saved_over else ""
+        yield f"This file: {amount(_file_bytes(row))}{now}."
         yield _original_line(gallery, seen.mark, seen.original)
     else:
         what = "This file" if _is_stray_copy(row) else "Original"
@@ -146,6 +150,14 @@ def _original_line(gallery: Gallery, mark: Mark, original: PhotoRow | None) -> s
     return f"Its original: SHA-256 {mark.original}. {where}."
 
 
+def _file_bytes(row: PhotoRow) -> int:
+    """As it is now: where no run looks again, what the catalogue knows may be old."""
+    try:
+        return row.location.lstat().st_size
+    except OSError:
+        return row.size_bytes
+
+
 def _is_stray_copy(row: PhotoRow) -> bool:
     return row.reason == "restored-copy" and not row.has_archive
 
@@ -162,7 +174,7 @@ def _facts(gallery: Gallery, row: PhotoRow, seen: _Seen) -> dict[str, Any]:
     sha256, original_bytes, stand_in_bytes = row.sha256, None if _is_stray_copy(row) else row.size_bytes, row.stand_in_bytes
     if seen.mark is not None:
         known = seen.original
-        sha256, original_bytes, stand_in_bytes = seen.mark.original, None if known is None else known.size_bytes, row.size_bytes
+        sha256, original_bytes, stand_in_bytes = seen.mark.original, None if known is None else known.size_bytes, _file_bytes(row)
     return {
         **{name: getattr(row, name) for name in _TOLD},
         "sha256": sha256,
@@ -256,16 +268,18 @@ def _edited(row: PhotoRow) -> bool:
         return False
 
 
-def _mark(row: PhotoRow | None, path: Path) -> Mark | None:
-    """What a file that is no photo says of itself; where it can't be read, what was noted of it."""
+def _mark(row: PhotoRow | None, path: Path) -> tuple[Mark | None, bool]:
+    """What a file that is no photo says of itself, or what was noted of it; and whether that holds no longer, since it says nothing now."""
     if row is not None and (row.has_archive or (row.reason not in STAND_INS and row.stands_for is None)):
-        return None
+        return None, False
+    noted = Mark(row.stands_for) if row is not None and row.stands_for else None
+    if row is None and not os.fsencode(path.name).lower().endswith(SUFFIXES):
+        return None, False
     try:
-        mark = mark_of(read_once(path).data) if row is not None or os.fsencode(path.name).lower().endswith(SUFFIXES) else None
+        mark = mark_of(read_once(path).data)
     except StorageError:
-        mark = None
-    noted = None if row is None else row.stands_for
-    return mark or (Mark(noted) if noted else None)
+        return noted, False
+    return mark or noted, mark is None and noted is not None
 
 
 def _stood_for(gallery: Gallery, mark: Mark | None, catalog: Catalog | None) -> list[PhotoRow]:
@@ -275,11 +289,13 @@ def _stood_for(gallery: Gallery, mark: Mark | None, catalog: Catalog | None) -> 
     return [row for row in archived if row.gallery == gallery.key] or archived
 
 
-def _others(gallery: Gallery, path: Path, stood_for: list[PhotoRow], catalog: Catalog | None) -> list[tuple[str, PhotoRow]]:
+def _others(
+    gallery: Gallery, path: Path, stood_for: list[PhotoRow], how: str, catalog: Catalog | None
+) -> list[tuple[str, PhotoRow]]:
     """Photos that have to do with this path, each with how: archived under its name before, or what its file is a stand-in of."""
     before = [] if catalog is None else catalog.moved_from(gallery.key, gallery.relative(path))
     found = [("The photo that was archived under this name before is", other) for other in before]
-    return found or [("It is a stand-in of", other) for other in stood_for]
+    return found or [(how, other) for other in stood_for]
 
 
 def _shown(gallery: Gallery, row: PhotoRow) -> str:

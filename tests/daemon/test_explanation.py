@@ -78,6 +78,22 @@ def test_one_of_another_computer_has_an_original_that_nobody_knows_here(home: Ho
     assert (facts["original_bytes"], facts["stand_in_bytes"], facts["sha256"]) == (None, len(foreign), sha256)
 
 
+def test_what_was_saved_over_a_stand_in_is_called_none(home: Home, photo: Photo, run: Run, stand_in: Path) -> None:
+    hidden = stand_in.rename(home.root / ".a.jpg")
+    (home.root / "another.jpg").write_bytes(photo(1))
+    home.optimize()
+    fresh = home.root / "fresh.tmp"
+    fresh.write_bytes(photo(2))
+    hidden.unlink()
+    fresh.rename(hidden)
+    home.optimize()
+    text, _ = told(run, hidden)
+    assert "It was a stand-in of a.jpg: archived, original in grace." in text
+    assert "another picture was saved over the stand-in, whose archive stays as long as there is a file." in text
+    assert "It is a stand-in of" not in text
+    assert f"This file: {amount(len(photo(2)))};" in text
+
+
 def test_a_copy_without_its_archive_is_not_called_an_original(home: Home, run: Run, stand_in: Path) -> None:
     home.clock.forward(days=8)
     home.optimize()
