@@ -167,17 +167,21 @@ def _named_by_stand_ins(shop: Workshop, sizes: Collection[int], *, of_any_size: 
     """
     found: set[str] = set()
     seen: set[int] = set()
+    asked: set[int] = set()
     for _ in range(_ROUNDS):
         before = len(seen)
         for gallery in shop.galleries:
-            found |= _named_in(shop, gallery, sizes, of_any_size, seen)
+            found |= _named_in(shop, gallery, sizes, of_any_size, seen, asked)
         if len(seen) == before:
             return found
     raise StorageError("files are being moved all the time")
 
 
-def _named_in(shop: Workshop, gallery: Gallery, sizes: Collection[int], of_any_size: bool, seen: set[int]) -> set[str]:
-    """Of one gallery; `seen`: what needs no second look, by path, inode and ctime."""
+def _named_in(
+    shop: Workshop, gallery: Gallery, sizes: Collection[int], of_any_size: bool, seen: set[int], asked: set[int]
+) -> set[str]:
+    """Of one gallery; `seen`: what needs no second look, by path, inode and ctime; `asked`: likewise, of logs and caches, which change all
+    the time and so must not count as new."""
     found: set[str] = set()
     check_presence(gallery, shop.catalog)
     for path, fingerprint in everything(gallery.root):
@@ -189,10 +193,9 @@ def _named_in(shop: Workshop, gallery: Gallery, sizes: Collection[int], of_any_s
         if not known and not (of_any_size and looks_so):
             continue
         key = hash((path, fingerprint.inode, fingerprint.ctime_ns))
-        if key in seen:
+        if key in seen or key in asked:
             continue
-        if known:
-            seen.add(key)  # others are logs and caches, which change all the time
+        (seen if known else asked).add(key)
         if row is not None and row.has_archive and row.is_current(fingerprint):
             continue  # in its own place
         if row is not None and row.stands_for is not None:
