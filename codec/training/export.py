@@ -33,6 +33,11 @@ WIDE, FAR = 1.0, 2047
 """Rows of at least this deviation can code symbols of at least this size, whatever the crops had: what a row can't code, the encoder cuts
 off, and a patch that is brighter than all of them would turn grey. It costs a thousandth of the bytes; in all rows it would cost eight."""
 
+A_BIT = 0.04
+"""Squared steps that a bit is worth when an encoder rounds. Theory says 0.12 at high rates; the score wants weak texture kept."""
+MOST = 0.3
+"""Steps, of a dead zone at most: rows in which anything but 0 is rare would lose what is there."""
+
 Counts = NDArray[np.float64]
 
 
@@ -88,6 +93,19 @@ def fitted(counts: Counts, prior: Counts, *, sure: bool, wide: int | None = None
     return freq
 
 
+def dead_zones(tables: TokenTables, a_bit: float = A_BIT) -> NDArray[np.float32]:
+    """(ROWS,): how far towards 0 an encoder rounds in each row, in steps, that squared error and bits together are least.
+
+    With t the distance from the smaller symbol, the larger one saves t^2 - (1 - t)^2 and costs the bits between the two: it pays from
+    t = 1/2 + a_bit / 2 times those bits on. They are those between 0 and 1, where most symbols lie; a surely-zero row leaves no choice.
+    """
+    freq = np.maximum(tables.freq.astype(np.float64), 0.02)
+    bits = np.log2(freq[:, 0] / freq[:, 1:3].mean(1))
+    sure = tables.freq[:, 0] == TOTAL
+    zones: NDArray[np.float64] = np.where(sure, 0, np.clip(a_bit / 2 * bits, 0, MOST))
+    return zones.astype(np.float32)
+
+
 def histograms(model: Model, crops: list[Crop], seed: int) -> tuple[Counts, Counts]:
     """Tokens by row that the codec produces on crops as large pictures, half of them phone-like, at qualities from the whole range."""
     rng = np.random.default_rng(seed)
@@ -102,8 +120,8 @@ def histograms(model: Model, crops: list[Crop], seed: int) -> tuple[Counts, Coun
     return y_counts, z_counts
 
 
-def export(network: Network, crops: list[Crop], name: str, dead_zone: NDArray[np.float32]) -> bytes:
-    """The bytes of a weight file."""
+def export(network: Network, crops: list[Crop], name: str, a_bit: float = A_BIT) -> bytes:
+    """The bytes of a weight file. `a_bit`: see `dead_zones`."""
     with torch.no_grad():
         for tensor in network.state_dict().values():
             tensor.copy_(tensor.half().float())
@@ -113,14 +131,14 @@ def export(network: Network, crops: list[Crop], name: str, dead_zone: NDArray[np
     y_prior, wide = laplace(deviations), int(np.searchsorted(deviations, WIDE))
     z_prior = laplace(np.exp(network.z_deviation.table.numpy().astype(np.float64)).ravel())
     tables = [TokenTables(fitted(np.zeros_like(prior), prior, sure=False)) for prior in (y_prior, z_prior)]
-    model = Model(name, bytes(32), network, rows, tables[0], tables[1], dead_zone)
+    model = Model(name, bytes(32), network, rows, tables[0], tables[1], dead_zones(tables[0], a_bit))
     y_counts, z_counts = histograms(model, crops, seed=1)
     # z of a quality and channel was seen rarely: neighbouring qualities help
     shared = z_counts.reshape(ANCHORS, HYPER, TOKENS)
     shared = shared + 0.5 * (np.concatenate([shared[:1], shared[:-1]]) + np.concatenate([shared[1:], shared[-1:]]))
     of_y, of_z = fitted(y_counts, y_prior, sure=True, wide=wide), fitted(shared.reshape(z_counts.shape), z_prior, sure=False)
     tables = [TokenTables(of_y), TokenTables(of_z)]
-    model = Model(name, bytes(32), network, rows, tables[0], tables[1], dead_zone)
+    model = Model(name, bytes(32), network, rows, tables[0], tables[1], dead_zones(tables[0], a_bit))
     tensors = {
         f"network.{k}": np.ascontiguousarray(v.numpy().astype(np.float16))
         for k, v in network.state_dict().items()
@@ -129,7 +147,7 @@ def export(network: Network, crops: list[Crop], name: str, dead_zone: NDArray[np
     tensors |= {
         f"rows.{part}": getattr(rows, part) for part in ("weight", "bias", "base", "shrink", "offset", "neighbours", "sizes", "limits")
     }
-    tensors |= {"tables.y": tables[0].freq, "tables.z": tables[1].freq, "encoder.dead_zone": dead_zone.astype(np.float32)}
+    tensors |= {"tables.y": tables[0].freq, "tables.z": tables[1].freq, "encoder.dead_zone": model.dead_zone}
     tensors["self_test"] = np.frombuffer(self_test(model), np.uint8)
     return save(tensors, metadata={"name": name, "format": FORMAT})
 
@@ -141,16 +159,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, required=True, help="tar of training crops, for the tables")
     parser.add_argument("--name", required=True, help="m1, m2 ... for a release")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument(
-        "--dead-zone", type=float, default=0.0, help="how far the encoder rounds towards 0, in steps, in rows of small symbols"
-    )
+    parser.add_argument("--a-bit", type=float, default=A_BIT, help="squared steps that a bit is worth in rounding; 0: to the nearest")
     options = parser.parse_args(arguments)
     weights = torch.load(options.checkpoint, map_location="cpu", weights_only=True)["averaged"]
     network = Network.of(weights)
     network.load_state_dict(weights)
-    deviation = np.exp(LOWEST + STEP * np.arange(ROWS))
-    dead_zone = (options.dead_zone / (1 + deviation / 2)).astype(np.float32)
-    data = export(network, load_crops(options.data)[0], options.name, dead_zone)
+    data = export(network, load_crops(options.data)[0], options.name, options.a_bit)
     options.out.write_bytes(data)
     print(json.dumps({options.name: {"file": options.out.name, "sha256": hashlib.sha256(data).hexdigest()}}))
 

@@ -318,12 +318,13 @@ def test_an_exported_checkpoint_is_a_model(
 ) -> None:
     monkeypatch.setattr(export, "CROPS", 2)
     out = tmp_path / "t1.safetensors"
-    export.main([str(a) for a in (begun, "--data", pack, "--name", "t1", "--out", out, "--dead-zone", 0.1)])
+    export.main([str(a) for a in (begun, "--data", pack, "--name", "t1", "--out", out, "--a-bit", 0.06)])
     model = model_from(out.read_bytes())
     assert model.name == "t1"
     assert model.digest.hex() == digest(out)
     assert model.digest.hex() in capsys.readouterr().out
-    assert float(model.dead_zone[0]) == pytest.approx(0.1, abs=0.01)
+    assert (model.dead_zone == export.dead_zones(model.y_tables, 0.06)).all()
+    assert 0 < float(model.dead_zone.max()) <= export.MOST
     pixels = make_photo(100, 150, 5)
     analysed = Analysed(pixels, model)
     streams = [analysed.encode(quality).stream for quality in (40, TOP_QUALITY)]
