@@ -17,6 +17,7 @@ from typing import Any
 from codec.levels import EXACT, LEVELS
 from daemon.ignoring import compiled
 from daemon.window import Window
+from storage.layout import VAULT_NAME
 from storage.parity import LARGEST_SHARE
 
 STAND_INS = ("preview", "none")
@@ -72,6 +73,8 @@ def folder(value: object) -> Path:
         raise ValueError("must be a whole path, starting with / or ~")
     if os.path.realpath(path) == "/":
         raise ValueError("is the whole computer; name the folder that holds the photos")
+    if VAULT_NAME in (*path.parts, *Path(os.path.realpath(path)).parts):
+        raise ValueError("lies in a vault, with archives and set-aside originals; name the folder around it")
     return Path(*path.parts)
 
 

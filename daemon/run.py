@@ -94,7 +94,7 @@ def optimize(
                 total.full.append(str(error))
             except StorageError as error:
                 total.gone.append(f"the gallery {shown(gallery.root)} can't be worked on: {error}")
-        outcome = total.held.reason if total.held else ""
+        outcome = total.held.reason if total.held else "no-room" if total.full else ""
     finally:
         progress.close()
         cpu_s = processor_s(shop.started_codec) - first_cpu_s

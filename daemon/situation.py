@@ -152,6 +152,8 @@ def _attention(places: Places, gallery: Gallery, totals: Totals, now: datetime) 
     if not is_folder(gallery.root):
         yield f"{where} is not there; is its disk mounted?"
         return
+    if not os.access(gallery.root, os.W_OK):
+        yield f"{where} can't be written to, so nothing is archived there: it is mounted read-only, or belongs to somebody else"
     if not any(totals.by_state[state] for state in _WITH_ARCHIVE) and _has_archives(gallery):
         yield f"archives lie in {where} that the catalogue does not know, since it is lost or old: doctor --rebuild"
     for place in (places.state_folder / STOP_NAME, gallery.vault.folder / STOP_NAME):

@@ -67,6 +67,8 @@ def init(places: Places, folder: Path | None, quality: str | None, window: str |
     if folder is None:
         remark("Set `path` in it to where your photos are.")
         return
+    if not is_folder(folder):
+        _warn_of_missing(folder)
     remark('Look it over. "gallery-optimizer config check" says what it means, "optimize --dry-run" what it would save, "optimize" begins.')
     if travel:
         remark('Before anything is archived there, "gallery-optimizer sync-guard --write-ignore" has to keep the archives from travelling.')
@@ -130,8 +132,14 @@ def check(places: Places, as_json: bool) -> None:
         if gallery.backup_check and not os.access(gallery.backup_check[0], os.X_OK):
             remark(f"Warning: backup_check: {shown(gallery.backup_check[0])} can't be run (not there, or not executable).")
     for folder in missing:
-        wrong = "is a file and not a folder" if os.access(folder, os.F_OK) else "is not there (yet); is its disk mounted?"
-        remark(f"Warning: {shown(folder)} {wrong}")
+        _warn_of_missing(folder)
+
+
+def _warn_of_missing(folder: Path) -> None:
+    from storage.errors import shown
+
+    wrong = "is a file and not a folder" if os.access(folder, os.F_OK) else "is not there (yet); is its disk mounted?"
+    remark(f"Warning: {shown(folder)} {wrong}")
 
 
 def _meaning(gallery: "GallerySettings") -> "Iterator[str]":

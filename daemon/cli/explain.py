@@ -8,7 +8,7 @@ import click
 from daemon.cli.given import Given
 from daemon.cli.output import emit, json_option, prose
 from daemon.exits import ExitCode
-from daemon.places import Places
+from daemon.places import Places, is_folder
 
 
 @click.command()
@@ -26,8 +26,10 @@ def explain(places: Places, path: Path, as_json: bool) -> None:
 
     where = place(path)
     gallery = holding(all_of(settings.read(places.config_file)), where)
-    if gallery is None or where == gallery.root:
+    if gallery is None:
         raise WrongPath(f"{shown(path)} is no photo in a configured gallery.")
+    if is_folder(where):
+        raise WrongPath(f"{shown(path)} is a folder; name one photo in it. \"status\" counts all of them by reason.")
     with reading_room(places) as catalog:
         row = catalog.find(gallery.key, gallery.relative(where)) if catalog is not None else None
         found = why(gallery, row, where, catalog)

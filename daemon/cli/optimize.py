@@ -59,6 +59,7 @@ def optimize(
     from daemon.errors import CommandFailed, DiskFull, GalleryGone, NothingToDo
     from daemon.report import photos
     from daemon.room import FULL_ADVICE
+    from storage.layout import VAULT_NAME
 
     done = (_by_the_service(places, paths, as_it_is) if now else None) or _by_ourselves(places, paths, as_it_is, scheduled)
     if as_json:
@@ -67,7 +68,10 @@ def optimize(
         for line in run_report.as_lines(done):
             prose(line)
         if done.archived and any(each.grace for each in settings.read(places.config_file).galleries):
-            prose('The originals wait in the vault until their grace is over; "status" says from when on their space is free.')
+            prose(
+                f"The originals wait in the vault, the hidden folder {VAULT_NAME} of the gallery, until their grace is over; "
+                '"status" says from when on their space is free.'
+            )
     for name, why in done.failed:
         remark(f"Failed: {name}: {why}")
     if done.full:

@@ -96,6 +96,12 @@ def test_flags_answer_too(run: Run, tmp_path: Path) -> None:
     assert "the service works at any hour" in said
 
 
+def test_a_folder_that_is_not_there_is_told_at_once(run: Run, tmp_path: Path) -> None:
+    said = run("config", "init", tmp_path / "DCMI")
+    assert said.exit_code == 0
+    assert "is not there (yet)" in said.stderr
+
+
 @pytest.mark.parametrize(("folder", "says"), [("/photos/caf\udce9", "no UTF-8"), ("~nobodyofthatname/DCIM", "home folder")])
 def test_a_folder_that_no_configuration_can_name(run: Run, tmp_path: Path, folder: str, says: str) -> None:
     result = run("config", "init", folder)

@@ -72,6 +72,8 @@ def test_archiving_stops_before_the_disk_is_full(full: Home, photo: Photo) -> No
     assert 0 < done.archived < COUNT
     assert len(done.full) == 1
     assert "nearly full" in done.full[0]
+    with full.shop(reading=True) as shop:
+        assert shop.catalog.runs(limit=1)[0].outcome == "no-room", "status and history say why it stopped"
     assert f"{COUNT - done.archived} photos still to be archived" in done.full[0]
     assert not done.failed
     assert reserve(full).stat().st_size == 500_000

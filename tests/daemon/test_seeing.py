@@ -214,6 +214,12 @@ def test_status_tells_of_a_gallery_that_may_not_be_touched_and_of_originals_that
     assert "Syncthing" not in run("status").stdout
 
 
+def test_status_tells_of_a_gallery_that_is_read_only(run: Callable[..., Result], home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "can't be written to" not in run("status").stdout
+    monkeypatch.setattr(os, "access", lambda path, mode: not (Path(path) == home.root and mode == os.W_OK))
+    assert "can't be written to, so nothing is archived there" in run("status").stdout
+
+
 def test_entries_are_wrapped_under_their_beginning() -> None:
     said = status_command._entry("Attention", "one two three four five six seven", 35)
     assert said == "Attention:   one two three four\n             five six seven"

@@ -60,6 +60,7 @@ def test_what_people_write_is_understood(sealed_home: Path) -> None:
         (MINIMAL + "grace = 7\n", 3, "text in quotes"),
         (MINIMAL.replace("/photos", "/"), 2, "whole computer"),
         (MINIMAL.replace("/photos", "/photos/.."), 2, "whole computer"),
+        (MINIMAL.replace("/photos", "/photos/.gallery-optimizer"), 2, "lies in a vault"),
         (MINIMAL.replace("/photos", ""), 2, "is empty"),
         (MINIMAL.replace("/photos", "~nobodyofthatname/DCIM"), 2, "home folder: ~nobodyofthatname"),
         (MINIMAL + 'grace = "7"\n', 3, "unit"),
