@@ -188,10 +188,11 @@ def _kept_together(gallery: Gallery, sighting: Sighting) -> Sighting:
 
 
 def _wish_changed(row: PhotoRow | None, sighting: Sighting) -> bool:
-    """Whether a photo that is left alone has come under the user's own word since, or lost its companions: then it is judged anew."""
+    """Whether a photo that is left alone has come under the user's own word since, or lost its companions, or what was in its way though
+    not in its bytes: then it is judged anew. Its date alone may not tell, where its row followed it to another name."""
     if row is None or row.state is not State.LEFT or row.reason in STAND_INS:
         return False
-    passing = {*WISHES, "has-companions"}
+    passing = {*WISHES, "has-companions", "hard-linked", "other-owner", "other-device"}
     return row.reason != sighting.reason and (row.reason in passing or sighting.reason in passing)
 
 

@@ -92,6 +92,9 @@ def test_links_are_left_and_holes_are_read(home: "Home", photo: Photo, tmp_path:
     assert (done.archived, dict(done.left)) == (1, {"hard-linked": 2})
     assert outside.read_bytes() == photo(1)
     assert os.readlink(home.root / "link.jpg") == str(outside)
+    (home.root / "hard.jpg").unlink()  # the row of the one may follow it to the other
+    done = home.optimize()
+    assert (done.archived, dict(done.left)) == (1, {}), "it has one name now"
     with home.shop() as shop:
         restore(shop, [hole], None, None, Silence())
     assert hole.read_bytes() == whole
