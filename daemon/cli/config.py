@@ -135,7 +135,7 @@ def check(places: Places, as_json: bool) -> None:
         _warn_of_missing(folder)
 
 
-def _warn_of_missing(folder: Path) -> None:
+def _warn_of_missing(folder: Path | str) -> None:
     from storage.errors import shown
 
     wrong = "is a file and not a folder" if os.access(folder, os.F_OK) else "is not there (yet); is its disk mounted?"
