@@ -66,12 +66,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     state = torch.load(options.checkpoint, map_location="cpu", weights_only=True)
     trained = Network()
     trained.load_state_dict(state["averaged"])
-    curves = [curve(network, shown) for network in (Network(*patch_components(crops)), trained)]
+    before, now = curve(Network(*patch_components(crops)), shown), curve(trained, shown)
     print(f"step {state['step']}, {state['pixels'] / 1e6:.0f} Mpx; held-out crops, estimated bits: untrained transform, averaged weights")
-    for level, points in enumerate(zip(*curves, strict=True)):
+    for level, points in enumerate(zip(before, now, strict=True)):
         said = "   ".join(f"{bits:.3f} bpp {score:6.1f} {decibels:.1f} dB" for bits, score, decibels in points)
         print(f"quality {25 * level:3d}   {said}")
-    score, decibels = (difference(*curves, measure) for measure in (1, 2))
+    score, decibels = (difference(before, now, measure) for measure in (1, 2))
     print(f"BD-rate against the transform: SSIMULACRA2 {score:+.1f} %, PSNR {decibels:+.1f} %")
     if score <= NEEDED:
         return 0
