@@ -6,7 +6,7 @@ has its name is compared with it. What was left alone or waits is found by the n
 """
 
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
@@ -20,7 +20,7 @@ from daemon.anchor import check_presence
 from daemon.composition import Workshop
 from daemon.copies import labelled
 from daemon.eligibility import walk
-from daemon.errors import WorkerError
+from daemon.errors import GalleryGone, WorkerError
 from daemon.everywhere import hidden_stand_ins
 from daemon.galleries import Gallery
 from daemon.marking import has_own_labels, original_of, relabelled
@@ -28,6 +28,7 @@ from daemon.messages import Refused as NotDone
 from daemon.models import keep_model, model_of
 from daemon.places import Places, is_folder
 from daemon.ports import Progress
+from daemon.reading import reading_room
 from daemon.strays import note_hidden
 from daemon.verification import prove
 from storage import durable
@@ -60,6 +61,20 @@ class Found:
 
     facts: Facts
     columns: dict[str, object]
+
+
+def check_all_there(places: Places, galleries: Sequence[Gallery]) -> None:
+    """Before a catalogue is set aside: what it knows of a gallery that is away could not be found again now. Raises GalleryGone."""
+    away = {gallery.root for gallery in galleries if not is_folder(gallery.root)}
+    with suppress(StorageError), reading_room(places) as catalog:  # a damaged one says nothing: then the folders have to do
+        for gallery in galleries:
+            if catalog is not None and not gallery.vault.is_there and catalog.needs_vault(gallery.key):
+                away.add(gallery.root)
+    if away:
+        raise GalleryGone(
+            f"{' and '.join(map(shown, sorted(away)))} with its vault is not there, and a catalogue made now would know nothing of it. "
+            "Mount its disk, or take it out of the configuration. The catalogue stays as it is."
+        )
 
 
 def set_catalogue_aside(places: Places) -> Path | None:

@@ -26,8 +26,10 @@ def doctor(places: Places, anew: bool, as_json: bool) -> None:
 
     wanted = settings.read(places.config_file)
     if anew:
-        from daemon.rebuilding import rebuild, set_catalogue_aside
+        from daemon.galleries import all_of
+        from daemon.rebuilding import check_all_there, rebuild, set_catalogue_aside
 
+        check_all_there(places, all_of(wanted))
         kept = set_catalogue_aside(places)
         with Workshop(places, wanted) as shop:
             done = {shown(gallery.root): rebuild(shop, gallery, watch()) for gallery in shop.galleries}

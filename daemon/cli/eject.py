@@ -25,18 +25,28 @@ def eject(places: Places, paths: tuple[Path, ...], as_json: bool) -> None:
 
     from daemon import ejection, settings
     from daemon.composition import Workshop
-    from daemon.errors import CommandFailed, NothingToDo
+    from daemon.errors import CommandFailed, DiskFull, GalleryGone, NothingToDo
+    from daemon.galleries import Gallery
     from daemon.report import counted, photos
     from daemon.run import chosen_galleries
     from storage.errors import shown
 
+    done: dict[Gallery, ejection.Ejected] = {}
+    full, gone = list[str](), list[str]()
     with Workshop(places, settings.read(places.config_file)) as shop:
         chosen = chosen_galleries(shop.galleries, list(paths))
         if any(starts for starts in chosen.values()):
             raise click.UsageError("eject works on whole galleries; restore gives single photos and folders back.")
-        done = {gallery: ejection.eject(shop, gallery, watch()) for gallery in chosen}
+        for gallery in chosen:
+            try:
+                done[gallery] = ejection.eject(shop, gallery, watch())
+            except DiskFull as error:
+                full.append(str(error))
+            except GalleryGone as error:
+                gone.append(str(error))
     if as_json:
-        emit("eject", galleries={shown(gallery.root): asdict(each) | {"complete": each.complete} for gallery, each in done.items()})
+        found = {shown(gallery.root): asdict(each) | {"complete": each.complete} for gallery, each in done.items()}
+        emit("eject", galleries=found, galleries_passed_by=[*gone, *full])
     for gallery, each in done.items():
         for name, why in each.troubles:
             remark(f"Failed: {name}: {why}")
@@ -52,6 +62,10 @@ def eject(places: Places, paths: tuple[Path, ...], as_json: bool) -> None:
             say(f"  {photos(each.found)} of which nothing tells the place: {shown(gallery.root / ejection.FOUND_FOLDER)}")
         if each.complete:
             say(f"  Complete. The vault is no longer needed for them: {shown(gallery.vault.folder)}")
+    if full:
+        raise DiskFull("\n".join((*gone, *full)))
+    if gone:
+        raise GalleryGone("\n".join(gone))
     if not all(each.complete for each in done.values()):
         raise CommandFailed("not everything is back; call it again when the cause is mended.")
     if not any(each.photos or each.found or each.packed for each in done.values()):

@@ -76,6 +76,40 @@ def test_a_stand_in_of_a_lost_catalogue_says_what_helps(run: Run, home: Home, ph
     assert (tmp_path / "a.jpg").read_bytes() == photo()
 
 
+def beside_another(home: Home, photo: Photo) -> Path:
+    """The other of two galleries, each with a photo in grace, which comes first in the configuration and is away now; where its disk is."""
+    first = home.root
+    second = home.root.parent / "disk"
+    second.mkdir()
+    home.places.config_file.write_text("".join(f'[[gallery]]\npath = "{each}"\n' for each in (second, first)))
+    for seed, folder in enumerate((first, second)):
+        (folder / f"{seed}.jpg").write_bytes(photo(seed))
+    assert home.optimize().archived == 2
+    return second.rename(home.root.parent / "away")
+
+
+@pytest.mark.parametrize("folder_is_there", [False, True])
+def test_a_catalogue_is_not_made_anew_while_a_gallery_is_away(run: Run, home: Home, photo: Photo, folder_is_there: bool) -> None:
+    away = beside_another(home, photo)
+    if folder_is_there:
+        away.with_name("disk").mkdir()  # the folder that its disk is mounted on
+    answer = run("doctor", "--rebuild")
+    assert answer.exit_code == ExitCode.FAILED
+    assert "Mount its disk" in answer.stderr
+    assert not list(home.places.state_folder.glob("*.old-*"))
+    assert home.state_of("0.jpg")[0].value == "retired"
+
+
+def test_an_eject_goes_on_with_the_galleries_that_are_there(run: Run, home: Home, photo: Photo) -> None:
+    beside_another(home, photo)
+    answer = run("eject")
+    assert answer.exit_code == ExitCode.FAILED
+    assert "1 original bit for bit" in answer.stdout
+    assert (home.root / "0.jpg").read_bytes() == photo(0)
+    assert "disk is not there" in answer.stderr
+    assert len(json.loads(run("eject", "--json").stdout)["galleries_passed_by"]) == 1
+
+
 def test_status_says_until_when_the_trash_is_kept(run: Run, home: Home, photo: Photo) -> None:
     for seed in range(3):  # one stays, or the gallery would be suddenly empty
         (home.root / f"{seed}.jpg").write_bytes(photo(seed))
