@@ -346,3 +346,18 @@ def test_other_qualities_and_offsets_are_refused(model: Model, photo: Pixels) ->
 def test_rates_are_spread_over_all_qualities() -> None:
     assert [quality_of(rate) for rate in (0, 0.5, 1)] == [0, TOP_QUALITY // 2, TOP_QUALITY]
     assert {quality_of(step / 1000) for step in range(1001)} == set(range(TOP_QUALITY + 1))
+
+
+@pytest.mark.slow
+def test_the_best_quality_reaches_forty_decibels_on_kodak(model: Model, shared: Path) -> None:
+    """Each of the suite's pictures, one model, no other setting."""
+    found = {}
+    for path in sorted((shared / "data" / "kodak").glob("*.png")):
+        with Image.open(path) as image:
+            pixels = np.asarray(image.convert("RGB"))
+        encoded = Analysed(pixels, model).encode(TOP_QUALITY)
+        found[path.stem] = psnr(pixels, encoded.decoded(model)), 8 * len(encoded.stream) / pixels[..., 0].size
+    print("; ".join(f"{name} {decibels:.1f} dB, {bits:.2f} bits a pixel" for name, (decibels, bits) in found.items()))
+    assert len(found) == 24
+    assert np.mean([decibels for decibels, _ in found.values()]) > 42
+    assert min(decibels for decibels, _ in found.values()) > 39.5
