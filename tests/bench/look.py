@@ -48,19 +48,28 @@ AREAS = (
 )
 
 FIGURE_DETAIL = 90
-FIGURE = (("astronaut", (170, 90)), ("flower.jpg", (150, 60)), ("china.jpg", (250, 110)))
-"""Photos of the packages, and where the detail lies."""
+FIGURE = (
+    ("face", "astronaut", (170, 90)),
+    ("foliage", "china.jpg", (350, 330)),
+    ("text", "page", (100, 45)),
+    ("sky", "china.jpg", (250, 110)),
+    ("night", "rocket", (100, 335)),
+    ("edges", "coffee", (165, 10)),
+    ("defocus", "flower.jpg", (150, 60)),
+)
+"""What it shows, photos of the packages, and where the detail lies."""
 
 
 def packaged(name: str) -> Pixels:
-    """A photo that comes with scikit-learn (those with a suffix) or scikit-image."""
+    """A photo that comes with scikit-learn (those with a suffix) or scikit-image, (H, W, 3)."""
     if "." in name:
         from sklearn.datasets import load_sample_image
 
         return np.ascontiguousarray(load_sample_image(name))
     from skimage import data
 
-    return np.ascontiguousarray(getattr(data, name)())
+    found = getattr(data, name)()
+    return np.ascontiguousarray(found if found.ndim == 3 else np.repeat(found[..., None], 3, 2))
 
 
 def coded(original: Pixels, score: float, ours: Codec, peer: Codec) -> list[tuple[str, Pixels, bytes]]:
@@ -75,9 +84,9 @@ def figure(target: Path, score: float, ours: Codec, peer: Codec) -> None:
     side = FIGURE_DETAIL * TIMES
     image = Image.new("RGB", (3 * side + 12, len(FIGURE) * (side + 18)), "white")
     pen = ImageDraw.Draw(image)
-    for row, (name, (x, y)) in enumerate(FIGURE):
+    for row, (shown, name, (x, y)) in enumerate(FIGURE):
         original = packaged(name)
-        for column, (title, pixels, data) in enumerate([("original", original, b""), *coded(original, score, ours, peer)]):
+        for column, (title, pixels, data) in enumerate([(f"{shown}: original", original, b""), *coded(original, score, ours, peer)]):
             left, top = column * (side + 6), row * (side + 18)
             bits = f", {8 * len(data) / original[..., 0].size:.2f} bits a pixel" if data else ""
             figures = f", SSIMULACRA2 {ssimulacra2(original, pixels):.1f}" if data else ""
