@@ -14,6 +14,7 @@ from codec import decode_pixels, encode_pixels, load_model
 from codec import model as module
 from codec.errors import Corrupt, ModelMissing, UnknownVersion
 from codec.model import DEFAULT, Model, manifest, model_from, self_test, weight_file
+from codec.network.rows import Rows
 
 
 def test_the_default_model_is_the_one_in_the_manifest(model: Model) -> None:
@@ -86,6 +87,23 @@ def test_integers_that_do_not_match_the_self_test(resaved: Callable[..., bytes])
     for changed in ({"rows__base": base}, {"tables__z": tables}, {"self_test": np.zeros(32, np.uint8)}):
         with pytest.raises(Corrupt, match="self-test"):
             model_from(resaved("changed", **changed))
+
+
+@pytest.mark.parametrize("wrong", ["sums", "first", "second"])
+def test_a_machine_that_computes_other_integers_does_not_load(monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
+    """One number in all of them is off by one row."""
+    honest = getattr(Rows, wrong)
+
+    def off(self: Rows, *arguments: np.ndarray) -> np.ndarray:
+        found: np.ndarray = honest(self, *arguments)
+        place = int(np.argmax((found.ravel() > 0) & (found.ravel() < 63)))
+        found.ravel()[place] += 128 if wrong == "sums" else 1
+        return found
+
+    model_from(weight_file())
+    monkeypatch.setattr(Rows, wrong, off)
+    with pytest.raises(Corrupt, match="self-test"):
+        model_from(weight_file())
 
 
 @pytest.mark.parametrize(
