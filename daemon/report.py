@@ -1,5 +1,6 @@
 """What `status` tells: sums of the catalogue -> a frozen Status -> text or JSON. Saved is only what is purged; the rest is reclaimable."""
 
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -166,6 +167,8 @@ def _savings(totals: Totals) -> list[str]:
     if retired.photos:
         first, last = day(retired.earliest_at or 0), day(retired.latest_at or 0)
         when = f"on {first}" if first == last else f"from {first} to {last}"
+        if (retired.latest_at or 0) <= time.time():  # a date that is over must not look like one to come
+            when = f"by the next run; the grace was over on {last}"
         lines.append(f"Reclaimable: {_share_text(retired)}, {when}")
     if purged.photos and retired.photos:
         saving = purged.saving_bytes + retired.saving_bytes

@@ -56,7 +56,7 @@ def test_a_whole_life(run: Run, home: Home, photo: Photo, tmp_path: Path) -> Non
     assert "2 photos" in status
     assert "1  the picture is in print colours" in status
     assert "Reclaimable:" in status
-    assert "on 2026-03-08" in status
+    assert "by the next run; the grace was over on 2026-03-08" in " ".join(status.split()), "by the clock on the wall"
     assert "Saved:" not in status
     assert "Quality:     1 photo coded with loss scores 85.0, its worst part 75.0 (100: identical to the original)" in status
     home.configure('grace = "2 days"')
