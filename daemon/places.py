@@ -73,7 +73,8 @@ class Places:
 
     @classmethod
     def find(cls, config: Path | None, state: Path | None, environment: Mapping[str, str] = os.environ) -> "Places":
-        """The option wins over the environment variable, that over the XDG places. Raises WrongPath where these have no home."""
+        """The option wins over the environment variable, that over the XDG places. Raises WrongPath where these have no home, and where the
+        state would be in a file."""
         config = config or _from_environment(environment, CONFIG_VARIABLE)
         state = state or _from_environment(environment, STATE_VARIABLE)
         try:
@@ -82,11 +83,14 @@ class Places:
 
                 config = config or platformdirs.user_config_path(APPLICATION) / "config.toml"
                 state = state or platformdirs.user_state_path(APPLICATION)
-            return cls(config.expanduser().absolute(), state.expanduser().absolute())
+            found = cls(config.expanduser().absolute(), state.expanduser().absolute())
         except RuntimeError:
             raise WrongPath(
                 f"there is no such home folder; name whole paths with --config and --state, or set {CONFIG_VARIABLE} and {STATE_VARIABLE}."
             ) from None
+        if not is_folder(found.state_folder) and os.path.lexists(found.state_folder):
+            raise WrongPath(f"the state folder {found.state_folder} is no folder; choose another with --state.")
+        return found
 
 
 def real(path: Path) -> Path:

@@ -202,6 +202,8 @@ def test_without_a_home_folder_places_have_to_be_named(monkeypatch: pytest.Monke
     with pytest.raises(WrongPath, match="--config and --state"):
         Places.find(None, None, {})
     assert Places.find(Path("/c.toml"), Path("/s"), {}).state_folder == Path("/s")
+    with pytest.raises(WrongPath, match="no folder"):  # a status read there said that all is paused
+        Places.find(Path("/c.toml"), None, {"GALLERY_OPTIMIZER_STATE": __file__})
     assert not home_folder().exists()
     with pytest.raises(Misconfigured, match="home folder"):
         parse('[[gallery]]\npath = "~/DCIM"\n', "c.toml")
