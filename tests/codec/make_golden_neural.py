@@ -16,12 +16,13 @@ from codec.model import Model, load_model, manifest
 from codec.photo import archive_photo
 
 GOLDEN = Path(__file__).resolve().parent / "golden"
-KINDS = {"jpeg": ".jpg", "png": ".png"}
+KINDS = {"jpeg": "original.jpg", "png": "original.png", "tall": "original-tall.png", "wide": "original-wide.png"}
+"""The last two are larger than a coding unit, one in each direction."""
 RATE = 0.4
 
 
 def original_of(kind: str) -> Path:
-    return GOLDEN / f"neural-original{KINDS[kind]}"
+    return GOLDEN / f"neural-{KINDS[kind]}"
 
 
 def archive_of(name: str, kind: str) -> Path:
@@ -37,14 +38,28 @@ def scene() -> Image.Image:
     return Image.fromarray(np.stack(planes, 2).clip(0, 255).astype(np.uint8))
 
 
+def bands(width: int, height: int) -> Image.Image:
+    """Smooth ground that a PNG packs well, with something at the border of the units: at 1024 rows, at 8192 columns."""
+    y, x = np.mgrid[0:height, 0:width]
+    disc = np.hypot(y - (1024 if height > 1024 else height // 2), x - (8192 if width > 8192 else width // 2)) < 20
+    planes = [50 + y // 8 % 128 + x // 64, 200 - (y + x) // 64, 120 + 90 * disc - y // 16 % 64]
+    return Image.fromarray(np.stack(planes, 2).clip(0, 255).astype(np.uint8))
+
+
 def originals() -> dict[str, bytes]:
     """With metadata, and bytes behind the picture."""
     exif, said, files = Image.Exif(), PngImagePlugin.PngInfo(), {}
     exif[0x010F], exif[0x0112] = "a maker", 6
     said.add_text("Author", "somebody")
-    for kind, options in (("jpeg", {"quality": 95, "exif": exif, "comment": b"a comment"}), ("png", {"pnginfo": said})):
+    packed = {"format": "PNG", "pnginfo": said, "optimize": True}
+    for kind, picture, options in (
+        ("jpeg", scene(), {"format": "JPEG", "quality": 95, "exif": exif, "comment": b"a comment"}),
+        ("png", scene(), {"format": "PNG", "pnginfo": said}),
+        ("tall", bands(66, 1090), packed),
+        ("wide", bands(8250, 66), packed),
+    ):
         buffer = io.BytesIO()
-        scene().save(buffer, kind.upper(), **options)
+        picture.save(buffer, **options)
         files[kind] = buffer.getvalue() + b"behind the picture"
     return files
 
