@@ -23,6 +23,7 @@ from daemon.nightwork import Nightwork
 from daemon.notify import Notifier
 from daemon.places import Places
 from daemon.ports import Clock, SystemClock
+from daemon.report import counted
 from daemon.settings import Settings, changes
 from daemon.watcher import OURS_S, Watcher
 from daemon.zone import local_zone
@@ -104,7 +105,7 @@ class Service:
                 self._hands.start()
                 ends += [call(self) for call in self.started]
                 self.notifier.ready(self.work.progress().line(self.zone))
-                _log.info("watching %d folders", self.watcher.watches)
+                _log.info("watching %s", counted(self.watcher.watches, "folder"))
                 while not self._stop.wait(_LOOK_S):
                     self._look_after()
             finally:

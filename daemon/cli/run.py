@@ -15,8 +15,14 @@ def run(places: Places) -> None:
     import logging
 
     from daemon import announcing, control, logs
+    from daemon.composition import service_pid
+    from daemon.errors import AlreadyRunning
     from daemon.service import Service
 
+    running = service_pid(places)
+    if running is not None:
+        which = f" as process {running}" if running else ""
+        raise AlreadyRunning(f'the service runs already{which}; "gallery-optimizer status" says what it is at.')
     logs.at_least(logging.INFO)
     service = Service(places)
     service.started += [control.serve, announcing.after_nights]

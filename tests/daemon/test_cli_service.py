@@ -117,9 +117,12 @@ def test_status_knows_of_a_service_that_systemd_did_not_start(run: Run, home: Ho
     monkeypatch.setenv("PATH", "/nowhere")
     home.places.state_folder.mkdir()
     with InstanceLock(home.places.service_lock_file):
-        done = run("service", "status")
+        done, again = run("service", "status"), run("run")
     assert done.exit_code == 0
     assert f"process {os.getpid()}" in done.stdout
+    assert again.exit_code == 11
+    assert f"the service runs already as process {os.getpid()}" in again.stderr
+    assert "pause" not in again.stderr, "that would not let a second one in"
 
 
 def test_scheduled_keeps_to_the_hours_and_the_idle_photos(run: Run, home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
