@@ -253,7 +253,10 @@ def _as_it_is_now(shop: Workshop, target: _Target) -> _Target:
 def _in_place(shop: Workshop, gallery: Gallery, row: PhotoRow, target: _Target) -> Restoration:
     where = target.place or row.location
     if row.state not in (State.RETIRED, State.PURGED):
-        return Restoration(target.name, Came.NOT, None, note=_where_it_is(gallery, row, where))
+        copied = _copied(gallery, row, where)
+        if copied is None:
+            return Restoration(target.name, Came.NOT, None, note=_where_it_is(gallery, row, where))
+        row = adopt_copy(shop, gallery, row, where, copied)
     if row.replaced and row.state is State.PURGED:
         return Restoration(target.name, Came.NOT, None, note=f"{target.name} was packed anew without loss: it is the photo itself.")
     if where == row.location or not os.path.lexists(row.location):
@@ -275,6 +278,16 @@ def _in_place(shop: Workshop, gallery: Gallery, row: PhotoRow, target: _Target) 
     given = give_back(shop, gallery, row, where)
     note = _NO_ORIGINAL if row.state is State.RETIRED and not given.original else ""
     return Restoration(target.name, Came.of(given), where, note=note, left_out=given.left_out)
+
+
+def _copied(gallery: Gallery, row: PhotoRow, where: Path) -> str | None:
+    """Digest of an unchanged stand-in that lies elsewhere than its photo, which is back; None for anything else. Raises StorageError."""
+    if row.state is not State.RESTORED or not row.has_archive or row.superseded_at is not None:
+        return None
+    if where == row.location or holding([gallery], where) is None or not os.path.lexists(where):
+        return None
+    snapshot = read_once(where)
+    return snapshot.sha256 if snapshot.sha256 == row.stand_in_sha256 or relabelled(snapshot.data, row.sha256 or "") else None
 
 
 def _where_it_is(gallery: Gallery, row: PhotoRow, where: Path) -> str:

@@ -214,6 +214,19 @@ def test_a_renamed_stand_in_gives_the_photo_back(
     assert home.codec.encoded == 1
 
 
+def test_a_copied_stand_in_is_filled_also_where_its_photo_is_back(home: Home, photo: Photo, archived: Path) -> None:
+    copy, edit = home.root / "copy.jpg", home.root / "edit.jpg"
+    copy.write_bytes(archived.read_bytes())
+    edit.write_bytes(archived.read_bytes()[:-2] + b"an edit\xff\xd9")
+    before = edit.read_bytes()
+    assert restore(home, archived)[0].came is Came.ORIGINAL
+    assert restore(home, copy)[0].written == copy
+    assert original_of(copy.read_bytes()) is None
+    assert restore(home, copy)[0].came is Came.NOT
+    assert restore(home, edit)[0].came is Came.NOT
+    assert edit.read_bytes() == before
+
+
 def test_a_copied_stand_in_becomes_a_photo_of_its_own_and_outside_gives_the_original_elsewhere(
     home: Home, photo: Photo, archived: Path, tmp_path: Path
 ) -> None:
