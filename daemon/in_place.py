@@ -25,7 +25,6 @@ from storage.errors import Damaged, Missing, Refused, StorageError
 from storage.fingerprint import Fingerprint
 from storage.records import PhotoRow
 from storage.states import State
-from storage.vault import Vault
 
 _log = logging.getLogger(__name__)
 NAME_BYTES = 255
@@ -115,7 +114,7 @@ def give_back(shop: Workshop, gallery: Gallery, row: PhotoRow, goal: Path) -> Gi
     vault, sha256 = gallery.vault, row.sha256 or ""
     worn_by = goal if os.path.lexists(goal) else row.location
     labels = labels_given(row, worn_by)
-    data = _original_elsewhere(vault, sha256) if row.state is State.PURGED or labels else None
+    data = _original_elsewhere(shop.catalog, gallery, sha256) if row.state is State.PURGED or labels else None
     original, left_out = data is not None, tuple[str, ...]()
     if data is not None and labels:
         given = labelled(shop.codec, data, labels)
@@ -193,11 +192,12 @@ def adopt_copy(
     )
 
 
-def _original_elsewhere(vault: Vault, sha256: str) -> bytes | None:
-    """The original's bytes, where another path that held them has them set aside."""
-    for aside in vault.asides(sha256):
+def _original_elsewhere(catalog: Catalog, gallery: Gallery, sha256: str) -> bytes | None:
+    """The original's bytes, where another path that held them has them set aside, or has them back."""
+    back = (row.location for row in catalog.by_digest(sha256, gallery.key) if row.state is State.RESTORED and row.copy_sha256 is None)
+    for place in (*gallery.vault.asides(sha256), *back):
         with suppress(StorageError):
-            snapshot = read_once(aside)
+            snapshot = read_once(place)
             if snapshot.sha256 == sha256:
                 return snapshot.data
     return None

@@ -221,7 +221,7 @@ def test_a_copied_stand_in_is_filled_also_where_its_photo_is_back(home: Home, ph
     before = edit.read_bytes()
     assert restore(home, archived)[0].came is Came.ORIGINAL
     assert restore(home, copy)[0].written == copy
-    assert original_of(copy.read_bytes()) is None
+    assert copy.read_bytes() == photo(), "the original is at hand there"
     assert restore(home, copy)[0].came is Came.NOT
     assert restore(home, edit)[0].came is Came.NOT
     assert edit.read_bytes() == before
