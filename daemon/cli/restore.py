@@ -81,7 +81,8 @@ def restore(
     if unlabelled:
         raise CommandFailed(f"{photos(len(unlabelled))} came back without all labels.")
     if not given:
-        raise NothingToDo("nothing to restore: what you named is in its place.")
+        told = any(each.note for each in done)
+        raise NothingToDo("nothing to restore; see above." if told else "nothing to restore: what you named is in its place.")
 
 
 def _in_place(places: Places, chosen: "Chosen") -> "list[Restoration]":
