@@ -1,5 +1,6 @@
 """Streams that were written when a model was released decode as they did then, on every machine and for ever."""
 
+import hashlib
 import importlib.util
 import json
 from pathlib import Path
@@ -55,6 +56,7 @@ def test_a_golden_stream_decodes_as_it_did(path: Path, case: str) -> None:
     model, expected = load_model(name_of(path)), json.loads(path.read_text())["cases"][case]
     model.networks.half = False  # bfloat16 is held to its own bounds in test_same_everywhere.py
     stream = (GOLDEN / f"{path.stem}-{case}.npix").read_bytes()
+    assert hashlib.sha256(stream).hexdigest() == expected["stream_sha256"]  # nobody wrote it anew
     assert maker.symbols_digest(model, stream) == expected["symbols_sha256"]
     with Image.open(GOLDEN / f"{path.stem}-{case}.png") as image:
         before = np.asarray(image).astype(int)
