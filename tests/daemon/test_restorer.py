@@ -16,7 +16,7 @@ from PIL import Image
 from codec.facts import Facts
 from daemon import restorer
 from daemon.errors import WrongPath
-from daemon.marking import original_of, vault_of
+from daemon.marking import original_of
 from daemon.messages import Format
 from daemon.ports import Silence
 from daemon.restorer import Came, Restoration
@@ -214,53 +214,6 @@ def test_a_renamed_stand_in_gives_the_photo_back(
     assert home.codec.encoded == 1
 
 
-def test_a_copied_stand_in_is_filled_also_where_its_photo_is_back(home: Home, photo: Photo, archived: Path) -> None:
-    copy, edit = home.root / "copy.jpg", home.root / "edit.jpg"
-    copy.write_bytes(archived.read_bytes())
-    edit.write_bytes(archived.read_bytes()[:-2] + b"an edit\xff\xd9")
-    before = edit.read_bytes()
-    assert restore(home, archived)[0].came is Came.ORIGINAL
-    assert restore(home, copy)[0].written == copy
-    assert copy.read_bytes() == photo(), "the original is at hand there"
-    assert restore(home, copy)[0].came is Came.NOT
-    assert restore(home, edit)[0].came is Came.NOT
-    assert edit.read_bytes() == before
-
-
-def test_a_copied_stand_in_becomes_a_photo_of_its_own_and_outside_gives_the_original_elsewhere(
-    home: Home, photo: Photo, archived: Path, tmp_path: Path
-) -> None:
-    twin, outside = home.root / "twin.jpg", tmp_path / "mailed.jpg"
-    for copy in (twin, outside):
-        copy.write_bytes(archived.read_bytes())
-    assert "say --to DIR" in restore(home, outside)[0].trouble
-    for copy in (twin, outside):
-        (done,) = restore(home, copy, to=tmp_path / "out")
-        assert done.came is Came.ORIGINAL
-        assert (tmp_path / "out" / copy.name).read_bytes() == photo()
-    assert restore(home, twin)[0].came is Came.ORIGINAL
-    assert twin.read_bytes() == photo()
-    assert original_of(archived.read_bytes()) is not None
-    assert home.optimize().nothing_done
-    edited = home.root / "edited.jpg"
-    edited.write_bytes(archived.read_bytes()[:-2] + bytes(9) + archived.read_bytes()[-2:])
-    assert "restore that one" in restore(home, edited)[0].trouble
-
-
-def test_a_stand_in_from_another_computer_says_where_its_archive_is(home: Home, archived: Path, tmp_path: Path) -> None:
-    purge(home)
-    foreign = home.root / "foreign.jpg"
-    digest, vault = original_of(archived.read_bytes()) or "", vault_of(archived.read_bytes())
-    assert vault
-    for old, new, says in ((vault, "f" * 16, "another computer or disk.*ffffffffffffffff"), (vault, vault, "in no vault here")):
-        data = archived.read_bytes().replace(digest.encode(), b"e" * 64).replace(old.encode(), new.encode())
-        foreign.write_bytes(data)
-        for to in (None, tmp_path):
-            with pytest.raises(WrongPath, match=f"{says}.*--to DIR"):
-                restore(home, foreign, to=to)
-        assert foreign.read_bytes() == data
-
-
 def test_a_vault_of_an_earlier_version_gives_everything_back(home: Home, photo: Photo, archived: Path) -> None:
     """Without an id, its stand-ins marked as they were, its rows without what was measured later."""
     purge(home)
@@ -312,9 +265,7 @@ def test_the_catalogue_says_what_happened(home: Home, archived: Path) -> None:
 
 
 @pytest.mark.parametrize("missing", [False, True], ids=["written to", "missing"])
-def test_where_the_original_is_no_use_the_archive_serves(
-    home: Home, photo: Photo, archived: Path, tmp_path: Path, missing: bool
-) -> None:
+def test_where_the_original_is_no_use_the_archive_serves(home: Home, photo: Photo, archived: Path, tmp_path: Path, missing: bool) -> None:
     (aside,) = (home.root / ".gallery-optimizer/originals").iterdir()
     damaged = photo()[:-1] + b"x"
     aside.unlink() if missing else aside.write_bytes(damaged)
