@@ -298,7 +298,7 @@ def test_a_state_folder_that_can_not_be_used_is_told(run: Run, home: Home, monke
             monkeypatch.setattr(home.places.__class__, "find", lambda *_: Places(home.places.config_file, state / "x"))
     for command in (["optimize"], ["restore", home.root / "a.jpg"]):
         result = run(*command)
-        assert result.exit_code == ExitCode.FAILED
+        assert result.exit_code == (ExitCode.USAGE if what == "a file" else ExitCode.FAILED)
         assert f"the state folder {state}" in result.stderr
         assert "--state" in result.stderr
         assert "Traceback" not in result.stderr
