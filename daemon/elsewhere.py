@@ -45,5 +45,5 @@ def why_not_in_place(gallery: Path | None, unnamed: Path | None) -> str:
     if gallery is not None:
         return 'the catalogue does not know it, since that is lost or old: "doctor --rebuild" makes it anew. Or say --to DIR.'
     if unnamed is not None:
-        return f"it belongs to {shown(unnamed.parents[3])}, which is no [[gallery]] of the configuration. Write it in, or say --to DIR."
+        return f"it belongs to {shown(vault_of(unnamed).root)}, which is no [[gallery]] of the configuration. Write it in, or say --to DIR."
     return "an archive alone has no place to be put in; say --to DIR."

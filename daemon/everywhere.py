@@ -70,16 +70,22 @@ def hidden_stand_ins(root: Path) -> Iterator[tuple[Path, Fingerprint, str]]:
         likely = name.lower().endswith(SUFFIXES) or marked(path) is not None
         if not likely and fingerprint.size_bytes > MOST_STAND_IN_BYTES:
             continue
-        try:
-            digest = original_of(read_once(path).data)
-        except Missing:
-            continue
-        except StorageError:
-            if likely:
-                raise
-            continue
+        digest = told_original(path, must_read=likely)
         if digest is not None:
             yield path, fingerprint, digest
+
+
+def told_original(path: Path, *, must_read: bool) -> str | None:
+    """Digest of the original that a file says it is a stand-in of; None where it says nothing, or is gone. Raises StorageError where it
+    can't be read though it `must_read`: others are logs and caches, and whatever else lies about."""
+    try:
+        return original_of(read_once(path).data)
+    except Missing:
+        return None
+    except StorageError:
+        if must_read:
+            raise
+        return None
 
 
 def _listed(folder: bytes) -> Iterator[os.DirEntry[bytes]]:

@@ -17,15 +17,13 @@ from pathlib import Path
 from daemon.anchor import check_presence
 from daemon.composition import Workshop
 from daemon.eligibility import SUFFIXES
-from daemon.everywhere import everything
+from daemon.everywhere import everything, told_original
 from daemon.galleries import Gallery
-from daemon.marking import original_of
 from daemon.packed import whereabouts
 from daemon.strays import hidden_edit, is_gone, note_hidden
 from daemon.surprise import check_stop
 from storage.attributes import marked
-from storage.digest import read_once
-from storage.errors import Locked, Missing, StorageError
+from storage.errors import Locked, StorageError
 from storage.records import PhotoRow
 from storage.states import State
 
@@ -177,9 +175,7 @@ def _named_by_stand_ins(shop: Workshop, sizes: Collection[int], *, of_any_size: 
     raise StorageError("files are being moved all the time")
 
 
-def _named_in(
-    shop: Workshop, gallery: Gallery, sizes: Collection[int], of_any_size: bool, seen: set[int], asked: set[int]
-) -> set[str]:
+def _named_in(shop: Workshop, gallery: Gallery, sizes: Collection[int], of_any_size: bool, seen: set[int], asked: set[int]) -> set[str]:
     """Of one gallery; `seen`: what needs no second look, by path, inode and ctime; `asked`: likewise, of logs and caches, which change all
     the time and so must not count as new."""
     found: set[str] = set()
@@ -204,14 +200,7 @@ def _named_in(
             found.add(told)
         if told is None and fingerprint.size_bytes not in sizes and not (of_any_size and looks_so):
             continue
-        try:
-            digest = original_of(read_once(path).data)
-        except Missing:
-            continue
-        except StorageError:
-            if known:
-                raise
-            continue
+        digest = told_original(path, must_read=known)
         if digest is not None:
             seen.add(key)
             found.add(digest)

@@ -28,7 +28,7 @@ _WHOLE_SHARE = 0.5
 _PHONE_SHARE = 0.5
 _DIM_SHARE = 0.12
 _SKY_SHARE = 0.04
-_PRINT_SHARE = 0.04
+_PAGE_SHARE = 0.04
 _PATCHES_A_CROP = 40
 
 
@@ -108,7 +108,7 @@ def batches(crops: list[Crop], count: int, size: int, seed: int) -> Iterator[Ten
 def _looking_real(crop: Crop, size: int, rng: np.random.Generator) -> Crop:
     """A crop, smooth ground or print, as one picture of a batch: (size, size, 3)."""
     chance = rng.random()
-    if chance < _SKY_SHARE + _PRINT_SHARE:
+    if chance < _SKY_SHARE + _PAGE_SHARE:
         crop = (sky if chance < _SKY_SHARE else page)(max(crop.shape[0], size), rng)
     if size > crop.shape[0]:
         crop = whole(crop, rng)

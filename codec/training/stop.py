@@ -17,12 +17,10 @@ from codec.network.constants import ANCHORS
 from codec.network.network import Network
 from codec.training.data import load_packs, patch_components
 from codec.training.loss import Loss
-from codec.training.train import as_floats
+from codec.training.train import SHOWN, as_floats
 
 NEEDED = -10.0
 """Per cent of bits at equal SSIMULACRA2."""
-SHOWN = 24
-"""Held-out crops that both are tried on."""
 
 Curve = list[tuple[float, float, float]]
 """Bits a pixel, SSIMULACRA2, decibels, at each anchor quality."""

@@ -1,9 +1,6 @@
 """Whole archives of the neural lane, written when a model was released, come back as they did: pixels, metadata, the file around."""
 
-import importlib.util
 import io
-from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -13,18 +10,8 @@ from codec import canonical, container, load_model, reference
 from codec.bitstream import peek, unpack
 from codec.lanes import examine, restore
 from codec.model import DEFAULT, Model, manifest
+from tests.codec import make_golden_neural as maker
 
-
-def load_maker() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("make_golden_neural", Path(__file__).parent / "make_golden_neural.py")
-    assert spec is not None
-    assert spec.loader is not None
-    made = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
-    return made
-
-
-maker = load_maker()
 CASES = [
     pytest.param(name, kind, id=f"{name}-{kind}", marks=[pytest.mark.slow] if kind == "wide" and name != DEFAULT else [])
     for name in manifest()

@@ -265,7 +265,7 @@ def test_a_stand_in_that_is_moved_behind_the_back_of_the_walk(archived: Home, mo
     (archived.root / "a.jpg").unlink()
     assert archived.optimize().missed == 2
     archived.clock.forward(days=31)
-    reading = trash.read_once
+    reading = everywhere.read_once
 
     def read_once(path: Path) -> Snapshot:
         if path.name == "stays.jpg" and stand_in.exists():
@@ -273,7 +273,7 @@ def test_a_stand_in_that_is_moved_behind_the_back_of_the_walk(archived: Home, mo
         return reading(path)
 
     (archived.root / "last/stays.jpg").write_bytes(b"no picture either")
-    monkeypatch.setattr(trash, "read_once", read_once)
+    monkeypatch.setattr(everywhere, "read_once", read_once)
     assert archived.optimize().thrown_away == 0
     assert hiding.exists()
     assert len(archives(archived)) == 1
@@ -284,14 +284,14 @@ def test_files_that_never_rest_keep_everything(archived: Home, monkeypatch: pyte
     (archived.root / "twin.jpg").unlink()
     assert archived.optimize().missed == 2
     archived.clock.forward(days=31)
-    reading = trash.read_once
+    reading = everywhere.read_once
 
     def read_once(path: Path) -> Snapshot:
         found = reading(path)
         path.rename(path.with_name(f"{time.monotonic_ns()}.jpg"))
         return found
 
-    monkeypatch.setattr(trash, "read_once", read_once)
+    monkeypatch.setattr(everywhere, "read_once", read_once)
     done = archived.optimize()
     assert (done.thrown_away, len(archives(archived))) == (0, 1)
     assert any("moved all the time" in why for _, why in done.failed)
