@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from daemon import everywhere, trash
+from daemon import everywhere
 from daemon.ports import Silence
 from daemon.restorer import restore
 from storage.catalog import Catalog
