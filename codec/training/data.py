@@ -14,7 +14,7 @@ from torch import Tensor
 
 from codec.network.constants import LATENTS, PATCH
 from codec.network.transforms import GREY
-from codec.training.generated import Crop, blotches, page, sky
+from codec.training.generated import Crop, blotches, grey, page, sky
 
 HELD_OUT = 48
 """Crops never trained on, whose loss the log shows; of a small collection, a quarter at most."""
@@ -28,7 +28,8 @@ _WHOLE_SHARE = 0.5
 _PHONE_SHARE = 0.5
 _DIM_SHARE = 0.12
 _SKY_SHARE = 0.04
-_PAGE_SHARE = 0.04
+_PAGE_SHARE = 0.06
+_GREY_SHARE = 0.03
 _PATCHES_A_CROP = 40
 
 
@@ -93,9 +94,10 @@ def whole(crop: Crop, rng: np.random.Generator) -> Crop:
 
 
 def batches(crops: list[Crop], count: int, size: int, seed: int) -> Iterator[Tensor]:
-    """Endless (count, 3, size, size) batches of floats in 0..1: crops flipped and turned, a few of smooth ground or print, half of them
-    made phone-like (some of these as dark as night). Every second batch is of fewer pictures of WHOLE pixels, where those hold no more
-    pixels: in a small crop every cell lies at a border, and what was only trained there knows nothing of a photo's middle."""
+    """Endless (count, 3, size, size) batches of floats in 0..1: crops flipped and turned, a few of smooth ground or print, a few
+    without colour, half of them made phone-like (some of these as dark as night). Every second batch is of fewer pictures of WHOLE pixels,
+    where those hold no more pixels: in a small crop every cell lies at a border, and what was only trained there knows nothing of a
+    photo's middle."""
     rng = np.random.default_rng(seed)
     wholes = count * size**2 // WHOLE**2
     while True:
@@ -117,6 +119,8 @@ def _looking_real(crop: Crop, size: int, rng: np.random.Generator) -> Crop:
     else:
         i, j = rng.integers(0, crop.shape[0] - size + 1, 2)
         crop = crop[i : i + size, j : j + size]
+    if rng.random() < _GREY_SHARE:
+        crop = grey(crop)
     crop = np.rot90(crop, int(rng.integers(4)))
     return crop[:, ::-1] if rng.random() < 0.5 else crop
 

@@ -11,6 +11,8 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 Crop = npt.NDArray[np.uint8]
 
 _VIVID_SHARE = 0.3
+_COLOURLESS_SHARE = 0.4
+_LUMA = 0.299, 0.587, 0.114
 _FONTS = Path("/usr/share/fonts")
 _FONT_PIXELS = 9, 44
 _SIGNS = string.ascii_lowercase * 4 + string.ascii_uppercase + string.digits
@@ -22,6 +24,12 @@ def blotches(size: int, knots: int, rng: np.random.Generator) -> npt.NDArray[np.
     small = rng.integers(0, 256, (knots, knots, 3), np.uint8)
     large: npt.NDArray[np.float32] = np.asarray(Image.fromarray(small).resize((size, size), Image.Resampling.BICUBIC), np.float32)
     return large * np.float32(1 / 255)
+
+
+def grey(crop: Crop) -> Crop:
+    """(..., 3) uint8 without its colour: all three channels alike, as in a black and white photo."""
+    luma = (crop @ np.array(_LUMA, np.float32)).round().astype(np.uint8)
+    return np.repeat(luma[..., None], 3, -1)
 
 
 def sky(size: int, rng: np.random.Generator) -> Crop:
@@ -38,7 +46,8 @@ def sky(size: int, rng: np.random.Generator) -> Crop:
 
 
 def page(size: int, rng: np.random.Generator) -> Crop:
-    """(size, size, 3) uint8 of a photographed page: lines of letters without sense, askew, in uneven light, a little out of focus."""
+    """(size, size, 3) uint8 of a photographed page: lines of letters without sense, askew, in uneven light, a little out of focus;
+    some without any colour, where a tint that a codec adds is seen most."""
     sheet = Image.new("L", (2 * size, 2 * size), 0)
     draw = ImageDraw.Draw(sheet)
     pixels = float(np.exp(rng.uniform(*np.log(_FONT_PIXELS))))
@@ -53,7 +62,8 @@ def page(size: int, rng: np.random.Generator) -> Crop:
     if rng.random() < 0.25:
         paper, letters = letters, paper
     v = (paper + (letters - paper) * ink) * (1 - rng.uniform(0, 0.4) * _gradient(size, rng))
-    return _finished(v + (blotches(size, 5, rng) - 0.5) * rng.uniform(0, 10), rng)
+    out = _finished(v + (blotches(size, 5, rng) - 0.5) * rng.uniform(0, 10), rng)
+    return grey(out) if rng.random() < _COLOURLESS_SHARE else out
 
 
 def _gradient(size: int, rng: np.random.Generator) -> npt.NDArray[np.float64]:

@@ -29,6 +29,20 @@ def test_pages_have_steep_strokes_on_even_paper() -> None:
         assert np.quantile(steps, 0.99) > 6 * np.median(steps)
 
 
+def test_some_pages_have_no_colour_and_some_have() -> None:
+    colours = [int(np.ptp(made, axis=2).max()) for made in _pages(12)]
+    assert 0 in colours
+    assert any(colours)
+
+
+def test_a_grey_picture_is_as_light_as_the_coloured_one() -> None:
+    made = generated.sky(64, np.random.default_rng(1))
+    grey = generated.grey(made)
+    assert grey.dtype == np.uint8
+    assert np.ptp(grey, axis=2).max() == 0
+    assert abs(grey[..., 0] - made @ np.array([0.299, 0.587, 0.114])).max() <= 0.51
+
+
 def test_no_two_pages_are_alike() -> None:
     assert len({made.tobytes() for made in _pages(8)}) == 8
 

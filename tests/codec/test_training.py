@@ -269,6 +269,12 @@ def test_batches_are_repeatable_and_in_range(crops: list[data.Crop]) -> None:
     assert not torch.equal(one, next(data.batches(crops, 6, 64, seed=4)))
 
 
+def test_a_few_pictures_have_no_colour(crops: list[data.Crop]) -> None:
+    source = data.batches(crops, 8, 64, seed=2)
+    without = [bool((picture == picture[:1]).all()) for _ in range(40) for picture in next(source)]
+    assert 0.01 < np.mean(without) < 0.12
+
+
 def test_some_batches_hold_pictures_with_a_middle(crops: list[data.Crop]) -> None:
     source = data.batches(crops, 8, 192, seed=1)
     shapes = {tuple(next(source).shape) for _ in range(12)}
