@@ -19,15 +19,27 @@ SEAMS, DOTS = 0.3, 0.1
 """Weights of the error's steps across borders of patches, and of quarters of patches, beyond its steps elsewhere (`beyond_steps`). 1.0
 and 0.5 shook the high qualities within two hundred steps."""
 
+PATCHES, SHOWING = 3.0, 0.3
+"""Weight of what the guard's check of that name finds (`patch_steps`), and the squared levels from which on it counts: what lies well below
+never fails, and is left to the bits."""
 
 EVEN = -0.5
 """Power of BITS_A_POINT that evens out the qualities: with -0.35 the gradient of the best was fifteen times that of the smallest."""
 
 
+_TILE = 64
+"""Pixels: a quarter of a window of the guard's."""
+
+
+def _luma(rgb: Tensor) -> Tensor:
+    """(B, 3, H, W) -> (B, H, W), BT.601."""
+    return (rgb * rgb.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1)
+
+
 def flatness(rgb: Tensor) -> Tensor:
     """(B, 3, H, W) -> (B, 1, H, W) weight in 0..1: 1 where any 5 x 5 neighbourhood within 9 x 9 is smooth, by luma variance against
     (5/255)^2."""
-    luma = (rgb * rgb.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    luma = _luma(rgb).unsqueeze(1)
     padded = F.pad(luma, (2, 2, 2, 2), mode="replicate")
     variance = (F.avg_pool2d(padded**2, 5, 1) - F.avg_pool2d(padded, 5, 1) ** 2).clamp_min(0)
     least = -F.max_pool2d(F.max_pool2d(-variance, (1, 9), 1, (0, 4)), (9, 1), 1, (4, 0))
@@ -37,7 +49,7 @@ def flatness(rgb: Tensor) -> Tensor:
 def beyond_steps(error: Tensor, weight: Tensor) -> Tensor:
     """Seams of 16 pixels and dots of 4 on smooth ground, which no score looks for: error (B, 3, H, W) and weight (B, 1, H, W) -> (B,), the
     weighted mean squares of the luma error's steps across borders beyond those elsewhere, never below 0."""
-    luma = (error * error.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1)
+    luma = _luma(error)
     total = error.new_zeros(len(error))
     for axis in (1, 2):
         size = luma.shape[axis]
@@ -50,6 +62,38 @@ def beyond_steps(error: Tensor, weight: Tensor) -> Tensor:
         here, there, elsewhere = (sums[:, place].sum(1) / (masses[:, place].sum(1) + 1e-3) for place in (border, quarter, inside))
         total = total + SEAMS * (here - elsewhere).clamp_min(0) + DOTS * (there - elsewhere).clamp_min(0)
     return total
+
+
+def patch_steps(error: Tensor, original: Tensor) -> Tensor:
+    """The squares of what the guard's `patches` measures: luma (B, H, W) of the error and of the original in levels, sides multiples of 64
+    -> (B, 2, H/64 - 1, W/64 - 1), across and down, squared levels; windows of 128 pixels, 0 where a side has none. The guard's own sums
+    (`codec.artefacts.patches`) are integers and have no gradient."""
+    if min(error.shape[1:]) < 2 * _TILE:
+        return error.new_zeros(len(error), 2, 1, 1)
+    found = []
+    for e, a in ((error, original), (error.transpose(1, 2), original.transpose(1, 2))):
+        of_e, of_a = _by_phase(e), _by_phase(a)
+        excess = (of_e[..., 0] - of_e[..., 1:].median(-1).values).clamp_min(0)
+        found.append(excess / (1 + of_a.median(-1).values.sqrt() / 2) ** 2)
+    return torch.stack([found[0], found[1].transpose(1, 2)], 1)
+
+
+def _by_phase(luma: Tensor) -> Tensor:
+    """(B, H, W) -> (B, H/64 - 1, W/64 - 1, 16): mean squares of the steps across columns, each the mean of 16 rows, by the column's number
+    modulo 16."""
+    batch, height, width = luma.shape
+    segments = luma.view(batch, height // PATCH, PATCH, width).mean(2)
+    squares = F.pad(torch.diff(segments, dim=2) ** 2, (1, 0))  # the first column has no step
+    tiles = squares.view(batch, height // _TILE, _TILE // PATCH, width // _TILE, _TILE // PATCH, PATCH).sum((2, 4))
+    count = tiles.new_full((width // _TILE, PATCH), (_TILE // PATCH) ** 2)
+    count[0, 0] -= _TILE // PATCH
+    return _pairs(tiles) / _pairs(count.expand_as(tiles))
+
+
+def _pairs(tiles: Tensor) -> Tensor:
+    """(B, h, w, 16) -> (B, h - 1, w - 1, 16): sums over 2 x 2."""
+    down = tiles[:, 1:] + tiles[:, :-1]
+    return down[:, :, 1:] + down[:, :, :-1]
 
 
 def anchors(values: tuple[float, ...] | list[float], quality: Tensor) -> Tensor:
@@ -72,12 +116,14 @@ class Loss:
         self.means = means or [22.0, 16.0, 12.0, 8.0, 5.4, 3.8, 2.8, 2.0, 1.5, 1.15, 0.84]
 
     def __call__(self, rgb: Tensor, quality: Tensor, out: Forward) -> tuple[Tensor, dict[str, Tensor]]:
-        """rgb (B, 3, H, W), quality (B,) -> the loss and, each (B,), 'bpp', 'score', 'mse' and 'seams' (of 255^2)."""
+        """rgb (B, 3, H, W), quality (B,) -> the loss and, each (B,), 'bpp', 'score', 'mse', 'seams' (of 255^2) and 'patches'."""
         pixels = rgb.shape[-1] * rgb.shape[-2]
         bpp = (out.bits_y + out.bits_z) / pixels
         error, flat = out.decoded - rgb, flatness(rgb)
         squared, seams = error**2, beyond_steps(error, flat)
-        mse = 255**2 * (PLAIN * squared.mean((1, 2, 3)) + FLAT * (flat * squared).mean((1, 2, 3)) + seams)
+        steps = patch_steps(255 * _luma(error), 255 * _luma(rgb))
+        shown = (steps**2 / (steps + SHOWING)).mean((1, 2, 3))
+        mse = 255**2 * (PLAIN * squared.mean((1, 2, 3)) + FLAT * (flat * squared).mean((1, 2, 3)) + seams) + PATCHES * shown
         if rgb.device.type == "cpu":
             s = metric.raw_sum(rgb, out.decoded)
         else:
@@ -92,6 +138,7 @@ class Loss:
             "score": score_of_sum(s.detach()),
             "mse": 255**2 * squared.detach().mean((1, 2, 3)),
             "seams": 255**2 * seams.detach(),
+            "patches": shown.detach(),
         }
 
     def _follow(self, quality: Tensor, s: Tensor) -> None:

@@ -7,7 +7,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from codec import ssimulacra2
+from codec import artefacts, ssimulacra2
+from codec.artefact_sums import sums_of
 from codec.network.constants import ANCHORS
 from codec.network.network import Forward
 from codec.training import loss, metric
@@ -39,6 +40,24 @@ def test_seams_and_dots_are_found_where_the_ground_is_smooth() -> None:
     assert seamed > 5 * plain
     assert dotted > 5 * plain
     assert float(loss.beyond_steps(noise + patches, weight * 0)) == 0
+
+
+def test_steps_at_the_borders_of_patches_are_what_the_guard_finds() -> None:
+    rng = np.random.default_rng(3)
+    a = 120 + rng.normal(0, 1, (192, 256)).cumsum(1)
+    b = a + np.kron(rng.normal(0, 3, (12, 16)), np.ones((16, 16))) + rng.normal(0, 1, a.shape)
+    pictures = [np.repeat(p.clip(0, 255).round().astype(np.uint8)[..., None], 3, -1) for p in (a, b)]
+    luma = [torch.from_numpy(p[None, ..., 0].astype(np.float32)) for p in pictures]
+    steps = loss.patch_steps(luma[1] - luma[0], luma[0])
+    across, down = artefacts.patches(sums_of(pictures[0], pictures[1], threads=1))
+    assert steps.shape == (1, 2, 2, 3)
+    assert np.sqrt(steps[0, 0].numpy()) == pytest.approx(across.values[:2, :3], abs=0.02)
+    assert np.sqrt(steps[0, 1].numpy()) == pytest.approx(down.values[:2, :3], abs=0.02)
+    assert across.values.min() > 1
+
+
+def test_a_small_picture_has_no_window_for_steps() -> None:
+    assert not loss.patch_steps(torch.ones(2, 64, 192), torch.ones(2, 64, 192)).any()
 
 
 def test_gradients_are_finite_at_equal_pictures() -> None:
