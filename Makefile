@@ -49,8 +49,9 @@ test-all: lint  ## the same with the slow tests
 corpus: $(VENV)/ready-to-test  ## every file of ../shared/corpus through optimize and restore, twice: [ONLY=icc,motion]
 	@CORPUS_ONLY="$(ONLY)" $(BIN)/pytest -q -s -m corpus tests/corpus -k every
 
-lint: $(VENV)/ready-to-test  ## ruff, mypy and import-linter
+lint: $(VENV)/ready-to-test  ## ruff (faults, and the layout), mypy and import-linter
 	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 

@@ -173,9 +173,7 @@ _SHARED: Final = {"4:4:4": (1, 1), "4:2:2": (2, 1), "4:2:0": (2, 2)}
 
 def _scaled(tables: Tables, percent: int) -> Tables:
     shares = [percent, *[percent if percent == 100 else max(1, percent * _CHROMA // 100)] * (len(tables) - 1)]
-    return tuple(
-        tuple(min(255, max(1, (step * share + 50) // 100)) for step in table) for table, share in zip(tables, shares, strict=True)
-    )
+    return tuple(tuple(min(255, max(1, (step * share + 50) // 100)) for step in table) for table, share in zip(tables, shares, strict=True))
 
 
 def _subsampling(factors: tuple[tuple[int, int], ...]) -> str:

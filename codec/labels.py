@@ -173,9 +173,7 @@ def _labelled_jpeg(data: bytes, labels: Labels) -> bytes:
     missing = [wanted[lead] for _, lead in _LEADS if lead in wanted and lead not in placed]
     at = 1 if parts and EXIF_LEAD in parts[0][:10] else 0  # EXIF is to come first
     parts = [data[:2], *parts[:at], *missing, *parts[at:], b"\xff\xd9"]
-    outline = JpegStructure(
-        1, 1, (1,), ((1, 1),), ((1,) * 64,), False, 0, None, end, index_at, tuple(parts[1:-1]), 0, data[end:]
-    )
+    outline = JpegStructure(1, 1, (1,), ((1, 1),), ((1,) * 64,), False, 0, None, end, index_at, tuple(parts[1:-1]), 0, data[end:])
     if places_matter(outline):
         try:
             parts = fill(parts, outline)

@@ -25,6 +25,7 @@ Weights = dict[str, NDArray[Any]]
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
+
 # --- The archive and the weight file ---
 def pixel_stream(archive: bytes) -> bytes:
     """The section PIXL of an archive, after checking all of it. Raises Corrupt or UnknownVersion."""
@@ -59,6 +60,7 @@ def read_weights(data: bytes) -> Weights:
         first, last = (8 + length + at for at in about["data_offsets"])
         found[name] = np.frombuffer(data[first:last], types[about["dtype"]]).reshape(about["shape"])
     return found
+
 
 # --- The pixel stream ---
 class Stream(NamedTuple):
@@ -107,6 +109,7 @@ def read_stream(data: bytes) -> Stream:
     if at != len(data):
         raise Corrupt("a pixel stream is followed by other bytes")
     return Stream(width, height, bool(flags & 1), cells, model, units)
+
 
 # --- Symbols: integers alone ---
 class Coder:
@@ -185,6 +188,7 @@ def read_unit(w: Weights, payload: bytes, cells: Integers) -> tuple[Integers, In
     symbols[~first] = coder.symbols(rows[~first], w["tables.y"])
     coder.finish()
     return z, symbols
+
 
 # --- Pixels: floats ---
 class Network:

@@ -193,9 +193,7 @@ class Workshop:
         if not found and self._anchors[gallery.key].device == known[1]:
             return known[0]
         strange = "has another vault than" if found else "is on another device, without the vault"
-        raise GalleryGone(
-            f"the gallery {shown(gallery.root)} {strange} that the catalogue knows; is it the right disk? {AS_IT_IS}"
-        )
+        raise GalleryGone(f"the gallery {shown(gallery.root)} {strange} that the catalogue knows; is it the right disk? {AS_IT_IS}")
 
     def give_up_reserves(self) -> None:
         """The disk is full: give up what was kept for that."""

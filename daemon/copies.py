@@ -19,9 +19,7 @@ from storage.fingerprint import Fingerprint
 from storage.records import PhotoRow
 
 
-def rebuilt(
-    codec: Codec, archive: Path, archive_sha256: str | None, format: Format | None = None, *, stand_in: bytes = b""
-) -> Restored:
+def rebuilt(codec: Codec, archive: Path, archive_sha256: str | None, format: Format | None = None, *, stand_in: bytes = b"") -> Restored:
     """A copy; `archive_sha256` of the archive that was proven, where that is known. `stand_in`: one whose labels it gets.
 
     Raises Missing (no archive), Damaged (can't be decoded, or is not the proven one), Beyond (only another version can), WorkerError.

@@ -36,9 +36,7 @@ class Sighting:
     """Names of what belongs to it, in its folder."""
 
 
-def walk(
-    root: Path, exclude: Iterable[str] = (), start: Path | None = None, *, keep: Iterable[str] = ()
-) -> Iterator[Sighting]:
+def walk(root: Path, exclude: Iterable[str] = (), start: Path | None = None, *, keep: Iterable[str] = ()) -> Iterator[Sighting]:
     """Every photo of the gallery `root` at or below `start` (default: all), folder by folder, in the order of their names.
 
     What matches `exclude` is not looked at; what matches `keep`, or an ignore file, is seen with that reason.

@@ -238,8 +238,7 @@ def _archive_lines(gallery: Gallery, row: PhotoRow) -> list[str]:
         lines.append(f"Restored on {day(row.restored_at or 0)} ({what}); left alone until {day(row.pinned_until_at or 0)}.")
     if row.kept_since_at is not None:
         lines.append(
-            f"The original without those labels stays in the vault until {day(due_at(gallery, row))} "
-            "(`export --originals` copies it)."
+            f"The original without those labels stays in the vault until {day(due_at(gallery, row))} (`export --originals` copies it)."
         )
     return lines
 
@@ -289,9 +288,7 @@ def _stood_for(gallery: Gallery, mark: Mark | None, catalog: Catalog | None) -> 
     return [row for row in archived if row.gallery == gallery.key] or archived
 
 
-def _others(
-    gallery: Gallery, path: Path, stood_for: list[PhotoRow], how: str, catalog: Catalog | None
-) -> list[tuple[str, PhotoRow]]:
+def _others(gallery: Gallery, path: Path, stood_for: list[PhotoRow], how: str, catalog: Catalog | None) -> list[tuple[str, PhotoRow]]:
     """Photos that have to do with this path, each with how: archived under its name before, or what its file is a stand-in of."""
     before = [] if catalog is None else catalog.moved_from(gallery.key, gallery.relative(path))
     found = [("The photo that was archived under this name before is", other) for other in before]

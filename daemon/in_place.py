@@ -162,9 +162,7 @@ def _back(gallery: Gallery, goal: Path, given: GivenBack) -> GivenBack:
     return given
 
 
-def adopt_copy(
-    shop: Workshop, gallery: Gallery, source: PhotoRow, where: Path, digest: str, *, asked: bool = False
-) -> PhotoRow:
+def adopt_copy(shop: Workshop, gallery: Gallery, source: PhotoRow, where: Path, digest: str, *, asked: bool = False) -> PhotoRow:
     """The row of a copy of `source`'s stand-in that lies at `where` and has this digest: an archived photo of its own, on the same archive.
     Where it is not the stand-in's digest, the copy has labels of its own.
 

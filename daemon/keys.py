@@ -209,6 +209,7 @@ def room(value: object) -> int | float | None:
 
 def choice(*names: str) -> Callable[[object], str]:
     """A reader of texts of which only these are allowed."""
+
     def parse(value: object) -> str:
         text = _text(value)
         if text not in names:
@@ -307,7 +308,7 @@ KEYS: tuple[Key, ...] = (
     Key("schedule", "start_when_free_below", '"off"', "size", 'work by day too while a disk has less free, such as "5%" or "9 GB"', room),
     Key("schedule", "grace_minimum", '"1 day"', "duration", "for want of room originals are purged early, but not before this", duration),
     Key("limits", "min_saving", '"20%"', "share", 'photos that save less, stand-in counted, are left alone; "off": no such rule', share),
-    Key("limits", "min_saving_lossless", '"5%"', "share", 'the same for what comes back bit for bit or pixel for pixel', share),
+    Key("limits", "min_saving_lossless", '"5%"', "share", "the same for what comes back bit for bit or pixel for pixel", share),
     Key("limits", "workers", "1", "processes", "how many photos are worked on at once; this version knows 1", one),
     Key("limits", "memory", '"2 GB"', "size", "what each of the two worker processes may use", memory),
     Key("report", "notify", "false", "yes or no", "tell the desktop after a night in which something was done", yes_or_no),

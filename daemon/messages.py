@@ -1,11 +1,11 @@
 """What the daemon and its worker processes say to one another: small frozen values, which `wire` makes bytes of.
 
-    daemon -> encoder    EncodeJob                  -> Begun, then Encoded | Refused | Broke
-    daemon -> encoder    StandInJob                 -> Begun, then StoodIn | Refused | Broke
-    daemon -> encoder    RatingJob                  -> Begun, then Rated | Refused | Broke
-    daemon -> verifier   ExamineJob                 -> Begun, then Examined | Refused | Broke
-    daemon -> verifier   RestoreJob                 -> Begun, then Restored | Refused | Broke
-    daemon -> verifier   LabelJob                   -> Begun, then Restored | Refused | Broke
+daemon -> encoder    EncodeJob                  -> Begun, then Encoded | Refused | Broke
+daemon -> encoder    StandInJob                 -> Begun, then StoodIn | Refused | Broke
+daemon -> encoder    RatingJob                  -> Begun, then Rated | Refused | Broke
+daemon -> verifier   ExamineJob                 -> Begun, then Examined | Refused | Broke
+daemon -> verifier   RestoreJob                 -> Begun, then Restored | Refused | Broke
+daemon -> verifier   LabelJob                   -> Begun, then Restored | Refused | Broke
 """
 
 from dataclasses import dataclass

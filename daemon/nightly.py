@@ -62,7 +62,7 @@ class Nightly:
         if self.purged:
             parts.append(f"{photos(self.purged)} purged, {amount(self.freed_bytes)} given back.")
         if self.by_reason:
-            *most, = self.by_reason.most_common(MOST_REASONS)
+            (*most,) = self.by_reason.most_common(MOST_REASONS)
             told = "; ".join(f"{photos(count)} ({sentence(reason)})" for reason, count in most)
             rest = self.by_reason.total() - sum(count for _, count in most)
             parts.append(f"Not archived: {told}" + (f"; {rest} for other reasons." if rest else "."))

@@ -80,9 +80,7 @@ class _Archived:
 class Optimizer:
     """Works on the photos of one gallery."""
 
-    def __init__(
-        self, gallery: Gallery, catalog: Catalog, codec: Codec, clock: Clock, still: Callable[[], None] = lambda: None
-    ) -> None:
+    def __init__(self, gallery: Gallery, catalog: Catalog, codec: Codec, clock: Clock, still: Callable[[], None] = lambda: None) -> None:
         """`still` raises GalleryGone where the gallery is no longer there; asked before a photo is given up."""
         self._gallery = gallery
         self._vault = gallery.vault

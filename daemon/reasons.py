@@ -75,7 +75,7 @@ REASONS: MappingProxyType[str, str] = MappingProxyType(
         "timed-out": "encoding took far too long and was stopped",
         "worker-died": "the encoding process ended unexpectedly; most often the photo needs more memory than `memory` allows",
         "ends-the-program": "whenever it was worked on, the whole program ended in the midst of it",
-    "unforeseen": "an error that nobody foresaw; the log (--verbose) has the details",
+        "unforeseen": "an error that nobody foresaw; the log (--verbose) has the details",
         "model-missing": "the archive needs a model that is not installed",
         "unknown-version": "the archive was written by a later version",
         "out-of-memory": "the photo needs more memory than `memory` allows",

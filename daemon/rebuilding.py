@@ -243,9 +243,7 @@ def _with_labels(shop: Workshop, gallery: Gallery, path: Path, digest: str) -> b
         return False
 
 
-def _in_grace(
-    shop: Workshop, gallery: Gallery, path: Path, digest: str, archive: Path, found: Found
-) -> tuple[Proof | None, int | None]:
+def _in_grace(shop: Workshop, gallery: Gallery, path: Path, digest: str, archive: Path, found: Found) -> tuple[Proof | None, int | None]:
     """A proof made now, and a whole new grace, where the original is still set aside; without a proof it is never purged."""
     try:
         original = read_once(gallery.vault.aside_path(path, digest))

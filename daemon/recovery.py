@@ -90,9 +90,7 @@ def _once(act: Callable[[], bool]) -> bool:
     return act()
 
 
-def recover(
-    gallery: Gallery, catalog: Catalog, clock: Clock, relief: Callable[[Callable[[], bool]], bool] = _once
-) -> int:
+def recover(gallery: Gallery, catalog: Catalog, clock: Clock, relief: Callable[[Callable[[], bool]], bool] = _once) -> int:
     """Finish or undo everything that was begun in a gallery; how many photos that were. Only while its vault is locked by us.
 
     `relief` does what it is given, and once more where the disk was full and something could be done about that.

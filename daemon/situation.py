@@ -171,7 +171,7 @@ def _attention(places: Places, gallery: Gallery, totals: Totals, now: datetime) 
         yield f"originals in {where} whose grace is over wait: {who} carries their stand-ins (backup_check, one_copy)"
     failed = totals.by_state[State.FAILED]
     if failed:
-        yield f"{photos(failed)} in {where} failed and will be tried again; \"explain\" says why"
+        yield f'{photos(failed)} in {where} failed and will be tried again; "explain" says why'
     usage = shutil.disk_usage(gallery.root)
     if usage.free < usage.total * LOW_SPACE:
         yield f"the disk of {where} has only {amount(usage.free)} left"

@@ -1,6 +1,6 @@
 """Writes the man page and the shells' completions, all made from the parser: `make manual`. A test checks that they are current.
 
-    python scripts/make_manual.py [FOLDER]
+python scripts/make_manual.py [FOLDER]
 """
 
 import re

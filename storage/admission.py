@@ -50,9 +50,7 @@ class Admission:
         return self.standing in QUEUES
 
 
-def judge(
-    row: PhotoRow | None, fingerprint: Fingerprint, sha256: str | None, *, rules: str, by_name: bool, now: int
-) -> Standing:
+def judge(row: PhotoRow | None, fingerprint: Fingerprint, sha256: str | None, *, rules: str, by_name: bool, now: int) -> Standing:
     """Standing of a file seen now against the current row of its path.
 
     Raises Refused where only a digest can tell an edit from a harmless touch: the row has an archive, or is of a photo that was packed anew

@@ -99,9 +99,7 @@ def open_for_reading(path: Path | str, *, any_thread: bool = False) -> sqlite3.C
 
 
 def _connected(address: str, any_thread: bool) -> sqlite3.Connection:
-    return sqlite3.connect(
-        address, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000, check_same_thread=not any_thread
-    )
+    return sqlite3.connect(address, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000, check_same_thread=not any_thread)
 
 
 def open_in_memory(path: Path | str) -> sqlite3.Connection:

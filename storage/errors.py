@@ -1,14 +1,14 @@
 """What can go wrong with bytes, digests and rows.
 
-    StorageError
-    ├── Missing        the file or row is not there
-    ├── AlreadyThere   something has that name already; it was not touched
-    ├── Changed        somebody wrote to the file in the meantime, or has it open for writing
-    ├── Damaged        bytes on disk are not the ones that were written
-    ├── NoSpace        the disk (or the quota) is full
-    ├── ReadOnly       permission, immutable flag or read-only mount
-    ├── Locked         another instance is at work
-    └── Refused        the request itself is wrong: an illegal move, a proof that does not fit, a newer catalogue
+StorageError
+├── Missing        the file or row is not there
+├── AlreadyThere   something has that name already; it was not touched
+├── Changed        somebody wrote to the file in the meantime, or has it open for writing
+├── Damaged        bytes on disk are not the ones that were written
+├── NoSpace        the disk (or the quota) is full
+├── ReadOnly       permission, immutable flag or read-only mount
+├── Locked         another instance is at work
+└── Refused        the request itself is wrong: an illegal move, a proof that does not fit, a newer catalogue
 """
 
 import errno

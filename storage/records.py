@@ -127,9 +127,7 @@ class PhotoRow:
 
     def proof(self) -> Proof:
         """The proof that was recorded when the archive was committed. Raises Refused if there is none."""
-        proven, size_bytes = (
-            (self.stand_in_sha256, self.stand_in_bytes) if self.replaced else (self.archive_sha256, self.archive_bytes)
-        )
+        proven, size_bytes = (self.stand_in_sha256, self.stand_in_bytes) if self.replaced else (self.archive_sha256, self.archive_bytes)
         if self.sha256 is None or proven is None or self.checked_at is None:
             raise Refused(f"photo {self.id} has no proof: no archive was committed")
         return Proof(

@@ -1,10 +1,10 @@
 """The states of a photo and the legal moves between them, as one table. Pure.
 
-    QUEUED ─► ENCODING ─► COMMITTED ─► RETIRED ─► PURGED
-       ▲          │           │           │          │
-       │          ▼           ▼           └────┬─────┘
-       └──── LEFT, FAILED ◄───┘                ▼
-       └──────────────────────────────────  RESTORED
+QUEUED ─► ENCODING ─► COMMITTED ─► RETIRED ─► PURGED
+   ▲          │           │           │          │
+   │          ▼           ▼           └────┬─────┘
+   └──── LEFT, FAILED ◄───┘                ▼
+   └──────────────────────────────────  RESTORED
 """
 
 from collections.abc import Mapping

@@ -69,8 +69,7 @@ def totals(connection: sqlite3.Connection, wanted: Sequence[bytes] | None, grace
         of_these = f"gallery IN ({','.join('?' * len(galleries))})" if wanted is not None else "TRUE"
         given = galleries if wanted is not None else []
         kinds = connection.execute(
-            "SELECT state, lane, reason, points, photos, original_bytes, stand_in_bytes, missed FROM sums "
-            f"WHERE photos > 0 AND {of_these}",
+            f"SELECT state, lane, reason, points, photos, original_bytes, stand_in_bytes, missed FROM sums WHERE photos > 0 AND {of_these}",
             given,
         ).fetchall()
         archives = {

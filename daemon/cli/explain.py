@@ -29,7 +29,7 @@ def explain(places: Places, path: Path, as_json: bool) -> None:
     if gallery is None:
         raise WrongPath(f"{shown(path)} is no photo in a configured gallery.")
     if is_folder(where):
-        raise WrongPath(f"{shown(path)} is a folder; name one photo in it. \"status\" counts all of them by reason.")
+        raise WrongPath(f'{shown(path)} is a folder; name one photo in it. "status" counts all of them by reason.')
     with reading_room(places) as catalog:
         row = catalog.find(gallery.key, gallery.relative(where)) if catalog is not None else None
         found = why(gallery, row, where, catalog)

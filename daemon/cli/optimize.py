@@ -100,7 +100,7 @@ def _by_ourselves(places: Places, paths: tuple[Path, ...], as_it_is: bool, sched
     except Locked as error:
         if asking.doing(places) is None:
             raise
-        raise AlreadyRunning(f"{error}. It is the service; \"optimize --now\" has it do this first.") from error
+        raise AlreadyRunning(f'{error}. It is the service; "optimize --now" has it do this first.') from error
 
 
 def _kept_to(shop: "Workshop") -> "tuple[Pace, Budget]":
@@ -126,9 +126,7 @@ def _by_the_service(places: Places, paths: tuple[Path, ...], as_it_is: bool) -> 
         raise
 
 
-def _dry_run(
-    places: Places, paths: tuple[Path, ...], sample: int | None, seconds: float | None, as_it_is: bool, as_json: bool
-) -> None:
+def _dry_run(places: Places, paths: tuple[Path, ...], sample: int | None, seconds: float | None, as_it_is: bool, as_json: bool) -> None:
     from daemon import predictions, settings
     from daemon.composition import Workshop
     from daemon.dry_run import SAMPLE, SECONDS

@@ -10,9 +10,7 @@ from daemon.cli.output import emit, json_option, say
 from daemon.places import Places, real
 
 _input = click.argument("source", metavar="IN", type=Given())
-_output = click.option(
-    "-o", "--output", "goal", required=True, metavar="OUT", type=Given(), help="The file to write."
-)
+_output = click.option("-o", "--output", "goal", required=True, metavar="OUT", type=Given(), help="The file to write.")
 _force = click.option("--force", is_flag=True, help="Overwrite OUT.")
 
 

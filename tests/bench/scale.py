@@ -40,7 +40,7 @@ status = sys.argv.pop(1)
 atexit.register(lambda: open(status, "w").write(open("/proc/self/status").read()))
 """
 """A process tells its own peak: what the kernel tells of it afterwards (ru_maxrss) may be its parent's."""
-_PROGRAM = _PEAK + """
+_PROGRAM = f"""{_PEAK}
 from daemon.cli.main import main
 main()
 """
@@ -123,7 +123,7 @@ def gallery(folder: Path, files: int) -> tuple[list[str], list[str]]:
     return row, beyond
 
 
-_LOOK = _PEAK + """
+_LOOK = f"""{_PEAK}
 from pathlib import Path
 from daemon import settings
 from daemon.discovery import look

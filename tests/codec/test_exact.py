@@ -74,7 +74,7 @@ def test_metadata_fill_bytes_and_trailers_stay_where_they_were(image: Image.Imag
             segment(0xEB, b"JP a signature"),
             segment(0xFE, b""),
             b"\xff\xff\xff",  # fill bytes before a segment that is no metadata
-            plain[2 : scan],
+            plain[2:scan],
             segment(0xEF, b"in the midst of it"),
             plain[scan:],
             plain,  # another picture, with an EOI of its own

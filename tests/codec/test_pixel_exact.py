@@ -188,9 +188,7 @@ def test_filters_are_undone_as_another_decoder_does(
     palette = chunk(b"PLTE", bytes(range(256)) * 3) if colour == 3 else b""
     end = chunk(b"IEND", b"")
     plain = unfiltered(inflated([zlib.compress(raw.tobytes())], layout), layout)
-    files = [
-        pixel_exact.SIGNATURE + ihdr + palette + chunk(b"IDAT", zlib.compress(each.tobytes())) + end for each in (raw, plain)
-    ]
+    files = [pixel_exact.SIGNATURE + ihdr + palette + chunk(b"IDAT", zlib.compress(each.tobytes())) + end for each in (raw, plain)]
     assert seen_alike(*files)
     if depth <= 8:
         picture = samples(plain, layout)

@@ -40,9 +40,7 @@ from storage.records import PhotoRow
 from storage.states import State
 from tests.corpus.manifest import Entry, load_facts
 
-MAY_DIFFER = re.compile(
-    r"sha256|size|pixels|mpf|jpeg_(sof|scans|sampling|subsampling|r.*|ids|junk|dac)|png_idat_bytes"
-)
+MAY_DIFFER = re.compile(r"sha256|size|pixels|mpf|jpeg_(sof|scans|sampling|subsampling|r.*|ids|junk|dac)|png_idat_bytes")
 """Facts that may differ after a lossy restore: rule 8 of the corpus README; the bytes of new image data are a matter of course."""
 
 MOST_SECONDS = 60.0

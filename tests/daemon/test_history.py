@@ -21,8 +21,19 @@ if TYPE_CHECKING:
     from conftest import Home
 
 PREDICTION: dict[str, Any] = {
-    "made_at": 100, "scope": ["/g"], "photos": 10, "original_bytes": 1000, "sample": 5, "saving_bytes": 700, "low_bytes": 600,
-    "high_bytes": 800, "confidence": 0.9, "seconds": 60.0, "cpu_s": 100.0, "watt_hours": 0.3, "energy_source": "model",
+    "made_at": 100,
+    "scope": ["/g"],
+    "photos": 10,
+    "original_bytes": 1000,
+    "sample": 5,
+    "saving_bytes": 700,
+    "low_bytes": 600,
+    "high_bytes": 800,
+    "confidence": 0.9,
+    "seconds": 60.0,
+    "cpu_s": 100.0,
+    "watt_hours": 0.3,
+    "energy_source": "model",
 }
 RUN = RunRow(
     id=1,

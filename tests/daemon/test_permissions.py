@@ -57,9 +57,7 @@ def give_back(home: Home, name: str = "a.jpg") -> Restoration:
 
 @pytest.mark.parametrize("flag", ["i", "a"])
 @pytest.mark.parametrize("what", ["photo", "folder"])
-def test_a_photo_held_fast_costs_no_encoding(
-    home: Home, photo: Photo, flags: Callable[[str, Path], None], flag: str, what: str
-) -> None:
+def test_a_photo_held_fast_costs_no_encoding(home: Home, photo: Photo, flags: Callable[[str, Path], None], flag: str, what: str) -> None:
     (home.root / "trip").mkdir()
     (home.root / "trip/a.jpg").write_bytes(photo())
     (home.root / "b.jpg").write_bytes(photo(1))

@@ -138,9 +138,7 @@ def test_a_worker_that_is_killed_is_tried_again_but_not_for_ever(home: Home, pho
     assert home.state_of("b.jpg") == (State.LEFT, "worker-died")
 
 
-def test_a_gallery_that_can_not_be_written_does_not_stop_the_others(
-    home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_gallery_that_can_not_be_written_does_not_stop_the_others(home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
     other = home.root.parent / "other"
     other.mkdir()
     for root in (home.root, other):

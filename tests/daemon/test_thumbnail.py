@@ -77,9 +77,7 @@ class Workers:
 
 
 @pytest.mark.parametrize("exif", [b"", exif_with(small("red"), 1), b"MM\0*\0\0\0\x63", exif_with(b"no picture", 1)])
-def test_a_larger_one_is_of_the_photo(
-    places: Places, archive: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, exif: bytes
-) -> None:
+def test_a_larger_one_is_of_the_photo(places: Places, archive: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, exif: bytes) -> None:
     monkeypatch.setattr(thumbnail, "start_workers", Workers)
     picture = opened(thumbnail.thumbnail(places, archive(exif), 256))
     assert picture.size == (256, 192)

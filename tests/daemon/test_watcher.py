@@ -269,9 +269,7 @@ def test_limits_that_are_raised_or_eased_are_made_use_of(
     assert news.soon(root / "2021" / "trip" / "a.jpg")
 
 
-def test_what_is_on_a_network_is_walked_now_and_then(
-    root: Path, watching: Callable[..., Watcher], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_on_a_network_is_walked_now_and_then(root: Path, watching: Callable[..., Watcher], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "mounts", lambda: [Mount(Path("/"), "nfs4", frozenset(), "nas:/photos")])
     found = watching(root)
     assert (found.watches, found.polled) == (0, {root})

@@ -79,9 +79,7 @@ def test_too_little_memory_is_a_refusal(workers: Workers, job: Callable[..., Enc
     assert isinstance(workers.encode(job()), Encoded)
 
 
-def test_an_interrupt_while_a_process_starts(
-    workers: Workers, job: Callable[..., EncodeJob], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interrupt_while_a_process_starts(workers: Workers, job: Callable[..., EncodeJob], monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(self: object) -> None:
         raise KeyboardInterrupt
 

@@ -34,9 +34,7 @@ def test_moves(text: str) -> None:
     assert table(text, "from") == moves
 
 
-@pytest.mark.parametrize(
-    "name", ["photos", "copies", "runs", "vaults", "parities", "inspections", "sums", "archive_sums", "parity_sums"]
-)
+@pytest.mark.parametrize("name", ["photos", "copies", "runs", "vaults", "parities", "inspections", "sums", "archive_sums", "parity_sums"])
 def test_columns(text: str, name: str) -> None:
     with Catalog(":memory:") as catalog:
         columns = [row[1] for row in catalog._connection.execute(f"PRAGMA table_info({name})")]

@@ -189,9 +189,7 @@ def test_processes_that_really_end(tmp_path: Path, root: Path) -> None:
     """One process for each step of retire, ended at it by the system."""
     steps = steps_of(make_scene(tmp_path / "counted"), retire)
     scenes = [make_scene(tmp_path / f"{nth}") for nth in range(1, steps + 2)]
-    result = subprocess.run(
-        [sys.executable, "-c", CHILD, str(tmp_path)], cwd=root, capture_output=True, text=True, check=False
-    )
+    result = subprocess.run([sys.executable, "-c", CHILD, str(tmp_path)], cwd=root, capture_output=True, text=True, check=False)
     assert result.stdout == f"{steps + 1}\n", result.stderr
     for scene in scenes:
         check_invariant(scene, "retire")

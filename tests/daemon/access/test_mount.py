@@ -284,9 +284,7 @@ def test_a_cache_that_can_not_be_made_at_all_says_so(home: Home, mounted: Mount,
         assert "Traceback" not in view.said
 
 
-def test_thumbnailers_get_the_stand_in_and_everybody_else_the_photo(
-    home: Home, mounted: Mount, photos: list[Path], tmp_path: Path
-) -> None:
+def test_thumbnailers_get_the_stand_in_and_everybody_else_the_photo(home: Home, mounted: Mount, photos: list[Path], tmp_path: Path) -> None:
     view = mounted("--prefetch", "0")
     thumbnailer = tmp_path / "a-thumbnailer"
     shutil.copy(shutil.which("cat") or "/bin/cat", thumbnailer)
