@@ -142,11 +142,11 @@ def test_other_labels_are_told_from_another_picture(jpeg: bytes) -> None:
     assert not relabelled(buffer.getvalue(), sha(jpeg))
 
 
-def test_the_side_falls_to_640_before_the_quality_falls_below_60() -> None:
+def test_the_side_falls_to_640_before_the_quality_falls_below_61() -> None:
     tries = standin.JPEG_TRIES
-    assert tries[0] == (1280, 75)
-    assert all(quality >= 60 for side, quality in tries if side > 640)
-    assert all(side <= 640 for side, quality in tries if quality < 60)
+    assert tries[0] == (1280, 76)
+    assert all(quality >= 61 for side, quality in tries if side > 640)
+    assert all(side <= 640 for side, quality in tries if quality < 61)
 
 
 def test_grey_stays_grey(make_photo: Callable[..., np.ndarray]) -> None:
