@@ -25,6 +25,7 @@ from daemon.ports import Progress
 from daemon.recovery import recover
 from daemon.report import amount
 from daemon.restorer import UNREAD, Came, Restoration, from_aside, restore
+from daemon.selection import awaits
 from daemon.strays import is_gone
 from storage.attributes import marked
 from storage.digest import read_once, sha256_of
@@ -69,7 +70,7 @@ def eject(shop: Workshop, gallery: Gallery, progress: Progress) -> Ejected:
         return done
     shop.lock_vault(gallery)
     recover(gallery, shop.catalog, shop.clock, shop.with_relief)
-    away = [row for row in shop.catalog.rows(gallery=gallery.key) if row.state in (State.RETIRED, State.PURGED)]
+    away = [row for row in shop.catalog.rows(gallery=gallery.key) if awaits(row)]
     elsewhere = list(_stand_ins_elsewhere(shop, gallery, done))
     _check_room(gallery, away, sum(rows[0].size_bytes for _, _, rows in elsewhere))
     results = _copied_or_renamed(shop, gallery, elsewhere, progress)
@@ -97,7 +98,7 @@ def _holds(row: PhotoRow, sha256: str | None) -> bool:
 
 def _check_room(gallery: Gallery, away: list[PhotoRow], further: int) -> None:
     """Originals in grace take no room: they are only renamed. `further`: bytes of photos that come back under further names."""
-    copied = [row for row in away if row.state is State.PURGED and not row.replaced]
+    copied = [row for row in away if row.state is not State.RETIRED and not row.replaced]
     needed = sum((row.copy_bytes or row.size_bytes) - (row.stand_in_bytes or 0) for row in copied) + further
     largest = max((row.size_bytes for row in away), default=0)  # beside its stand-in for a moment
     needed, free = int((needed + largest) * _HEADROOM), shutil.disk_usage(gallery.root).free

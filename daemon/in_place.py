@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -112,6 +113,7 @@ def give_back(shop: Workshop, gallery: Gallery, row: PhotoRow, goal: Path) -> Gi
     if (before := _finished(shop, gallery, shop.catalog.get(row.id))) is not None:
         return before
     vault, sha256 = gallery.vault, row.sha256 or ""
+    vault.make_way(goal)
     worn_by = goal if os.path.lexists(goal) else row.location
     labels = labels_given(row, worn_by)
     data = _original_elsewhere(shop.catalog, gallery, sha256) if row.state is State.PURGED or labels else None
@@ -142,6 +144,28 @@ def give_back(shop: Workshop, gallery: Gallery, row: PhotoRow, goal: Path) -> Gi
     kept = row.state is State.RETIRED and original and vault.aside_path(row.location, sha256).exists()
     shop.catalog.restored(row.id, pinned_until_at=pinned_until_at, fingerprint=fingerprint, copy_sha256=copy_sha256, kept=kept)
     return _back(gallery, goal, GivenBack(original, copy_sha256 is None, left_out))
+
+
+def give_again(shop: Workshop, gallery: Gallery, row: PhotoRow) -> GivenBack:
+    """A RESTORED photo with an archive that its user deleted since goes to where it was, once more.
+
+    The catalogue knows its bytes before they are there. Raises as `give_back`.
+    """
+    vault, sha256 = gallery.vault, row.sha256 or ""
+    vault.make_way(row.location)
+    archive = vault.archive_path(sha256)
+    data = _original_elsewhere(shop.catalog, gallery, sha256)
+    original = data is not None
+    if data is None:
+        data = rebuilt(shop.codec, archive, row.archive_sha256).data
+    shop.note_copy(data, sha256)
+    digest = sha256_of_bytes(data)
+    copy_sha256 = None if digest == sha256 else digest
+    pinned_until_at = int((shop.clock.now() + gallery.settings.idle_for).timestamp())
+    noted = partial(shop.catalog.brought_back, row.id, pinned_until_at=pinned_until_at, copy_sha256=copy_sha256)
+    noted(fingerprint=row.fingerprint)
+    noted(fingerprint=vault.replace_stand_in(row.location, data, None, attributes(row, row.location, archive)))
+    return GivenBack(original, digest == sha256)
 
 
 def _finished(shop: Workshop, gallery: Gallery, row: PhotoRow) -> GivenBack | None:

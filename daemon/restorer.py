@@ -20,14 +20,14 @@ from daemon.elsewhere import archive_at_hand, of_elsewhere, vault_of, why_not_in
 from daemon.errors import GalleryGone, WorkerError, WrongPath
 from daemon.galleries import Gallery, holding, place
 from daemon.ignoring import WISHES
-from daemon.in_place import GivenBack, adopt_copy, as_it_stands, give_back, is_edited, lay_beside
+from daemon.in_place import GivenBack, adopt_copy, as_it_stands, give_again, give_back, is_edited, lay_beside
 from daemon.marking import original_of, relabelled
 from daemon.messages import Format, Restored
 from daemon.places import is_folder
 from daemon.ports import Codec, Progress
 from daemon.reasons import STAND_INS
 from daemon.recovery import recover
-from daemon.selection import Chosen, in_album, is_pattern, matching, since
+from daemon.selection import Chosen, awaits, deleted_since, in_album, is_pattern, matching, since
 from storage import durable
 from storage.attributes import Attributes
 from storage.digest import read_once, sha256_of, sha256_of_bytes
@@ -159,10 +159,11 @@ def _targets(shop: Workshop, given: Path) -> Iterator[_Target]:
         yield _Target(shown(given), Path(where.stem), None, None, where)
         return
     gallery = holding(shop.galleries, where)
-    if gallery is not None and where.is_dir():
+    gone = not os.path.lexists(where)
+    if gallery is not None and (gone or where.is_dir()):
         found = 0
         for row in list(shop.catalog.rows(gallery=gallery.key)):
-            if row.location.is_relative_to(where) and row.state in (State.RETIRED, State.PURGED):
+            if where in row.location.parents and (awaits(row) or (gone and deleted_since(row))):
                 found += 1
                 yield _Target(gallery.shown(row.location), row.location.relative_to(where), gallery, row)
         for sighting in walk(gallery.root, gallery.settings.exclude, where):
@@ -171,9 +172,10 @@ def _targets(shop: Workshop, given: Path) -> Iterator[_Target]:
             if moved is not None and not (moved.row is not None and moved.row.location.is_relative_to(where)):
                 found += 1
                 yield replace(moved, below=sighting.path.relative_to(where))
-        if not found:
+        if not found and not gone:
             raise WrongPath(f"{shown(given)}: no archived photo is in there.")
-        return
+        if found:
+            return
     named = [] if gallery is None else list(_by_name(shop, gallery, where))
     marked = None if named else _by_mark(shop, gallery, where)
     if not named and marked is None and (elsewhere := of_elsewhere(shop, where)):
@@ -252,6 +254,8 @@ def _as_it_is_now(shop: Workshop, target: _Target) -> _Target:
 
 def _in_place(shop: Workshop, gallery: Gallery, row: PhotoRow, target: _Target) -> Restoration:
     where = target.place or row.location
+    if where == row.location and deleted_since(row):
+        return Restoration(target.name, Came.of(give_again(shop, gallery, row)), where)
     if row.state not in (State.RETIRED, State.PURGED):
         copied = _copied(gallery, row, where)
         if copied is None:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 
 from daemon.errors import WrongPath
+from daemon.strays import is_gone
 from storage.errors import shown
 from storage.records import PhotoRow
 from storage.states import State
@@ -79,8 +80,19 @@ def moment_of(text: str, now: datetime, zone: tzinfo | None) -> datetime:
     return now - span
 
 
+def deleted_since(row: PhotoRow) -> bool:
+    """Whether a photo was restored, and then deleted: its archive waits in the trash."""
+    return row.state is State.RESTORED and row.has_archive and row.superseded_at is None and is_gone(row.location)
+
+
+def awaits(row: PhotoRow) -> bool:
+    """Whether a photo is not in its place, and can be given back there; one that was restored and is gone only where a run has looked for
+    it everywhere: it may have been moved."""
+    return row.state in (State.RETIRED, State.PURGED) or (row.missed_at is not None and deleted_since(row))
+
+
 def _archived(rows: Iterable[PhotoRow]) -> Iterator[PhotoRow]:
-    return (row for row in rows if row.has_archive and row.state in (State.RETIRED, State.PURGED))
+    return (row for row in rows if row.has_archive and awaits(row))
 
 
 def _folders(row: PhotoRow) -> list[str]:

@@ -6,15 +6,15 @@ from typing import Any, Unpack
 
 from storage import summary
 from storage.connection import translated_sqlite
+from storage.findings import Findings
 from storage.records import PhotoRow, RunFigures, RunRow, Totals
 from storage.rows import run_from_row, run_to_columns, signed, unsigned
-from storage.statements import Statements
 from storage.states import State
 
 _KEEP_PARITY = "INSERT INTO parities VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET parity_bytes = excluded.parity_bytes"
 
 
-class Ledger(Statements):
+class Ledger(Findings):
     """What can be asked of the catalogue, and its runs. `Catalog` adds the moves."""
 
     # Questions.
@@ -282,22 +282,7 @@ class Ledger(Statements):
             found = self._connection.execute(query, (gallery, sha256)).fetchone()
         return ("", "") if found is None else (str(found[0]), str(found[1]))
 
-    # Findings, which move nothing.
-
-    def standing_for(self, photo_id: int, sha256: str) -> None:
-        """The file, which has no archive of its own, is a stand-in of this original, or was made from one."""
-        with self._transaction():
-            self._update(photo_id, {"stands_for": sha256})
-
-    def kept_no_longer(self, photo_id: int) -> None:
-        """The original of a photo that came back with other labels is not set aside any more."""
-        with self._transaction():
-            self._update(photo_id, {"kept_since_at": None, "purged_at": self._now()})
-
-    def missed(self, photo_id: int, *, there: bool = False) -> None:
-        """What stood in its place is not there now (or, `there`, is again). The first time counts."""
-        with self._transaction():
-            self._update(photo_id, {"missed_at": None if there else self._row(photo_id).missed_at or self._now()})
+    # When runs were.
 
     def ran_between(self, first: float, last: float) -> bool:
         """Whether any run was begun between these two times (seconds)."""

@@ -55,6 +55,19 @@ class Shelf:
             return ""
         return text if layout.VAULT_ID.fullmatch(text) else ""
 
+    def make_way(self, path: Path) -> None:
+        """Make the folders above a photo's `path` that were deleted with all that was in them, with the mode of the one that is left."""
+        layout.relative_to_gallery(self.root, path)
+        gone: list[Path] = []
+        for folder in path.parents:
+            with translated(folder):
+                if folder == self.root or os.path.lexists(folder):
+                    mode = folder.stat().st_mode & 0o777
+                    break
+            gone.append(folder)
+        for folder in reversed(gone):
+            durable.make_folder(folder, mode)
+
     def lock(self) -> InstanceLock:
         """Held while anything changes in this vault; a gallery reached by two set-ups or machines is still changed by one."""
         return InstanceLock(self.folder / "lock")
