@@ -34,6 +34,9 @@ _CRC: Final = struct.Struct("<I")
 _DIGEST_BYTES: Final = 32
 _NO_MODEL: Final = bytes(32)
 _PREVIEW: Final = 1
+_INNER: Final = 2
+INNER: Final = "INNR"
+"""The section without which META and TRLR would be misread, so that a flag tells of it."""
 _ORDER: Final = {name: place for place, name in enumerate((*SMALL_SECTIONS, "META", "PIXL", "TRLR"))}
 
 
@@ -90,7 +93,7 @@ def pack(archive: Archive) -> bytes:
     names = sorted(archive.sections, key=lambda name: (_ORDER.get(name, len(_ORDER)), name))
     start = _LEAD.size + _ENTRY.size * len(names) + _CRC.size
     size = start + sum(len(archive.sections[name]) for name in names) + _DIGEST_BYTES
-    flags = _PREVIEW if archive.preview else 0
+    flags = (_PREVIEW if archive.preview else 0) | (_INNER if INNER in archive.sections else 0)
     parts = [_LEAD.pack(MAGIC, VERSION, LANES[archive.lane], flags, len(names), 0, archive.model_digest or _NO_MODEL, size)]
     for name in names:
         data = archive.sections[name]
@@ -148,9 +151,11 @@ def _header(data: bytes) -> Header:
         raise Corrupt("the archive's header is damaged")
     # From here on the header is as it was written: what is not understood was meant by a later version.
     lanes = {number: name for name, number in LANES.items()}
-    if lane not in lanes or flags & ~_PREVIEW or reserved:
+    if lane not in lanes or flags & ~(_PREVIEW | _INNER) or reserved:
         raise UnknownVersion("the archive uses a lane or a flag of a later version")
     entries = tuple(_entries(data, count, end + _CRC.size, size))
+    if bool(flags & _INNER) != any(entry.name == INNER for entry in entries):
+        raise Corrupt(f"the archive's flags and its section {INNER} do not belong together")
     return Header(version, lanes[lane], None if model == _NO_MODEL else model, bool(flags & _PREVIEW), size, entries)
 
 

@@ -1,8 +1,7 @@
 """Any file -> picture, any picture -> file, and the structure between them <-> sections of an archive.
 
-Sections: 'STRC' is canonical JSON (docs/bitstream.md), 'META' the kept segments or chunks, raw, in order, each after its length in
-four bytes, as one zstd frame; 'TRLR' what follows the picture in the file, verbatim, or a zstd frame where that is smaller. 'META'
-and 'TRLR' are left out where there is nothing to say.
+Sections: 'STRC' is canonical JSON (docs/bitstream.md); those of the kept segments or chunks, in order, and of what follows the picture in
+the file, are `codec.surroundings`'.
 """
 
 import json
@@ -12,13 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from codec import jpeg, packing, png
+from codec import jpeg, png, surroundings
 from codec.errors import Corrupt, NotAPicture, Unsupported
-from codec.picture import MAX_KEPT_BYTES, JpegStructure, Picture, PngStructure, Structure
+from codec.picture import JpegStructure, Picture, PngStructure, Structure
 
-MAX_TRAILER_BYTES = 2**31  # a motion photo's video; bytes that the file itself had
 MOST_COPY_BYTES = 2**33
-MAX_META_BYTES = 2 * MAX_KEPT_BYTES  # with a length of four bytes before segments that may have four themselves
 
 _FORMATS = (
     (b"GIF8", "GIF"),
@@ -88,14 +85,8 @@ def to_sections(structure: Structure) -> dict[str, bytes]:
     else:
         kept = structure.before + structure.after
         fields = {"kind": "png", "grey": structure.grey, "interlaced": structure.interlaced, "before": len(structure.before)}
-    fields |= {"width": structure.width, "height": structure.height, "trailer_packed": False}
-    sections = {}
-    if kept:
-        sections["META"] = packing.pack(packing.join(kept))
-    if structure.trailer:
-        packed = packing.pack(structure.trailer)
-        fields["trailer_packed"] = len(packed) < len(structure.trailer)
-        sections["TRLR"] = packed if fields["trailer_packed"] else structure.trailer
+    sections, more = surroundings.to_sections(kept, structure.trailer)
+    fields |= {"width": structure.width, "height": structure.height, **more}
     return {"STRC": json.dumps(fields, sort_keys=True, separators=(",", ":")).encode(), **sections}
 
 
@@ -105,10 +96,7 @@ def from_sections(sections: Mapping[str, bytes]) -> Structure:
         fields = json.loads(sections["STRC"])
         if not isinstance(fields, dict):
             raise Corrupt("the structure is not a set of fields")
-        kept = packing.split(packing.unpack(sections["META"], MAX_META_BYTES)) if "META" in sections else ()
-        trailer = sections.get("TRLR", b"")
-        if _flag(fields["trailer_packed"]):
-            trailer = packing.unpack(trailer, MAX_TRAILER_BYTES)
+        kept, trailer = surroundings.from_sections(sections, fields)
         if fields["kind"] == "jpeg":
             return _jpeg_structure(fields, kept, trailer)
         if fields["kind"] == "png":

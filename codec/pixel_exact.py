@@ -23,8 +23,7 @@ import oxipng
 from numpy.typing import NDArray
 from PIL import Image
 
-from codec import canonical, packing
-from codec.container import MAX_META_BYTES, MAX_TRAILER_BYTES
+from codec import canonical, surroundings
 from codec.errors import Corrupt, NotAPicture, Unsupported
 from codec.picture import MAX_KEPT_BYTES
 from codec.png import SIGNATURE, chunks
@@ -156,17 +155,14 @@ def to_sections(png: Png) -> dict[str, bytes]:
     method = 6 if picture.shape[0] * picture.shape[1] <= SLOW_PIXELS else 4
     _as_image(picture).save(buffer, "WEBP", lossless=True, quality=100, method=method, exact=True)
     kept = (*png.before, *png.after)
-    packed = packing.pack(png.trailer)
+    around, more = surroundings.to_sections(kept, png.trailer)
     fields = {
         "kind": "png-exact",
         "width": png.layout.width,
         "height": png.layout.height,
         "before": len(png.before),
-        "trailer_packed": bool(png.trailer) and len(packed) < len(png.trailer),
     }
-    sections = {"STRC": canonical.dump(fields), "META": packing.pack(packing.join(kept)), "WEBP": buffer.getvalue()}
-    if png.trailer:
-        sections["TRLR"] = packed if fields["trailer_packed"] else png.trailer
+    sections = {"STRC": canonical.dump(fields | more), "WEBP": buffer.getvalue(), **around}
     found = difference(png, _opened(sections))
     if found:
         raise Unsupported("exact-failed", f"WebP did not give the same {found} back")
@@ -198,14 +194,13 @@ def preview(data: bytes, side: int) -> tuple[Image.Image, tuple[bytes, ...]]:
 def _opened(sections: Mapping[str, bytes]) -> Png:
     try:
         fields = canonical.load(sections["STRC"])
-        kept = packing.split(packing.unpack(sections["META"], MAX_META_BYTES))
-        count, packed = fields["before"], fields["trailer_packed"]
-        if fields["kind"] != "png-exact" or not isinstance(packed, bool) or type(count) is not int or not 1 <= count < len(kept):
+        kept, trailer = surroundings.from_sections(sections, fields)
+        count = fields["before"]
+        if fields["kind"] != "png-exact" or type(count) is not int or not 1 <= count < len(kept):
             raise Corrupt("the structure is of another kind")
         layout = Layout.of(kept[0])
         if (fields["width"], fields["height"]) != (layout.width, layout.height) or layout.depth > 8:
             raise Corrupt("the structure is not that of its picture")
-        trailer = sections.get("TRLR", b"")
         picture = _samples_of(sections["WEBP"], layout)
     except KeyError as error:
         raise Corrupt(f"the archive lacks {error}") from None
@@ -213,7 +208,6 @@ def _opened(sections: Mapping[str, bytes]) -> Png:
         raise Corrupt(f"the archive holds what is never archived ({error})") from None
     if layout.depth < 8 and int(picture.max(initial=0)) >= 1 << layout.depth:
         raise Corrupt("the archive's samples have more bits than their picture")
-    trailer = packing.unpack(trailer, MAX_TRAILER_BYTES) if packed else trailer
     return Png(layout, kept[:count], kept[count:], trailer, rows_of(picture, layout), 0)
 
 

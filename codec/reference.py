@@ -26,7 +26,6 @@ Integers = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
 
-# --- The archive and the weight file ---
 def pixel_stream(archive: bytes) -> bytes:
     """The section PIXL of an archive, after checking all of it. Raises Corrupt or UnknownVersion."""
     if archive[:8] != b"\x9eNPH\r\n\x1a\n" or len(archive) < 56:
@@ -34,7 +33,7 @@ def pixel_stream(archive: bytes) -> bytes:
     version, lane, flags, count, reserved, size = struct.unpack_from("<HBBHH32xQ", archive, 8)
     if version != 1:
         raise UnknownVersion(f"the archive is of version {version} of the format, and this decoder reads 1")
-    if lane != 1 or flags > 1 or reserved:
+    if lane != 1 or flags > 3 or reserved:
         raise UnknownVersion("the archive uses a lane or a flag that this decoder does not read")
     end = 56 + 24 * count
     if len(archive) != size or size < end + 36 or zlib.crc32(archive[:end]) != int.from_bytes(archive[end : end + 4], "little"):
@@ -62,7 +61,6 @@ def read_weights(data: bytes) -> Weights:
     return found
 
 
-# --- The pixel stream ---
 class Stream(NamedTuple):
     """What stands in front of the units, and the units: row and column in cells, the qualities of their cells, the coded stream."""
 
@@ -111,7 +109,6 @@ def read_stream(data: bytes) -> Stream:
     return Stream(width, height, bool(flags & 1), cells, model, units)
 
 
-# --- Symbols: integers alone ---
 class Coder:
     """rANS: interleaved lanes that read one sequence of 16-bit words."""
 
@@ -190,7 +187,6 @@ def read_unit(w: Weights, payload: bytes, cells: Integers) -> tuple[Integers, In
     return z, symbols
 
 
-# --- Pixels: floats ---
 class Network:
     """The layers under the names that the weight file uses, on arrays (height, width, channels)."""
 

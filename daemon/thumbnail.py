@@ -8,15 +8,15 @@ import io
 import os
 import re
 import struct
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
-from codec import packing
+from codec import canonical, surroundings
 from codec.bitstream import unpack
-from codec.container import MAX_META_BYTES
 from codec.errors import CodecError
 from codec.facts import Facts
 from daemon.composition import start_workers
@@ -42,7 +42,7 @@ def thumbnail(places: Places, archive: Path, size: int) -> bytes:
     data = read_once(archive).data
     try:
         sections = unpack(data).sections
-        exif = _exif(sections.get("META", b""))
+        exif = _exif(surroundings.from_sections(sections, canonical.load(sections["STRC"]))[0])
         digest = Facts.from_bytes(sections["FACT"]).sha256
     except (CodecError, KeyError) as error:
         raise CommandFailed(f"{shown(archive)}: it is no archive, or a damaged one ({error}).") from None
@@ -64,9 +64,9 @@ def may_be_replaced(goal: Path) -> bool:
     return not begin or "\0".join(_ORIGIN).encode() in begin
 
 
-def _exif(kept: bytes) -> bytes:
+def _exif(kept: Iterable[bytes]) -> bytes:
     """The TIFF block in what an archive keeps of its original."""
-    for part in packing.split(packing.unpack(kept, MAX_META_BYTES)) if kept else ():
+    for part in kept:
         found = _SEGMENT.search(part)  # one part may be several segments
         if found is not None:
             return part[found.end() : found.start() + 2 + int.from_bytes(found[1], "big")]

@@ -16,8 +16,14 @@ from codec.model import Model, load_model, manifest
 from codec.photo import archive_photo
 
 GOLDEN = Path(__file__).resolve().parent / "golden"
-KINDS = {"jpeg": "original.jpg", "png": "original.png", "tall": "original-tall.png", "wide": "original-wide.png"}
-"""The last two are larger than a coding unit, one in each direction."""
+KINDS = {
+    "jpeg": "original.jpg",
+    "png": "original.png",
+    "tall": "original-tall.png",
+    "wide": "original-wide.png",
+    "inner": "original-inner.jpg",
+}
+"""Tall and wide are larger than a coding unit; in the last, a preview stands among the metadata and another behind the picture."""
 RATE = 0.4
 
 
@@ -61,7 +67,16 @@ def originals() -> dict[str, bytes]:
         buffer = io.BytesIO()
         picture.save(buffer, **options)
         files[kind] = buffer.getvalue() + b"behind the picture"
+    preview, behind = (saved_jpeg(scene().resize((240, 112)), quality) for quality in (85, 75))
+    segment = b"\xff\xe5" + (len(preview) + 9).to_bytes(2, "big") + b"Preview" + preview
+    files["inner"] = files["jpeg"][:2] + segment + files["jpeg"][2:-18] + behind + b"behind the picture"
     return files
+
+
+def saved_jpeg(image: Image.Image, quality: int) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
 
 
 def archived(model: Model, data: bytes) -> bytes:

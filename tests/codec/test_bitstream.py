@@ -155,7 +155,7 @@ def test_a_later_version_is_told_apart() -> None:
         sealed(replaced(packed, 8, b"\0\1"), count),
         replaced(packed, 8, b"\2\0\1\0\xff\xff"),  # whose header is a longer one than ours may be
         sealed(replaced(packed, 10, b"\4"), count),  # lane
-        sealed(replaced(packed, 11, b"\2"), count),  # flags
+        sealed(replaced(packed, 11, b"\4"), count),  # flags
         sealed(replaced(packed, 14, b"\1\0"), count),  # reserved
     ):
         for read in (unpack, peek):

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFont
 
-from codec import container
+from codec import container, surroundings
 from codec.errors import CodecError, Corrupt, NotAPicture, Unsupported
 from codec.graphic import is_graphic
 from codec.picture import JpegStructure, PngStructure, check_size
@@ -148,7 +148,7 @@ def test_mutated_sections_give_a_structure_or_a_named_error(name: str, at: int, 
 def test_a_section_that_unpacks_to_more_than_it_may_is_refused_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
     sections = container.to_sections(container.read(saved(PICTURE, "JPEG")).structure)
     bomb = zstandard.compress(bytes(10**6))
-    monkeypatch.setattr(container, "MAX_META_BYTES", 10**5)
+    monkeypatch.setattr(surroundings, "MAX_META_BYTES", 10**5)
     with pytest.raises(Corrupt, match="more than it may have"):
         container.from_sections({**sections, "META": bomb})
 
