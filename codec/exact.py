@@ -21,7 +21,7 @@ from codec import canonical, lepton, packing, surroundings
 from codec.errors import Corrupt, Unsupported
 from codec.facts import Facts
 from codec.health import check_end
-from codec.jpeg_segments import Frame, Segment, frame, walk
+from codec.jpeg_segments import Frame, Segment, colour_segment, frame, walk
 from codec.rust import Refusal, reserve
 
 MAX_PIXELS: Final = 220_000_000
@@ -139,7 +139,8 @@ def preview(original: bytes, side: int) -> tuple[NDArray[np.uint8], tuple[bytes,
     segments, end = walk(original)
     found = frame(original, segments)
     check_work(found)
-    pixels = glimpse(_bared(original, segments, end)[0], found, side)
+    bare = _bared(original, segments, end)[0]
+    pixels = glimpse(bare[:2] + colour_segment(original, segments, found) + bare[2:], found, side)
     return pixels, tuple(original[s.start : s.end] for s in segments if s.kept)
 
 

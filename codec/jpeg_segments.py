@@ -226,3 +226,23 @@ def _check_complete(scripts: list[bytes], components: tuple[Component, ...], pro
             missing_bits[name][first : last + 1] = [low] * (last + 1 - first)
     if any(any(bits) for bits in missing_bits.values()):
         raise Corrupt("truncated: scans of the picture are missing")
+
+
+def colour_segment(data: bytes, segments: list[Segment], found: Frame) -> bytes:
+    """An Adobe segment that says in plain words what libjpeg takes the three components of a file for; empty for grey.
+
+    A JFIF segment means YCbCr, whatever else there is; then the Adobe segment decides, then the names of the components.
+    """
+    if len(found.components) != 3:
+        return b""
+    ids, jfif, transform = bytes(component.id for component in found.components), False, None
+    for segment in segments:
+        if segment.marker == SOS:
+            break
+        size = segment.body_end - segment.body
+        if segment.marker == APP0 and size >= 14 and data.startswith(b"JFIF\0", segment.body):
+            jfif = True
+        elif segment.marker == APP14 and size >= 12 and data.startswith(b"Adobe", segment.body):
+            transform = data[segment.body + 11]
+    rgb = not jfif and (ids == b"RGB" if transform is None else transform == 0)
+    return b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0" + (b"\0" if rgb else b"\1")

@@ -266,3 +266,22 @@ def test_a_preview_is_small_and_keeps_what_grey_is(image: Image.Image) -> None:
     assert any(b"a comment" in part for part in kept)
     assert exact.preview(data, 5000)[0].shape == (120, 168, 3)
     assert exact.preview(saved(image.convert("L")), 5000)[0].ndim == 2
+
+
+JFIF = segment(0xE0, b"JFIF\0\1\1\0\0\1\0\1\0\0")
+RGB_SAID, YCBCR_SAID = (segment(0xEE, b"Adobe\0\x64\0\0\0\0" + said) for said in (b"\0", b"\1"))
+
+
+@pytest.mark.parametrize("names", [b"\1\2\3", b"\0\1\2", b"RGB"])
+@pytest.mark.parametrize("front", [b"", JFIF, RGB_SAID, YCBCR_SAID, JFIF + RGB_SAID, RGB_SAID + JFIF, YCBCR_SAID + RGB_SAID])
+@pytest.mark.parametrize("behind", [b"", RGB_SAID, YCBCR_SAID])
+def test_a_preview_has_the_colours_that_viewers_show(image: Image.Image, names: bytes, front: bytes, behind: bytes) -> None:
+    """Components are YCbCr or red, green and blue by three signs, of which one may contradict another; behind the picture they mean nothing."""
+    original = saved(image, quality=95, subsampling="4:4:4")
+    data = bytearray(b"".join(original[s.start : s.end] for s in walk(original)[0] if not s.kept))
+    for lead, step, first in ((b"\xff\xc0", 3, 10), (b"\xff\xda", 2, 5)):
+        at = data.find(lead) + first
+        data[at : at + 3 * step : step] = names
+    photo = b"\xff\xd8" + front + bytes(data) + behind + b"\xff\xd9"
+    shown = np.asarray(Image.open(io.BytesIO(photo)).convert("RGB"), np.int16)
+    assert np.abs(exact.preview(photo, 5000)[0] - shown).max() <= 1
