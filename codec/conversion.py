@@ -7,38 +7,60 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from codec.errors import Corrupt
+from codec import exact, pixel_exact
+from codec.errors import CodecError
+from codec.jpeg_segments import walk
+from codec.labels import EXIF_LEAD, MOST, XMP_LEAD, Labels, labelled, labels_of
+from codec.picture import PngStructure
+from codec.png import SIGNATURE, chunks
+from codec.profile import as_icc, icc_of, joined, profile_of
+from codec.shown import flat, shown
 
 Format = Literal["jpeg", "png"]
-_MOST_BYTES: Final = 65_500
-"""Of EXIF or XMP in a JPEG, as Pillow writes it."""
+_LONGEST: Final = 65535
 
 
 def pixels_of(copy: bytes) -> NDArray[np.uint8]:
-    """A file's pixels, uint8 [H, W, 3] or, where it is grey, [H, W]; without what is transparent. Raises Corrupt."""
-    try:
-        with Image.open(io.BytesIO(copy)) as image:
-            return np.asarray(image if image.mode == "L" else image.convert("RGB"))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise Corrupt(f"the copy cannot be decoded ({error})") from None
+    """A JPEG's or PNG's pixels as a viewer shows them, uint8 [H, W, 3] or, where it is grey, [H, W]; what is transparent is white.
+
+    Raises Corrupt or Unsupported('too-large').
+    """
+    if copy[: len(SIGNATURE)] == SIGNATURE:
+        return flat(shown(pixel_exact.read(copy)))
+    return exact.preview(copy, _LONGEST)[0]
 
 
 def converted(copy: bytes, pixels: NDArray[np.uint8], format: Format) -> bytes:
-    """`pixels` in a file of the other kind, with what both kinds can hold of `copy`: EXIF, XMP and the colour profile.
+    """`pixels` in a file of the other kind, with what both kinds can hold of `copy`: EXIF, XMP and what its colours mean.
 
     A JPEG has 64 KB for EXIF and for XMP; of a PNG that has more, they are left out.
     """
-    with Image.open(io.BytesIO(copy)) as source:
-        info = {
-            name: source.info[key]
-            for name, key in (("exif", "exif"), ("icc_profile", "icc_profile"), ("xmp", "xmp"))
-            if source.info.get(key) and (format == "png" or key == "icc_profile" or len(source.info[key]) <= _MOST_BYTES)
-        }
-    out = io.BytesIO()
-    image = Image.fromarray(np.ascontiguousarray(pixels))
+    icc = _icc(copy, grey=pixels.ndim == 2)
+    if pixels.ndim == 2 and icc[16:20] == b"RGB ":  # JPEGs have that; in a grey PNG a reader would pass it by
+        pixels = np.stack([pixels] * 3, axis=2)
+    options: dict[str, object] = {"icc_profile": icc} if icc else {}
     if format == "jpeg":
-        image.save(out, "JPEG", quality=95, subsampling=0, optimize=True, **info)
-    else:
-        info.pop("xmp", None)  # Pillow writes no XMP into a PNG
-        image.save(out, "PNG", optimize=True, **info)
-    return out.getvalue()
+        options |= {"quality": 95, "subsampling": 0}
+    out = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(out, format, optimize=True, **options)
+    try:
+        labels = labels_of(copy)
+    except CodecError:  # the picture can be read all the same
+        labels = Labels()
+    exif = labels.exif.removeprefix(EXIF_LEAD)  # some writers put it into a PNG, too
+    exif = exif if len(EXIF_LEAD + exif) <= MOST else b""
+    xmp = labels.xmp if len(XMP_LEAD + labels.xmp) <= MOST else b""
+    return labelled(out.getvalue(), Labels(exif, xmp))
+
+
+def _icc(copy: bytes, *, grey: bool) -> bytes:
+    """The profile of a copy; one is made where a PNG says it without. Empty where its colours are sRGB, or what they are can't be told."""
+    if copy[: len(SIGNATURE)] != SIGNATURE:
+        segments, _ = walk(copy)
+        return joined(copy[s.start : s.end] for s in segments if s.kept) or b""
+    around = tuple(copy[start:end] for kind, start, end in chunks(copy) if kind != b"IDAT")
+    kinds = {chunk[4:8]: chunk for chunk in reversed(around)}
+    if b"iCCP" in kinds and b"cICP" not in kinds:
+        return icc_of(kinds[b"iCCP"])
+    profile = profile_of(PngStructure(0, 0, grey, False, around, (), b""))
+    return b"" if profile is None else as_icc(profile, grey=grey)

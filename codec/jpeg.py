@@ -111,7 +111,8 @@ def _side_by_side(encode: Callable[[bool], tuple[bytes, bytes]], ways: Sequence[
 
 def _check_colours(data: bytes, segments: list[Segment], found: Frame) -> int | None:
     """The transform of the Adobe segment, if any. Raises Unsupported where three components are not YCbCr."""
-    transforms = [data[s.body + 11] for s in segments if s.marker == APP14 and s.body_end - s.body >= 12 and data.startswith(b"Adobe", s.body)]
+    adobe = (s for s in segments if s.marker == APP14 and s.body_end - s.body >= 12 and data.startswith(b"Adobe", s.body))
+    transforms = [data[s.body + 11] for s in adobe]
     transform = transforms[-1] if transforms else None
     if len(found.components) == 3 and (0 in transforms or bytes(c.id for c in found.components) == b"RGB"):
         raise Unsupported("rgb-jpeg", "the components are red, green and blue")

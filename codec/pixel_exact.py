@@ -178,19 +178,6 @@ def from_sections(sections: Mapping[str, bytes]) -> bytes:
         return _around(png, _bare(png))
 
 
-def preview(data: bytes, side: int) -> tuple[Image.Image, tuple[bytes, ...]]:
-    """A PNG of any kind as RGB or RGBA, its longer side at most `side` pixels, and its chunks but IDAT. Raises what `read` raises."""
-    png = read(data)
-    try:
-        with Image.open(io.BytesIO(_bare(png))) as image:
-            image.load()
-            whole = image.convert("RGBA" if png.layout.colour in (4, 6) or "transparency" in image.info else "RGB")
-    except Image.DecompressionBombError:
-        raise Unsupported("too-large", f"{png.layout.width} x {png.layout.height} pixels") from None
-    whole.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=3.0)
-    return whole, (*png.before, *png.after)
-
-
 def _opened(sections: Mapping[str, bytes]) -> Png:
     try:
         fields = canonical.load(sections["STRC"])

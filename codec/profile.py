@@ -1,8 +1,8 @@
 """What the numbers of a picture mean: from its colour profile to linear light, for the guard to look at.
 
-A PNG's chunks cICP, iCCP, sRGB and gAMA count in this order (PNG, third edition, 4.3). Of ICC profiles those of a matrix and curves
-(ICC.1:2022, 8.3.3) and grey ones (8.3.4) are read: every camera and phone writes these. A profile with tables (print, XYB) gives None, as
-does one that can't be read; such pictures are judged as if they were sRGB, which is what a viewer without colour management shows.
+A PNG's chunks cICP, iCCP, sRGB, and gAMA with cHRM count in this order (PNG, third edition, 4.3). Of ICC profiles those of a matrix and
+curves (ICC.1:2022, 8.3.3) and grey ones (8.3.4) are read: every camera and phone writes these. A profile with tables (print, XYB) gives
+None, as does one that can't be read; such pictures are judged as if they were sRGB, which is what a viewer without colour management shows.
 """
 
 import struct
@@ -19,6 +19,9 @@ from codec.picture import JpegStructure, Structure
 
 _ICC: Final = b"ICC_PROFILE\0"
 _MOST_BYTES: Final = 1 << 20
+_D50: Final = (0.9642, 1.0, 0.8249)
+_BRADFORD: Final = ((0.8951, 0.2664, -0.1614), (-0.7502, 1.7135, 0.0367), (0.0389, -0.0685, 1.0296))
+"""XYZ -> what the eye's cones take for their own when the light changes (ICC.1:2022, annex E)."""
 _SRGB: Final = ((0.4360747, 0.3850649, 0.1430804), (0.2225045, 0.7168786, 0.0606169), (0.0139322, 0.0971045, 0.7141733))
 """Linear sRGB -> XYZ under D50, the profile connection space (IEC 61966-2-1, adapted by Bradford's matrix)."""
 _PRIMARIES: Final = {
@@ -59,9 +62,10 @@ def profile_of(structure: Structure) -> Profile | None:
     if b"sRGB" in chunks or len(gamma) != 4 or not 10_000 <= int.from_bytes(gamma, "big") <= 200_000:
         return None
     exponent = 100_000 / int.from_bytes(gamma, "big")
-    if abs(exponent - 2.2) < 0.02:  # what encoders write for sRGB
+    matrix = np.array(_SRGB) if structure.grey else _from_primaries(chunks.get(b"cHRM", b""))
+    if abs(exponent - 2.2) < 0.02 and np.abs(matrix - _SRGB).max() < 0.01:  # what encoders write for sRGB
         return None
-    return _made([(np.arange(256) / 255) ** exponent] * 3, np.array(_SRGB))
+    return _made([(np.arange(256) / 255) ** exponent] * 3, matrix)
 
 
 def joined(segments: Iterable[bytes]) -> bytes | None:
@@ -76,6 +80,54 @@ def joined(segments: Iterable[bytes]) -> bytes | None:
     if not parts or sorted(parts) != list(range(1, total + 1)):
         return None
     return b"".join(parts[number] for number in sorted(parts))
+
+
+def icc_of(chunk: bytes) -> bytes:
+    """The ICC profile in a whole iCCP chunk; empty where it can't be read."""
+    return _inflated(chunk[8:-4]) or b""
+
+
+def as_icc(profile: Profile, *, grey: bool) -> bytes:
+    """An ICC profile, of version 2, that says what `profile` says: for a file that has no other way to say it."""
+    curves = [b"curv\0\0\0\0" + struct.pack(">I256H", 256, *np.rint(curve.clip(0, 1) * 65535).astype(int)) for curve in profile.curves]
+    name = b"As the PNG says\0"
+    tags = {
+        b"desc": b"desc\0\0\0\0" + struct.pack(">I", len(name)) + name + bytes(78),  # 6.5.17 of ICC.1:2001
+        b"cprt": b"text\0\0\0\0none\0",
+        b"wtpt": _xyz(_D50),
+    }
+    if grey:
+        tags[b"kTRC"] = curves[0]
+    else:
+        columns = (np.array(_SRGB) @ profile.matrix).T
+        tags |= {letter + b"XYZ": _xyz(column) for letter, column in zip((b"r", b"g", b"b"), columns, strict=True)}
+        tags |= {letter + b"TRC": curve for letter, curve in zip((b"r", b"g", b"b"), curves, strict=True)}
+    table, body = struct.pack(">I", len(tags)), b""
+    for tag, value in tags.items():
+        table += struct.pack(">4sII", tag, 132 + 12 * len(tags) + len(body), len(value))
+        body += value + bytes(-len(value) % 4)
+    head = struct.pack(">8xI4s4s4s12x4s", 0x02400000, b"mntr", b"GRAY" if grey else b"RGB ", b"XYZ ", b"acsp")
+    whole = head.ljust(68, b"\0") + _xyz(_D50)[8:] + bytes(48) + table + body
+    return struct.pack(">I", len(whole)) + whole[4:]
+
+
+def _xyz(values: Iterable[float]) -> bytes:
+    return b"XYZ \0\0\0\0" + struct.pack(">3i", *(round(65536 * float(value)) for value in values))
+
+
+def _from_primaries(chunk: bytes) -> NDArray[np.float64]:
+    """A cHRM chunk's body -> linear RGB to XYZ under D50; sRGB's for one that no picture can be meant by."""
+    x, y = (np.array(struct.unpack(">8I", chunk)) / 100_000).reshape(4, 2).T if len(chunk) == 32 else np.zeros((2, 4))
+    if y.min() <= 0:
+        return np.array(_SRGB)
+    points = np.stack([x, y, 1 - x - y]) / y  # of white, red, green, blue
+    cones = np.array(_BRADFORD)
+    white = cones @ points[:, 0]
+    try:
+        scaled = points[:, 1:] * np.linalg.solve(points[:, 1:], points[:, 0])  # together they give white
+    except np.linalg.LinAlgError:
+        return np.array(_SRGB)
+    return np.array(_SRGB) if white.min() <= 0 else np.asarray(np.linalg.solve(cones, (cones @ _D50 / white)[:, None] * cones) @ scaled)
 
 
 def _inflated(chunk: bytes) -> bytes | None:
@@ -101,6 +153,8 @@ def _parsed(data: bytes) -> Profile | None:
         tags = {name: data[at : at + size] for name, at, size in reversed(entries)}
         if data[16:20] == b"GRAY":
             curve = _curve(tags[b"kTRC"])
+            if data[20:24] == b"Lab ":  # it leads to lightness, not to light
+                curve = np.where(curve > 0.08, ((curve + 0.16) / 1.16) ** 3, curve / 9.0330)
             return _made([curve] * 3, np.array(_SRGB))
         if data[16:20] != b"RGB " or data[20:24] != b"XYZ " or b"A2B0" in tags:
             return None

@@ -13,10 +13,11 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from codec import container, exact, jpeg_segments, pixel_exact, xmp
+from codec import container, exact, jpeg_segments, shown, xmp
 from codec.errors import CodecError, Unsupported
 from codec.labels import APP13, EXIF_LEAD, IPTC_LEAD, MOST, XMP_LEAD, Labels, chunk, labels_of, picture_digest, segment, xmp_chunk
 from codec.png import SIGNATURE
+from codec.profile import icc_of
 from codec.small_jpeg import small_jpeg
 from daemon.marking import CHANGED, Mark
 from daemon.messages import StandInJob
@@ -49,7 +50,7 @@ def make(job: StandInJob) -> bytes:
         pixels, segments = exact.preview(original, 2 * JPEG_TRIES[0][0])
         tries = _jpegs(Image.fromarray(pixels), segments, job)
     elif original[:8] == SIGNATURE:
-        image, chunks = pixel_exact.preview(original, PNG_SIDES[0])
+        image, chunks = shown.preview(original, PNG_SIDES[0])
         tries = _pngs(image, chunks, job)
     else:
         container.read(original)  # raises: it knows other formats by name
@@ -108,11 +109,15 @@ def _pngs(image: Image.Image, chunks: tuple[bytes, ...], job: StandInJob) -> Ite
     kept.append(xmp_chunk(labels.xmp))
     mark = _mark(job, labels)
     kept_bytes = sum(map(len, (*kept, mark.comment())))
+    grey = any(icc_of(each)[16:20] == b"GRAY" for each in kept if each[4:8] == b"iCCP")
     for side in _sides(image, PNG_SIDES):
         buffer = io.BytesIO()
         small = _shrunk(image, side)
         method = Image.Quantize.FASTOCTREE if small.mode == "RGBA" else Image.Quantize.MEDIANCUT  # the only one that knows transparency
-        small.quantize(COLOURS, method).save(buffer, "PNG", optimize=True)
+        few = small.quantize(COLOURS, method)
+        if grey:  # its profile is none for a palette's colours, and a reader would pass it by
+            few = few.convert(small.mode).convert("LA" if small.mode == "RGBA" else "L")
+        few.save(buffer, "PNG", optimize=True)
         data = buffer.getvalue()
         comment = chunk(b"tEXt", b"Comment\0" + replace(mark, picture=picture_digest(data)).comment())
         yield data[:33] + b"".join((*kept, comment)) + data[33:], kept_bytes  # signature 8, IHDR 25

@@ -276,7 +276,7 @@ RGB_SAID, YCBCR_SAID = (segment(0xEE, b"Adobe\0\x64\0\0\0\0" + said) for said in
 @pytest.mark.parametrize("front", [b"", JFIF, RGB_SAID, YCBCR_SAID, JFIF + RGB_SAID, RGB_SAID + JFIF, YCBCR_SAID + RGB_SAID])
 @pytest.mark.parametrize("behind", [b"", RGB_SAID, YCBCR_SAID])
 def test_a_preview_has_the_colours_that_viewers_show(image: Image.Image, names: bytes, front: bytes, behind: bytes) -> None:
-    """Components are YCbCr or red, green and blue by three signs, of which one may contradict another; behind the picture they mean nothing."""
+    """Components are YCbCr or red, green and blue by three signs that may contradict one another; behind the picture they mean nothing."""
     original = saved(image, quality=95, subsampling="4:4:4")
     data = bytearray(b"".join(original[s.start : s.end] for s in walk(original)[0] if not s.kept))
     for lead, step, first in ((b"\xff\xc0", 3, 10), (b"\xff\xda", 2, 5)):

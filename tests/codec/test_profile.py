@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from codec import container
+from codec.labels import chunk
 from codec.picture import JpegStructure
-from codec.profile import _PRIMARIES, _SRGB, Profile, joined, profile_of
+from codec.profile import _PRIMARIES, _SRGB, Profile, as_icc, joined, profile_of
 from codec.quality import score
 
 GAMMA = b"curv\0\0\0\0\0\0\0\1" + struct.pack(">H", round(2.2 * 256))
@@ -22,7 +23,7 @@ POINTS = b"curv\0\0\0\0" + struct.pack(">I5H", 5, 0, 4000, 16000, 36000, 65535)
 ADOBE = ((0.6097559, 0.2052401, 0.1492240), (0.3111242, 0.6256560, 0.0632197), (0.0194811, 0.0608902, 0.7448387))
 
 
-def icc(matrix: tuple[tuple[float, ...], ...], curve: bytes, *, grey: bool = False) -> bytes:
+def icc(matrix: tuple[tuple[float, ...], ...], curve: bytes, *, grey: bool = False, connection: bytes = b"XYZ ") -> bytes:
     """A small version 2 profile of a matrix and a curve."""
     curve += bytes(-len(curve) % 4)
     white = b"XYZ \0\0\0\0" + struct.pack(">3i", 63190, 65536, 54061)
@@ -40,7 +41,7 @@ def icc(matrix: tuple[tuple[float, ...], ...], curve: bytes, *, grey: bool = Fal
         body += data
     size = at + len(body)
     space = b"GRAY" if grey else b"RGB "
-    head = struct.pack(">I4sI4s4s4s12s4s", size, b"lcms", 0x02100000, b"mntr", space, b"XYZ ", bytes(12), b"acsp")
+    head = struct.pack(">I4sI4s4s4s12s4s", size, b"lcms", 0x02100000, b"mntr", space, connection, bytes(12), b"acsp")
     head += bytes(68 - len(head)) + struct.pack(">3i", 63190, 65536, 54061)
     return head + bytes(128 - len(head)) + struct.pack(">I", len(tags)) + table + body
 
@@ -59,7 +60,16 @@ def coded(pixels: np.ndarray, profile: bytes | None, format: str = "JPEG") -> by
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG"])
-@pytest.mark.parametrize("profile", [P3, icc(ADOBE, GAMMA), icc(_SRGB, POINTS), icc(_SRGB, GAMMA, grey=True)])
+@pytest.mark.parametrize(
+    "profile",
+    [
+        P3,
+        icc(ADOBE, GAMMA),
+        icc(_SRGB, POINTS),
+        icc(_SRGB, GAMMA, grey=True),
+        icc(_SRGB, POINTS, grey=True, connection=b"Lab "),
+    ],
+)
 def test_light_is_what_littlecms_makes_of_the_numbers(profile: bytes, format: str, make_photo: Callable[..., np.ndarray]) -> None:
     pixels = make_photo(64, 64)
     grey = profile[16:20] == b"GRAY"
@@ -130,6 +140,49 @@ def test_a_gamma_alone_is_a_curve(chunks: dict[bytes, int | None], known: bool) 
     assert (found is not None) == known
     if found is not None:
         assert np.allclose(found.linear(np.full((1, 1, 3), 128, np.uint8)), (128 / 255) ** (100_000 / chunks[b"gAMA"]), atol=1e-3)  # type: ignore[operator]
+
+
+ADOBE_SAID = struct.pack(">8I", 31270, 32900, 64000, 33000, 21000, 71000, 15000, 6000)
+
+
+def test_primaries_count_beside_the_gamma() -> None:
+    """Adobe RGB, as a PNG says it without a profile."""
+    data = with_chunks(np.zeros((16, 16, 3), np.uint8), gAMA=(45_455).to_bytes(4, "big"), cHRM=ADOBE_SAID)
+    found, wanted = profile_in(data), profile_in(coded(np.zeros((16, 16, 3), np.uint8), icc(ADOBE, GAMMA)))
+    assert found is not None
+    assert wanted is not None
+    assert np.abs(found.matrix - wanted.matrix).max() < 0.002
+    assert np.abs(found.curves - wanted.curves).max() < 0.002
+    assert profile_in(with_chunks(np.zeros((16, 16), np.uint8), gAMA=(45_455).to_bytes(4, "big"), cHRM=ADOBE_SAID)) is None  # grey has none
+
+
+FEW = st.lists(st.integers(0, 4), min_size=8, max_size=8)
+
+
+@given(st.binary(min_size=32, max_size=32) | st.binary(max_size=40) | FEW.map(lambda numbers: struct.pack(">8I", *numbers)))
+def test_any_primaries_are_read_or_passed_by(said: bytes) -> None:
+    found = profile_in(with_chunks(np.zeros((16, 16, 3), np.uint8), gAMA=(50_000).to_bytes(4, "big"), cHRM=said))
+    assert found is None or np.isfinite(found.matrix).all()
+
+
+@pytest.mark.parametrize("grey", [False, True])
+def test_a_made_profile_says_the_same(grey: bool, make_photo: Callable[..., np.ndarray]) -> None:
+    pixels = make_photo(64, 64)
+    found = profile_in(with_chunks(pixels, gAMA=(55_000).to_bytes(4, "big"), cHRM=ADOBE_SAID))
+    assert found is not None
+    pixels = pixels[..., 0] if grey else pixels
+    again = profile_in(coded(pixels, as_icc(found, grey=grey)))
+    assert again is not None
+    assert np.abs(again.curves - found.curves).max() < 1e-4
+    assert grey or np.abs(again.matrix - found.matrix).max() < 1e-3
+    ImageCms.profileToProfile(  # it is one for others, too
+        Image.fromarray(pixels), ImageCms.ImageCmsProfile(io.BytesIO(as_icc(found, grey=grey))), ImageCms.createProfile("sRGB"), 1, "RGB"
+    )
+
+
+def with_chunks(pixels: np.ndarray, **chunks: bytes) -> bytes:
+    data = coded(pixels, None, "PNG")
+    return data[:33] + b"".join(chunk(kind.encode(), body) for kind, body in chunks.items()) + data[33:]
 
 
 def test_the_guard_sees_the_same_damage_in_any_colour_space(make_photo: Callable[..., np.ndarray]) -> None:

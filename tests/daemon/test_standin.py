@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from codec import xmp
+from codec import profile, xmp
 from codec.errors import Corrupt, NotAPicture, Unsupported
 from codec.jpeg_segments import walk
 from codec.labels import Labels, chunk, labelled, labels_of, merged, picture_digest
@@ -172,6 +172,19 @@ def test_a_pngs_stand_in_is_a_png(make_photo: Callable[..., np.ndarray]) -> None
         assert small.info["icc_profile"] == PROFILE
         assert len(small.getcolors() or []) <= 64
     assert original_of(made) == sha(data)
+
+
+@pytest.mark.parametrize("mode", ["L", "LA"])
+def test_a_grey_pngs_profile_is_for_grey(mode: str, make_photo: Callable[..., np.ndarray]) -> None:
+    """A palette holds colours, and of those a profile for grey says nothing: viewers would pass it by."""
+    linear = profile.Profile(np.stack([np.linspace(0, 1, 256)] * 3).astype(np.float32), np.eye(3, dtype=np.float32))
+    icc = profile.as_icc(linear, grey=True)
+    buffer = io.BytesIO()
+    Image.fromarray(make_photo(400, 700)).convert(mode).save(buffer, "PNG", icc_profile=icc)
+    with Image.open(io.BytesIO(make(buffer.getvalue()))) as small:
+        assert small.mode == mode
+        assert small.info["icc_profile"] == icc
+        assert len(small.getcolors() or []) in range(8, 65)
 
 
 def test_much_metadata_of_a_small_photo_comes_on_top(make_jpeg: Callable[..., bytes]) -> None:
