@@ -5,11 +5,14 @@ A stand-in tells it by its extended attribute, which costs no reading, or, where
 """
 
 import os
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
-from daemon.eligibility import Sighting
-from daemon.everywhere import is_bin
+from daemon.eligibility import Sighting, passed_by
+from daemon.everywhere import everything
 from daemon.galleries import Gallery
+from daemon.ignoring import Rules
 from daemon.marking import original_of, relabelled
 from storage.attributes import marked
 from storage.catalog import Catalog
@@ -88,31 +91,40 @@ def note_hidden(gallery: Gallery, catalog: Catalog, path: Path, fingerprint: Fin
         catalog.left(row.id, "stand-in", stands_for=sha256)
 
 
-def hidden_edit(gallery: Gallery, catalog: Catalog, photo: Path, sha256: str) -> bool:
-    """Whether a file that says nothing of itself lies where a missing stand-in would, had its user hidden it by a dot in front of its name
-    or of a folder's: then he did, and saved another picture over it before anything of ours saw it there. It is noted.
+def hidden_edits(gallery: Gallery, catalog: Catalog, missing: Iterable[PhotoRow]) -> set[int]:
+    """Ids of those `missing` photos whose name, with or without a dot, a file has that says nothing of itself and lies where no look at the
+    gallery comes: their user hid the stand-in, and saved another picture over it before anything of ours saw it there. A file that has not
+    changed since the photo was retired is none. It is noted.
 
     Raises StorageError.
     """
-    parts = gallery.relative(photo).split(b"/")
-    for depth in range(len(parts)):
-        name = b"/".join((*parts[:depth], b"." + parts[depth], *parts[depth + 1 :]))
-        place = gallery.root / os.fsdecode(name)
-        if any(is_bin(os.fsencode(each)) for each in (place, *place.parents) if gallery.root in each.parents):
+    by_name: dict[bytes, list[PhotoRow]] = {}
+    for row in missing:
+        by_name.setdefault(row.path.rpartition(b"/")[2], []).append(row)
+    found: set[int] = set()
+    rules = Rules(gallery.settings.exclude)
+    for path, fingerprint in everything(gallery.root) if by_name else ():
+        name = gallery.relative(path)
+        own = name.rpartition(b"/")[2]
+        alike = [*by_name.get(own, ()), *(by_name.get(own[1:], ()) if own.startswith(b".") else ())]
+        if not alike or passed_by(name, rules) not in ("hidden", "excluded"):
             continue
-        if os.path.realpath(place.parent) != os.fspath(place.parent):
-            continue
-        row = catalog.find(gallery.key, name)
-        try:
-            fingerprint = Fingerprint.of(place)
-            if row is None and original_of(read_once(place).data) is None:
-                note_hidden(gallery, catalog, place, fingerprint, sha256)
-                return True
-        except (Missing, Refused):
-            continue
-        if row is not None and row.stands_for == sha256:
-            return True
-    return False
+        known = catalog.find(gallery.key, name)
+        with suppress(Missing, Refused):
+            if known is None and original_of(read_once(path).data) is not None:
+                continue
+            for row in alike:
+                if known is None and fingerprint.ctime_ns >= (row.retired_at or 0) * 10**9:
+                    note_hidden(gallery, catalog, path, fingerprint, row.sha256 or "")
+                    found.add(row.id)
+                elif known is not None and known.stands_for == row.sha256:
+                    found.add(row.id)
+    return found
+
+
+def is_held_back(path: bytes) -> bool:
+    """Whether a sync tool keeps what lay there on its server, and only a placeholder here (Nextcloud's and ownCloud's virtual files)."""
+    return any(os.path.lexists(path + suffix) for suffix in (b".nextcloud", b".owncloud"))
 
 
 def _stand_ins(catalog: Catalog, sha256: str) -> set[str | None]:

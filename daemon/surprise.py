@@ -10,6 +10,7 @@ from pathlib import Path
 from daemon.errors import GalleryGone, Stopped
 from daemon.galleries import Gallery
 from daemon.places import Places
+from daemon.strays import is_held_back
 from storage.catalog import Catalog
 from storage.errors import StorageError, shown
 from storage.fingerprint import Fingerprint
@@ -61,7 +62,7 @@ def look_around(gallery: Gallery, catalog: Catalog, elsewhere: Collection[bytes]
         try:
             found = Fingerprint.of(path)
         except StorageError:
-            if path in elsewhere:
+            if path in elsewhere or is_held_back(path):
                 continue
             lost[path] = stands_in
             continue

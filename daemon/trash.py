@@ -3,7 +3,7 @@ was packed anew, as long as its original is in the vault.
 
 Nothing moves: the archive stays where it is, `restore` gives the photo back, and the catalogue says since when it is missed. A stand-in
 that was only renamed or moved says itself which archive it needs. Where the same bytes had several paths, their archive goes with the
-last.
+last. A stand-in in a bin was deleted, but as long as it lies there, and may be taken out again, its time in the trash begins anew.
 """
 
 import logging
@@ -17,10 +17,10 @@ from pathlib import Path
 from daemon.anchor import check_presence
 from daemon.composition import Workshop
 from daemon.eligibility import SUFFIXES
-from daemon.everywhere import everything, told_original
+from daemon.everywhere import binned, everything, told_original
 from daemon.galleries import Gallery
 from daemon.packed import whereabouts
-from daemon.strays import hidden_edit, is_gone, note_hidden
+from daemon.strays import hidden_edits, is_gone, is_held_back, note_hidden
 from daemon.surprise import check_stop
 from storage.attributes import marked
 from storage.errors import Locked, StorageError
@@ -81,13 +81,17 @@ def empty(shop: Workshop, gallery: Gallery) -> Emptied:
         # A stand-in that only has another name now is as large as it was.
         named = _named_by_stand_ins(shop, {size_bytes for *_, size_bytes in fresh}) if fresh else set()
         at = whereabouts(gallery, {sha256: size_bytes for _, sha256, size_bytes in packed})
-        for photo_id, sha256, _ in fresh + packed:
-            if sha256 not in named and sha256 not in at and not hidden_edit(gallery, catalog, catalog.get(photo_id).location, sha256):
+        unseen = [photo_id for photo_id, sha256, _ in fresh + packed if sha256 not in named and sha256 not in at]
+        hidden = hidden_edits(gallery, catalog, map(catalog.get, unseen))
+        for photo_id in unseen:
+            if photo_id not in hidden:
                 catalog.missed(photo_id)
                 done.missed += 1
         sizes = {row.stand_in_bytes or 0 for row in rows}
         elsewhere = _named_by_stand_ins(shop, sizes, of_any_size=True) if rows else set()
-        elsewhere |= {row.sha256 or "" for row in rows if hidden_edit(gallery, catalog, row.location, row.sha256 or "")}
+        hidden = hidden_edits(gallery, catalog, rows)
+        elsewhere |= {row.sha256 or "" for row in rows if row.id in hidden}
+        in_bins = set().union(*(binned(each.root, sizes) for each in shop.galleries)) if rows else set()
         moved = whereabouts(gallery, {row.stand_in_sha256 or "": row.stand_in_bytes or 0 for row in originals})
     except StorageError as error:
         away = [row.location for row in old] or [catalog.get((fresh + packed)[0][0]).location]
@@ -96,15 +100,20 @@ def empty(shop: Workshop, gallery: Gallery) -> Emptied:
     for row in rows + originals:
         if row.sha256 in elsewhere or row.stand_in_sha256 in moved:
             catalog.missed(row.id, there=True)
-    _throw_away(shop, gallery, [row for row in rows if row.sha256 not in elsewhere], done)
+    rows = [row for row in rows if row.sha256 not in elsewhere]
+    for row in [row for row in rows if row.sha256 in in_bins]:  # it may be taken out of there again
+        catalog.missed(row.id, there=True)
+        catalog.missed(row.id)
+        rows.remove(row)
+    _throw_away(shop, gallery, rows, done)
     _throw_away_originals(shop, gallery, [row for row in originals if row.stand_in_sha256 not in moved], done)
     return done
 
 
 def _is_deleted(gallery: Gallery, path: bytes) -> bool:
-    """Whether nothing lies there, and nothing hides it: a disk that is mounted over its folder, or a link in the place of one, to where its
-    user moved it, perhaps."""
-    if not is_gone(path):
+    """Whether nothing lies there, no placeholder of a sync tool either, and nothing hides it: a disk that is mounted over its folder, or a
+    link in the place of one, to where its user moved it, perhaps."""
+    if not is_gone(path) or is_held_back(path):
         return False
     with suppress(OSError):
         device = gallery.root.stat().st_dev

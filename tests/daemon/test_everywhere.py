@@ -1,9 +1,10 @@
-"""Hidden, excluded or renamed to no photo's name is not deleted; what lies in a bin is."""
+"""Hidden, excluded or renamed to no photo's name is not deleted; what lies in a bin is, until it is taken out again."""
 
 from __future__ import annotations
 
 import os
 import random
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -143,7 +144,7 @@ def test_nor_who_hides_it_and_saves_over_it_before_any_run_saw_it(home: Home, ph
     assert home.optimize().missed == 1
 
 
-@pytest.mark.parametrize("trap", [".b.jpg", ".stays.jpg", ".a.jpg/a.jpg", "._a.jpg"])
+@pytest.mark.parametrize("trap", [".b.jpg", ".stays.jpg", ".private/b.jpg", "._a.jpg"])
 def test_another_hidden_file_keeps_nothing(archived: Home, photo: Photo, trap: str) -> None:
     (archived.root / trap).parent.mkdir(exist_ok=True)
     (archived.root / trap).write_bytes(photo(1))
@@ -161,7 +162,9 @@ def test_nor_does_a_stand_in_of_another_photo_or_a_bin(home: Home, photo: Photo)
     (home.root / "a.jpg").unlink()
     (home.root / "c.jpg").rename(home.root / ".a.jpg")
     (home.root / "Trash").rename(home.root / ".Trash")
-    assert sum(thrown_away for _, thrown_away, _ in weeks(home)) == 2
+    assert sum(thrown_away for _, thrown_away, _ in weeks(home)) == 1
+    shutil.rmtree(home.root / ".Trash")
+    assert sum(thrown_away for _, thrown_away, _ in weeks(home)) == 1
     assert len(archives(home)) == 1
 
 
@@ -182,10 +185,89 @@ def test_a_log_that_grows_all_the_time_is_no_obstacle(archived: Home, monkeypatc
 
 
 @pytest.mark.parametrize("goal", BINS)
-def test_what_is_in_a_bin_is_deleted(archived: Home, goal: str) -> None:
-    put(archived, goal)
-    assert [done[:2] for done in weeks(archived, 7)] == [(1, 0), (0, 0), (0, 0), (0, 0), (0, 0), (0, 1), (0, 0)]
+def test_what_is_in_a_bin_is_deleted_but_can_be_taken_out_again(archived: Home, goal: str) -> None:
+    """Phones and file managers keep what was deleted for 30 days and longer. Taken out on the last of them, it was a small picture without
+    an archive."""
+    place = put(archived, goal)
+    assert [done[:2] for done in weeks(archived)] == [(1, 0)] + [(0, 0)] * 9
+    assert len(archives(archived)) == 1
+    place.rename(archived.root / "a.jpg")
+    archived.optimize()
+    with archived.shop() as shop:
+        (given,) = restore(shop, [archived.root / "a.jpg"], None, None, Silence())
+    assert (given.trouble, given.came) == ("", Came.COPY)
+
+
+@pytest.mark.parametrize("goal", BINS)
+def test_an_archive_goes_when_the_bin_is_emptied(archived: Home, goal: str) -> None:
+    place = put(archived, goal)
+    weeks(archived, 6)  # in the last of them its time began anew
+    place.unlink()
+    assert [done[:2] for done in weeks(archived, 5)] == [(0, 0)] * 4 + [(0, 1)]
     assert archives(archived) == []
+
+
+def test_a_bin_of_the_desktop(archived: Home, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    folder = tmp_path / "Trash/files/deleted on sunday"
+    folder.mkdir(parents=True)
+    (folder / "other.jpg").write_bytes(b"of somebody else")
+    (folder.parent / "a.2.jpg").write_bytes((archived.root / "a.jpg").read_bytes())  # another file system: no extended attributes
+    (archived.root / "a.jpg").unlink()
+    assert [done[:2] for done in weeks(archived)] == [(1, 0)] + [(0, 0)] * 9
+    (folder.parent / "a.2.jpg").unlink()
+    assert sum(thrown_away for _, thrown_away, _ in weeks(archived, 6)) == 1
+
+
+@pytest.mark.parametrize("suffix", [".nextcloud", ".owncloud"])
+def test_a_placeholder_of_a_sync_tool_is_no_deletion(archived: Home, suffix: str) -> None:
+    """Who has Nextcloud's client free space here deletes nothing."""
+    (archived.root / "a.jpg").rename(archived.root / f"a.jpg{suffix}")
+    (archived.root / f"a.jpg{suffix}").write_bytes(b" ")
+    assert weeks(archived) == [(0, 0, [])] * 10
+    (archived.root / f"a.jpg{suffix}").unlink()  # and now on the server, too
+    assert archived.optimize().missed == 1
+
+
+def test_placeholders_are_no_deletion_in_mass(home: Home, photo: Photo) -> None:
+    home.configure('grace = "0 days"')
+    for seed in range(12):
+        (home.root / f"{seed}.jpg").write_bytes(photo(seed % 2) + bytes([seed]))
+    home.optimize()
+    for seed in range(11):
+        (home.root / f"{seed}.jpg").unlink()
+        (home.root / f"{seed}.jpg.nextcloud").write_bytes(b" ")
+    done = home.optimize()
+    assert (done.gone, done.missed) == ([], 0)
+
+
+def test_what_a_check_of_the_disk_found_again(archived: Home) -> None:
+    place = put(archived, "lost+found/#1234")
+    assert weeks(archived) == [(0, 0, [])] * 10
+    with archived.shop() as shop:
+        (given,) = restore(shop, [place], archived.root.parent / "out", None, Silence())
+    assert given.trouble == ""
+
+
+@pytest.mark.parametrize("after", [".private/a.jpg", "excluded/.a.jpg", "album/.deep/er/a.jpg"])
+def test_nor_who_moves_it_to_a_hidden_folder_and_saves_over_it_there(archived: Home, photo: Photo, after: str) -> None:
+    put(archived, after).unlink()
+    (archived.root / after).write_bytes(photo(1))
+    assert weeks(archived) == [(0, 0, [])] * 10
+    (archived.root / after).unlink()
+    assert archived.optimize().missed == 1
+
+
+def test_a_hidden_file_of_that_name_that_was_there_before_keeps_nothing(home: Home, photo: Photo) -> None:
+    home.configure('grace = "0 days"')
+    home.clock.forward(days=3650)
+    (home.root / ".thumbnails").mkdir()
+    for name in ("stays.jpg", ".thumbnails/a.jpg"):
+        (home.root / name).write_bytes(b"no picture")
+    (home.root / "a.jpg").write_bytes(photo())
+    home.optimize()
+    (home.root / "a.jpg").unlink()
+    assert [done[:2] for done in weeks(home, 6)] == [(1, 0), (0, 0), (0, 0), (0, 0), (0, 0), (0, 1)]
 
 
 def test_a_hidden_album_is_no_mass_deletion_for_ever(home: Home, photo: Photo) -> None:
