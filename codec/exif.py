@@ -1,4 +1,4 @@
-"""EXIF blocks: what somebody wrote into a stand-in's, merged into its photo's own, of which nothing else changes.
+"""EXIF blocks: a photo's for its stand-in, and what somebody wrote into that, merged into the photo's own, of which nothing else changes.
 
 An EXIF block is a TIFF file (TIFF 6.0; EXIF 3.0, 4.6). The maker's own part of it (MakerNote) may hold offsets from the block's beginning
 that nobody but the maker can mend. So nothing that is there is ever moved: values that change, and directories that grow, stand behind it.
@@ -18,6 +18,9 @@ _MOST_ENTRIES: Final = 1000
 _WIDTHS: Final = {1: 1, 2: 1, 3: 2, 4: 4, 5: 4, 6: 1, 7: 1, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4}
 """Bytes of what has to be turned round in another byte order, by the type of a value; rationals are pairs of such."""
 _PAIRS: Final = (5, 10)
+_THUMBNAIL, _THUMBNAIL_BYTES = 0x0201, 0x0202
+_PADDING: Final = 64
+"""Zeros that a camera may leave behind a thumbnail, at most."""
 LABELS: Final[Mapping[int, frozenset[int]]] = {
     # Description, orientation, artist, copyright; Windows' stars, title, comment, author, keywords and subject.
     0: frozenset((0x010E, _ORIENTATION, 0x013B, 0x8298, 0x4746, 0x4749, *range(0x9C9B, 0x9CA0))),
@@ -52,6 +55,30 @@ class _Block(NamedTuple):
     order: str
     """As `struct` has it."""
     directories: Mapping[int, _Directory]
+
+
+def without_thumbnail(block: bytes) -> bytes:
+    """A photo's block without the thumbnail (EXIF 3.0, 4.5.8) that ends it, up to 60 KB, for a stand-in, which is hardly larger itself.
+
+    The block as it is where anything else may stand behind the thumbnail. What is left stays at its place; so does the thumbnail's
+    directory, to which nothing leads any more.
+    """
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(block[:4])
+    if order is None:
+        return block
+    try:
+        at = _long(block, order, 4)
+        (count,) = struct.unpack_from(order + "H", block, at)
+        link = at + 2 + 12 * count
+        found = _directory(block, order, _long(block, order, link), frozenset((_THUMBNAIL, _THUMBNAIL_BYTES))).values
+        start, size = (_long(found[tag][0].data, order, 0) for tag in (_THUMBNAIL, _THUMBNAIL_BYTES))
+    except (struct.error, ValueError, KeyError):
+        return block
+    is_last = link + 4 <= start and len(block) - _PADDING <= start + size <= len(block) and not block[start + size :].strip(b"\0")
+    if not is_last or block[start : start + 2] != b"\xff\xd8":
+        return block
+    left = block[:link] + bytes(4) + block[link + 4 : start]
+    return left if merged(block, left) == block else block  # no label may have lain in there
 
 
 def merged(own: bytes, edited: bytes) -> bytes:

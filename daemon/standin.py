@@ -1,8 +1,9 @@
 """The stand-in: a small, ordinary picture under the photo's own name, with the photo's own EXIF, XMP, IPTC and colour profile.
 
 A JPEG's is a JPEG, long side 1280; a PNG's a PNG, long side 640, 64 colours. Pixels stay unrotated as the original's do, since the EXIF
-block, orientation included, is copied verbatim. XMP is copied without what it says of a video, a gain map or a depth map, which the
-stand-in hasn't got; the archive keeps that, and a restored photo says it again.
+block, orientation included, is copied verbatim, but without the camera's thumbnail: a stand-in is a small picture itself. XMP is copied
+without what it says of a video, a gain map or a depth map, which the stand-in hasn't got; the archive keeps that, and a restored photo
+says it again.
 Runs in a worker process only, since it decodes what strangers wrote.
 """
 
@@ -15,6 +16,7 @@ from PIL import Image
 
 from codec import container, exact, jpeg_segments, shown, xmp
 from codec.errors import CodecError, Unsupported
+from codec.exif import without_thumbnail
 from codec.labels import APP13, EXIF_LEAD, IPTC_LEAD, MOST, XMP_LEAD, Labels, chunk, labels_of, picture_digest, segment, xmp_chunk
 from codec.png import SIGNATURE
 from codec.profile import icc_of
@@ -75,7 +77,8 @@ def _labels(job: StandInJob) -> Labels:
         own = Labels()
     marks = {"Original": job.sha256, **({"Vault": job.vault} if job.vault else {})}
     iptc = own.iptc if len(own.iptc) <= MOST_IPTC_BYTES else b""
-    exif = own.exif if len(EXIF_LEAD + own.exif) <= MOST else b""  # a PNG's may be of any size
+    exif = without_thumbnail(own.exif)
+    exif = exif if len(EXIF_LEAD + exif) <= MOST else b""  # a PNG's may be of any size
     return Labels(exif, xmp.for_stand_in(own.xmp, marks), iptc)
 
 
