@@ -10,11 +10,12 @@ from typing import Self, TypeVar
 
 from daemon.anchor import Anchor, check_presence
 from daemon.child import Bounds
-from daemon.errors import CommandFailed, GalleryGone
+from daemon.errors import GalleryGone
 from daemon.galleries import Gallery, all_of
 from daemon.places import Places, is_folder
 from daemon.ports import Clock, Codec, SystemClock
 from daemon.settings import Limits, Settings
+from daemon.state_folder import check_state_folder, make_state_folder
 from daemon.surprise import AS_IT_IS
 from daemon.worker import DEFAULT_BACKEND, Workers, threads
 from storage.catalog import Catalog
@@ -79,6 +80,7 @@ class Workshop:
     def __enter__(self) -> Self:
         """Raises Locked where another instance is at work, CommandFailed where the state folder can't be used."""
         with ExitStack() as stack:
+            check_state_folder(self.places)
             if self._reading or self._rehearsal:
                 self.catalog = stack.enter_context(self._rehearsed() if self._rehearsal else self._catalog_as_it_is())
                 stack.callback(self._close_codec)
@@ -220,18 +222,6 @@ class Workshop:
     def _close_codec(self) -> None:
         if self._codec is not None:
             self._codec.close()
-
-
-def make_state_folder(places: Places) -> None:
-    """Raises CommandFailed where it can't be made or used."""
-    folder = places.state_folder
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        why = "it is a file" if isinstance(error, FileExistsError) else error.strerror
-        raise CommandFailed(f"the state folder {shown(folder)} can't be made: {why}; choose another with --state.") from error
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise CommandFailed(f"the state folder {shown(folder)} can't be written to; choose another with --state.")
 
 
 def service_pid(places: Places) -> int | None:

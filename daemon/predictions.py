@@ -8,7 +8,9 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from daemon.errors import CommandFailed
 from daemon.places import Places
+from daemon.state_folder import make_state_folder
 from storage import durable
 from storage.errors import StorageError, shown
 from storage.records import RunRow
@@ -28,9 +30,9 @@ def note(places: Places, prediction: Prediction) -> None:
     """Add one; where that can't be done, only the later comparison is missing."""
     kept = [*_read(places), prediction][-KEPT:]
     try:
-        places.state_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_state_folder(places)
         durable.replace(durable.stage(places.state_folder, json.dumps(kept, indent=1).encode()), places.estimates_file)
-    except (OSError, StorageError) as error:
+    except (CommandFailed, StorageError) as error:
         _log.warning("the estimate can't be noted for the history: %s", error)
 
 

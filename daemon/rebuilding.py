@@ -29,6 +29,7 @@ from daemon.models import keep_model, model_of
 from daemon.places import Places, is_folder
 from daemon.ports import Progress
 from daemon.reading import reading_room
+from daemon.state_folder import check_state_folder
 from daemon.strays import note_hidden
 from daemon.verification import prove
 from storage import durable
@@ -78,7 +79,9 @@ def check_all_there(places: Places, galleries: Sequence[Gallery]) -> None:
 
 
 def set_catalogue_aside(places: Places) -> Path | None:
-    """An old or damaged catalogue gets another name, and stays; its new name. Raises Locked while another instance is at work."""
+    """An old or damaged catalogue gets another name, and stays; its new name. Raises Locked while another instance is at
+    work, CommandFailed where it is another program's."""
+    check_state_folder(places)
     if not places.catalog_file.exists():
         return None
     with InstanceLock(places.lock_file):

@@ -15,7 +15,6 @@ from types import FrameType
 
 from daemon import settings as configuration
 from daemon.clockwork import Clockwork
-from daemon.composition import make_state_folder
 from daemon.errors import CommandFailed, DaemonError
 from daemon.galleries import all_of
 from daemon.machine import Machine, our_own_s
@@ -25,6 +24,7 @@ from daemon.places import Places
 from daemon.ports import Clock, SystemClock
 from daemon.report import counted
 from daemon.settings import Settings, changes
+from daemon.state_folder import make_state_folder
 from daemon.watcher import OURS_S, Watcher
 from daemon.zone import local_zone
 from storage.lock import InstanceLock

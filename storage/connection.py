@@ -45,15 +45,27 @@ def translated_sqlite(path: os.PathLike[str] | str) -> Iterator[None]:
         raise kind(f"the catalogue {shown(path)}: {what}{hint}") from error
 
 
+def is_catalogue(path: Path | str) -> bool:
+    """False for a database of another program, which must never be written to. True for what can't be understood: it may be damaged."""
+    try:  # as if nobody wrote: then nothing is made beside it
+        with closing(sqlite3.connect(f"file:{quote(os.fsencode(os.path.abspath(path)))}?mode=ro&immutable=1", uri=True)) as connection:
+            tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+            columns = {row[1] for row in connection.execute("PRAGMA table_info(photos)")}
+    except sqlite3.DatabaseError:
+        return True
+    return not tables or {"gallery", "path", "archive_sha256", "stand_in_sha256"} <= columns
+
+
 def open_for_writing(path: Path | str) -> sqlite3.Connection:
     """Created with its folder where it is missing, brought to the newest schema.
 
-    Raises Refused for a catalogue that a later version wrote, Damaged, Locked, NoSpace, ReadOnly.
+    Raises Refused for a catalogue that a later version wrote and for another program's database, Damaged, Locked, NoSpace, ReadOnly.
     """
     if path != ":memory:":
         Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with translated(path):  # it tells names and places of photos: for its owner only
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        _check_ours(path)
     with translated_sqlite(path):
         connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000)
         try:
@@ -71,10 +83,11 @@ def open_for_writing(path: Path | str) -> sqlite3.Connection:
 def open_for_reading(path: Path | str, *, any_thread: bool = False) -> sqlite3.Connection:
     """Never writes a row; `any_thread`: its user sees to it that one thread at a time uses it.
 
-    Raises Missing where there is no catalogue yet, Refused for one that a later version wrote.
+    Raises Missing where there is no catalogue yet, Refused for one that a later version wrote, and for another program's database.
     """
     if not os.path.exists(path):
         raise Missing(f"the catalogue {shown(path)} is not there yet")
+    _check_ours(path)
     where = f"file:{quote(os.fsencode(os.path.abspath(path)))}"
     with translated_sqlite(path):
         connection = _connected(f"{where}?mode=ro", any_thread)
@@ -98,6 +111,11 @@ def open_for_reading(path: Path | str, *, any_thread: bool = False) -> sqlite3.C
     return connection
 
 
+def _check_ours(path: Path | str) -> None:
+    if not is_catalogue(path):
+        raise Refused(f"{shown(path)} is the database of another program; choose another state folder with --state")
+
+
 def _connected(address: str, any_thread: bool) -> sqlite3.Connection:
     return sqlite3.connect(address, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000, check_same_thread=not any_thread)
 
@@ -111,6 +129,7 @@ def open_in_memory(path: Path | str) -> sqlite3.Connection:
     with translated_sqlite(path):
         try:
             if os.path.exists(path):
+                _check_ours(path)
                 _copy_into(copy, path)
             if _version(copy, path) < SCHEMA_VERSION:
                 _migrate(copy, path)

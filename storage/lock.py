@@ -8,10 +8,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from storage.errors import Locked, shown, translated
+from storage.errors import Locked, Refused, shown, translated
 
 _WORDS, _OWNER, _PLACE = 8, 4, 5
 """Of a line of /proc/locks: number, kind, advisory or not, reading or writing, pid, device and inode, from, to (proc(5))."""
+
+
+_MOST_BYTES = 32
 
 
 class InstanceLock:
@@ -23,7 +26,7 @@ class InstanceLock:
         self._descriptor: int | None = None
 
     def acquire(self) -> None:
-        """Raises Locked with the holder's pid, ReadOnly, Missing (no folder)."""
+        """Raises Locked with the holder's pid, ReadOnly, Missing (no folder), Refused (somebody's file that is no lock of ours)."""
         with translated(self._path):
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             try:
@@ -35,6 +38,9 @@ class InstanceLock:
                     who = f"process {pid}" if pid else "another process"
                     raise Locked(f"another instance is at work: {who} holds {shown(self._path)}", pid) from error
                 raise
+            if not is_lock(os.pread(descriptor, _MOST_BYTES + 1, 0)):
+                os.close(descriptor)
+                raise Refused(f"{shown(self._path)} is another program's file, no lock of this one")
         with suppress(OSError):  # the pid is a courtesy: on a full disk the lock must still be had
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
@@ -54,6 +60,12 @@ class InstanceLock:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.release()
+
+
+def is_lock(data: bytes) -> bool:
+    """Whether these are the bytes of such a file: nothing, or a pid; zeros, after a power cut."""
+    text = data.strip(b"\n\0")
+    return len(data) <= _MOST_BYTES and (not text or text.isdigit())
 
 
 def holder(path: Path, table: Path = Path("/proc/locks")) -> int | None:

@@ -26,10 +26,13 @@ from daemon.access.copying import Copies, Wanted
 from daemon.access.session import wanted_of
 from daemon.access.view import Node, Source, View
 from daemon.errors import CommandFailed
+from daemon.mounts import mount_of, mounts
 from storage.errors import StorageError, shown
 
 _log = logging.getLogger(__name__)
 
+_KIND = "gallery-optimizer"
+"""How the kernel's table of mounts tells our views from others: as the part of the file system's type behind "fuse."."""
 READERS = 64
 """Threads that may wait for a decoder at the same time, while others still list folders."""
 _LOOP_ENDED = 8
@@ -211,6 +214,7 @@ def prepare(mountpoint: Path) -> None:
     except OSError as error:
         if error.errno != errno.ENOTCONN:
             raise CommandFailed(f"{shown(mountpoint)} can't be used: {error.strerror}.") from error
+        _check_ours(mountpoint)
         _unmount(mountpoint)
         _log.warning("%s was still mounted by a program that is gone; taken away", shown(mountpoint))
         status = mountpoint.stat()
@@ -223,6 +227,15 @@ def prepare(mountpoint: Path) -> None:
             raise CommandFailed(f"{shown(mountpoint)} is not empty; choose an empty folder: what is in it would be hidden.")
     if not Path("/dev/fuse").exists():
         raise CommandFailed("this computer has no FUSE: /dev/fuse is not there.")
+
+
+def _check_ours(mountpoint: Path) -> None:
+    """Raise CommandFailed where what is mounted there, or above, and has lost its program, is not such a view."""
+    place = Path(os.path.realpath(mountpoint))
+    found = mount_of(mounts(), place)
+    if found is None or found.kind != f"fuse.{_KIND}" or found.place != place:
+        kind = "no view of ours" if found is None else f"{shown(found.place)}, a mount of another kind ({found.kind})"
+        raise CommandFailed(f"{shown(mountpoint)} has lost its program, and is {kind}; unmount it, or choose another folder.")
 
 
 def _unmount(mountpoint: Path) -> None:
@@ -238,7 +251,7 @@ def _unmount(mountpoint: Path) -> None:
 def options(root: Path, *, allow_other: bool = False) -> Mapping[str, Any]:
     """For libfuse."""
     chosen: dict[str, Any] = {"foreground": True, "ro": True, "default_permissions": True, "auto_unmount": True, "auto_cache": True}
-    chosen |= {"fsname": f"gallery-optimizer:{root}".replace(",", "_"), "subtype": "gallery-optimizer"}
+    chosen |= {"fsname": f"gallery-optimizer:{root}".replace(",", "_"), "subtype": _KIND}
     chosen |= {"attr_timeout": SECONDS, "entry_timeout": SECONDS, "allow_other": allow_other}
     if mfusepy.fuse_version_major == 3 and mfusepy.fuse_version_minor >= 12:
         chosen |= {"max_threads": READERS, "max_idle_threads": 8}  # the second, since 3.14 complains of its own default

@@ -67,7 +67,7 @@ def resume(places: Places, as_json: bool) -> None:
 def _tell(places: Places, command: str, alone: "Callable[[], None]", **order: Any) -> dict[str, Any] | None:
     """Have the service do it, or do it ourselves where none runs (None)."""
     from daemon import asking
-    from daemon.composition import make_state_folder
+    from daemon.state_folder import make_state_folder
 
     try:
         (answer,) = asking.ask(places, command, **order)

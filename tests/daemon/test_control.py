@@ -26,6 +26,7 @@ from daemon.pausing import paused_until
 from daemon.places import Places
 from daemon.restorer import Came, Restoration
 from daemon.run_report import packed, unpacked
+from daemon.state_folder import make_state_folder
 from daemon.summary import Summary
 from daemon.waits import Hold
 from storage.lock import InstanceLock
@@ -58,7 +59,7 @@ class Service:
         self._woken.set()
 
     def __enter__(self) -> Service:
-        composition.make_state_folder(self.places)
+        make_state_folder(self.places)
         self._end = control.serve(self)  # type: ignore[arg-type]
         self._hands.start()
         return self

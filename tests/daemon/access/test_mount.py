@@ -314,6 +314,25 @@ def test_a_mount_that_was_killed_leaves_nothing_behind(home: Home, mounted: Moun
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("below", ["", "folder"])
+def test_somebody_elses_dead_mount_stays(home: Home, mounted: Mount, photos: list[Path], tmp_path: Path, below: str) -> None:
+    """A file server that is away may come back."""
+    point = tmp_path / "view"
+    point.mkdir()
+    server = "import mfusepy, sys; mfusepy.FUSE(mfusepy.Operations(), sys.argv[1], foreground=True, subtype='somebodys', attr_timeout=0)"
+    with subprocess.Popen([sys.executable, "-c", server, point]) as other:
+        for _ in range(400):
+            if os.path.ismount(point):
+                break
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                other.wait(0.05)
+        other.kill()
+    with pytest.raises(mount.CommandFailed, match="another kind"):
+        mount.prepare(point / below)
+    assert mount.mount_of(mount.mounts(), point).kind == "fuse.somebodys"  # type: ignore[union-attr]
+
+
+@pytest.mark.slow
 def test_an_archive_that_is_missing_or_damaged_is_an_error_for_that_photo(home: Home, mounted: Mount, photos: list[Path]) -> None:
     with Catalog(home.places.catalog_file, read_only=True) as catalog:
         archives = {os.fsdecode(row.path): home.root / ".gallery-optimizer" / (row.archive_name or "") for row in catalog.rows()}
