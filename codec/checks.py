@@ -63,18 +63,17 @@ class Measured:
     def headroom(self, level: Level) -> float:
         """How far within what a level allows, in points of the score, 100 at most; below 0 it is a finding.
 
-        Where the level's score was raised by some points, all checks are wanted better by as much. Raises ValueError for a level without
-        thresholds.
+        Raises ValueError for a level without thresholds.
         """
         if level.name not in LEVELS:
             raise ValueError(f"the guard has no thresholds for {level.name}")
-        check, raised = CHECKS[self.name], level.whole - LEVELS[level.name].whole
+        check = CHECKS[self.name]
         limit = check.limits[level.name]
         if check.floor:
             points = (self.value - limit) * check.points
         else:
             points = 100.0 if self.value <= 0 else math.log2(limit / self.value) * check.points
-        return (100.0 if points > 100 else points) - raised  # what is no number stays none
+        return (100.0 if points > 100 else points) - level.spare  # what is no number stays none
 
     def sentence(self, level: Level) -> str:
         """For people: what, how much, where, and what is allowed."""
@@ -85,10 +84,10 @@ class Measured:
 
 
 def limit_of(name: str, level: Level) -> float:
-    """The value of a check at which the headroom is 0, for a level whose score may have been raised."""
-    check, raised = CHECKS[name], level.whole - LEVELS[level.name].whole
+    """The value of a check at which the headroom is 0, for a level."""
+    check = CHECKS[name]
     limit = check.limits[level.name]
-    return limit + raised / check.points if check.floor else limit * 2 ** (-raised / check.points)
+    return limit + level.spare / check.points if check.floor else limit * 2 ** (-level.spare / check.points)
 
 
 def failed(measured: tuple[Measured, ...], level: Level) -> tuple[Measured, ...]:

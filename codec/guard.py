@@ -93,7 +93,7 @@ class Verdict:
 def judge(original: Pixels, decoded: Pixels, level: Level, *, profile: Profile | None = None, threads: int | None = None) -> Verdict:
     """Judge `decoded` against `original`, both uint8 (H, W, 3) or grey (H, W), by a level of LEVELS or by one of these with points raised.
 
-    A level whose score was raised by some points wants all checks better by as much. `profile` is for the score; the other measures look
+    A level with points to spare wants all other checks better by as much. `profile` is for the score; the other measures look
     at the bytes. Raises ValueError if the shapes differ, a side is under 8 pixels, or the level has no thresholds.
     """
     scored = score(original, decoded, profile=profile, threads=threads)

@@ -5,9 +5,9 @@ its worst 512 x 512 tile. `exact` is no level of the guard: there the bytes are 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,12 @@ class Level:
     name: str
     whole: float
     worst_tile: float
+    spare: float = 0.0
+    """Points by which every other check of the guard must be better than its threshold, too."""
+
+    def raised(self, points: float, spare: float) -> Self:
+        """The same with higher scores, and more to spare for the other checks."""
+        return replace(self, whole=self.whole + points, worst_tile=self.worst_tile + points, spare=self.spare + spare)
 
 
 LEVELS: Final[Mapping[str, Level]] = MappingProxyType(

@@ -29,7 +29,7 @@ from codec.model import Model, load_model
 from codec.neural import Analysed
 from codec.picture import JpegStructure, Picture
 from codec.profile import Profile, profile_of
-from codec.rate import MARGIN, Found, fewest_bits
+from codec.rate import MARGIN, SPARE, Found, fewest_bits
 
 _FAILS_IN_A_ROW = 3
 
@@ -83,7 +83,7 @@ def counted(work: Callable[[], Any]) -> tuple[Any, int, float]:
 
 def optimum(picture: Picture, model: Model, level: Level, found: Found, profile: Profile | None) -> Found:
     """The lowest even quality that passes, by going down from what was found (from where an even quality passes, if it has a map)."""
-    raised = replace(level, whole=level.whole + MARGIN, worst_tile=level.worst_tile + MARGIN)
+    raised = level.raised(MARGIN, SPARE)
 
     def at(quality: int) -> Found:
         return Found.at(quality, picture.pixels, found.analysed, model, level=raised, profile=profile)

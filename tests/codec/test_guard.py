@@ -5,7 +5,6 @@ import math
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -138,14 +137,14 @@ def test_a_raised_level_wants_every_check_better(make_photo: Photo) -> None:
     photo = make_photo(256, 256, seed=2)
     copy = through(photo, "JPEG", 92)
     plain = judge(photo, copy, HIGH)
-    raised = judge(photo, copy, replace(HIGH, whole=HIGH.whole + 3, worst_tile=HIGH.worst_tile + 3))
+    raised = judge(photo, copy, HIGH.raised(3, 3))
     assert raised.lead == pytest.approx(plain.lead - 3)
     assert raised.measured == plain.measured
 
 
 @given(st.sampled_from(sorted(CHECKS)), st.floats(0.001, 200), st.sampled_from(sorted(LEVELS)), st.floats(0, 5))
 def test_a_limit_is_where_the_headroom_ends(name: str, value: float, level_name: str, points: float) -> None:
-    level = replace(LEVELS[level_name], whole=LEVELS[level_name].whole + points)
+    level = LEVELS[level_name].raised(0, points)
     assert Measured(name, checks.limit_of(name, level)).headroom(level) == pytest.approx(0, abs=1e-6)
     within = value >= checks.limit_of(name, level) if CHECKS[name].floor else value <= checks.limit_of(name, level)
     headroom = Measured(name, value).headroom(level)

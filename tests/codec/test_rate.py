@@ -11,7 +11,7 @@ from codec.neural import Analysed, Pixels, decode_pixels
 from codec.quality import score
 from codec.rate import MARGIN, Found, Guess, fewest_bits, guess_from, passes
 
-EASY = Level("compact", 60.0, 50.0)
+EASY = Level("compact", 60.0, 50.0, spare=-10.0)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def test_a_tile_that_is_worse_than_its_bound_gets_a_better_quality_than_the_rest
     assert not plain.offsets.any()
     assert plain.score.worst_tile < plain.score.whole - 1
     bound = (plain.score.worst_tile + plain.score.whole) / 2
-    by_tile = fewest_bits(wide, model, Level("compact", 60.0, bound), most_bytes=math.inf)
+    by_tile = fewest_bits(wide, model, Level("compact", 60.0, bound, spare=-10.0), most_bytes=math.inf)
     assert by_tile.score.worst_tile >= bound
     assert by_tile.offsets is not None
     assert by_tile.offsets.any()
