@@ -19,7 +19,7 @@ SEAMS, DOTS = 0.3, 0.1
 """Weights of the error's steps across borders of patches, and of quarters of patches, beyond its steps elsewhere (`beyond_steps`). 1.0
 and 0.5 shook the high qualities within two hundred steps."""
 
-PATCHES, SHOWING = 3.0, 0.3
+PATCHES, SHOWING = 6.0, 0.3
 """Weight of what the guard's check of that name finds (`patch_steps`), and the squared levels from which on it counts: what lies well below
 never fails, and is left to the bits."""
 
