@@ -59,31 +59,31 @@ lint: $(VENV)/ready-to-test  ## ruff (faults, and the layout), mypy and import-l
 bench-rd bench-speed bench-guard bench-look bench-search: export OMP_NUM_THREADS = 1
 bench-rd bench-speed bench-guard bench-look bench-search: export NUMBA_NUM_THREADS = 1
 bench-rd: $(VENV)/ready-to-test  ## rate and distortion beside the peers, real bytes: [CROP=1024|0 LIMIT_EACH=3 PEERS=jpeg,avif MODEL=m2|FILE JOBS=2 FIGURES=docs/figures]
-	@$(BIN)/python tests/bench/rd.py --kodak "$(KODAK)" --phone "$(PHONE)" --crop $(CROP) --peers "$(PEERS)" --jobs $(JOBS) \
+	@$(BIN)/python -m tests.bench.rd --kodak "$(KODAK)" --phone "$(PHONE)" --crop $(CROP) --peers "$(PEERS)" --jobs $(JOBS) \
 	    --cache .bench/rd --json "$(JSON)" --figures "$(FIGURES)" $(if $(MODEL),--model "$(MODEL)") $(if $(LIMIT_EACH),--limit $(LIMIT_EACH))
 
 bench-speed: $(VENV)/ready-to-test  ## time and memory of a 12-megapixel photo beside the peers: [PHONE=DIR MODEL=m2|FILE]
-	@$(BIN)/python tests/bench/speed.py $(if $(wildcard $(PHONE)),--phone "$(PHONE)") $(if $(MODEL),--model "$(MODEL)") --json .bench/speed.json
+	@$(BIN)/python -m tests.bench.speed $(if $(wildcard $(PHONE)),--phone "$(PHONE)") $(if $(MODEL),--model "$(MODEL)") --json .bench/speed.json
 
 bench-guard: $(VENV)/ready-to-test  ## what a gallery comes to, lane by lane, beside the peers at the same guard: [LEVEL=high LIMIT_EACH=3 SIZE=1024 MODEL=m2|FILE]
-	@$(BIN)/python tests/bench/guarded.py --phone "$(PHONE)" --level $(LEVEL) --size $(SIZE) --cache .bench/guard --json .bench/guard.json \
+	@$(BIN)/python -m tests.bench.guarded --phone "$(PHONE)" --level $(LEVEL) --size $(SIZE) --cache .bench/guard --json .bench/guard.json \
 	    $(if $(MODEL),--model "$(MODEL)") $(if $(LIMIT_EACH),--limit $(LIMIT_EACH))
 
 bench-look: $(VENV)/ready-to-test  ## pictures to look at: original, ours and AVIF at equal bytes, into .bench/look: [SCORE=80 MODEL=m2|FILE]
-	@$(BIN)/python tests/bench/look.py --phone "$(PHONE)" --kodak "$(KODAK)" --out .bench/look --score $(SCORE) $(if $(MODEL),--model "$(MODEL)")
+	@$(BIN)/python -m tests.bench.look --phone "$(PHONE)" --kodak "$(KODAK)" --out .bench/look --score $(SCORE) $(if $(MODEL),--model "$(MODEL)")
 
 bench-search: $(VENV)/ready-to-test  ## the rate search beside an exhaustive one, and its cost: [LEVEL=high ONLY=p02,p10 SIZE=2048x1536|whole]
-	@$(BIN)/python tests/bench/search.py --phone "$(PHONE)" --level $(LEVEL) --crop $(if $(findstring x,$(SIZE))$(findstring whole,$(SIZE)),$(SIZE),2048x1536) \
+	@$(BIN)/python -m tests.bench.search --phone "$(PHONE)" --level $(LEVEL) --crop $(if $(findstring x,$(SIZE))$(findstring whole,$(SIZE)),$(SIZE),2048x1536) \
 	    --only "$(ONLY)" --json .bench/search.json
 
 bench-soak: $(VENV)/ready-to-test  ## the real service while photos come, change and go, and it is killed now and then: [MINUTES=120]
-	@$(BIN)/python tests/bench/soak.py --photos "$(PHONE)" --minutes $(or $(MINUTES),120)
+	@$(BIN)/python -m tests.bench.soak --photos "$(PHONE)" --minutes $(or $(MINUTES),120)
 
 manual: $(VENV)/ready-to-run  ## the man page and the shells' completions, from the parser
 	@$(BIN)/python scripts/make_manual.py
 
 bench-scale: $(VENV)/ready-to-test  ## catalogues of up to a million photos, galleries of 100,000 files: [SIZES=10000,1000000 FILES=100000 PLACE=DIR]
-	@$(BIN)/python tests/bench/scale.py $(if $(SIZES),--sizes "$(SIZES)") $(if $(FILES),--files "$(FILES)") $(if $(PLACE),--place "$(PLACE)")
+	@$(BIN)/python -m tests.bench.scale $(if $(SIZES),--sizes "$(SIZES)") $(if $(FILES),--files "$(FILES)") $(if $(PLACE),--place "$(PLACE)")
 
 fuzz: $(VENV)/ready-to-test  ## everything that reads what strangers wrote, fed with damage and malice: [MINUTES=60 ONLY=jpeg,png]
 	@OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(BIN)/python -m tests.fuzz.run --minutes $(or $(MINUTES),60) $(if $(ONLY),--only "$(ONLY)")

@@ -67,12 +67,12 @@ def _beyond(a: Plane, b: Plane, weight: Plane, axis: int) -> float:
     for plane in (a, b):
         ends = [np.roll(plane, shift, axis) for shift in (-1, 0, 1)]
         band = (ends[1] * 2 - ends[0] - ends[2]) / 4  # 1 at Nyquist, 0.5 at half of it, 0 for a constant
-        energies.append(_blocks(band * band * weight))
+        energies.append(_blocks((band * band * weight).astype(np.float32)))
     return float(np.maximum(energies[1] - energies[0], 0).mean() / _blocks(weight).mean())
 
 
 def _blocks(plane: Plane) -> Plane:
     """Means of 16 x 16; what does not fill a block is left out, and so is the first and last block, where filters meet the border."""
     height, width = (side // PATCH for side in plane.shape)
-    cut = plane[: height * PATCH, : width * PATCH].reshape(height, PATCH, width, PATCH).mean((1, 3))
+    cut: Plane = plane[: height * PATCH, : width * PATCH].reshape(height, PATCH, width, PATCH).mean((1, 3))
     return cut[1:-1, 1:-1] if min(cut.shape) > 2 else cut

@@ -1,4 +1,4 @@
-"""Time and size of the entropy coder at the load of a 12-megapixel photo. By hand: OMP_NUM_THREADS=1 python tests/bench/bench_rans.py
+"""Time and size of the entropy coder at the load of a 12-megapixel photo. By hand: OMP_NUM_THREADS=1 python -m tests.bench.bench_rans
 
 Ratios are against zlib (level 1) on the same symbols as bytes, measured in the same run: they hold across machines better than seconds.
 """

@@ -11,11 +11,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from bdrate import bd_rate, rate_at
-from measures import ARTEFACTS, METRICS
-from peers import ANCHOR, OURS
-from points import Point
 from scipy.interpolate import PchipInterpolator
+
+from tests.bench.bdrate import bd_rate, rate_at
+from tests.bench.measures import ARTEFACTS, METRICS
+from tests.bench.peers import ANCHOR, OURS
+from tests.bench.points import Point
 
 RANGE = (60.0, 88.0)
 SCORES = (70.0, 80.0, 85.0, 90.0)

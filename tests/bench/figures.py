@@ -5,12 +5,13 @@ import statistics
 from pathlib import Path
 
 import numpy as np
-from bdrate import rate_at
-from comparison import REFERENCE, SCORE, Curves, in_order
-from measures import METRICS
-from peers import OURS, TITLES
-from points import Point
 from scipy.interpolate import PchipInterpolator
+
+from tests.bench.bdrate import rate_at
+from tests.bench.comparison import REFERENCE, SCORE, Curves, in_order
+from tests.bench.measures import METRICS
+from tests.bench.peers import OURS, TITLES
+from tests.bench.points import Point
 
 _COLOURS = {OURS: "#d62728", "jpeg": "#7f7f7f", "jpegli": "#8c564b", "webp": "#2ca02c", "avif": "#1f77b4", "jxl": "#9467bd"}
 _SCORES = np.arange(60, 91, 2.0)

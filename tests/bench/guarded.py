@@ -1,6 +1,6 @@
 """What a gallery of phone photos comes to: ours, lane by lane, beside other codecs tuned to the same guard.
 
-    python tests/bench/guarded.py --phone DIR [--level high] [--limit N] [--size SIDE] [--peers-only] [--cache FOLDER] [--json FILE]
+    python -m tests.bench.guarded --phone DIR [--level high] [--limit N] [--size SIDE] [--peers-only] [--cache FOLDER] [--json FILE]
 
 Ours is what the program does with a photo: it chooses the lane, searches the rate, packs the archive, examines it against the original, and
 makes the stand-in. It has to pass all that the guard looks at. A peer gets the smallest integer quality whose decoded picture reaches the
@@ -25,25 +25,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matching import smallest, with_score
 from numpy.typing import NDArray
-from peers import OURS, PEERS, TITLES, Codec, named
 from PIL import Image
-from points import centre
-from tables import markdown
 
 import codec
 from codec import container, lanes
 from codec.bitstream import Archive, pack
+from codec.checks import CHECKS
 from codec.errors import CodecError
 from codec.facts import Facts
-from codec.guard import CHECKS, judge
+from codec.guard import judge
 from codec.levels import LEVELS, Level
 from codec.profile import profile_of
 from codec.quality import Score, score
 from codec.sample import sample_of
 from daemon import standin
 from daemon.messages import StandInJob
+from tests.bench.matching import smallest, with_score
+from tests.bench.peers import OURS, PEERS, TITLES, Codec, named
+from tests.bench.points import centre
+from tests.bench.tables import markdown
 
 if TYPE_CHECKING:
     from codec.model import Model
@@ -188,7 +189,7 @@ def table(rows: list[Kept]) -> str:
 def totals(rows: list[Kept]) -> str:
     """One line for each codec, the one that saves most first."""
     head = ["", "kB before", "kB after", "saved", "photos left", "seconds"]
-    found = {}
+    found: dict[str, list[Kept]] = {}
     for row in rows:
         found.setdefault(row.codec, []).append(row)
     lines = []

@@ -1,7 +1,7 @@
 """Contact sheets to look at: original, ours, and a peer at equal bytes, at 100 % and a detail at 300 %.
 
-    python tests/bench/look.py --phone DIR --kodak DIR --out FOLDER [--score 80] [--peer avif]
-    python tests/bench/look.py --figure FILE [--score 70]
+    python -m tests.bench.look --phone DIR --kodak DIR --out FOLDER [--score 80] [--peer avif]
+    python -m tests.bench.look --figure FILE [--score 70]
 
 Each area is encoded as a picture of its own at the score asked for; the peer then gets as many bytes. The figures above a sheet are those
 of the area. What lies in the folder are photos of other people: it is not for the repository. --figure draws details of photos that come
@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from artefacts import artefacts
-from matching import with_bytes, with_score
 from numpy.typing import NDArray
-from peers import OURS, PEERS, TITLES, Codec, named
 from PIL import Image, ImageDraw
 
 from codec.quality import psnr, ssimulacra2
+from tests.bench.artefacts import artefacts
+from tests.bench.matching import with_bytes, with_score
+from tests.bench.peers import OURS, PEERS, TITLES, Codec, named
 
 Pixels = NDArray[np.uint8]
 SIDE, DETAIL, TIMES = 512, 170, 3

@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from peers import Codec
 
 from codec.quality import ssimulacra2
+from tests.bench.peers import Codec
 
 Pixels = NDArray[np.uint8]
 

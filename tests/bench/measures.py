@@ -6,10 +6,10 @@ import math
 from dataclasses import asdict
 
 import numpy as np
-from artefacts import artefacts
 from numpy.typing import NDArray
 
 from codec.quality import psnr, ssimulacra2
+from tests.bench.artefacts import artefacts
 
 Pixels = NDArray[np.uint8]
 

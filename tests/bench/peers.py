@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,7 @@ class Codec:
     decode: Callable[[bytes], Pixels]
 
 
-def _saving(threads: dict[str, int], **options: object) -> Callable[[Pixels], Callable[[int], bytes]]:
+def _saving(threads: dict[str, Any], **options: Any) -> Callable[[Pixels], Callable[[int], bytes]]:
     """An encoder of Pillow's, or of a plugin of it."""
 
     def prepare(pixels: Pixels) -> Callable[[int], bytes]:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from measures import REVISION, measure
 from numpy.typing import NDArray
-from peers import OURS, Codec, named
 from PIL import Image
+
+from tests.bench.measures import REVISION, measure
+from tests.bench.peers import OURS, Codec, named
 
 Pixels = NDArray[np.uint8]
 

@@ -1,6 +1,6 @@
 """What the kernel's pre-content events (fanotify, FAN_PRE_ACCESS, Linux 6.14) can do for a file that is filled when it is first read.
 
-    python tests/bench/pre_content.py FOLDER        as root; FOLDER on the file system to be tried
+    python -m tests.bench.pre_content FOLDER        as root; FOLDER on the file system to be tried
 
 A sparse placeholder is watched by a helper that refuses every read. Each line says how one reader fares: an error is right, zeros are not.
 docs/operations.md ("Why no photo is filled in in place") draws the conclusion.

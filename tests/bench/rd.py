@@ -1,6 +1,6 @@
 """Rate and distortion of our codec beside what people would pick instead, on real bytes.
 
-    python tests/bench/rd.py --kodak DIR --phone DIR --json out.json [--model NAME|FILE]
+    python -m tests.bench.rd --kodak DIR --phone DIR --json out.json [--model NAME|FILE]
 
 Every picture is encoded at a row of settings and decoded from those very bytes; measures.py says what is measured, comparison.py what is
 made of it, peers.py how each codec is called. Ours is the pixel stream with its head and its checks; the archive around it adds what it
@@ -19,11 +19,11 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
-from comparison import REFERENCE, artefacts_at, by_codec, difference, gaps, places, rates_at
-from measures import METRICS, measure
-from peers import ANCHOR, OURS, PEERS, named
-from points import Cache, Point, Source, curves, sources
-from tables import report
+from tests.bench.comparison import REFERENCE, artefacts_at, by_codec, difference, gaps, places, rates_at
+from tests.bench.measures import METRICS, measure
+from tests.bench.peers import ANCHOR, OURS, PEERS, named
+from tests.bench.points import Cache, Point, Source, curves, sources
+from tests.bench.tables import report
 
 SETS = {"phone": "phone photos", "kodak": "Kodak"}
 _SCORES = (70.0, 80.0, 85.0, 90.0)
@@ -84,7 +84,7 @@ def main() -> None:
         parser.error("give --kodak, --phone or both")
     versions = {name: named(name, 1, options.model if name == OURS else None).version for name in names}
     print("; ".join(versions.values()))
-    results: dict[str, object] = {"versions": versions, "crop": options.crop, "sets": {}}
+    sets: dict[str, object] = {}
     for collection, title in SETS.items():
         folder = getattr(options, collection)
         if folder is None:
@@ -100,13 +100,13 @@ def main() -> None:
         size = f"{crop} x {crop} around the centre" if crop else "whole"
         print(f"\n## {title}: {len(todo)} pictures, {size}\n\n" + "\n\n".join(report(by_codec(points))), flush=True)
         if options.figures:
-            from figures import draw
+            from tests.bench.figures import draw
 
             draw(by_codec(points), f"{title[0].upper()}{title[1:]}: {len(todo)} pictures, {size}", options.figures / f"rd-{collection}.svg")
-        results["sets"][collection] = {"summary": summary(points), "points": [asdict(point) | {"bpp": point.bpp} for point in points]}
+        sets[collection] = {"summary": summary(points), "points": [asdict(point) | {"bpp": point.bpp} for point in points]}
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(results, indent=1) + "\n")
+        options.json.write_text(json.dumps({"versions": versions, "crop": options.crop, "sets": sets}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

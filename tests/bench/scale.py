@@ -1,6 +1,6 @@
 """How the program grows: catalogues of ten thousand, a hundred thousand and a million photos, and galleries of as many files, as a table.
 
-    python tests/bench/scale.py [--sizes 10000,100000,1000000] [--files 10000,100000] [--place DIR]
+    python -m tests.bench.scale [--sizes 10000,100000,1000000] [--files 10000,100000] [--place DIR]
 
 A command is measured from its start to its end, imports included, by the clock and by processor time; of several tries the quickest
 counts, since the others say what else the machine did. Ends with 1 where a limit of LIMITS is passed by processor time.
@@ -14,8 +14,6 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 from storage.catalog import Catalog
 from tests.bench.catalogue import fill, meet, settle

@@ -1,6 +1,6 @@
 """A soak of the real service: real photos arrive as sync tools bring them, are edited, renamed, restored and deleted; SIGKILL now and then.
 
-    python tests/bench/soak.py --photos FOLDER --minutes 120 [--quality exact] [--kill-every 90]
+    python -m tests.bench.soak --photos FOLDER --minutes 120 [--quality exact] [--kill-every 90]
 
 Prints a line a minute with the service's memory, and at the end what was counted. Exit code 1 where a photo is lost, where the memory of
 the service grew, or where it did not come to rest. `--quality exact` takes the lossless lane, which is quick; others run the network.

@@ -1,6 +1,6 @@
 """Decode and encode of one photo of twelve megapixels: ours beside what people would pick instead, in one run.
 
-    python tests/bench/speed.py --phone DIR [--threads 1,2] [--repeat 3] [--megapixels 12] [--json FILE]
+    python -m tests.bench.speed --phone DIR [--threads 1,2] [--repeat 3] [--megapixels 12] [--json FILE]
 
 Each codec works at the setting that gives SSIMULACRA2 80 in the photo's middle, where the guard's level `high` lies. Each measurement is a
 process of its own that has coded a small picture before, so that what is loaded or compiled once does not count. The codecs take turns;
@@ -22,12 +22,13 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from matching import with_score
 from numpy.typing import NDArray
-from peers import OURS, PEERS, TITLES, named
 from PIL import Image
-from points import centre
-from tables import markdown
+
+from tests.bench.matching import with_score
+from tests.bench.peers import OURS, PEERS, TITLES, named
+from tests.bench.points import centre
+from tests.bench.tables import markdown
 
 Pixels = NDArray[np.uint8]
 Result = TypeVar("Result")
@@ -119,7 +120,7 @@ def child(job: dict[str, object]) -> dict[str, float]:
 def in_child(job: dict[str, object]) -> dict[str, float]:
     threads = str(job["threads"])
     environment = {**os.environ, "OMP_NUM_THREADS": threads, "NUMBA_NUM_THREADS": threads, "OMP_WAIT_POLICY": "PASSIVE"}  # as the daemon's
-    command = [sys.executable, __file__, "--child", json.dumps(job)]
+    command = [sys.executable, "-m", "tests.bench.speed", "--child", json.dumps(job)]
     return dict(json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment).stdout))
 
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from comparison import (
+from tests.bench.comparison import (
     RANGE,
     REFERENCE,
     SCORE,
@@ -16,8 +16,8 @@ from comparison import (
     places,
     rates_at,
 )
-from measures import ARTEFACTS, METRICS
-from peers import OURS, TITLES
+from tests.bench.measures import ARTEFACTS, METRICS
+from tests.bench.peers import OURS, TITLES
 
 CLOSE = 15.0
 """Points between a peer's BD-rates in two measures up to which our place counts as the same."""

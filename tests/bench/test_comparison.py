@@ -1,36 +1,38 @@
 """Comparisons of curves whose answer is known, and the tables made of them."""
 
 import math
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+
+from tests.bench import comparison, tables
+from tests.bench.measures import ARTEFACTS, METRICS
+from tests.bench.points import Point
+
+Make = Callable[..., list[Point]]
 
 RATES = [0.1, 0.2, 0.4, 0.8, 1.6]
 SCORES = [55.0, 64.0, 73.0, 82.0, 91.0]
 
 
 @pytest.fixture
-def comparison(bench):
-    return bench("comparison")
-
-
-@pytest.fixture
-def make(bench):
+def make() -> Make:
     """Points of one codec over one picture: `factor` times the bits at equal score, `others` times the bits in every other measure."""
-    point, metrics, artefacts = bench("points").Point, bench("measures").METRICS, bench("measures").ARTEFACTS
 
-    def points(codec: str, picture: str, factor: float = 1.0, others: float | None = None, scores: list[float] = SCORES):
+    def points(codec: str, picture: str, factor: float = 1.0, others: float | None = None, scores: list[float] = SCORES) -> list[Point]:
         shift = 9 * math.log2((others or factor) / factor)  # nine points for each doubling
         found = []
         for setting, (rate, score) in enumerate(zip(RATES, scores, strict=True)):
-            values = {metric: score if metric == "ssimulacra2" else (score - shift) / 2 for metric in metrics}
-            values |= dict.fromkeys(artefacts, (100 - score) / 10)
-            found.append(point("set", picture, codec, setting, 8_000_000, round(factor * rate * 1e6), values))
+            values = {metric: score if metric == "ssimulacra2" else (score - shift) / 2 for metric in METRICS}
+            values |= dict.fromkeys(ARTEFACTS, (100 - score) / 10)
+            found.append(Point("set", picture, codec, setting, 8_000_000, round(factor * rate * 1e6), values))
         return found
 
     return points
 
 
-def test_half_the_bits_in_every_measure(comparison, make):
+def test_half_the_bits_in_every_measure(make: Make) -> None:
     curves = comparison.by_codec([*make("ours", "a", 0.5), *make("avif", "a"), *make("ours", "b", 0.25), *make("avif", "b")])
     for metric in ("ssimulacra2", "psnr", "flip"):
         found = comparison.difference(curves, "ours", "avif", metric)
@@ -39,7 +41,7 @@ def test_half_the_bits_in_every_measure(comparison, make):
     assert [gap.points for gap in comparison.gaps(curves)] == pytest.approx([0], abs=0.01)
 
 
-def test_a_measure_that_was_gamed_shows(comparison, make):
+def test_a_measure_that_was_gamed_shows(make: Make) -> None:
     curves = comparison.by_codec([*make("ours", "a", 0.5, others=0.9), *make("avif", "a"), *make("jpeg", "a", 2.0)])
     gap = {gap.peer: gap for gap in comparison.gaps(curves)}["avif"]
     assert (gap.trained_on, gap.other, gap.points) == pytest.approx((-50, -10, 40), abs=0.01)
@@ -48,21 +50,21 @@ def test_a_measure_that_was_gamed_shows(comparison, make):
     assert places["psnr"]["jpeg"] == pytest.approx(100, abs=0.01)
 
 
-def test_other_measures_are_compared_where_the_peer_has_the_score(comparison, make):
+def test_other_measures_are_compared_where_the_peer_has_the_score(make: Make) -> None:
     assert comparison.interval(make("avif", "a"), "ssimulacra2") == (60, 88)
     assert comparison.interval(make("avif", "a"), "psnr") == pytest.approx((30, 44), abs=0.2)
     short = [point for point in make("avif", "a") if 60 < point.values["ssimulacra2"] < 88]
     assert comparison.interval(short, "psnr") == pytest.approx((32, 41))
 
 
-def test_curves_that_share_nothing(comparison, make):
+def test_curves_that_share_nothing(make: Make) -> None:
     curves = comparison.by_codec([*make("ours", "a"), *make("avif", "a", scores=[value - 60 for value in SCORES])])
     found = comparison.difference(curves, "ours", "avif", "ssimulacra2")
     assert math.isnan(found.mean)
     assert found.pictures == 0
 
 
-def test_bits_for_a_score_over_the_pictures_that_all_reach(comparison, make):
+def test_bits_for_a_score_over_the_pictures_that_all_reach(make: Make) -> None:
     low = [value - 30 for value in SCORES]
     curves = comparison.by_codec(
         [point for name, factor in (("ours", 0.5), ("avif", 1.0)) for picture in "abc" for point in make(name, picture, factor)]
@@ -70,16 +72,14 @@ def test_bits_for_a_score_over_the_pictures_that_all_reach(comparison, make):
         + [*make("jxl", "a", 2), *make("jxl", "b", 2), *make("jxl", "c", scores=low)]
     )
     found = comparison.rates_at(curves, 82.0)
-    assert found["ours"] == (pytest.approx(0.4), 2)  # not over c, where jxl does not reach the score
-    assert found["avif"] == (pytest.approx(0.8), 2)
-    assert found["jxl"] == (pytest.approx(1.6), 2)
+    for name, bits in (("ours", 0.4), ("avif", 0.8), ("jxl", 1.6)):
+        assert found[name] == pytest.approx((bits, 2))  # not over c, where jxl does not reach the score
     assert math.isnan(found["webp"][0])  # one picture of three: nobody waits for it
     assert found["webp"][1] == 1
     assert comparison.artefacts_at(curves, "ours", 82.0)["seams"] == pytest.approx(1.8, abs=0.05)
 
 
-def test_the_printed_tables(bench, comparison, make):
-    tables = bench("tables")
+def test_the_printed_tables(make: Make) -> None:
     assert tables.markdown(["codec", "70"], [["ours", "1.5"], ["libjpeg-turbo", "12.25"]]) == (
         "| codec         |    70 |\n| ------------- | ----: |\n| ours          |   1.5 |\n| libjpeg-turbo | 12.25 |"
     )
@@ -98,9 +98,10 @@ def test_the_printed_tables(bench, comparison, make):
 
 
 @pytest.mark.slow
-def test_the_drawing_is_the_same_each_time(bench, comparison, make, tmp_path):
+def test_the_drawing_is_the_same_each_time(make: Make, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    figures = bench("figures")
+    from tests.bench import figures
+
     curves = comparison.by_codec([*make("ours", "a", 0.5), *make("avif", "a")])
     for name in ("one.svg", "two.svg"):
         figures.draw(curves, "Curves", tmp_path / name)

@@ -1,35 +1,36 @@
 """The search for a setting, on leads that are known, and what is made of its results."""
 
 import math
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image
+
+from codec import rans
+from codec.quality import ssimulacra2
+from tests.bench import guarded, matching, speed
+from tests.bench.peers import Codec
+
+Pixels = NDArray[np.uint8]
 
 
 @pytest.fixture
-def matching(bench):
-    return bench("matching")
-
-
-@pytest.fixture
-def codec(bench):
+def codec() -> Codec:
     """Adds an error that falls with the setting, and takes bytes that grow with it."""
 
-    def prepare(pixels):
+    def prepare(pixels: Pixels) -> Callable[[int], bytes]:
         return lambda setting: bytes([setting]) * (10 * (setting + 1))
 
-    def decode(data):
+    def decode(data: bytes) -> Pixels:
         noise = np.random.default_rng(0).normal(size=(64, 64, 3)) * (100 - data[0]) / 5
         return np.clip(128 + noise, 0, 255).astype(np.uint8)
 
-    return bench("peers").Codec("peer", "1", (0, 50, 100), (0, 100), prepare, decode)
-
-
-@pytest.fixture(autouse=True)
-def _importable(bench):
-    """hypothesis takes no fixture that lives as long as a test; the modules are importable all the same."""
+    return Codec("peer", "1", (0, 50, 100), (0, 100), prepare, decode)
 
 
 @given(
@@ -39,34 +40,34 @@ def _importable(bench):
     st.floats(0.01, 30),
     st.sampled_from([1.0, 0.2, 3.0]),
 )
-def test_the_smallest_that_passes(crossing, start, reach_end, steepness, power):
-    from importlib import import_module
+def test_the_smallest_that_passes(crossing: int, start: int, reach_end: int, steepness: float, power: float) -> None:
+    asked: list[int] = []
 
-    smallest = import_module("matching").smallest
-    asked = []
-
-    def lead(setting):
+    def lead(setting: int) -> float:
         asked.append(setting)
         distance = setting - crossing
         return math.copysign(abs(distance) ** power, distance) * steepness
 
     reach = (0, max(0, min(reach_end, 100)))
-    found = smallest(lead, reach, start)
+    found = matching.smallest(lead, reach, start)
     assert found == (crossing if crossing <= reach[1] else None)
     assert len(asked) == len(set(asked)) <= 21  # three for each halving of a hundred
     assert all(reach[0] <= setting <= reach[1] for setting in asked)
 
 
-def test_a_straight_line_is_found_at_once(matching):
-    asked = []
-    assert matching.smallest(lambda s: asked.append(s) or (s - 61.3) / 2, (0, 100), 50) == 62
+def test_a_straight_line_is_found_at_once() -> None:
+    asked: list[int] = []
+
+    def lead(setting: int) -> float:
+        asked.append(setting)
+        return (setting - 61.3) / 2
+
+    assert matching.smallest(lead, (0, 100), 50) == 62
     assert len(asked) <= 4
 
 
-def test_a_setting_with_a_score_and_one_with_as_many_bytes(matching, codec):
+def test_a_setting_with_a_score_and_one_with_as_many_bytes(codec: Codec) -> None:
     original = np.full((64, 64, 3), 128, np.uint8)
-    from codec.quality import ssimulacra2
-
     setting, data = matching.with_score(codec, original, 70.0)
     assert ssimulacra2(original, codec.decode(data)) >= 70
     assert ssimulacra2(original, codec.decode(bytes([setting - 1]))) < 70
@@ -76,8 +77,7 @@ def test_a_setting_with_a_score_and_one_with_as_many_bytes(matching, codec):
     assert matching.with_bytes(codec, original, 10**6)[0] == 100
 
 
-def test_what_the_guard_leaves_is_counted_whole(bench):
-    guarded = bench("guarded")
+def test_what_the_guard_leaves_is_counted_whole() -> None:
     rows = [
         guarded.Kept("a", "avif", 1000, 400, "60", 80.1, 71.0, 2.0),
         guarded.left("b", "avif", bytes(1000), "quality-not-reached", 3.0),
@@ -90,11 +90,10 @@ def test_what_the_guard_leaves_is_counted_whole(bench):
     assert "left: quality-not-reached |     - |          - |" in guarded.table(rows)
 
 
-def test_what_a_peer_came_to_is_remembered(bench, tmp_path):
-    guarded = bench("guarded")
-    made = []
+def test_what_a_peer_came_to_is_remembered(tmp_path: Path) -> None:
+    made: list[int] = []
 
-    def make():
+    def make() -> guarded.Kept:
         made.append(1)
         return guarded.Kept("a", "avif", 1000, 400, "60", 80.1, 71.0, 2.0)
 
@@ -106,10 +105,7 @@ def test_what_a_peer_came_to_is_remembered(bench, tmp_path):
     assert len(made) == 3
 
 
-def test_a_photo_of_exactly_so_many_megapixels(bench, tmp_path):
-    from PIL import Image
-
-    speed = bench("speed")
+def test_a_photo_of_exactly_so_many_megapixels(tmp_path: Path) -> None:
     Image.new("RGB", (300, 500), "red").save(tmp_path / "large.png")
     Image.new("RGB", (50, 50), "blue").save(tmp_path / "a_small.png")
     found = speed.photo(tmp_path, 0.12)
@@ -118,17 +114,15 @@ def test_a_photo_of_exactly_so_many_megapixels(bench, tmp_path):
     assert speed.photo(None, 0.48).shape == (600, 800, 3)
 
 
-def test_ratios_are_against_the_yardstick(bench):
+def test_ratios_are_against_the_yardstick() -> None:
     row = {"wall": 2.0, "cpu": 3.0, "peak_mib": 100.0}
-    printed = bench("speed").table({"ours": row, "jxl": {**row, "wall": 1.0, "cpu": 2.0}}, 12.0)
+    printed = speed.table({"ours": row, "jxl": {**row, "wall": 1.0, "cpu": 2.0}}, 12.0)
     assert [cell.strip() for cell in printed.splitlines()[2].split("|")[1:-1]] == ["ours", "2.00", "6.0", "2.00", "3.00", "1.50", "100"]
 
 
-def test_time_inside_the_entropy_coder_is_counted(bench):
-    from codec import rans
-
+def test_time_inside_the_entropy_coder_is_counted() -> None:
     before = rans.encode
-    with bench("speed").entropy_coding() as spent:
+    with speed.entropy_coding() as spent:
         rans.encode([])
     assert len(spent) == 1
     assert spent[0] > 0

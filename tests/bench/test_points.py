@@ -2,44 +2,51 @@
 
 import dataclasses
 import math
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
+from skimage import data
+
+from tests.bench import measures, points
+from tests.bench.artefacts import Artefacts, artefacts
+from tests.bench.peers import Codec
+from tests.bench.points import Source
+
+Pixels = NDArray[np.uint8]
+Called = tuple[Codec, list[int]]
 
 
 @pytest.fixture
-def points(bench):
-    return bench("points")
-
-
-@pytest.fixture
-def source(points, tmp_path):
+def source(tmp_path: Path) -> Source:
     pixels = np.arange(40 * 30 * 3, dtype=np.uint32).reshape(40, 30, 3).astype(np.uint8)
     Image.fromarray(pixels).save(tmp_path / "photo.png")
-    return points.Source("set", tmp_path / "photo.png", 16)
+    return Source("set", tmp_path / "photo.png", 16)
 
 
 @pytest.fixture
-def codec(bench, monkeypatch, points):
+def codec(monkeypatch: pytest.MonkeyPatch) -> Called:
     """Its score is its setting; `calls` counts what it encodes."""
     monkeypatch.setattr(points, "measure", lambda original, decoded: {"ssimulacra2": float(decoded[0, 0, 0])})
-    calls = []
+    calls: list[int] = []
 
-    def prepare(pixels):
-        def encode(setting):
+    def prepare(pixels: Pixels) -> Callable[[int], bytes]:
+        def encode(setting: int) -> bytes:
             calls.append(setting)
             return bytes([setting]) * 10
 
         return encode
 
-    made = bench("peers").Codec(
+    made = Codec(
         "peer", "1.0", (30, 40, 50, 65, 75, 85, 92, 95, 99), (0, 99), prepare, lambda data: np.full((16, 16, 3), data[0], np.uint8)
     )
     return made, calls
 
 
-def test_a_curve_goes_just_beyond_the_range(points, source, codec):
+def test_a_curve_goes_just_beyond_the_range(source: Source, codec: Called) -> None:
     made, calls = codec
     found = points.curve(source, source.pixels(), made, None)
     assert [point.setting for point in found] == [50, 65, 75, 85, 92]
@@ -47,13 +54,13 @@ def test_a_curve_goes_just_beyond_the_range(points, source, codec):
     assert {(point.pixels, point.bytes, point.bpp) for point in found} == {(256, 10, 80 / 256)}
 
 
-def test_a_curve_ends_where_the_codec_does(points, source, codec):
+def test_a_curve_ends_where_the_codec_does(source: Source, codec: Called) -> None:
     made, _ = codec
     short = dataclasses.replace(made, settings=(62, 70, 80))
     assert [point.setting for point in points.curve(source, source.pixels(), short, None)] == [62, 70, 80]
 
 
-def test_a_second_run_measures_nothing_of_a_peer(points, source, codec, tmp_path):
+def test_a_second_run_measures_nothing_of_a_peer(source: Source, codec: Called, tmp_path: Path) -> None:
     made, calls = codec
     first = points.curve(source, source.pixels(), made, tmp_path / "cache")
     calls.clear()
@@ -61,7 +68,7 @@ def test_a_second_run_measures_nothing_of_a_peer(points, source, codec, tmp_path
     assert not calls
 
 
-def test_ours_is_always_measured_and_further_up(points, source, codec, tmp_path):
+def test_ours_is_always_measured_and_further_up(source: Source, codec: Called, tmp_path: Path) -> None:
     made, calls = codec
     ours = dataclasses.replace(made, name="ours")
     for _ in range(2):
@@ -72,7 +79,9 @@ def test_ours_is_always_measured_and_further_up(points, source, codec, tmp_path)
 
 
 @pytest.mark.parametrize("change", ["version", "crop", "picture", "damage", "revision"])
-def test_a_cache_of_something_else_says_nothing(points, source, codec, tmp_path, monkeypatch, change):
+def test_a_cache_of_something_else_says_nothing(
+    source: Source, codec: Called, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
     made, _ = codec
     cache = points.Cache(tmp_path, source, made)
     cache.put(50, 123, {"ssimulacra2": 61.5})
@@ -89,23 +98,18 @@ def test_a_cache_of_something_else_says_nothing(points, source, codec, tmp_path,
             (stored,) = tmp_path.glob("*.json")
             stored.write_text(stored.read_text()[:-5])
         case "revision":
-            monkeypatch.setattr(points, "REVISION", points.REVISION + 1)
+            monkeypatch.setattr(points, "REVISION", measures.REVISION + 1)
     assert points.Cache(tmp_path, source, made).get(50) is None
 
 
-def test_the_crop_is_around_the_centre(points):
+def test_the_crop_is_around_the_centre() -> None:
     pixels = np.arange(6 * 8 * 3, dtype=np.uint8).reshape(6, 8, 3)
     assert np.array_equal(points.centre(pixels, 4), pixels[1:5, 2:6])
     assert points.centre(pixels, 0) is pixels
     assert points.centre(pixels, 7).shape == (6, 7, 3)
 
 
-def test_every_measure_falls_with_noise(bench):
-    pytest.importorskip("flip_evaluator")
-    pytest.importorskip("psnr_hvsm")
-    from skimage import data
-
-    measures = bench("measures")
+def test_every_measure_falls_with_noise() -> None:
     original = np.ascontiguousarray(data.astronaut()[:200, 100:300])
     noise = np.random.default_rng(0).normal(size=original.shape)
     found = [measures.measure(original, np.clip(original + level * noise, 0, 255).astype(np.uint8)) for level in (2, 12)]
@@ -116,19 +120,18 @@ def test_every_measure_falls_with_noise(bench):
 
 
 @pytest.fixture(scope="module")
-def ramp():
+def ramp() -> Pixels:
     """Smooth ground."""
     return np.repeat(np.linspace(60, 180, 160).astype(np.uint8)[None, :, None], 96, 0).repeat(3, 2)
 
 
-def test_artefacts_of_known_patterns(bench, ramp):
-    module = bench("artefacts")
+def test_artefacts_of_known_patterns(ramp: Pixels) -> None:
     rows, columns = np.mgrid[:96, :160]
 
-    def seen(pattern):
-        return module.artefacts(ramp, (ramp + pattern[..., None]).astype(np.uint8))
+    def seen(pattern: NDArray[np.int64]) -> Artefacts:
+        return artefacts(ramp, (ramp + pattern[..., None]).astype(np.uint8))
 
-    nothing = module.artefacts(ramp, ramp)
+    nothing = artefacts(ramp, ramp)
     assert (nothing.seams, nothing.dots, nothing.nyquist) == (0, 0, 0)
     patches = seen(4 * ((rows // 16 + columns // 16) % 2))
     assert patches.seams == pytest.approx(4, abs=0.01)
@@ -141,6 +144,6 @@ def test_artefacts_of_known_patterns(bench, ramp):
     assert patches.nyquist < 0.6 * chequered.nyquist
 
 
-def test_smoothing_is_no_artefact_near_nyquist(bench, ramp):
+def test_smoothing_is_no_artefact_near_nyquist(ramp: Pixels) -> None:
     noisy = (ramp + np.random.default_rng(0).integers(0, 6, ramp.shape[:2])[..., None]).astype(np.uint8)
-    assert bench("artefacts").artefacts(noisy, ramp).nyquist == 0
+    assert artefacts(noisy, ramp).nyquist == 0
