@@ -94,7 +94,8 @@ def photo_like(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
         where = np.clip(_band(rng, height, width, 96.0) + 0.3, 0, 1)  # texture lives in places, not everywhere
         picture = picture + (texture * where * strength)[..., None] * rng.uniform(0.7, 1.0, 3)
     picture = picture + rng.normal(0, 1.2, (height, width, 1))
-    return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+    pixels: NDArray[np.uint8] = np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+    return pixels
 
 
 @pytest.fixture(scope="session")

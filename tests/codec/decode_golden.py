@@ -1,5 +1,4 @@
-"""Decode every golden stream in this process, whatever its settings: `python decode_golden.py OUT.npz [plain|half] [no-mkldnn]`, with this
-folder and the repository on the path.
+"""Decode every golden stream here, whatever the settings: `python -m tests.codec.decode_golden OUT.npz [plain|half] [no-mkldnn]`.
 
 OUT gets, for each stream, the pixels under its name and the digest of its symbols under its name and `-symbols`; and what the settings came
 to: the number of threads, torch's instructions, whether oneDNN multiplies, the processor that numba compiled for, and how much of its code
@@ -11,12 +10,12 @@ import sys
 import numba
 import numpy as np
 import torch
-from make_golden import GOLDEN, symbols_digest
 
 from codec import kernels, rans, strips
 from codec.model import load_model
 from codec.network import rows
 from codec.neural import decode_pixels
+from tests.codec.make_golden import GOLDEN, symbols_digest
 
 
 def main(out: str, precision: str = "", mkldnn: str = "") -> None:
@@ -34,7 +33,7 @@ def main(out: str, precision: str = "", mkldnn: str = "") -> None:
     found |= {
         "instructions": np.array(torch.backends.cpu.get_cpu_capability()),
         "mkldnn": np.array(torch.backends.mkldnn.enabled),
-        "processor": np.array(numba.config.CPU_NAME or "its own"),
+        "processor": np.array(vars(numba.config)["CPU_NAME"] or "its own"),  # set as it is imported
         "cached": np.array(sum(sum(loop.stats.cache_hits.values()) for loop in loops)),
         "loops": np.array(len(loops)),
     }

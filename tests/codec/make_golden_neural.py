@@ -6,6 +6,7 @@ Beside them lie the two originals that all models have in common, written once: 
 import hashlib
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, PngImagePlugin
@@ -54,16 +55,18 @@ def bands(width: int, height: int) -> Image.Image:
 
 def originals() -> dict[str, bytes]:
     """With metadata, and bytes behind the picture."""
-    exif, said, files = Image.Exif(), PngImagePlugin.PngInfo(), {}
+    exif, said = Image.Exif(), PngImagePlugin.PngInfo()
+    files: dict[str, bytes] = {}
     exif[0x010F], exif[0x0112] = "a maker", 6
     said.add_text("Author", "somebody")
-    packed = {"format": "PNG", "pnginfo": said, "optimize": True}
-    for kind, picture, options in (
+    packed: dict[str, Any] = {"format": "PNG", "pnginfo": said, "optimize": True}
+    pictures: tuple[tuple[str, Image.Image, dict[str, Any]], ...] = (
         ("jpeg", scene(), {"format": "JPEG", "quality": 95, "exif": exif, "comment": b"a comment"}),
         ("png", scene(), {"format": "PNG", "pnginfo": said}),
         ("tall", bands(66, 1090), packed),
         ("wide", bands(8250, 66), packed),
-    ):
+    )
+    for kind, picture, options in pictures:
         buffer = io.BytesIO()
         picture.save(buffer, **options)
         files[kind] = buffer.getvalue() + b"behind the picture"

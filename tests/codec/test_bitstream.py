@@ -3,6 +3,7 @@ import struct
 import zlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -73,7 +74,7 @@ def test_peek_needs_only_the_front(archive: Archive) -> None:
 
 
 def test_order_of_sections_does_not_change_the_bytes() -> None:
-    turned = replace(ARCHIVE, sections=dict(reversed(ARCHIVE.sections.items())))
+    turned = replace(ARCHIVE, sections=dict(list(ARCHIVE.sections.items())[::-1]))
     assert pack(turned) == pack(ARCHIVE)
     assert [entry.name for entry in peek(pack(ARCHIVE)).entries] == ["FACT", "QUAL", "STRC", "META", "PIXL", "TRLR", "XTRA"]
 
@@ -219,7 +220,7 @@ def test_a_swapped_model_is_corrupt() -> None:
         *({"sections": {name: b""}} for name in ("", "PIX", "PIXEL", "pixl", "PI L", "PIX\u00c4", "PIX\0")),
     ],
 )
-def test_impossible_archives_are_refused(parts: dict[str, object]) -> None:
+def test_impossible_archives_are_refused(parts: dict[str, Any]) -> None:
     with pytest.raises(ValueError):
         replace(ARCHIVE, **parts)
 

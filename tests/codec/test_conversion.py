@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from codec import exact, profile
+from codec import profile
 from codec.conversion import converted, pixels_of
+from codec.jpeg_segments import walk
 from codec.labels import Labels, chunk, labelled, labels_of
 from codec.profile import _PRIMARIES, _SRGB, icc_of, joined
 
@@ -32,7 +33,9 @@ def seen(data: bytes) -> np.ndarray:
         icc = image.info.get("icc_profile")
         if icc is None:
             return np.asarray(image.convert("RGB"), np.int16)
-        made = ImageCms.profileToProfile(image, ImageCms.ImageCmsProfile(io.BytesIO(icc)), ImageCms.createProfile("sRGB"), 1, "RGB")
+        made = ImageCms.profileToProfile(
+            image, ImageCms.ImageCmsProfile(io.BytesIO(icc)), ImageCms.createProfile("sRGB"), ImageCms.Intent.RELATIVE_COLORIMETRIC, "RGB"
+        )
     return np.asarray(made, np.int16)
 
 
@@ -126,6 +129,6 @@ def test_a_made_profile_is_kept_in_both_kinds(image: Image.Image) -> None:
     data = png(image, P3_NAMED)
     jpeg = converted(data, pixels_of(data), "jpeg")
     back = converted(jpeg, pixels_of(jpeg), "png")
-    kept = joined(jpeg[s.start : s.end] for s in exact.walk(jpeg)[0])
+    kept = joined(jpeg[s.start : s.end] for s in walk(jpeg)[0])
     at = back.index(b"iCCP") - 4
     assert icc_of(back[at : at + 12 + int.from_bytes(back[at : at + 4], "big")]) == kept

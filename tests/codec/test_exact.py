@@ -5,13 +5,14 @@ import io
 import struct
 from collections.abc import Callable
 
+import lepton_jpeg_python
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from codec import exact, lepton, packing, rust
+from codec import exact, packing, rust
 from codec.errors import CodecError, Corrupt, NotAPicture, Unsupported
 from codec.facts import Facts
 from codec.jpeg_segments import walk
@@ -180,8 +181,8 @@ def test_a_huge_header_costs_neither_memory_nor_time(image: Image.Image) -> None
 
 def test_a_packer_that_gives_back_something_else_is_found_out(image: Image.Image, monkeypatch: pytest.MonkeyPatch) -> None:
     data = saved(image)
-    honest = lepton.lepton_jpeg_python.decompress_bytes
-    monkeypatch.setattr(lepton.lepton_jpeg_python, "decompress_bytes", lambda *a: honest(*a)[:-3] + b"\0\xff\xd9")
+    honest = lepton_jpeg_python.decompress_bytes
+    monkeypatch.setattr(lepton_jpeg_python, "decompress_bytes", lambda *a: honest(*a)[:-3] + b"\0\xff\xd9")
     with pytest.raises(Unsupported) as caught:
         exact.to_sections(data)
     assert caught.value.reason == "exact-failed"
@@ -197,8 +198,8 @@ def test_a_panic_is_a_named_error(image: Image.Image, monkeypatch: pytest.Monkey
 
     data = saved(image)
     sections = exact.to_sections(data)
-    monkeypatch.setattr(lepton.lepton_jpeg_python, "compress_bytes", panic)
-    monkeypatch.setattr(lepton.lepton_jpeg_python, "decompress_bytes", panic)
+    monkeypatch.setattr(lepton_jpeg_python, "compress_bytes", panic)
+    monkeypatch.setattr(lepton_jpeg_python, "decompress_bytes", panic)
     with pytest.raises(Corrupt, match="index out of bounds"):
         exact.from_sections(sections, facts(data))
     assert exact.from_sections(exact.to_sections(data), facts(data)) == data  # merely packed

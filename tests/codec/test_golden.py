@@ -1,10 +1,8 @@
 """Streams that were written when a model was released decode as they did then, on every machine and for ever."""
 
 import hashlib
-import importlib.util
 import json
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -14,21 +12,10 @@ from PIL import Image
 from codec import decode_pixels, load_model
 from codec.model import DEFAULT, manifest
 from codec.neural import read_head
+from tests.codec import make_golden as maker
 
 GOLDEN = Path(__file__).parent / "golden"
 DESCRIBED = sorted(GOLDEN.glob("model-*.json"))
-
-
-def load_maker() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("make_golden", Path(__file__).parent / "make_golden.py")
-    assert spec is not None
-    assert spec.loader is not None
-    maker = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(maker)
-    return maker
-
-
-maker = load_maker()
 
 
 def name_of(path: Path) -> str:

@@ -45,7 +45,7 @@ def touch(a: Area, b: Area) -> bool:
 @pytest.fixture(scope="module")
 def decoded(package_photos: dict[str, Path]) -> dict[str, tuple[Pixels, Pixels]]:
     """Photographs, and what a JPEG makes of them that just reaches a score of about 85."""
-    found = {}
+    found: dict[str, tuple[Pixels, Pixels]] = {}
     for name in ("astronaut", "flower", "rocket", "coffee"):
         if name in package_photos:
             original = np.ascontiguousarray(np.asarray(Image.open(package_photos[name]).convert("RGB"))[:400, :600])

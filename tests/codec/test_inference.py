@@ -70,7 +70,7 @@ def test_encoding_and_means_are_those_of_the_trained_networks(networks: tuple[Ne
     network, inference = networks
     rng = np.random.default_rng(1)
     pixels, quality = rng.integers(0, 256, (64 * H, 64 * W, 3), np.uint8), at_latents(cells)
-    linear, trunk = network.analysis.features(as_tensor(pixels.astype(np.float32) / 255))
+    linear, trunk = network.analysis.features(as_tensor(pixels.astype(np.float32) / np.float32(255)))
     found_linear, found_trunk = inference.features(pixels)
     assert close(found_linear, linear)
     assert close(found_trunk, trunk)

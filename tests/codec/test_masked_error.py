@@ -69,7 +69,7 @@ def test_a_tile_is_the_crop(make_photo: Callable[..., Pixels], reference: Module
     copy = photo.copy()
     copy[300:340, 300:400] = through_jpeg(np.ascontiguousarray(photo[300:340, 300:400]), 5)
     tiles = artefacts.masked_error_of_tiles(sums_of(photo, copy))
-    row, column = np.unravel_index(int(tiles.values.argmax()), tiles.values.shape)
+    row, column = map(int, np.unravel_index(int(tiles.values.argmax()), tiles.values.shape))
     crop = np.s_[row * 8 : row * 8 + 512, column * 8 : column * 8 + 512]
     assert (row * 8, column * 8) in {(y, x) for y in (0, 8) for x in (0, 48)}
     expected = float(reference.psnr_hvs_hvsm(photo[crop] @ LUMA / 255, copy[crop] @ LUMA / 255)[1])

@@ -14,6 +14,7 @@ from codec import decode_pixels, encode_pixels, load_model
 from codec import model as module
 from codec.errors import Corrupt, ModelMissing, UnknownVersion
 from codec.model import DEFAULT, Model, manifest, model_from, self_test, weight_file
+from codec.network.network import Network
 from codec.network.rows import SHIFT, Rows
 
 
@@ -161,7 +162,7 @@ def test_two_threads_may_share_a_model(model: Model, photo: np.ndarray) -> None:
 
 def test_documented_costs_are_those_of_the_networks(root: Path) -> None:
     """Multiply-adds a pixel of every convolution, counted while a picture goes through."""
-    network, costs = module.Network(), dict[str, float]()
+    network, costs = Network(), dict[str, float]()
 
     def watch(part: str) -> Callable[..., None]:
         def count(layer: torch.nn.Conv2d, inputs: object, output: torch.Tensor) -> None:

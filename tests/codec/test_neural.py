@@ -309,7 +309,7 @@ def test_other_rates_are_refused(model: Model, photo: Pixels, rate: float) -> No
 def test_a_rate_is_a_number(model: Model, photo: Pixels, rate: Any) -> None:
     with pytest.raises(TypeError, match="rate must be a number"):
         encode_pixels(photo[:8, :8], model, rate)
-    assert quality_of(np.float32(0.5)) == quality_of(0.5)
+    assert quality_of(np.float32(0.5)) == quality_of(0.5)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("other", [None, "m3"])
@@ -340,7 +340,7 @@ def test_other_qualities_and_offsets_are_refused(model: Model, photo: Pixels) ->
             analysed.encode(quality)
     for offsets in (np.zeros((2, 1), np.int8), np.ones((1, 2), np.int16), np.ones(2, np.int8), np.ones((1, 3), np.int8)):
         with pytest.raises(ValueError, match="offsets"):
-            analysed.encode(100, offsets)
+            analysed.encode(100, offsets)  # type: ignore[arg-type]
 
 
 def test_rates_are_spread_over_all_qualities() -> None:

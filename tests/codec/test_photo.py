@@ -6,6 +6,7 @@ import struct
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ def facts_of(data: bytes, name: bytes = b"IMG_1.jpg") -> Facts:
     return Facts(size_bytes=len(data), sha256=hashlib.sha256(data).hexdigest(), name=name, mtime_ns=1_600_000_000 * 10**9, mode=0o644)
 
 
-def archived(data: bytes, model: Model, level: Level = EASY, **options: float) -> Archived:
+def archived(data: bytes, model: Model, level: Level = EASY, **options: Any) -> Archived:
     return archive_photo(data, facts_of(data), model, level, **{"min_saving": 0.1, **options})
 
 
@@ -193,7 +194,8 @@ def reason_of(caught: pytest.ExceptionInfo[Unsupported]) -> str:
 
 
 def test_nothing_to_gain(original: bytes, model: Model) -> None:
-    for options in ({"min_saving": 0.995}, {"min_saving": 0.1, "allowance_bytes": len(original)}, {"min_saving": 0.995, "rate": 0.5}):
+    refused: tuple[dict[str, Any], ...] = ({"min_saving": 0.995}, {"allowance_bytes": len(original)}, {"min_saving": 0.995, "rate": 0.5})
+    for options in refused:
         with pytest.raises(Unsupported) as caught:
             archived(original, model, **options)
         assert reason_of(caught) == "no-gain"
@@ -270,7 +272,7 @@ def test_archives_that_contradict_themselves(made: Archived, model: Model, make_
     grey = Analysed(make_photo(256, 320, 1)[..., 0].copy(), model).encode(50).stream
     for sections in ({"PIXL": other}, {"PIXL": grey}, {"PIXL": b""}, {"PIXL": None}, {"FACT": None}, {"FACT": b"{}"}, {"STRC": None}):
         with pytest.raises(Corrupt):
-            restore_photo(repacked(made.archive, **sections), model)  # type: ignore[arg-type]
+            restore_photo(repacked(made.archive, **sections), model)
     for lane in ("exact", "pixel-exact"):
         with pytest.raises(Corrupt):
             restore_photo(pack(Archive(lane, model.digest, unpack(made.archive).sections)), model)

@@ -5,6 +5,7 @@ import struct
 import zlib
 
 import numpy as np
+import oxipng
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from PIL import Image
 from codec import pixel_exact
 from codec.errors import CodecError, Corrupt, NotAPicture, Unsupported
 from codec.pixel_exact import Png, difference, from_sections, read, repacked, seen_alike, to_sections
+from codec.png import SIGNATURE
 from codec.scanlines import CHANNELS, Layout, inflated, rows_of, samples, unfiltered
 
 KINDS = [(0, 1), (0, 2), (0, 4), (0, 8), (0, 16), (2, 8), (2, 16), (3, 1), (3, 2), (3, 4), (3, 8), (4, 8), (4, 16), (6, 8), (6, 16)]
@@ -52,7 +54,7 @@ def png_of(colour: int, depth: int, interlaced: bool, width: int = 21, height: i
     packed = zlib.compress(rows.tobytes(), 1)
     data = [chunk(b"IDAT", packed[:20]), chunk(b"IDAT", packed[20:])]
     parts = [chunk(b"IHDR", ihdr), *before, chunk(b"tEXt", b"Author\0me"), *extra, *data, chunk(b"tEXt", b"Late\0one"), chunk(b"IEND", b"")]
-    return pixel_exact.SIGNATURE + b"".join(parts) + b"behind the end"
+    return SIGNATURE + b"".join(parts) + b"behind the end"
 
 
 @pytest.mark.parametrize("interlaced", [False, True])
@@ -102,7 +104,7 @@ def test_a_packer_that_changes_something_is_found_out(monkeypatch: pytest.Monkey
     assert repacked(png, 2)
     turned = Png(png.layout, png.before, png.after, png.trailer, png.rows.copy(), 0)
     turned.rows[-1] ^= 1
-    monkeypatch.setattr(pixel_exact.oxipng, "optimize_from_memory", lambda *_, **__: pixel_exact._bare(turned))
+    monkeypatch.setattr(oxipng, "optimize_from_memory", lambda *_, **__: pixel_exact._bare(turned))
     with pytest.raises(Unsupported, match="pixels changed"):
         repacked(png, 2)
 
@@ -113,7 +115,7 @@ def test_a_later_packer_that_changes_something_spoils_no_restored_png(monkeypatc
     turned = Png(png.layout, png.before, png.after, png.trailer, png.rows.copy(), 0)
     turned.rows[-1] ^= 1
     for packed in (pixel_exact._bare(turned), b"no PNG at all"):
-        monkeypatch.setattr(pixel_exact.oxipng, "optimize_from_memory", lambda *_, packed=packed, **__: packed)
+        monkeypatch.setattr(oxipng, "optimize_from_memory", lambda *_, packed=packed, **__: packed)
         assert difference(png, read(from_sections(sections))) == ""
 
 
@@ -125,7 +127,7 @@ def test_a_packer_that_panics_costs_only_the_saving(monkeypatch: pytest.MonkeyPa
     def panic(*_: object, **__: object) -> bytes:
         raise Panic("assertion failed")
 
-    monkeypatch.setattr(pixel_exact.oxipng, "optimize_from_memory", panic)
+    monkeypatch.setattr(oxipng, "optimize_from_memory", panic)
     png = read(png_of(2, 8, True))
     assert difference(png, read(repacked(png, 2))) == ""
 
@@ -166,7 +168,7 @@ def test_damage() -> None:
     with pytest.raises(NotAPicture):
         read(b"\x89PNG\r\n\x1a\n")
     huge = chunk(b"IHDR", struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0))
-    bomb = pixel_exact.SIGNATURE + huge + chunk(b"IDAT", b"x") + chunk(b"IEND", b"")
+    bomb = SIGNATURE + huge + chunk(b"IDAT", b"x") + chunk(b"IEND", b"")
     with pytest.raises(Unsupported, match="too-large"):
         read(bomb)
 
@@ -188,7 +190,7 @@ def test_filters_are_undone_as_another_decoder_does(
     palette = chunk(b"PLTE", bytes(range(256)) * 3) if colour == 3 else b""
     end = chunk(b"IEND", b"")
     plain = unfiltered(inflated([zlib.compress(raw.tobytes())], layout), layout)
-    files = [pixel_exact.SIGNATURE + ihdr + palette + chunk(b"IDAT", zlib.compress(each.tobytes())) + end for each in (raw, plain)]
+    files = [SIGNATURE + ihdr + palette + chunk(b"IDAT", zlib.compress(each.tobytes())) + end for each in (raw, plain)]
     assert seen_alike(*files)
     if depth <= 8:
         picture = samples(plain, layout)
@@ -220,6 +222,6 @@ def test_interlaced_pictures_stay_small() -> None:
     ramp = np.linspace(0, 255, 200, dtype=np.uint8)
     rows = rows_of(np.stack([ramp[None] + ramp[:, None]] * 3, 2).astype(np.uint8), Layout(200, 200, 8, 2, True))
     ihdr = struct.pack(">IIBBBBB", 200, 200, 8, 2, 0, 0, 1)
-    data = pixel_exact.SIGNATURE + chunk(b"IHDR", ihdr) + chunk(b"IDAT", zlib.compress(rows, 9)) + chunk(b"IEND", b"")
+    data = SIGNATURE + chunk(b"IHDR", ihdr) + chunk(b"IDAT", zlib.compress(rows.tobytes(), 9)) + chunk(b"IEND", b"")
     assert len(repacked(read(data), 2)) < len(data)
     assert len(from_sections(to_sections(read(data)))) < 1.1 * len(data)

@@ -80,7 +80,9 @@ def test_light_is_what_littlecms_makes_of_the_numbers(profile: bytes, format: st
     light = found.linear(pixels)
     shown = np.where(light <= 0.0031308, light * 12.92, 1.055 * np.maximum(light, 0) ** (1 / 2.4) - 0.055) * 255
     source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-    wanted = ImageCms.profileToProfile(Image.fromarray(pixels), source, ImageCms.createProfile("sRGB"), 1, "RGB")
+    wanted = ImageCms.profileToProfile(
+        Image.fromarray(pixels), source, ImageCms.createProfile("sRGB"), ImageCms.Intent.RELATIVE_COLORIMETRIC, "RGB"
+    )
     assert wanted is not None
     assert np.abs(np.clip(shown, 0, 255) - np.asarray(wanted, np.float32)).max() < 2.5
 
@@ -176,7 +178,11 @@ def test_a_made_profile_says_the_same(grey: bool, make_photo: Callable[..., np.n
     assert np.abs(again.curves - found.curves).max() < 1e-4
     assert grey or np.abs(again.matrix - found.matrix).max() < 1e-3
     ImageCms.profileToProfile(  # it is one for others, too
-        Image.fromarray(pixels), ImageCms.ImageCmsProfile(io.BytesIO(as_icc(found, grey=grey))), ImageCms.createProfile("sRGB"), 1, "RGB"
+        Image.fromarray(pixels),
+        ImageCms.ImageCmsProfile(io.BytesIO(as_icc(found, grey=grey))),
+        ImageCms.createProfile("sRGB"),
+        ImageCms.Intent.RELATIVE_COLORIMETRIC,
+        "RGB",
     )
 
 
@@ -192,7 +198,7 @@ def test_the_guard_sees_the_same_damage_in_any_colour_space(make_photo: Callable
     Image.fromarray(pixels).save(buffer, "JPEG", quality=60)
     damaged = np.asarray(Image.open(buffer))
     wide = ImageCms.ImageCmsProfile(io.BytesIO(P3))
-    to_wide = ImageCms.buildTransform(ImageCms.createProfile("sRGB"), wide, "RGB", "RGB", 1)
+    to_wide = ImageCms.buildTransform(ImageCms.createProfile("sRGB"), wide, "RGB", "RGB", ImageCms.Intent.RELATIVE_COLORIMETRIC)
     one, other = (np.asarray(ImageCms.applyTransform(Image.fromarray(each), to_wide)) for each in (pixels, damaged))
     wanted = score(pixels, damaged).whole
     through = score(one, other, profile=profile_in(coded(one, P3))).whole

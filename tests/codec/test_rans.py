@@ -1,6 +1,7 @@
 """The entropy coder: what comes back, in how many bits, and what damage does."""
 
 import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from codec.rans import LARGEST, TOKENS, TOTAL, Decoder, TokenTables, encode, fit
 from tests.codec.tables import some_tables, sure_row
 
 GOLDEN = Path(__file__).parent / "golden"
-Part = tuple[NDArray[np.int32], NDArray[np.int64], TokenTables]
+Part = tuple[NDArray[np.int32], NDArray[np.integer[Any]], TokenTables]
 
 
 def laplace_tables(rows: int, reach: int = TOKENS) -> TokenTables:
@@ -64,14 +65,14 @@ def reference_decode(data: bytes, parts: list[tuple[NDArray[Any], TokenTables]])
     return result
 
 
-def decode_all(data: bytes, parts: list[Part]) -> list[NDArray[np.int32]]:
+def decode_all(data: bytes, parts: Sequence[Part]) -> list[NDArray[np.int32]]:
     decoder = Decoder(data)
     decoded = [decoder.decode(rows, tables) for _, rows, tables in parts]
     decoder.finish()
     return decoded
 
 
-def ideal_bits(parts: list[Part]) -> float:
+def ideal_bits(parts: Sequence[Part]) -> float:
     bits = 0.0
     for symbols, rows, tables in parts:
         tokens = tokens_of(symbols)
@@ -81,7 +82,7 @@ def ideal_bits(parts: list[Part]) -> float:
 
 
 @st.composite
-def some_parts(draw: st.DrawFn) -> list[Part]:
+def some_parts(draw: st.DrawFn) -> Sequence[Part]:
     parts: list[Part] = []
     for _ in range(draw(st.integers(0, 3))):
         tables = draw(some_tables())
@@ -94,7 +95,7 @@ def some_parts(draw: st.DrawFn) -> list[Part]:
 
 
 @given(some_parts())
-def test_symbols_come_back_here_and_in_the_documented_decoder(parts: list[Part]) -> None:
+def test_symbols_come_back_here_and_in_the_documented_decoder(parts: Sequence[Part]) -> None:
     data = encode(parts)
     for decoded, (symbols, _, _) in zip(decode_all(data, parts), parts, strict=True):
         assert decoded.dtype == np.int32
@@ -129,7 +130,8 @@ def test_every_magnitude_has_a_token() -> None:
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint16, np.int32, np.int64])
 def test_rows_and_symbols_may_be_any_integers(dtype: type) -> None:
     tables = laplace_tables(3)
-    rows, symbols = np.array([0, 1, 2, 1], dtype), np.array([1, 0, 2, 3], dtype)
+    rows: NDArray[Any] = np.array([0, 1, 2, 1], dtype)
+    symbols: NDArray[Any] = np.array([1, 0, 2, 3], dtype)
     decoder = Decoder(encode([(symbols, rows, tables)]))
     assert decoder.decode(rows[:3], tables).tolist() == [1, 0, 2]  # a part may be asked for in pieces
     assert decoder.decode(rows[3:], tables).tolist() == [3]
@@ -174,7 +176,7 @@ def test_what_can_not_be_coded_is_refused(symbols: list[Any], rows: list[Any]) -
 # ---- damage
 
 
-def damaged_is_noticed_or_differs(data: bytes, parts: list[Part]) -> None:
+def damaged_is_noticed_or_differs(data: bytes, parts: Sequence[Part]) -> None:
     """The decoder may not tell, then the symbols differ and the CRC around the stream tells; it may neither crash nor hang."""
     with contextlib.suppress(Corrupt):
         decoded = decode_all(data, parts)
@@ -182,7 +184,7 @@ def damaged_is_noticed_or_differs(data: bytes, parts: list[Part]) -> None:
 
 
 @given(some_parts(), st.data())
-def test_any_altered_byte_is_noticed_or_differs(parts: list[Part], data: st.DataObject) -> None:
+def test_any_altered_byte_is_noticed_or_differs(parts: Sequence[Part], data: st.DataObject) -> None:
     stream = bytearray(encode(parts))
     stream[data.draw(st.integers(0, len(stream) - 1))] ^= data.draw(st.integers(1, 255))
     damaged_is_noticed_or_differs(bytes(stream), parts)
@@ -200,7 +202,7 @@ def test_every_altered_byte_of_one_stream_is_noticed_or_differs() -> None:
 
 
 @given(some_parts(), st.data())
-def test_cut_or_lengthened_streams_are_corrupt(parts: list[Part], data: st.DataObject) -> None:
+def test_cut_or_lengthened_streams_are_corrupt(parts: Sequence[Part], data: st.DataObject) -> None:
     stream = encode(parts)
     for altered in (stream[: data.draw(st.integers(0, len(stream) - 1))], stream + data.draw(st.binary(min_size=1, max_size=9))):
         with pytest.raises(Corrupt):
@@ -208,7 +210,7 @@ def test_cut_or_lengthened_streams_are_corrupt(parts: list[Part], data: st.DataO
 
 
 @given(st.binary(max_size=400), some_parts())
-def test_any_bytes_decode_or_are_corrupt(data: bytes, parts: list[Part]) -> None:
+def test_any_bytes_decode_or_are_corrupt(data: bytes, parts: Sequence[Part]) -> None:
     with contextlib.suppress(Corrupt):
         decode_all(data, parts)
 
@@ -236,7 +238,7 @@ def test_a_decoder_that_failed_stays_failed() -> None:
 # ---- what is frozen
 
 
-def golden_parts() -> list[Part]:
+def golden_parts() -> Sequence[Part]:
     """The same on every machine: no random generator, no float."""
     state, draws = 1, []
     for _ in range(15_000):
@@ -249,7 +251,7 @@ def golden_parts() -> list[Part]:
     symbols = tables.clamp((values >> 4) % (2 << rows) - (1 << rows), rows)
     first = symbols[:14_000], rows[:14_000], tables
     every = TokenTables(fit(histograms[7:], reach=TOKENS))
-    rest = np.int32(values[14_000:] % (2 * LARGEST + 2) - LARGEST - 1), np.zeros(1_000, np.int64), every
+    rest = (values[14_000:] % (2 * LARGEST + 2) - LARGEST - 1).astype(np.int32), np.zeros(1_000, np.int64), every
     return [first, rest]
 
 

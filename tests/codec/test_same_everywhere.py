@@ -38,8 +38,8 @@ def test_golden_streams_decode_to_the_same(
 ) -> None:
     out = tmp_path / "found.npz"
     cache = {"NUMBA_CACHE_DIR": str(tmp_path)} if "NUMBA_CPU_NAME" in settings else {}
-    environment = os.environ | settings | cache | {"OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": f"{HERE}:{HERE.parents[1]}"}
-    subprocess.run([sys.executable, HERE / "decode_golden.py", out, *arguments], env=environment, check=True, timeout=600)
+    environment = os.environ | settings | cache | {"OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": str(HERE.parents[1])}
+    subprocess.run([sys.executable, "-m", "tests.codec.decode_golden", out, *arguments], env=environment, check=True, timeout=600)
     with np.load(out) as found:
         assert int(found["threads"]) == int(settings["OMP_NUM_THREADS"])  # the settings reached what they are for
         assert "ATEN_CPU_CAPABILITY" not in settings or str(found["instructions"]) == "DEFAULT"

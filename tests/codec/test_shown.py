@@ -10,6 +10,7 @@ from PIL import Image
 
 from codec import pixel_exact
 from codec.labels import chunk
+from codec.png import SIGNATURE
 from codec.scanlines import CHANNELS
 from codec.shown import flat, preview, shown
 
@@ -22,7 +23,7 @@ def png(colour: int, depth: int, rows: np.ndarray, **chunks: bytes) -> bytes:
     head = struct.pack(">IIBBBBB", width, len(rows), depth, colour, 0, 0, 0)
     body = zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))
     kept = [chunk(kind.encode(), data) for kind, data in chunks.items()]
-    return b"".join((pixel_exact.SIGNATURE, chunk(b"IHDR", head), *kept, chunk(b"IDAT", body), chunk(b"IEND", b"")))
+    return b"".join((SIGNATURE, chunk(b"IHDR", head), *kept, chunk(b"IDAT", body), chunk(b"IEND", b"")))
 
 
 def rows(colour: int, depth: int) -> np.ndarray:

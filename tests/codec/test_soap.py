@@ -17,7 +17,8 @@ def left_after(kind: str, steps: int = 400) -> float:
     made = Soap([weight], RATE) if kind == "soap" else torch.optim.Adam([weight], RATE, betas=(0.9, 0.99))
 
     def bowl(noise: float) -> torch.Tensor:
-        return (curvature * (left.T @ weight @ right + noise * torch.randn(SIDE, SIDE)) ** 2).mean()
+        away: torch.Tensor = left.T @ weight @ right + noise * torch.randn(SIDE, SIDE)
+        return (curvature * away**2).mean()
 
     for step in range(steps):
         made.param_groups[0]["lr"] = RATE * (1 - step / steps)

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from codec import quality
-from codec.ssimulacra2 import SMALLEST, blur, halve, raw_sum, score_of_sum, to_linear, weights
-from codec.ssimulacra2_constants import WEIGHTS
+from codec.ssimulacra2 import blur, halve, raw_sum, score_of_sum, to_linear, weights
+from codec.ssimulacra2_constants import SMALLEST, WEIGHTS
 
 Pixels = NDArray[np.uint8]
 

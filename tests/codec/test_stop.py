@@ -57,6 +57,6 @@ def test_one_that_learnt_nothing_should_stop(judged: Callable[[Network], int], c
 def test_half_the_bits_are_half_the_bits() -> None:
     one = [(0.25 * 2**k, 50 + 9.0 * k, 30 + 1.5 * k) for k in range(5)]
     half = [(bits / 2, *values) for bits, *values in one[::-1]]
-    assert stop.difference(one, half, 1) == pytest.approx(-50)  # type: ignore[arg-type]
-    assert stop.difference(half, one, 2) == pytest.approx(100)  # type: ignore[arg-type]
+    assert stop.difference(one, half, 1) == pytest.approx(-50)
+    assert stop.difference(half, one, 2) == pytest.approx(100)
     assert np.isnan(stop.difference(one, [(bits, score + 99, decibels) for bits, score, decibels in one], 1))

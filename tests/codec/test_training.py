@@ -4,6 +4,7 @@ import io
 import random
 import shutil
 import tarfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from codec.neural import Analysed, decode_pixels
 from codec.quality import psnr
 from codec.tokens import TokenTables
 from codec.training import data, export, loss, thaw, train
+from codec.training.generated import Crop
 
 PHOTOS, CROPS_A_PHOTO = 8, 2
 
@@ -49,12 +51,12 @@ def pack(tmp_path_factory: pytest.TempPathFactory, make_photo: Callable[..., NDA
 
 
 @pytest.fixture(scope="module")
-def crops(pack: Path) -> list[data.Crop]:
+def crops(pack: Path) -> list[Crop]:
     return data.load_crops(pack)[0]
 
 
 @pytest.fixture(scope="module")
-def components(crops: list[data.Crop]) -> tuple[torch.Tensor, torch.Tensor]:
+def components(crops: list[Crop]) -> tuple[torch.Tensor, torch.Tensor]:
     return data.patch_components(crops, 2000)
 
 
@@ -131,7 +133,7 @@ def test_a_decaying_branch_ends_at_no_rate(
         return step(self, *arguments)
 
     monkeypatch.setattr(torch.optim.AdamW, "step", watched)
-    monkeypatch.setattr(train.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
     run_main("--from", begun, "--out", tmp_path / "branch.pt", "--decay", "--minutes", 0.35)
     assert len(rates) > 3
     assert rates == sorted(rates, reverse=True)
@@ -144,7 +146,7 @@ def test_a_branch_never_writes_over_what_it_comes_from(run_main: Callable[..., N
         run_main(*arguments)
 
 
-def test_a_run_begins_where_a_released_model_stands(tmp_path: Path, crops: list[data.Crop]) -> None:
+def test_a_run_begins_where_a_released_model_stands(tmp_path: Path, crops: list[Crop]) -> None:
     model = load_model("m1")  # whose renderer's condition is wider than today's
     (tmp_path / "m1.safetensors").write_bytes(weight_file("m1"))
     network = train.first_network(crops[:4], tmp_path / "m1.safetensors")
@@ -166,11 +168,12 @@ def test_all_channels_of_a_condition_can_be_told_by_those_that_matter() -> None:
         wide.adapt.weight[:, ::2] = 0  # every other channel says nothing
     told = torch.rand(500, 2 * CONDITION, generator=torch.Generator().manual_seed(1))
     found = thaw.narrowed(wide, told)
+    assert wide.condition.bias is not None
     assert torch.equal(found["condition.bias"], wide.condition.bias.view(-1, 16)[1::2].reshape(-1))
     assert torch.allclose(found["adapt.weight"], wide.adapt.weight[:, 1::2], atol=1e-4)
 
 
-def test_bfloat16_leaves_the_large_amplitudes_alone(untrained: Network, crops: list[data.Crop]) -> None:
+def test_bfloat16_leaves_the_large_amplitudes_alone(untrained: Network, crops: list[Crop]) -> None:
     rgb, quality = train.as_floats(crops[:2]), torch.full((2, 1, 1), 8.0)
     decoded = []
     for precision in ("float32", "bfloat16"):
@@ -180,12 +183,12 @@ def test_bfloat16_leaves_the_large_amplitudes_alone(untrained: Network, crops: l
     assert 0 < float((decoded[0] - decoded[1]).square().mean().sqrt()) < 1 / 255
 
 
-def test_the_probe_names_a_precision(untrained: Network, crops: list[data.Crop]) -> None:
+def test_the_probe_names_a_precision(untrained: Network, crops: list[Crop]) -> None:
     assert train.faster_precision(untrained, train.as_floats(crops[:1]), torch.device("cpu")) in ("float32", "bfloat16")
     assert all(parameter.grad is None for parameter in untrained.parameters())
 
 
-def test_weights_of_large_latents_move_least(untrained: Network, crops: list[data.Crop]) -> None:
+def test_weights_of_large_latents_move_least(untrained: Network, crops: list[Crop]) -> None:
     network = Network()
     network.load_state_dict(untrained.state_dict())
     pace = train.paces(network, train.as_floats(crops[:2]))
@@ -203,7 +206,7 @@ def test_weights_of_large_latents_move_least(untrained: Network, crops: list[dat
 
 
 def test_a_step_without_finite_gradient_is_skipped(
-    crops: list[data.Crop], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, untrained: Network
+    crops: list[Crop], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, untrained: Network
 ) -> None:
     calls = iter(range(100))
 
@@ -224,7 +227,7 @@ def test_a_step_without_finite_gradient_is_skipped(
     assert all(bool(torch.isfinite(tensor).all()) for tensor in run.network.state_dict().values())
 
 
-def test_components_are_the_best_linear_transform(crops: list[data.Crop], components: tuple[torch.Tensor, torch.Tensor]) -> None:
+def test_components_are_the_best_linear_transform(crops: list[Crop], components: tuple[torch.Tensor, torch.Tensor]) -> None:
     basis, deviations = components
     assert basis.shape == (16, 16, 3, LATENTS)
     assert deviations.shape == (LATENTS,)
@@ -260,7 +263,7 @@ def test_crops_of_one_photo_are_on_one_side(pack: Path) -> None:
         data.load_crops(pack, limit=CROPS_A_PHOTO)
 
 
-def test_batches_are_repeatable_and_in_range(crops: list[data.Crop]) -> None:
+def test_batches_are_repeatable_and_in_range(crops: list[Crop]) -> None:
     one, two = (next(data.batches(crops, 6, 64, seed=3)) for _ in range(2))
     assert torch.equal(one, two)
     assert one.shape == (6, 3, 64, 64)
@@ -269,13 +272,13 @@ def test_batches_are_repeatable_and_in_range(crops: list[data.Crop]) -> None:
     assert not torch.equal(one, next(data.batches(crops, 6, 64, seed=4)))
 
 
-def test_a_few_pictures_have_no_colour(crops: list[data.Crop]) -> None:
+def test_a_few_pictures_have_no_colour(crops: list[Crop]) -> None:
     source = data.batches(crops, 8, 64, seed=2)
     without = [bool((picture == picture[:1]).all()) for _ in range(40) for picture in next(source)]
     assert 0.01 < np.mean(without) < 0.12
 
 
-def test_some_batches_hold_pictures_with_a_middle(crops: list[data.Crop]) -> None:
+def test_some_batches_hold_pictures_with_a_middle(crops: list[Crop]) -> None:
     source = data.batches(crops, 8, 192, seed=1)
     shapes = {tuple(next(source).shape) for _ in range(12)}
     assert shapes == {(8, 3, 192, 192), (1, 3, data.WHOLE, data.WHOLE)}
@@ -286,7 +289,7 @@ def test_some_batches_hold_pictures_with_a_middle(crops: list[data.Crop]) -> Non
 
 
 @pytest.mark.parametrize("size", [64, 192, 256])
-def test_phone_like_crops_look_like_what_they_were_made_of(crops: list[data.Crop], size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_phone_like_crops_look_like_what_they_were_made_of(crops: list[Crop], size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data, "_DIM_SHARE", 0.0)
     for seed in range(3):
         made = data.phone_like(crops[0], size, np.random.default_rng(seed))
@@ -295,13 +298,13 @@ def test_phone_like_crops_look_like_what_they_were_made_of(crops: list[data.Crop
         assert abs(float(made.mean()) - float(crops[0].mean())) < 40
 
 
-def test_some_are_as_dark_as_night(crops: list[data.Crop], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_some_are_as_dark_as_night(crops: list[Crop], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data, "_DIM_SHARE", 1.0)
     for seed in range(3):
         assert data.phone_like(crops[0], 64, np.random.default_rng(seed)).mean() < 0.6 * crops[0].mean()
 
 
-def test_packs_are_joined_and_held_out_crops_are_those_of_the_first(pack: Path, crops: list[data.Crop]) -> None:
+def test_packs_are_joined_and_held_out_crops_are_those_of_the_first(pack: Path, crops: list[Crop]) -> None:
     trained, held = data.load_packs([pack, pack])
     assert len(trained) == len(crops) + PHOTOS * CROPS_A_PHOTO
     assert all((one == other).all() for one, other in zip(held, data.load_crops(pack)[1], strict=True))

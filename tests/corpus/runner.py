@@ -74,7 +74,7 @@ class Counting:
         self._workers = Workers(bounds=Bounds(threads=1, memory_bytes=2_000_000_000))
         self.encoded = 0
         self.now_at = ""
-        self.seconds: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
         self.peaks: list[int] = []
 
     def _timed(self, ask: Callable[..., Any], *asked: Any) -> Any:

@@ -29,7 +29,7 @@ def ext4(place: Path, size_bytes: int) -> Iterator[Path]:
     with image.open("wb") as file:
         file.truncate(size_bytes)
     place.mkdir()
-    for command in (["mkfs.ext4", "-q", "-m", "0", image], ["mount", "-o", "loop", image, place]):
+    for command in (["mkfs.ext4", "-q", "-m", "0", str(image)], ["mount", "-o", "loop", str(image), str(place)]):
         try:
             made = subprocess.run(command, capture_output=True, text=True)
         except FileNotFoundError:

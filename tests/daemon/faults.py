@@ -113,7 +113,7 @@ class Connection(sqlite3.Connection):
 
     layer: Layer
 
-    def execute(self, statement: str, *parameters: Any) -> sqlite3.Cursor:  # type: ignore[override]
+    def execute(self, statement: str, *parameters: Any) -> sqlite3.Cursor:
         word = statement.split(None, 1)[0].upper()
         if word in ("SELECT", "EXPLAIN", "WITH") or (word == "PRAGMA" and "=" not in statement):
             return super().execute(statement, *parameters)

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from codec import pixel_exact
+from codec.png import SIGNATURE
 from daemon import restorer
 from daemon.backend import load
 from daemon.messages import Encoded, EncodeJob
@@ -27,7 +28,7 @@ def sixteen_bits(seed: int = 0) -> bytes:
 
 
 def same_picture(data: bytes, other: bytes) -> bool:
-    return other[:8] == pixel_exact.SIGNATURE and not pixel_exact.difference(pixel_exact.read(data), pixel_exact.read(other))
+    return other[:8] == SIGNATURE and not pixel_exact.difference(pixel_exact.read(data), pixel_exact.read(other))
 
 
 class RealInProcess(InProcess):
@@ -36,7 +37,8 @@ class RealInProcess(InProcess):
     def __init__(self) -> None:
         super().__init__()
         self.backend = load()
-        pack, packed = self.backend.archive, {}
+        pack = self.backend.archive
+        packed: dict[bytes, Encoded] = {}
 
         def archive(job: EncodeJob, allowance_bytes: int | None) -> Encoded:
             if job.original not in packed:

@@ -59,7 +59,7 @@ class Kept:
             data = job.archive if isinstance(job.archive, bytes) else job.archive.read_bytes()
             key = replace(job, archive=Path(sha256_of_bytes(data)))
         elif isinstance(job, EncodeJob):
-            key = replace(job, worn=replace(job.worn, atime_ns=0))  # every run reads the photo
+            key = replace(job, worn=job.worn and replace(job.worn, atime_ns=0))  # every run reads the photo
         if key not in self._answers:
             self._answers[key] = ask(job)
         return self._answers[key]
@@ -224,7 +224,7 @@ class Sweep:
             with exchanging(exchange):
                 assert home.optimize().nothing_done, "the run after that still found something to do"
         except (AssertionError, StorageError, DaemonError) as error:
-            self.losses.append(f"{where}: {error or repr(error)}")
+            self.losses.append(f"{where}: {str(error) or repr(error)}")
 
     def holds(self, home: Home) -> bool:
         """The invariant: the original's bytes are in the gallery, or an archive of them that decodes and passes; and no edit is lost."""

@@ -24,7 +24,7 @@ from storage.states import State
 from tests.daemon.disks import tmpfs
 
 if TYPE_CHECKING:
-    from conftest import Home
+    from tests.daemon.conftest import Home
 
 Photo = Callable[..., bytes]
 

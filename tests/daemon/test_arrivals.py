@@ -11,8 +11,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from daemon import discovery, idleness, moves, restorer, run, sync_roots
-from daemon.machine import Facts, Machine
+from daemon import discovery, idleness, moves, recovery, restorer, run, surprise, sync_roots
+from daemon.gate import Facts
+from daemon.machine import Machine
 from daemon.nightwork import Nightwork
 from daemon.ports import Silence
 from daemon.selection import Chosen
@@ -22,7 +23,7 @@ from storage.records import RunRow
 from storage.states import State
 
 if TYPE_CHECKING:
-    from conftest import Home
+    from tests.daemon.conftest import Home
 
 Photo = Callable[..., bytes]
 OLD_S = 1_600_000_000
@@ -57,14 +58,14 @@ class Resting:
         self.stepped()
         for module in (discovery, moves):
             monkeypatch.setattr(module, "walk", self.counted(module.walk))
-        whole = run.look_around
+        whole = surprise.look_around
 
         def look_around(*given: Any) -> Any:
             self.around += 1
             return whole(*given)
 
         monkeypatch.setattr(run, "look_around", look_around)
-        mend = run.recover
+        mend = recovery.recover
 
         def recover(*given: Any) -> Any:
             self.around += 1

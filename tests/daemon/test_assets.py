@@ -12,7 +12,7 @@ from daemon.ports import Silence
 from daemon.restorer import restore
 
 if TYPE_CHECKING:
-    from conftest import Home
+    from tests.daemon.conftest import Home
 
 Photo = Callable[..., bytes]
 

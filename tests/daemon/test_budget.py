@@ -16,7 +16,7 @@ from daemon.summary import Summary
 from tests.daemon.conftest import load_fake
 
 if TYPE_CHECKING:
-    from conftest import Home
+    from tests.daemon.conftest import Home
 
 Photo = Callable[..., bytes]
 

@@ -28,7 +28,7 @@ from storage.layout import README
 from storage.lock import InstanceLock
 
 if TYPE_CHECKING:
-    from conftest import Home
+    from tests.daemon.conftest import Home
 
 Photo = Callable[..., bytes]
 Run = Callable[..., Result]

@@ -21,7 +21,7 @@ from daemon.units import Unit
 from storage.lock import InstanceLock
 
 if TYPE_CHECKING:
-    from conftest import Home
+    from tests.daemon.conftest import Home
 
 Run = Callable[..., Result]
 Photo = Callable[..., bytes]

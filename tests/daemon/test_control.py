@@ -32,7 +32,7 @@ from daemon.waits import Hold
 from storage.lock import InstanceLock
 
 if TYPE_CHECKING:
-    from conftest import Home
+    from tests.daemon.conftest import Home
 
 Photo = Callable[..., bytes]
 

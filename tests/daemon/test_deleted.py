@@ -20,7 +20,7 @@ from storage.catalog import Catalog
 from storage.states import State
 
 if TYPE_CHECKING:
-    from conftest import Home
+    from tests.daemon.conftest import Home
 
 Photo = Callable[..., bytes]
 

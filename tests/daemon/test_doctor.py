@@ -30,7 +30,7 @@ from storage.errors import ReadOnly
 from storage.states import State
 
 if TYPE_CHECKING:
-    from conftest import Home
+    from tests.daemon.conftest import Home
 
 Photo = Callable[..., bytes]
 
@@ -38,12 +38,10 @@ Photo = Callable[..., bytes]
 @pytest.fixture
 def told(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """The fake archives tell of their originals what real ones do."""
-    real = {}
 
     def peek(data: bytes) -> Header:
         facts, _ = sys.modules["fake_backend"].unpack(data)
-        name, mtime_ns = real.get(facts["sha256"], (b"a.jpg", 1_500_000_000_000_000_000))
-        section = Facts(1234, str(facts["sha256"]), name, mtime_ns, 0o644).to_bytes()
+        section = Facts(1234, str(facts["sha256"]), b"a.jpg", 1_500_000_000_000_000_000, 0o644).to_bytes()
         return Header(1, "neural", None, False, len(data), (), {"FACT": section, "QUAL": b'{"level": "high", "whole": 85.0}'})
 
     monkeypatch.setattr("daemon.rebuilding.bitstream.peek", peek)

@@ -129,7 +129,7 @@ def test_another_file_system_inside_is_not_entered(tmp_path: Path, monkeypatch: 
         found = real(path, **options)
         return os.stat_result((*found[:2], found.st_dev + 1, *found[3:10]))
 
-    monkeypatch.setattr(eligibility.os, "stat", elsewhere)  # the root's device; what the listing tells stays
+    monkeypatch.setattr(os, "stat", elsewhere)  # the root's device; what the listing tells stays
     assert list(walk(tmp_path)) == []
 
 
@@ -146,7 +146,7 @@ def test_a_folder_that_cannot_be_listed_is_passed_by(tmp_path: Path, monkeypatch
             raise PermissionError(13, "Permission denied")
         return real(path)
 
-    monkeypatch.setattr(eligibility.os, "scandir", refusing)
+    monkeypatch.setattr(os, "scandir", refusing)
     assert [sighting.path for sighting in walk(tmp_path)] == [tmp_path / "b" / "x.jpg"]
     assert len(said) == 1
     assert "can't be listed" in said[0]

@@ -95,7 +95,7 @@ def test_what_a_power_cut_may_leave(tmp_path: Path) -> None:
         durable.write_new(root / "a", b"1234")
         durable.remove(root / "old")
     assert layer.points == ["open", "write", "fsync", "renameat2", "fsync", "unlink", "fsync"]
-    seen = {}
+    seen: dict[tuple[int, str], dict[str, bytes]] = {}
     for disk, cuts in layer.disks.items():
         disk.put()
         names = {path.name if "tmp" not in path.name else "tmp": path.read_bytes() for path in root.iterdir()}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from codec.labels import Labels, labelled
-from daemon import everywhere, trash
+from daemon import trash
 from daemon.everywhere import everything
 from daemon.ports import Silence
 from daemon.restorer import Came, restore
@@ -22,7 +22,7 @@ from storage.fingerprint import Fingerprint
 from storage.states import State
 
 if TYPE_CHECKING:
-    from conftest import Home
+    from tests.daemon.conftest import Home
 
 Photo = Callable[..., bytes]
 HIDDEN = (".private/a.jpg", ".a.jpg", "a.jpg.bak", "a", "excluded/a.jpg", "album/.deep/er/a.jpg")
@@ -324,7 +324,7 @@ def test_what_can_not_be_looked_into(tmp_path: Path, monkeypatch: pytest.MonkeyP
             raise PermissionError(13, "Permission denied", path)
         return listing(path)
 
-    monkeypatch.setattr(everywhere.os, "scandir", scandir)
+    monkeypatch.setattr(os, "scandir", scandir)
     assert [path.name for path, _ in everything(tmp_path)] == ["a.jpg"]
     closed = b"/album"
     with pytest.raises(ReadOnly):

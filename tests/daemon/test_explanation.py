@@ -14,7 +14,8 @@ from daemon.report import amount
 
 if TYPE_CHECKING:
     from click.testing import Result
-    from conftest import Home
+
+    from tests.daemon.conftest import Home
 
 Run = Callable[..., "Result"]
 Photo = Callable[..., bytes]

@@ -13,7 +13,7 @@ from daemon.restorer import restore
 from storage.attributes import Attributes
 
 if TYPE_CHECKING:
-    from conftest import Home
+    from tests.daemon.conftest import Home
 
 Photo = Callable[..., bytes]
 MTIME, ATIME = 1_234_567_890_123_456_789, 1_300_000_000_000_000_001

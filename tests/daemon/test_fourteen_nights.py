@@ -34,7 +34,7 @@ from storage.records import RunRow
 from storage.states import State
 
 if TYPE_CHECKING:
-    from conftest import Clockwork, Home
+    from tests.daemon.conftest import Clockwork, Home
 
 BERLIN = ZoneInfo("Europe/Berlin")
 FIRST = datetime(2035, 3, 19, 12, tzinfo=BERLIN)

@@ -21,7 +21,7 @@ from tests.daemon.faults import Killing
 from tests.daemon.scenarios import in_child
 
 if TYPE_CHECKING:
-    from conftest import Home
+    from tests.daemon.conftest import Home
 
 pytestmark = pytest.mark.root
 Photo = Callable[..., bytes]

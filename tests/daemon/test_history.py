@@ -18,7 +18,7 @@ from storage.catalog import Catalog
 from storage.records import RunRow
 
 if TYPE_CHECKING:
-    from conftest import Home
+    from tests.daemon.conftest import Home
 
 PREDICTION: dict[str, Any] = {
     "made_at": 100,

@@ -13,7 +13,7 @@ from daemon.ignoring import IGNORE_FILE, MOST_BYTES, Wishes, compiled
 from storage.states import State
 
 if TYPE_CHECKING:
-    from conftest import Home
+    from tests.daemon.conftest import Home
 
 PHOTOS = (
     *("a.jpg", "keep.jpg", "sub/a.jpg", "sub/keep.jpg", "sub/deep/a.jpg", "sub/deep/keep.jpg", "foo/x.jpg", "foo/y.jpg"),

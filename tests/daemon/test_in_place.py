@@ -26,7 +26,7 @@ from storage.states import State
 from storage.vault import Vault
 
 if TYPE_CHECKING:
-    from conftest import Home
+    from tests.daemon.conftest import Home
 
 Photo = Callable[..., bytes]
 WHEN = 1_500_000_000_987_654_321

@@ -20,7 +20,7 @@ from storage.states import State
 from tests.daemon.conftest import load_fake
 
 if TYPE_CHECKING:
-    from conftest import Home
+    from tests.daemon.conftest import Home
 
 Photo = Callable[..., bytes]
 

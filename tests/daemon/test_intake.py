@@ -17,7 +17,7 @@ from storage.catalog import Catalog
 from storage.errors import Locked
 
 if TYPE_CHECKING:
-    from conftest import Home
+    from tests.daemon.conftest import Home
 
 Photo = Callable[..., bytes]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from click.testing import Result
 
 if TYPE_CHECKING:
-    from conftest import Home
+    from tests.daemon.conftest import Home
 
 Run = Callable[..., Result]
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()

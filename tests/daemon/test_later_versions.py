@@ -18,7 +18,7 @@ from daemon.scrub import scrub
 from storage.vault import Vault
 
 if TYPE_CHECKING:
-    from conftest import Home
+    from tests.daemon.conftest import Home
 
 Photo = Callable[..., bytes]
 Run = Callable[..., Result]

@@ -13,7 +13,7 @@ from click.testing import Result
 from daemon.exits import ExitCode
 
 if TYPE_CHECKING:
-    from conftest import Home
+    from tests.daemon.conftest import Home
 
 Photo = Callable[..., bytes]
 Run = Callable[..., Result]

@@ -308,7 +308,7 @@ def _merge(old: Path, new: Path) -> None:
 
 def run_life(**options: Any) -> None:
     # Not shrunk: a failure of hundreds of runs would take minutes more to tell.
-    quiet = {"deadline": None, "suppress_health_check": list(HealthCheck), "phases": [Phase.explicit, Phase.generate]}
+    quiet: dict[str, Any] = {"deadline": None, "suppress_health_check": list(HealthCheck), "phases": [Phase.explicit, Phase.generate]}
     run_state_machine_as_test(Life, settings=settings(**quiet, **options))
 
 

@@ -15,7 +15,7 @@ from daemon.exits import ExitCode
 from storage.digest import sha256_of
 
 if TYPE_CHECKING:
-    from conftest import Home
+    from tests.daemon.conftest import Home
 
 Photo = Callable[..., bytes]
 Run = Callable[..., Result]

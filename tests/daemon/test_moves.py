@@ -14,7 +14,7 @@ from storage.records import PhotoRow
 from storage.states import State
 
 if TYPE_CHECKING:
-    from conftest import Home
+    from tests.daemon.conftest import Home
 
 Photo = Callable[..., bytes]
 

@@ -14,7 +14,7 @@ from click.testing import Result
 from daemon.marking import original_of
 
 if TYPE_CHECKING:
-    from conftest import Home
+    from tests.daemon.conftest import Home
 
 NAMES = ("trip/IMG_1.jpg", "trip/IMG_2.jpg", "trip/IMG_3.jpg", "trip/IMG_4.jpg", "trip/inner/IMG_2.jpg", "trip0.jpg", "IMG_9.jpg")
 

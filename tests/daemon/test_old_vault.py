@@ -35,7 +35,7 @@ from storage.connection import SCHEMA_VERSION
 from storage.states import State
 
 if TYPE_CHECKING:
-    from conftest import Home
+    from tests.daemon.conftest import Home
 
 OLD = Path(__file__).parent / "old_vaults" / "schema-3.tar.xz"
 IN_GRACE = "f0cab7682896aaa836dd6f22ef6ec141ec668d6f3396c069f417423a1a13dcfd"

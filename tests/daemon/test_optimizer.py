@@ -19,7 +19,7 @@ from storage.errors import Damaged, NoSpace
 from storage.states import State
 
 if TYPE_CHECKING:
-    from conftest import Home
+    from tests.daemon.conftest import Home
 
 Photo = Callable[..., bytes]
 

@@ -20,7 +20,7 @@ from daemon.restorer import Came, restore
 from daemon.settings import parse
 
 if TYPE_CHECKING:
-    from conftest import Home
+    from tests.daemon.conftest import Home
 
 pytest.importorskip("zfec", reason="parity needs the package zfec")
 

@@ -16,7 +16,7 @@ from daemon.restorer import Came, Restoration, restore
 from storage.states import State
 
 if TYPE_CHECKING:
-    from conftest import Home
+    from tests.daemon.conftest import Home
 
 pytestmark = pytest.mark.root
 Photo = Callable[..., bytes]

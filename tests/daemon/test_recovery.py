@@ -27,7 +27,7 @@ from storage.states import State
 from storage.vault import Vault
 
 if TYPE_CHECKING:
-    from conftest import Home
+    from tests.daemon.conftest import Home
 
 Photo = Callable[..., bytes]
 HERE = Path(__file__).parent
@@ -61,7 +61,8 @@ def test_a_process_that_is_really_stopped(home: Home, photo: Photo, number: sign
         "GALLERY_OPTIMIZER_BACKEND": "fake_backend",
         "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parent.parent)]),
     }
-    command = [sys.executable, "-m", "daemon.cli.main", "--config", home.places.config_file, "--state", home.places.state_folder]
+    places = ["--config", str(home.places.config_file), "--state", str(home.places.state_folder)]
+    command = [sys.executable, "-m", "daemon.cli.main", *places]
     process = subprocess.Popen([*command, "optimize"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     workers: list[psutil.Process] = []

@@ -20,7 +20,7 @@ from storage.records import PhotoRow
 from storage.states import State
 
 if TYPE_CHECKING:
-    from conftest import Home
+    from tests.daemon.conftest import Home
 
 Photo = Callable[..., bytes]
 WHEN = 1_500_000_000_987_654_321
@@ -148,7 +148,7 @@ def test_a_copy_whose_archive_is_missing_is_tried_again(home: Home, archived: Pa
     purge(home)
     (archive,) = (home.root / ".gallery-optimizer/archives").rglob("*.nphoto")
     archive.rename(home.root.parent / "away.nphoto")
-    asked = shutil.copy(archived, home.root / "Restore" / "a.jpg")
+    asked = Path(shutil.copy(archived, home.root / "Restore" / "a.jpg"))
     for _ in range(2):
         with home.shop() as shop:
             (failed,) = serve_requests(shop, shop.galleries[0])
@@ -165,7 +165,7 @@ def test_a_request_that_was_stopped_half_way_is_served(
 ) -> None:
     """Between the row and the decoding, and between the copy in its place and the row that says so."""
     purge(home)
-    asked = shutil.copy(archived, home.root / "Restore" / "a.jpg")
+    asked = Path(shutil.copy(archived, home.root / "Restore" / "a.jpg"))
     with monkeypatch.context() as patched:
         patched.setattr(Catalog, stopped_at, lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
@@ -185,7 +185,7 @@ def test_a_request_that_was_stopped_half_way_is_served(
 
 def test_a_request_that_was_taken_back_is_none(home: Home, archived: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     purge(home)
-    asked = shutil.copy(archived, home.root / "Restore" / "a.jpg")
+    asked = Path(shutil.copy(archived, home.root / "Restore" / "a.jpg"))
     with monkeypatch.context() as patched:
         patched.setattr(Catalog, "restoring", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):

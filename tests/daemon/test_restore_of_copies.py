@@ -15,7 +15,7 @@ from daemon.ports import Silence
 from daemon.restorer import Came, Restoration
 
 if TYPE_CHECKING:
-    from conftest import Home
+    from tests.daemon.conftest import Home
 
 Photo = Callable[..., bytes]
 

@@ -26,7 +26,7 @@ from storage.fingerprint import Fingerprint
 from storage.states import State
 
 if TYPE_CHECKING:
-    from conftest import Home
+    from tests.daemon.conftest import Home
 
 Photo = Callable[..., bytes]
 WHEN = 1_500_000_000_987_654_321
@@ -195,8 +195,8 @@ def test_a_renamed_stand_in_gives_the_photo_back(
     (home.root / "album").mkdir()
     moved = archived.rename(home.root / "album" / "best.jpg")
     if looked:
-        done = home.optimize()
-        assert (dict(done.left), done.followed) == (({}, 1) if purged else ({"stand-in": 1}, 0))
+        seen = home.optimize()
+        assert (dict(seen.left), seen.followed) == (({}, 1) if purged else ({"stand-in": 1}, 0))
     (done,) = restore(home, moved, to=tmp_path)
     assert (done.came, done.written) == (Came.COPY if purged else Came.ORIGINAL, tmp_path / "best.jpg")
     assert ((tmp_path / "best.jpg").read_bytes() == photo()) is not purged

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from daemon.errors import WorkerDied, WrongPath
+from storage.digest import read_once
 from storage.errors import Locked, NoSpace, ReadOnly
 from storage.states import State
 from storage.vault import Vault
 
 if TYPE_CHECKING:
-    from conftest import Home
+    from tests.daemon.conftest import Home
 
 Photo = Callable[..., bytes]
 
@@ -70,7 +71,6 @@ def test_an_unreadable_photo_fails_and_the_next_goes_on(home: Home, photo: Photo
 
     for seed, name in enumerate(("a.jpg", "b.jpg", "c.jpg")):
         (home.root / name).write_bytes(photo(seed))
-    read_once = optimizer.read_once
     troubles: dict[str, Exception] = {"a.jpg": ReadOnly("a.jpg may not be read"), "b.jpg": StorageError("b.jpg: input/output error")}
 
     def reading(path: Path) -> object:

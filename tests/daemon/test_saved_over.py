@@ -30,7 +30,7 @@ from storage.records import PhotoRow
 from storage.vault import Vault
 
 if TYPE_CHECKING:
-    from conftest import Home
+    from tests.daemon.conftest import Home
 
 Photo = Callable[..., bytes]
 GRACES = ("7 days", "0 days")

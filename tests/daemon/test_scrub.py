@@ -18,7 +18,7 @@ from daemon.scrub import scrub
 from daemon.settings import read
 
 if TYPE_CHECKING:
-    from conftest import Home
+    from tests.daemon.conftest import Home
 
 Photo = Callable[..., bytes]
 

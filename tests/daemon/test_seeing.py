@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import re
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -29,7 +30,7 @@ from storage.records import RunRow, Share
 from storage.states import State
 
 if TYPE_CHECKING:
-    from conftest import Home
+    from tests.daemon.conftest import Home
 
 Photo = Callable[..., bytes]
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -237,7 +238,7 @@ def test_watching_draws_it_again_until_it_is_stopped(home: Home, photo: Photo, m
         else:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(status_command.time, "sleep", sleep)
+    monkeypatch.setattr(time, "sleep", sleep)
     pictures = status_command._pictures(home.places, 80)
     next(pictures)
     assert asking_for_another(pictures)

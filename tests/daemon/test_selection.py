@@ -19,7 +19,7 @@ from daemon.restorer import restore
 from daemon.selection import Chosen, moment_of
 
 if TYPE_CHECKING:
-    from conftest import Home
+    from tests.daemon.conftest import Home
 
 Photo = Callable[..., bytes]
 NAMES = ("2019/Italy/IMG_1.jpg", "2019/Spain/IMG_2.jpg", "Italy/IMG_3.jpg", "IMG_4.jpg")

@@ -6,7 +6,7 @@ import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import Result
@@ -16,7 +16,7 @@ from storage.errors import Refused
 from storage.lock import InstanceLock
 
 if TYPE_CHECKING:
-    from conftest import Home
+    from tests.daemon.conftest import Home
 
 Photo = Callable[..., bytes]
 Run = Callable[..., Result]
@@ -109,7 +109,8 @@ def test_neither_lock_nor_catalogue_is_taken_where_nobody_asked_before(tmp_path:
     assert (tmp_path / "lock").read_text() == "my diary"
     library(tmp_path / "catalog.sqlite3")
     before = held(tmp_path)
-    for options in ({}, {"read_only": True}, {"rehearsal": True}):
+    ways: tuple[dict[str, Any], ...] = ({}, {"read_only": True}, {"rehearsal": True})
+    for options in ways:
         with pytest.raises(Refused):
             Catalog(tmp_path / "catalog.sqlite3", **options)
     assert held(tmp_path) == before

@@ -13,7 +13,7 @@ from daemon.summary import Summary
 from storage.vault import Vault
 
 if TYPE_CHECKING:
-    from conftest import Home
+    from tests.daemon.conftest import Home
 
 Photo = Callable[..., bytes]
 

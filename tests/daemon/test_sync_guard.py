@@ -23,7 +23,7 @@ from daemon.sync_roots import SyncRoot, Tool, sync_roots
 from storage.states import State
 
 if TYPE_CHECKING:
-    from conftest import Home
+    from tests.daemon.conftest import Home
 
 Photo = Callable[..., bytes]
 CONFIRMED = 'two_way_sync = "stand-ins travel"'

@@ -20,7 +20,7 @@ from daemon.exits import ExitCode
 from daemon.report import counted, photos
 
 if TYPE_CHECKING:
-    from conftest import Home
+    from tests.daemon.conftest import Home
 
 Photo = Callable[..., bytes]
 MANY = "photos|archives|archived photos|originals|set-aside originals|copies|stand-ins|files|days"

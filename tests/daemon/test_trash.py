@@ -16,13 +16,13 @@ from daemon import everywhere
 from daemon.ports import Silence
 from daemon.restorer import restore
 from storage.catalog import Catalog
-from storage.digest import Snapshot
+from storage.digest import Snapshot, read_once
 from storage.records import PhotoRow
 from storage.states import State
 from tests.daemon.disks import tmpfs
 
 if TYPE_CHECKING:
-    from conftest import Home
+    from tests.daemon.conftest import Home
 
 Photo = Callable[..., bytes]
 
@@ -170,7 +170,7 @@ def test_a_folder_that_can_not_be_listed_may_hold_the_stand_in(archived: Home, m
         return listing(path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(everywhere.os, "scandir", scandir)
+        patch.setattr(os, "scandir", scandir)
         for _ in range(3):
             done = archived.optimize()
             assert (done.missed, done.thrown_away) == (0, 0)
@@ -178,7 +178,7 @@ def test_a_folder_that_can_not_be_listed_may_hold_the_stand_in(archived: Home, m
             archived.clock.forward(days=31)
     archived.optimize()  # both places are empty: the row of one follows, the other waits in the trash
     with monkeypatch.context() as patch:
-        patch.setattr(everywhere.os, "scandir", scandir)
+        patch.setattr(os, "scandir", scandir)
         archived.clock.forward(days=31)
         assert archived.optimize().thrown_away == 0
     assert len(archives(archived)) == 1
@@ -194,7 +194,7 @@ def test_a_folder_that_goes_away_during_the_walk_hides_nothing(archived: Home, m
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
         return listing(path)
 
-    monkeypatch.setattr(everywhere.os, "scandir", scandir)
+    monkeypatch.setattr(os, "scandir", scandir)
     assert archived.optimize().missed == 1
 
 
@@ -265,15 +265,14 @@ def test_a_stand_in_that_is_moved_behind_the_back_of_the_walk(archived: Home, mo
     (archived.root / "a.jpg").unlink()
     assert archived.optimize().missed == 2
     archived.clock.forward(days=31)
-    reading = everywhere.read_once
 
-    def read_once(path: Path) -> Snapshot:
+    def moving(path: Path) -> Snapshot:
         if path.name == "stays.jpg" and stand_in.exists():
             stand_in.rename(hiding)
-        return reading(path)
+        return read_once(path)
 
     (archived.root / "last/stays.jpg").write_bytes(b"no picture either")
-    monkeypatch.setattr(everywhere, "read_once", read_once)
+    monkeypatch.setattr(everywhere, "read_once", moving)
     assert archived.optimize().thrown_away == 0
     assert hiding.exists()
     assert len(archives(archived)) == 1
@@ -284,14 +283,13 @@ def test_files_that_never_rest_keep_everything(archived: Home, monkeypatch: pyte
     (archived.root / "twin.jpg").unlink()
     assert archived.optimize().missed == 2
     archived.clock.forward(days=31)
-    reading = everywhere.read_once
 
-    def read_once(path: Path) -> Snapshot:
-        found = reading(path)
+    def moving(path: Path) -> Snapshot:
+        found = read_once(path)
         path.rename(path.with_name(f"{time.monotonic_ns()}.jpg"))
         return found
 
-    monkeypatch.setattr(everywhere, "read_once", read_once)
+    monkeypatch.setattr(everywhere, "read_once", moving)
     done = archived.optimize()
     assert (done.thrown_away, len(archives(archived))) == (0, 1)
     assert any("moved all the time" in why for _, why in done.failed)

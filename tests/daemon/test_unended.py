@@ -19,7 +19,8 @@ from storage.records import RunRow
 
 if TYPE_CHECKING:
     from click.testing import Result
-    from conftest import Home
+
+    from tests.daemon.conftest import Home
 
 RUN = RunRow(
     id=2,

@@ -165,7 +165,7 @@ def test_a_disk_that_is_mounted_over_an_empty_folder(
     assert news.told == [], "once"
     table[1:] = [Mount(mountpoint, "fuse.sshfs", frozenset(), "nas:")]
     found.keep_up()
-    assert (found.watches, found.polled, news.told) == (0, {mountpoint}, [mountpoint])
+    assert (found.watches, found.polled, news.told) == (0, frozenset({mountpoint}), [mountpoint])
 
 
 def test_a_disk_that_does_not_answer_ends_nothing(root: Path, watching: Callable[..., Watcher], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,10 +229,10 @@ def test_as_many_watches_as_the_kernel_allows(root: Path, watching: Callable[...
             return super().add_callback(*arguments)  # type: ignore[arg-type]
 
     found = watching(root, reader=Short)
-    assert (found.watches, found.polled, found.alive) == (2, {root}, True)
+    assert (found.watches, found.polled, found.alive) == (2, frozenset({root}), True)
     assert "max_user_watches" in caplog.text
     few = watching(root, most=lambda: 3)
-    assert (few.watches, few.polled) == (3, {root})
+    assert (few.watches, few.polled) == (3, frozenset({root}))
 
 
 def test_no_reader_at_all(root: Path, watching: Callable[..., Watcher]) -> None:
@@ -240,7 +240,7 @@ def test_no_reader_at_all(root: Path, watching: Callable[..., Watcher]) -> None:
         raise OSError(errno.EMFILE, "too many")
 
     found = watching(root, reader=none)
-    assert (found.watches, found.polled, found.alive) == (0, {root}, True)
+    assert (found.watches, found.polled, found.alive) == (0, frozenset({root}), True)
 
 
 def test_limits_that_are_raised_or_eased_are_made_use_of(
@@ -255,16 +255,16 @@ def test_limits_that_are_raised_or_eased_are_made_use_of(
 
     found = watching(root, reader=reader, most=lambda: most[0])
     found.try_again()
-    assert (found.watches, found.polled) == (0, {root})
+    assert (found.watches, found.polled) == (0, frozenset({root}))
     readers[0] = True
     found.try_again()
-    assert (found.watches, found.polled) == (3, {root})
+    assert (found.watches, found.polled) == (3, frozenset({root}))
     found.try_again()
-    assert (found.watches, found.polled) == (3, {root})
+    assert (found.watches, found.polled) == (3, frozenset({root}))
     assert len(caplog.records) == 2, "each is told once"
     most[0] = 100
     found.try_again()
-    assert (found.watches, found.polled) == (5, set())
+    assert (found.watches, found.polled) == (5, frozenset())
     (root / "2021" / "trip" / "a.jpg").write_bytes(b"x")
     assert news.soon(root / "2021" / "trip" / "a.jpg")
 
@@ -272,7 +272,7 @@ def test_limits_that_are_raised_or_eased_are_made_use_of(
 def test_what_is_on_a_network_is_walked_now_and_then(root: Path, watching: Callable[..., Watcher], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "mounts", lambda: [Mount(Path("/"), "nfs4", frozenset(), "nas:/photos")])
     found = watching(root)
-    assert (found.watches, found.polled) == (0, {root})
+    assert (found.watches, found.polled) == (0, frozenset({root}))
     found.keep_up()
     assert found.watches == 0
 

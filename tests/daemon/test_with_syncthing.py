@@ -22,7 +22,7 @@ from daemon.marking import original_of
 from daemon.sync_guard import guard
 
 if TYPE_CHECKING:
-    from conftest import Home
+    from tests.daemon.conftest import Home
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(shutil.which("syncthing") is None, reason="syncthing is not installed")]
 Photo = Callable[..., bytes]

@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -133,7 +134,7 @@ def archive(data: bytes) -> None:
             lanes.restore(data, _no_model)
 
 
-def _no_model() -> "rans.Any":
+def _no_model() -> NoReturn:
     raise ModelMissing(bytes(32))
 
 
@@ -185,9 +186,9 @@ def coded(data: bytes) -> None:
         pass
     try:
         coder = reference.Coder(payload)
-        symbols = coder.symbols(rows, tables.freq)
+        found = coder.symbols(rows, tables.freq)
         coder.finish()
-        theirs = symbols.tolist()
+        theirs = found.tolist()
     except Corrupt:
         pass
     assert ours == theirs, "the two decoders disagree"

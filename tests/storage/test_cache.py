@@ -84,17 +84,19 @@ def test_an_open_file_stays_readable_when_it_is_thrown_out(cache: Cache) -> None
 
 def test_a_full_disk_costs_the_others_and_is_told_when_that_is_not_enough(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     cache.put("one", b"1" * 40)
-    write, full = durable.write_new, [True]
+    write, fail = durable.write_new, 1
 
     def write_new(path: Path, data: bytes) -> None:
-        if full and (full[0] is None or full.pop()):
+        nonlocal fail
+        fail -= 1
+        if fail >= 0:
             raise NoSpace("the disk is full")
         write(path, data)
 
     monkeypatch.setattr(durable, "write_new", write_new)
     assert cache.put("two", b"2" * 40), "the second try had room"
     assert [read(cache, name) is not None for name in ("one", "two")] == [False, True]
-    full[:] = [None]  # type: ignore[list-item]  # for ever
+    fail = 1000
     with pytest.raises(NoSpace):
         cache.put("three", b"3" * 40)
     assert cache.used_bytes() == 0

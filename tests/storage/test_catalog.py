@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -171,13 +171,14 @@ def test_the_queue_is_oldest_first(catalog: Catalog, clock: Clock) -> None:
 
 def test_illegal_moves_leave_the_row_alone(catalog: Catalog) -> None:
     row = catalog.enqueue(GALLERY, b"a.jpg", SEEN).row
-    for move in (
+    moves: list[Callable[[], object]] = [
         lambda: catalog.committed(row.id, proof=PROOF, archive_name="x", lane="neural"),
         lambda: catalog.retired(row.id, purge_after_at=1, stand_in_fingerprint=None),
         lambda: catalog.purged(row.id),
         lambda: catalog.requeue(row.id),
         lambda: catalog.restored(row.id, pinned_until_at=1, fingerprint=SEEN),
-    ):
+    ]
+    for move in moves:
         with pytest.raises(Refused):
             move()
         assert catalog.get(row.id) == row
@@ -289,8 +290,9 @@ def test_runs(catalog: Catalog, clock: Clock) -> None:
 def test_what_a_run_did_and_what_was_predicted_of_it(catalog: Catalog) -> None:
     run = catalog.started_run("optimize", {"saving_bytes": 700, "source": "a sample"})
     assert catalog.runs()[0].prediction == {"saving_bytes": 700, "source": "a sample"}
-    energy = {"cpu_s": 12.5, "watt_hours": 0.03, "energy_source": "model"}
-    ended = catalog.ended_run(run, worked=4, by_lane={"neural": 3}, by_reason={"no-gain": 1}, **energy)
+    ended = catalog.ended_run(
+        run, worked=4, by_lane={"neural": 3}, by_reason={"no-gain": 1}, cpu_s=12.5, watt_hours=0.03, energy_source="model"
+    )
     assert (ended.worked, ended.cpu_s, ended.watt_hours, ended.energy_source) == (4, 12.5, 0.03, "model")
     assert (ended.by_lane, ended.by_reason) == ({"neural": 3}, {"no-gain": 1})
     assert catalog.runs(run_id=run) == [ended]

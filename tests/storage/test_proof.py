@@ -1,5 +1,6 @@
 import math
 import os
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -36,13 +37,13 @@ from tests.storage.scenes import a_proof
         {"whole_at_least": -math.inf},
     ],
 )
-def test_nonsense_is_no_proof(change: dict[str, object]) -> None:
+def test_nonsense_is_no_proof(change: dict[str, Any]) -> None:
     with pytest.raises(Refused, match="no proof"):
         a_proof(**change)
 
 
 def test_a_lossless_lane_says_a_hundred() -> None:
-    same = dict.fromkeys(("whole_at_least", "worst_tile_at_least", "whole", "worst_tile", "copy_whole"), 100.0)
+    same: dict[str, Any] = dict.fromkeys(("whole_at_least", "worst_tile_at_least", "whole", "worst_tile", "copy_whole"), 100.0)
     assert isinstance(a_proof(model="", level="exact", **same), Proof)
 
 

@@ -16,7 +16,7 @@ def test_what_the_table_does_not_know_is_refused(before: State | None, after: St
 
 
 def test_every_state_can_be_reached_and_left() -> None:
-    reached = {None}
+    reached: set[State | None] = {None}
     while more := {after for before, after in MOVES if before in reached} - reached:
         reached |= more
     assert reached == {None, *State}

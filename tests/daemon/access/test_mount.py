@@ -27,12 +27,14 @@ from PIL import Image
 
 from daemon import restorer
 from daemon.cli.main import cli
+from daemon.errors import CommandFailed
+from daemon.mounts import mount_of, mounts
 from daemon.ports import Silence
 from storage.catalog import Catalog
 from tests.daemon.disks import fill, tmpfs
 
 if TYPE_CHECKING:
-    from conftest import Home
+    from tests.daemon.conftest import Home
 
 try:
     from daemon.access import mount
@@ -327,9 +329,11 @@ def test_somebody_elses_dead_mount_stays(home: Home, mounted: Mount, photos: lis
             with contextlib.suppress(subprocess.TimeoutExpired):
                 other.wait(0.05)
         other.kill()
-    with pytest.raises(mount.CommandFailed, match="another kind"):
+    with pytest.raises(CommandFailed, match="another kind"):
         mount.prepare(point / below)
-    assert mount.mount_of(mount.mounts(), point).kind == "fuse.somebodys"  # type: ignore[union-attr]
+    there = mount_of(mounts(), point)
+    assert there is not None
+    assert there.kind == "fuse.somebodys"
 
 
 @pytest.mark.slow
@@ -394,7 +398,7 @@ def test_an_archive_of_an_earlier_version_is_measured_once(home: Home, mounted: 
 def test_where_nothing_can_be_mounted(tmp_path: Path, prepare: Callable[[Path], object], words: str) -> None:
     (tmp_path / "point").mkdir()
     prepare(tmp_path / "point")
-    with pytest.raises(mount.CommandFailed, match=words):
+    with pytest.raises(CommandFailed, match=words):
         mount.prepare(tmp_path / "point")
 
 

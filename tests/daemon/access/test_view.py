@@ -20,7 +20,7 @@ from storage.catalog import Catalog
 from storage.digest import sha256_of_bytes
 
 if TYPE_CHECKING:
-    from conftest import Home
+    from tests.daemon.conftest import Home
 
 Photo = Callable[..., bytes]
 WHEN = 1_500_000_000_987_654_321
@@ -131,7 +131,12 @@ def test_a_stand_in_with_other_labels_is_the_photo_with_them(home: Home, view: C
     archived.write_bytes(data)
     asked: list[Node] = []
     seen = view()
-    seen._measure = lambda node: asked.append(node) or 4711  # type: ignore[func-returns-value]
+
+    def measure(node: Node) -> int:
+        asked.append(node)
+        return 4711
+
+    seen._measure = measure
     for _ in range(2):
         node = seen.node("IMG_1.jpg")
         assert (node.source, node.size_bytes, node.relabelled) == (Source.COPY, 4711, sha256_of_bytes(data))
