@@ -2,10 +2,11 @@
 
 Ultra HDR, Apple HDR, 3D and many camera files carry further pictures behind the EOI of the primary one. A multi-picture index
 (MPF, in an APP2 segment) gives their places as offsets from itself, and Container XMP may give the primary's length; both are
-kept verbatim. They stay true when the rebuilt primary image is exactly as long as the original's was and the index stands where
-it stood. So the rebuilt one, which must not be longer, is filled up with bytes 0xFF: T.81 B.1.1.2 allows any number of them in
-front of every marker, and all readers skip them. In front of EOI they disturb least: nobody who looks for metadata gets
-there, while ExifTool grumbles about them in front of a table and Pillow takes a second for each megabyte.
+kept verbatim, and so are offsets that makers write into the EXIF (codec.far_offsets). They stay true when the rebuilt primary
+image is exactly as long as the original's was and the index stands where it stood. So the rebuilt one, which must not be longer,
+is filled up with bytes 0xFF: T.81 B.1.1.2 allows any number of them in front of every marker, and all readers skip them. In front
+of EOI they disturb least: nobody who looks for metadata gets there, while ExifTool grumbles about them in front of a table and
+Pillow takes a second for each megabyte.
 
 A copy is proven to fit when its archive is made. Should the JPEG encoder of a later day need more room all the same, `move_places`
 writes the new places into the index, and the new length into the XMP: a copy with a changed index is worth more than none.
@@ -15,6 +16,7 @@ import re
 import struct
 
 from codec.errors import Unsupported
+from codec.far_offsets import leads_behind, moved
 from codec.picture import JpegStructure
 
 INDEX_MAGIC = b"MPF\0"
@@ -34,7 +36,9 @@ def places_matter(structure: JpegStructure) -> bool:
     """Whether a reader may look for something in the file by counting from its front."""
     if structure.index_at is not None:
         return True
-    return bool(structure.trailer) and any(mark in segment for segment in structure.segments for mark in _CONTAINER_MARKS)
+    if structure.trailer and any(mark in segment for segment in structure.segments for mark in _CONTAINER_MARKS):
+        return True
+    return _leads_behind(structure)
 
 
 def fill(parts: list[bytes], structure: JpegStructure) -> list[bytes]:
@@ -54,23 +58,25 @@ def fill(parts: list[bytes], structure: JpegStructure) -> list[bytes]:
         filled.append(part)
         at += len(part)
     missing = structure.primary_bytes - at - len(parts[-1])
-    if missing < 0 and structure.index_at is None and not _says_its_length(structure):
+    if missing < 0 and structure.index_at is None and not _says_its_length(structure) and not _leads_behind(structure):
         return parts
     return [*filled, filler(missing), parts[-1]]
 
 
 def move_places(parts: list[bytes], structure: JpegStructure) -> list[bytes]:
-    """The `parts`, with the new length and places of the pictures in the index, and the new length of the primary one in XMP.
+    """The `parts`, with the new length and places of the pictures in the index, the new length of the primary one in XMP, and the new
+    places in the EXIF.
 
     Lengths of what lies behind it stay as they are. An index that does not say what indexes say is left as it is.
     """
     parts = _with_length(parts, structure.primary_bytes)
+    longer = sum(map(len, parts)) - structure.primary_bytes
+    parts = moved(parts, structure, longer)
     index = next((number for number, part in enumerate(parts) if is_index(part)), None)
     if index is None or structure.index_at is None:
         return parts
-    moved = sum(map(len, parts)) - structure.primary_bytes
     index_moved = sum(map(len, parts[:index])) - structure.index_at
-    return [*parts[:index], _moved_index(parts[index], structure.primary_bytes, moved, moved - index_moved), *parts[index + 1 :]]
+    return [*parts[:index], _moved_index(parts[index], structure.primary_bytes, longer, longer - index_moved), *parts[index + 1 :]]
 
 
 def _moved_index(segment: bytes, primary_bytes: int, longer: int, shift: int) -> bytes:
@@ -122,6 +128,11 @@ def is_index(segment: bytes) -> bool:
     """Whether a raw segment, fill bytes included, is the multi-picture index."""
     bare = segment.lstrip(b"\xff")
     return bare[:1] == b"\xe2" and bare.startswith(INDEX_MAGIC, 3)
+
+
+def _leads_behind(structure: JpegStructure) -> bool:
+    """A size of the copy that is fixed otherwise was chosen by a version that did not know of such offsets: it has to stay."""
+    return structure.copy_bytes is None and leads_behind(structure)
 
 
 def _says_its_length(structure: JpegStructure) -> bool:
