@@ -62,7 +62,10 @@ class Mounted:
         command += ["--cache", str(home.places.state_folder / "copies"), *options]
         self.process = subprocess.Popen(command, env=variables, stderr=subprocess.PIPE, text=True)
         for _ in range(400):
-            if os.path.ismount(point) or self.process.poll() is not None:
+            with contextlib.suppress(OSError):  # the kernel remembers a killed one's folder for a second
+                if os.path.ismount(point) and os.listdir(point) is not None:
+                    break
+            if self.process.poll() is not None:
                 break
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(0.05)
