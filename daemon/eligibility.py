@@ -14,7 +14,7 @@ from daemon.assets import companions
 from daemon.errors import GalleryGone
 from daemon.ignoring import Rules, Wishes
 from storage.errors import shown
-from storage.fingerprint import Fingerprint
+from storage.fingerprint import Fingerprint, within_a_word
 
 SUFFIXES = (b".jpg", b".jpeg", b".jpe", b".jfif", b".mpo", b".png")
 UNFINISHED = (b".part", b".partial", b".filepart", b".tmp", b".temp", b".crdownload", b".opdownload", b".download", b".aria2", b".!ut")
@@ -138,6 +138,8 @@ def obstacle(result: os.stat_result, device: int) -> str | None:
         return "hard-linked"
     if result.st_size == 0:
         return "empty"
+    if within_a_word(result.st_mtime_ns) != result.st_mtime_ns:
+        return "strange-date"
     return None
 
 

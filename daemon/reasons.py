@@ -19,6 +19,7 @@ REASONS: MappingProxyType[str, str] = MappingProxyType(
         "ignored": "a file .gallery-optimizer-ignore in its folder, or above, says so",
         # from looking at the file
         "hard-linked": "the file has more than one name (hard links), and changing one would change the others",
+        "strange-date": "its date is before 1677 or after 2262, and could not be kept; give it the right one",
         "not-a-file": "it is not an ordinary file",
         "has-companions": "a raw file, video or sidecar belongs to it, and without a stand-in (`stand_in`) they would be parted",
         "other-device": "it lies on another disk than its gallery; make that folder a gallery of its own",

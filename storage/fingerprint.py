@@ -6,6 +6,13 @@ from dataclasses import dataclass
 
 from storage.errors import translated
 
+_FIRST_NS, _LAST_NS = -(2**63), 2**63 - 1
+
+
+def within_a_word(time_ns: int) -> int:
+    """The nearest time that a signed word holds, of the years 1677 to 2262: some file systems know others, the catalogue does not."""
+    return min(max(time_ns, _FIRST_NS), _LAST_NS)
+
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
@@ -37,8 +44,8 @@ class Fingerprint:
             device=result.st_dev,
             inode=result.st_ino,
             size_bytes=result.st_size,
-            mtime_ns=result.st_mtime_ns,
-            ctime_ns=result.st_ctime_ns,
+            mtime_ns=within_a_word(result.st_mtime_ns),
+            ctime_ns=within_a_word(result.st_ctime_ns),
             links=result.st_nlink,
             mode=result.st_mode,
         )

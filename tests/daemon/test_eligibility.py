@@ -17,8 +17,11 @@ from daemon.ignoring import Rules
 from daemon.reasons import REASONS
 
 
-def status(kind: int = stat.S_IFREG, device: int = 1, links: int = 1, size: int = 9, owner: int | None = None) -> os.stat_result:
-    return os.stat_result((kind | 0o644, 7, device, links, os.geteuid() if owner is None else owner, 0, size, 0, 0, 0))
+def status(
+    kind: int = stat.S_IFREG, device: int = 1, links: int = 1, size: int = 9, owner: int | None = None, written: int = 0
+) -> os.stat_result:
+    owner = os.geteuid() if owner is None else owner
+    return os.stat_result((kind | 0o644, 7, device, links, owner, 0, size, 0, written, 0), {"st_mtime_ns": written * 10**9})
 
 
 @pytest.mark.parametrize(
@@ -30,6 +33,7 @@ def status(kind: int = stat.S_IFREG, device: int = 1, links: int = 1, size: int 
         (status(device=2), "other-device"),
         (status(links=2), "hard-linked"),
         (status(size=0), "empty"),
+        (status(written=9_300_000_000), "strange-date"),
     ],
 )
 def test_obstacles(result: os.stat_result, reason: str | None) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import Result
 
 from daemon.ports import Silence
 from daemon.restorer import restore
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from tests.daemon.conftest import Home
 
 Photo = Callable[..., bytes]
+Run = Callable[..., Result]
 MTIME, ATIME = 1_234_567_890_123_456_789, 1_300_000_000_000_000_001
 NAMES = [
     b"-rf.jpg",
@@ -98,3 +100,27 @@ def test_links_are_left_and_holes_are_read(home: "Home", photo: Photo, tmp_path:
     with home.shop() as shop:
         restore(shop, [hole], None, None, Silence())
     assert hole.read_bytes() == whole
+
+
+@pytest.mark.parametrize("seconds", [-20_000_000_000, -5_000_000_000, -1, 0, 5_000_000_000, 9_000_000_000, 9_300_000_000, 300_000_000_000])
+def test_a_date_of_another_age(home: "Home", photo: Photo, run: Run, seconds: int) -> None:
+    """Broken clocks give any. One beyond what the catalogue can hold ended every run."""
+    home.configure('grace = "0 days"')
+    place = home.root / "a.jpg"
+    place.write_bytes(photo())
+    (home.root / "b.jpg").write_bytes(photo(1))
+    os.utime(place, ns=(ATIME, seconds * 10**9 + 123_456_789))
+    given = place.stat().st_mtime_ns
+    if given // 10**9 != seconds:
+        pytest.skip("this file system has no such dates")
+    done = home.optimize()
+    beyond = not -(2**63) <= given < 2**63
+    assert (done.archived, dict(done.left)) == ((1, {"strange-date": 1}) if beyond else (2, {}))
+    assert place.stat().st_mtime_ns == given
+    told = (("status",), ("status", "--json"), ("explain", place), ("history",), ("optimize", "--dry-run"), ("optimize", "--scheduled"))
+    for command in (*told, ("restore", "--since", "2020")):
+        done = run(*command)
+        assert (done.exit_code in (0, 1, 2, 3), done.exception is None or isinstance(done.exception, SystemExit)) == (True, True)
+    run("restore", home.root)
+    assert place.stat().st_mtime_ns == given
+    assert home.optimize().nothing_done
