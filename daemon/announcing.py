@@ -16,6 +16,7 @@ from daemon.reading import reading_room
 from daemon.settings import Settings
 from daemon.sync_guard import guard
 from daemon.sync_roots import QUICK
+from storage.catalog import Catalog
 from storage.errors import StorageError, shown
 
 if TYPE_CHECKING:
@@ -47,9 +48,10 @@ def after_nights(service: "Service") -> Callable[[], None]:
     def tell(night: "Night") -> None:
         with reading_room(service.places) as catalog:
             runs = [] if catalog is None else catalog.runs(limit=RUNS)
+            missing = passed_by(service.settings, catalog)
         found = of_night(night, runs)
         following = service.settings.schedule.window.next_night(service.work.clock.now(), service.zone)
-        text = found.paragraph(service.zone, following.starts_at, passed_by(service.settings))
+        text = found.paragraph(service.zone, following.starts_at, missing)
         _log.info("%s", text)
         if service.settings.report.notify and found.anything:
             notify(text)
@@ -58,12 +60,14 @@ def after_nights(service: "Service") -> Callable[[], None]:
     return lambda: service.work.night_over.remove(tell)
 
 
-def passed_by(settings: Settings) -> list[str]:
+def passed_by(settings: Settings, catalog: Catalog | None) -> list[str]:
     """Galleries that a run passes by, each with the reason in a few words."""
     found = []
     for gallery in all_of(settings):
         if not is_folder(gallery.root):
             found.append(f"{shown(gallery.root)} is not there")
+        elif catalog is not None and not gallery.vault.is_there and catalog.needs_vault(gallery.key):
+            found.append(f"the vault of {shown(gallery.root)} is not there")
         elif guard(gallery.root, gallery.settings, QUICK).refusals:
             found.append(f'{shown(gallery.root)}, and "gallery-optimizer sync-guard" says why')
     return found

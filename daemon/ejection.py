@@ -14,7 +14,7 @@ from codec.png import SIGNATURE
 from daemon.anchor import check_presence
 from daemon.composition import Workshop
 from daemon.copies import without
-from daemon.errors import DiskFull, WorkerError, WrongPath
+from daemon.errors import DiskFull, GalleryGone, WorkerError, WrongPath
 from daemon.everywhere import everything
 from daemon.galleries import Gallery
 from daemon.in_place import adopt_copy, as_it_stands, give_back
@@ -202,8 +202,9 @@ def _prove(gallery: Gallery, row: PhotoRow, done: Ejected) -> None:
         done.troubles.append((gallery.shown(row.location), "it is neither its original nor the copy that was restored: edited since?"))
 
 
-def export_originals(shop: Workshop, folder: Path, progress: Progress) -> list[tuple[str, str]]:
+def export_originals(shop: Workshop, folder: Path, progress: Progress, gone: list[str]) -> list[tuple[str, str]]:
     """Copies of every original in grace, under its own name and path below `folder`, byte for byte; (photo, trouble or '') of each.
+    Galleries that are not there are passed by, and told of in `gone`.
 
     Among them those whose photos came back with other labels. Needs no lock. Where the catalogue is lost, what it would call them stays
     unknown: `doctor --rebuild` first.
@@ -212,6 +213,11 @@ def export_originals(shop: Workshop, folder: Path, progress: Progress) -> list[t
         raise WrongPath(f"{shown(folder)} is no folder.")
     done: list[tuple[str, str]] = []
     for gallery in shop.galleries:
+        try:
+            check_presence(gallery, shop.catalog)
+        except GalleryGone as error:
+            gone.append(str(error))
+            continue
         found = [(row, gallery.vault.aside_path(row.location, row.sha256 or "")) for row in shop.catalog.rows(State.RETIRED, gallery.key)]
         found += [(row, place) for row, place in kept_originals(gallery, shop.catalog) if place is not None]
         progress.start(len(found), shown(gallery.root))

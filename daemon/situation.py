@@ -154,7 +154,10 @@ def _attention(places: Places, gallery: Gallery, totals: Totals, now: datetime) 
         return
     if not os.access(gallery.root, os.W_OK):
         yield f"{where} can't be written to, so nothing is archived there: it is mounted read-only, or belongs to somebody else"
-    if not any(totals.by_state[state] for state in _WITH_ARCHIVE) and _has_archives(gallery):
+    archived = any(totals.by_state[state] for state in _WITH_ARCHIVE)
+    if archived and not gallery.vault.is_there:
+        yield f"the vault of {where} is not there, so nothing is done there; is the right disk mounted?"
+    if not archived and _has_archives(gallery):
         yield f"archives lie in {where} that the catalogue does not know, since it is lost or old: doctor --rebuild"
     for place in (places.state_folder / STOP_NAME, gallery.vault.folder / STOP_NAME):
         if place.exists():

@@ -18,18 +18,17 @@ def history(places: Places, last: int, as_json: bool) -> None:
     """
     from datetime import UTC, datetime
 
-    from tzlocal import get_localzone
-
     from daemon import history as past
     from daemon.errors import NothingToDo
     from daemon.reading import reading_room
     from daemon.unended import Lock
     from daemon.weeks import as_lines, weeks
+    from daemon.zone import local_zone
 
     lock = Lock.of(places.lock_file)
     with reading_room(places) as catalog:
         runs = [] if catalog is None else catalog.runs(limit=1000)
-    chart = weeks(runs, datetime.now(UTC), get_localzone())
+    chart = weeks(runs, datetime.now(UTC), local_zone())
     if as_json:
         emit("history", runs=past.as_json(runs, lock)[:last], weeks=[week.as_json() for week in chart])
         return

@@ -19,21 +19,20 @@ def report(places: Places, notify: bool, as_json: bool) -> None:
     """
     from datetime import UTC, datetime
 
-    from tzlocal import get_localzone
-
     from daemon import announcing, asking, settings
     from daemon.errors import CommandFailed
     from daemon.nightly import of_night
     from daemon.reading import reading_room
+    from daemon.zone import local_zone
 
     wanted = settings.read(places.config_file)
     window = wanted.schedule.window
-    now, zone = datetime.now(UTC), get_localzone()
+    now, zone = datetime.now(UTC), local_zone()
     with reading_room(places) as catalog:
         runs = [] if catalog is None else catalog.runs(limit=announcing.RUNS)
+        passed_by = announcing.passed_by(wanted, catalog)
     found = of_night(window.night(now, zone) or window.last_night(now, zone), runs)
     next_at = window.next_night(now, zone).starts_at
-    passed_by = announcing.passed_by(wanted)
     runs_by_itself = asking.doing(places) is not None
     text = found.paragraph(zone, next_at if runs_by_itself else None, passed_by)
     if not runs_by_itself:

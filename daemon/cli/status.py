@@ -52,14 +52,13 @@ def _look(places: Places) -> "tuple[Status, Situation, list[RunRow]]":
     """Everything at one moment. Where there is no catalogue yet, all sums are 0."""
     from datetime import UTC, datetime
 
-    from tzlocal import get_localzone
-
     from daemon import settings
     from daemon.galleries import all_of
     from daemon.reading import reading_room
     from daemon.report import NOTHING, GalleryStatus, Status
     from daemon.situation import look
     from daemon.unended import Lock
+    from daemon.zone import local_zone
     from storage.errors import shown
 
     wanted = settings.read(places.config_file)
@@ -75,7 +74,7 @@ def _look(places: Places) -> "tuple[Status, Situation, list[RunRow]]":
     each = tuple(
         GalleryStatus(shown(one.root), is_folder(one.root), totals, int(one.settings.trash.total_seconds())) for one, totals in with_sums
     )
-    situation = look(places, wanted.schedule, with_sums, runs, lock, datetime.now(UTC), get_localzone(), archived)
+    situation = look(places, wanted.schedule, with_sums, runs, lock, datetime.now(UTC), local_zone(), archived)
     return Status(together, each), situation, runs
 
 

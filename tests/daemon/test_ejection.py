@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from daemon.cli.main import cli
 from daemon.ejection import Ejected, eject, export_originals
@@ -21,9 +22,12 @@ from tests.daemon.faults import Killing
 from tests.daemon.scenarios import in_child
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.daemon.conftest import Home
 
 Photo = Callable[..., bytes]
+Run = Callable[..., Result]
 
 
 def leave(home: Home) -> Ejected:
@@ -133,7 +137,22 @@ def test_originals_in_grace_are_exported(home: Home, photo: Photo) -> None:
     (aside,) = (home.root / ".gallery-optimizer/originals").iterdir()
     aside.write_bytes(b"written to")
     with home.shop(reading=True) as shop:
-        assert "written to" in export_originals(shop, home.root.parent / "other", Silence())[0][1]
+        assert "written to" in export_originals(shop, home.root.parent / "other", Silence(), [])[0][1]
+
+
+def test_export_says_that_a_gallery_is_away_and_not_that_its_originals_are_lost(run: Run, home: Home, photo: Photo, tmp_path: Path) -> None:
+    (home.root / "a.jpg").write_bytes(photo())
+    run("optimize")
+    home.root.rename(home.root.with_name("away"))
+    for there in (False, True):  # an unmounted disk mostly leaves the empty folder that it was mounted on
+        if there:
+            home.root.mkdir()
+        done = run("export", "--originals", "--to", tmp_path / "out", "--json")
+        assert done.exit_code == ExitCode.FAILED
+        assert "disk mounted?" in done.stderr
+        assert "missing or was written to" not in done.output
+        (why,) = json.loads(done.stdout)["galleries_passed_by"]
+        assert "disk mounted?" in why
 
 
 def test_the_command(gallery: Home) -> None:

@@ -221,6 +221,19 @@ def test_status_tells_of_a_gallery_that_is_read_only(run: Callable[..., Result],
     assert "can't be written to, so nothing is archived there" in run("status").stdout
 
 
+def test_an_empty_folder_in_place_of_a_disk_is_told(run: Callable[..., Result], home: Home, photo: Photo) -> None:
+    """Every run passes such a gallery by, and an unmounted disk mostly leaves its folder behind."""
+    (home.root / "a.jpg").write_bytes(photo())
+    home.optimize()
+    assert "vault" not in run("status").stdout
+    home.root.rename(home.root.with_name("away"))
+    home.root.mkdir()
+    (told,) = [each for each in json.loads(run("status", "--json").stdout)["attention"] if "vault" in each]
+    assert "is the right disk mounted?" in told
+    report = run("report")
+    assert f"Passed by: the vault of {home.root} is not there." in " ".join(report.stdout.split())
+
+
 def test_entries_are_wrapped_under_their_beginning() -> None:
     said = status_command._entry("Attention", "one two three four five six seven", 35)
     assert said == "Attention:   one two three four\n             five six seven"
