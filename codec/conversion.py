@@ -35,7 +35,7 @@ def converted(copy: bytes, pixels: NDArray[np.uint8], format: Format) -> bytes:
 
     A JPEG has 64 KB for EXIF and for XMP; of a PNG that has more, they are left out.
     """
-    icc = _icc(copy, grey=pixels.ndim == 2)
+    icc = profile_in(copy, grey=pixels.ndim == 2)
     if pixels.ndim == 2 and icc[16:20] == b"RGB ":  # JPEGs have that; in a grey PNG a reader would pass it by
         pixels = np.stack([pixels] * 3, axis=2)
     options: dict[str, object] = {"icc_profile": icc} if icc else {}
@@ -53,8 +53,9 @@ def converted(copy: bytes, pixels: NDArray[np.uint8], format: Format) -> bytes:
     return labelled(out.getvalue(), Labels(exif, xmp))
 
 
-def _icc(copy: bytes, *, grey: bool) -> bytes:
-    """The profile of a copy; one is made where a PNG says it without. Empty where its colours are sRGB, or what they are can't be told."""
+def profile_in(copy: bytes, *, grey: bool) -> bytes:
+    """The ICC profile of a JPEG or PNG; one is made where a PNG says it without. Empty where its colours are sRGB, or what they are can't
+    be told. `grey`: for pixels that are."""
     if copy[: len(SIGNATURE)] != SIGNATURE:
         segments, _ = walk(copy)
         return joined(copy[s.start : s.end] for s in segments if s.kept) or b""

@@ -15,10 +15,14 @@ from pathlib import Path
 from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
-from codec import canonical, surroundings
+from codec import canonical, exact, surroundings
 from codec.bitstream import unpack
+from codec.conversion import profile_in
 from codec.errors import CodecError
 from codec.facts import Facts
+from codec.labels import labels_of
+from codec.png import SIGNATURE
+from codec.shown import preview as png_preview
 from daemon.composition import start_workers
 from daemon.errors import CommandFailed
 from daemon.messages import Refused, RestoreJob
@@ -124,10 +128,30 @@ def _decoded(archive: Path, size: int) -> Image.Image:
         answer = workers.restore(RestoreJob(real(archive)))
     if isinstance(answer, Refused):
         raise CommandFailed(f"{shown(archive)}: {sentence(answer.reason)} ({answer.detail}).")
-    return _fitted(Image.open(io.BytesIO(answer.data)), size)
+    try:
+        return _of_photo(answer.data, size)
+    except CodecError as error:
+        raise CommandFailed(f"{shown(archive)}: its photo can't be shown ({error}).") from None
+
+
+def _of_photo(data: bytes, size: int) -> Image.Image:
+    """Without Pillow's reader, which refuses photos of 200 megapixels, and PNGs with a long text."""
+    if data[:8] == SIGNATURE:
+        image = png_preview(data, size)[0]
+    else:
+        image = Image.fromarray(exact.preview(data, size)[0])
+    icc = profile_in(data, grey=image.mode == "L")
+    if icc[16:20] == b"GRAY":
+        image = image.convert("LA" if image.mode == "RGBA" else "L")
+    image.info["icc_profile"] = icc or None
+    with suppress(CodecError, KeyError, struct.error):
+        exif = labels_of(data).exif
+        order = {b"II*\0": "<", b"MM\0*": ">"}[exif[:4]]
+        image.getexif()[_ORIENTATION] = _directory(exif, order, struct.unpack_from(order + "I", exif, 4)[0]).get(_ORIENTATION, 1)
+    return _fitted(image, size)
 
 
 def _fitted(image: Image.Image, size: int) -> Image.Image:
     upright = ImageOps.exif_transpose(image)
     upright.thumbnail((size, size), Image.Resampling.LANCZOS)
-    return upright if upright.mode in ("L", "RGB", "RGBA") else upright.convert("RGB")
+    return upright if upright.mode in ("L", "LA", "RGB", "RGBA") else upright.convert("RGB")

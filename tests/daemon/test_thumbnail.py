@@ -84,6 +84,18 @@ def test_a_larger_one_is_of_the_photo(places: Places, archive: Callable[..., Pat
     assert picture.convert("RGB").getpixel((9, 9))[2] > 240  # type: ignore[index]
 
 
+def test_of_a_photo_that_pillow_refuses(places: Places, archive: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it does with 200 megapixels, which phones have."""
+    turned = labelled(small("blue", (640, 480)), Labels(exif=exif_with(b"no picture", 6)))
+    monkeypatch.setattr(thumbnail, "start_workers", Workers)
+    monkeypatch.setattr(Workers, "restore", lambda *_: Restored(turned, ""))
+    path = archive()
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100_000)
+    picture = opened(thumbnail.thumbnail(places, path, 256))
+    assert picture.size == (192, 256)
+    assert picture.convert("RGB").getpixel((9, 9))[2] > 240  # type: ignore[index]
+
+
 def test_what_is_no_archive(places: Places, tmp_path: Path) -> None:
     (tmp_path / "a.nphoto").write_bytes(b"text")
     with pytest.raises(CommandFailed, match="no archive"):
