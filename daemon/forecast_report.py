@@ -2,20 +2,18 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from daemon.estimate import CONFIDENCE, Interval
 from daemon.forecast import Forecast, Part
+from daemon.listing import Listing
 from daemon.reasons import sentence
 from daemon.report import amount, counted, days, photos, span
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 _TOO_FEW = "too few photos to say how sure that is"
 
 
-def as_lines(found: Forecast) -> Iterator["str | Table"]:
+def as_lines(found: Forecast) -> Iterator[str | Listing]:
     """For a rich console."""
     if found.photos:
         yield from _work(found)
@@ -33,7 +31,7 @@ def as_lines(found: Forecast) -> Iterator["str | Table"]:
     yield "Nothing was changed."
 
 
-def _work(found: Forecast) -> Iterator["str | Table"]:
+def _work(found: Forecast) -> Iterator[str | Listing]:
     those = f"{photos(found.photos)}, {amount(found.original_bytes)}"
     if found.complete:
         done = "It was" if found.photos == 1 else "All were"
@@ -46,7 +44,7 @@ def _work(found: Forecast) -> Iterator["str | Table"]:
     if found.lanes:
         yield f"Space free:  {_when_free(found)}"
     yield f"Would take:  {_span(found.seconds)}"
-    cost = f"{found.cpu_s.total:.0f} seconds of processor time, about {found.watt_hours:.2g} watt-hours ({found.energy.source})"
+    cost = f"{span(found.cpu_s.total)} of processor time, about {found.watt_hours:.2g} watt-hours ({found.energy.source})"
     yield f"Would cost:  {cost}"
     yield ""
     yield _table(found)
@@ -83,24 +81,21 @@ def _when_free(found: Forecast) -> str:
     return f"{text}."
 
 
-def _table(found: Forecast) -> "Table":
-    from rich.table import Table
-
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    table.add_column("")
-    for name in ("photos", "now", "after", "saved", "time", "watt-hours"):
-        table.add_column(name, justify="right")
+def _table(found: Forecast) -> Listing:
+    table = Listing(("", "photos", "now", "after", "saved", "time", "watt-hours"))
     about = "" if found.complete else "about "
     left = [(part, f"left alone ({part.name})") for part in found.likely_left]
     for part, name in [*((part, f"{part.name} lane") for part in found.lanes), *left]:
-        table.add_row(
-            name,
-            f"{about}{part.photos:.0f}",
-            amount(round(part.original_bytes)),
-            amount(round(part.original_bytes - part.saving.total)),
-            f"{part.saving.total / part.original_bytes:.0%}" if part.original_bytes else "",
-            span(part.seconds),
-            f"{part.watt_hours:.2g}",
+        table.rows.append(
+            (
+                name,
+                f"{about}{part.photos:.0f}",
+                amount(round(part.original_bytes)),
+                amount(round(part.original_bytes - part.saving.total)),
+                f"{part.saving.total / part.original_bytes:.0%}" if part.original_bytes else "",
+                span(part.seconds),
+                f"{part.watt_hours:.2g}",
+            )
         )
     return table
 

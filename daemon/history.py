@@ -3,16 +3,14 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from daemon.listing import Listing
 from daemon.reasons import sentence
 from daemon.report import amount, change, counted, photos, span
 from daemon.unended import Lock, in_words, is_at_work
 from daemon.waits import WAITS
 from storage.records import RunRow
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 SLACK = 0.005
 """Half of the last digit that is shown. Where all photos were encoded the interval has no width, and stand-ins differ by some bytes."""
@@ -66,25 +64,22 @@ def compare(run: RunRow, runs: Sequence[RunRow]) -> Compared | None:
     )
 
 
-def as_lines(runs: Sequence[RunRow], last: int, lock: Lock) -> Iterator["str | Table"]:
+def as_lines(runs: Sequence[RunRow], last: int, lock: Lock) -> Iterator[str | Listing]:
     """The `last` latest of `runs`, which have the latest first; for a rich console. Those that did nothing are only counted. `lock`: as it
     was before they were read."""
-    from rich.table import Table
-
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    table.add_column("When")
-    for name in ("archived", "before", "saved", "left", "failed", "purged"):  # no more has room in 80 columns
-        table.add_column(name, justify="right")
+    table = Listing(("When", "archived", "before", "saved", "left", "failed", "purged"))  # no more has room in 80 columns
     telling = [run for run in runs if not _is_idle(run)][:last]
     for run in telling:
-        table.add_row(
-            _moment(run.started_at),
-            str(run.archived),
-            amount(run.original_bytes) if run.original_bytes else "-",
-            f"{amount(run.saving_bytes)} ({run.saving_bytes / run.original_bytes:.0%})" if run.original_bytes else "-",
-            str(run.left),
-            str(run.failed),
-            str(run.purged) if run.purged else "-",
+        table.rows.append(
+            (
+                _moment(run.started_at),
+                str(run.archived),
+                amount(run.original_bytes) if run.original_bytes else "-",
+                f"{amount(run.saving_bytes)} ({run.saving_bytes / run.original_bytes:.0%})" if run.original_bytes else "-",
+                str(run.left),
+                str(run.failed),
+                str(run.purged) if run.purged else "-",
+            )
         )
     if telling:
         yield table

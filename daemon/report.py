@@ -3,15 +3,13 @@
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from daemon.listing import Listing
 from daemon.reasons import sentence
 from daemon.scores import scores_as_json, scores_line
 from storage.records import Scores, Share, Totals
 from storage.states import State
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
 
 STATE_WORDS: dict[State, str] = {
     State.QUEUED: "waiting for their turn",
@@ -80,10 +78,10 @@ class Status:
     def _trash_goes_at(self) -> int | None:
         return min((each.trash_goes_at for each in self.galleries if each.trash_goes_at is not None), default=None)
 
-    def parts(self) -> "list[RenderableType]":
+    def parts(self) -> list[str | Listing]:
         """Lines, and a table, for a rich console."""
         totals = self.totals
-        parts: list[RenderableType] = [f"{photos(totals.photos)}, {amount(totals.original_bytes)}"]
+        parts: list[str | Listing] = [f"{photos(totals.photos)}, {amount(totals.original_bytes)}"]
         for state, words in STATE_WORDS.items():
             if totals.by_state[state]:
                 parts.append(f"{totals.by_state[state]:>6}  {words}")
@@ -195,21 +193,18 @@ def _share_text(share: Share) -> str:
     )
 
 
-def _gallery_table(galleries: tuple[GalleryStatus, ...]) -> "RenderableType":
-    from rich.table import Table
-
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    table.add_column("Gallery")
-    for name in ("photos", "size", "saved", "reclaimable"):
-        table.add_column(name, justify="right")
+def _gallery_table(galleries: tuple[GalleryStatus, ...]) -> Listing:
+    table = Listing(("Gallery", "photos", "size", "saved", "reclaimable"))
     for each in galleries:
         totals = each.totals
-        table.add_row(
-            each.path + ("" if each.present else "  (not there now; is its disk mounted?)"),
-            str(totals.photos),
-            amount(totals.original_bytes),
-            amount(totals.purged.saving_bytes),
-            amount(totals.retired.saving_bytes),
+        table.rows.append(
+            (
+                each.path + ("" if each.present else " (not there now)"),
+                str(totals.photos),
+                amount(totals.original_bytes),
+                amount(totals.purged.saving_bytes),
+                amount(totals.retired.saving_bytes),
+            )
         )
     return table
 

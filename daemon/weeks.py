@@ -10,6 +10,7 @@ from storage.records import RunRow
 
 WEEKS = 8
 BAR = 30
+_SHORTEST = 4
 _EIGHTHS = " \u258f\u258e\u258d\u258c\u258b\u258a\u2589\u2588"
 
 
@@ -37,16 +38,24 @@ def weeks(runs: Sequence[RunRow], now: datetime, zone: tzinfo, count: int = WEEK
     return list(found.values())
 
 
-def as_lines(found: Sequence[Week]) -> list[str]:
-    """Bars for what is saved; the longest is the best week's."""
+def as_lines(found: Sequence[Week], columns: int | None = None, *, plain: bool = False) -> list[str]:
+    """Bars for what is saved; the longest is the best week's, as long as there is room in so many columns. `plain`: of ASCII alone."""
     most = max((week.saving_bytes for week in found), default=0)
-    lines = []
-    for week in found:
-        eighths = round(8 * BAR * max(0, week.saving_bytes) / most) if most > 0 else 0
-        bar = _EIGHTHS[8] * (eighths // 8) + (_EIGHTHS[eighths % 8] if eighths % 8 else "")
-        told = f"{amount(week.saving_bytes)}, {photos(week.archived)}" if week.archived else "-"
-        lines.append(f"{week.monday:%Y-%m-%d}  {bar:<{BAR}}  {told}")
-    return lines
+    told = [f"{amount(week.saving_bytes)}, {photos(week.archived)}" if week.archived else "-" for week in found]
+    bar = BAR if columns is None else min(BAR, columns - len(f"{date.min}    ") - max(map(len, told), default=0))
+    if bar < _SHORTEST:
+        return [f"{week.monday:%Y-%m-%d}  {text}" for week, text in zip(found, told, strict=True)]
+    return [
+        f"{week.monday:%Y-%m-%d}  {_bar(week.saving_bytes / most if most > 0 else 0.0, bar, plain):<{bar}}  {text}"
+        for week, text in zip(found, told, strict=True)
+    ]
+
+
+def _bar(share: float, length: int, plain: bool) -> str:
+    if plain:
+        return "#" * round(length * max(0.0, share))
+    whole, eighths = divmod(round(8 * length * max(0.0, share)), 8)
+    return _EIGHTHS[8] * whole + (_EIGHTHS[eighths] if eighths else "")
 
 
 def _monday(moment: datetime, zone: tzinfo) -> date:

@@ -10,7 +10,7 @@ import click
 
 from codec.levels import EXACT, LEVELS
 from daemon.cli.given import Given
-from daemon.cli.output import emit, entry, json_option, remark, say
+from daemon.cli.output import WholeSentences, emit, entry, json_option, remark, say
 from daemon.places import Places, is_folder, real
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 QUALITIES = (EXACT.name, *LEVELS)
 
 
-@click.group()
+@click.group(cls=WholeSentences)
 def config() -> None:
     """Write, check and show the configuration."""
 

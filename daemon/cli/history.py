@@ -35,7 +35,8 @@ def history(places: Places, last: int, as_json: bool) -> None:
     if not runs:
         raise NothingToDo("there was no run yet.")
     screen = console()
-    for text in ("Saved, week by week from Monday on:", *as_lines(chart), ""):
+    bars = as_lines(chart, screen.width if screen.is_terminal else None, plain=screen.options.ascii_only)
+    for text in ("Saved, week by week from Monday on:", *bars, ""):
         screen.print(text, soft_wrap=True)
     for line in past.as_lines(runs, last, lock):
         screen.print(wrapped(line, screen.width) if isinstance(line, str) and screen.is_terminal else line, soft_wrap=True)

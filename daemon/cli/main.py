@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from daemon.cli.given import Given
+from daemon.cli.output import WholeSentences
 from daemon.errors import AlreadyRunning, DaemonError, DiskFull
 from daemon.exits import ExitCode
 from daemon.places import CONFIG_VARIABLE, STATE_VARIABLE, Places
@@ -39,7 +40,7 @@ COMMANDS = {
 }
 
 
-class Commands(click.Group):
+class Commands(WholeSentences):
     """Imports a command's module only when that command, or the help, is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

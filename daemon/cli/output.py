@@ -21,6 +21,15 @@ JSON_VERSION = 1
 json_option = click.option("--json", "as_json", is_flag=True, help="Print a versioned JSON object instead of text.")
 
 
+class WholeSentences(click.Group):
+    """Sums its commands up in whole sentences, however narrow the terminal is."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.get_short_help_str(1000)) for name, command in found if command is not None])
+
+
 def emit(command: str, **content: Any) -> None:
     """One JSON object on stdout: {"version": 1, "command": ..., ...}."""
     click.echo(json.dumps({"version": JSON_VERSION, "command": command, **content}, indent=2, ensure_ascii=True))
@@ -66,12 +75,18 @@ def wrapped(text: str, columns: int | None) -> str:
     return "\n".join(lines)
 
 
+_AMOUNT = re.compile(r"(\d) ((?:[KMGTP]?B|bytes|photos?|min|h|s|days?)\b)")
+"""A number and its unit, which stay on one line."""
+
+
 def hanging(label: str, text: str, columns: int | None) -> str:
     """The same as a text; `columns` None: one line, however long."""
     import textwrap
 
     room = None if columns is None else max(columns - len(label), 20)
-    lines = [text] if room is None else textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
+    whole = _AMOUNT.sub("\\1\N{NO-BREAK SPACE}\\2", text)
+    lines = [text] if room is None else textwrap.wrap(whole, room, break_long_words=False, break_on_hyphens=False)
+    lines = [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
     return label + f"\n{' ' * len(label)}".join(lines)
 
 
@@ -129,6 +144,8 @@ class _LineProgress:
 
 _NAME = 36
 """Columns for a photo's name, of the 80 that a terminal has: the rest is for the bar and the times."""
+_NARROW = 66
+"""With fewer columns than that there is neither a bar nor times."""
 
 
 class _BarProgress:
@@ -143,19 +160,25 @@ class _BarProgress:
         if not total:
             return
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            ProgressColumn,
+            SpinnerColumn,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
         from rich.progress import Progress as Bar
         from rich.table import Column
 
-        self._bar = Bar(
-            SpinnerColumn(),
-            TextColumn("{task.description}", markup=False, table_column=Column(max_width=_NAME, no_wrap=True, overflow="ellipsis")),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True, highlight=False, emoji=False, markup=False),
-        )
+        screen = Console(stderr=True, highlight=False, emoji=False, markup=False)
+        narrow = screen.width < _NARROW
+        room = max(screen.width - len(f"  {total}/{total} "), 8) if narrow else _NAME
+        name = TextColumn("{task.description}", markup=False, table_column=Column(max_width=room, no_wrap=True, overflow="ellipsis"))
+        wide: list[ProgressColumn] = [] if narrow else [TimeElapsedColumn(), TimeRemainingColumn()]
+        columns = (name, *([] if narrow else [BarColumn()]), MofNCompleteColumn(), *wide)
+        self._bar = Bar(SpinnerColumn("line" if screen.options.ascii_only else "dots"), *columns, console=screen)
         self._task = self._bar.add_task(what, total=total)
         self._bar.start()
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from daemon.cli.output import emit, json_option, remark, say
+from daemon.cli.output import WholeSentences, emit, json_option, remark, say
 from daemon.places import Places
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ _desktop_option = click.option(
 _user_option = click.option("--user", metavar="NAME", help="With --system: to whom the photos belong.")
 
 
-@click.group()
+@click.group(cls=WholeSentences)
 def service() -> None:
     """Have systemd run the service, for you or for the system."""
 

@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +14,7 @@ from rich.console import Console
 from daemon import predictions
 from daemon.cli.main import cli
 from daemon.history import as_lines, compare
+from daemon.listing import Listing
 from daemon.unended import Lock
 from storage.catalog import Catalog
 from storage.records import RunRow
@@ -85,7 +87,7 @@ def test_verdicts(changes: dict[str, Any], verdict: str) -> None:
 def test_every_column_has_room_on_a_small_terminal() -> None:
     large = replace(RUN, archived=123_456, left=12_345, failed=999, purged=123_456, original_bytes=987_650_000_000, energy_source="model")
     grown = replace(RUN, id=2, archive_bytes=790, prediction={**PREDICTION, "made_at": 101})
-    screen = Console(width=80, record=True, file=io.StringIO())
+    screen = Console(width=80, record=True, file=io.StringIO(), force_terminal=True)
     for line in as_lines([grown, large], 2, Lock(0, readable=False)):
         screen.print(line, soft_wrap=True)
     said = screen.export_text()
@@ -95,6 +97,26 @@ def test_every_column_has_room_on_a_small_terminal() -> None:
     assert "987.65 GB (100%)" in said
     assert "-400 bytes (-100%)" in said
     assert "Came out:  80% larger" in said
+
+
+@pytest.mark.parametrize("columns", [20, 32, 40, 60, 70])
+def test_a_narrow_terminal_gets_each_run_in_lines_of_its_own(columns: int) -> None:
+    screen = Console(width=columns, record=True, file=io.StringIO(), force_terminal=True)
+    (listing, *_) = as_lines([replace(RUN, original_bytes=987_650_000_000, purged=123_456, left=0)], 2, Lock(0, readable=False))
+    screen.print(listing, soft_wrap=True)
+    first, *lines = screen.export_text().splitlines()
+    assert first == datetime.fromtimestamp(RUN.started_at, UTC).astimezone().strftime("%Y-%m-%d %H:%M")
+    assert all(line.startswith("  ") and len(line) <= max(columns, 26) for line in lines), lines
+    assert ", ".join(line.strip().rstrip(",") for line in lines) == (
+        f"archived {RUN.archived}, before 987.65 GB, saved 987.65 GB (100%), purged 123456"
+    ), "and what is 0 is not told"
+
+
+def test_a_pipe_has_all_columns_however_many_they_are() -> None:
+    long = Listing(("Gallery", "photos"), [("/" + "x" * 300, "5"), ("/a", "1234")])
+    screen = Console(width=80, record=True, file=io.StringIO())
+    screen.print(long, soft_wrap=True)
+    assert [line.split() for line in screen.export_text().splitlines()] == [["Gallery", "photos"], ["/" + "x" * 300, "5"], ["/a", "1234"]]
 
 
 def test_runs_that_did_nothing_are_counted_and_broken_ones_say_why() -> None:

@@ -172,6 +172,11 @@ def test_weeks_with_bars() -> None:
     lines = as_lines(found)
     assert [line.count("█") for line in lines] == [0, 30, 7]
     assert all(len(line) <= 80 for line in lines)
+    narrow = as_lines(found, 40)
+    assert [line.count("█") for line in narrow] == [0, 8, 2]
+    assert max(map(len, narrow)) == 40
+    assert as_lines(found, 30)[1] == "2026-11-16  1.6 KB, 3 photos", "no room for bars"
+    assert as_lines(found, 40, plain=True)[1] == "2026-11-16  ########  1.6 KB, 3 photos"
     assert as_lines(weeks([], now, UTC)) == as_lines(weeks([a_run(now)], now, UTC))
 
 

@@ -36,6 +36,15 @@ def groups(command: click.Command, *path: str) -> list[tuple[tuple[str, ...], cl
 
 
 @pytest.mark.parametrize("path", [path for path, _ in groups(cli)], ids=" ".join)
+def test_no_sum_of_a_command_is_cut_on_a_narrow_terminal(path: tuple[str, ...]) -> None:
+    wide, narrow = (
+        CliRunner().invoke(cli, [*path, "--help"], prog_name="gallery-optimizer", terminal_width=columns).stdout.partition("Commands:\n")[2]
+        for columns in (80, 40)
+    )
+    assert "".join(narrow.split()) == "".join(wide.split())
+
+
+@pytest.mark.parametrize("path", [path for path, _ in groups(cli)], ids=" ".join)
 def test_every_command_is_summed_up_in_one_whole_sentence(path: tuple[str, ...]) -> None:
     shown = CliRunner().invoke(cli, [*path, "--help"], prog_name="gallery-optimizer", terminal_width=80).stdout
     listed = shown.partition("Commands:\n")[2].splitlines()
@@ -112,6 +121,14 @@ def test_sync_guard_tells_of_a_gallery_that_is_not_there(run: Run, home: Home) -
     assert f"{home.root}: not there" in done.stdout
     assert "is the disk mounted?" in done.stderr
     assert f'"missing_folders": [\n    "{home.root}"' in run("sync-guard", "--json").stdout
+
+
+def test_a_number_and_its_unit_stay_on_one_line() -> None:
+    text = "519.72 KB of 5 photos: 73.43 KB archives, in 1 h 02 min"
+    for columns in range(20, 60):
+        lines = wrapped(text, columns)
+        assert lines.replace("\n", " ") == text
+        assert not re.search(r"\d$", lines, re.MULTILINE), lines
 
 
 def test_sentences_are_wrapped_under_their_label() -> None:
