@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -224,6 +225,30 @@ def test_an_edited_stand_in_stays_the_users(home: Home, photo: Photo) -> None:
     home.optimize()
     assert path.read_bytes() == edit
     assert (home.root / "a (original).jpg").read_bytes() == photo(0)
+
+
+@pytest.mark.usefixtures("told")
+@pytest.mark.parametrize("attributes", [True, False])
+def test_twins_keep_each_its_own_date(home: Home, photo: Photo, attributes: bool) -> None:
+    """They share an archive, which tells one date: the other photo was given that."""
+    home.configure('grace = "0 days"')
+    paths = [put(home, name, photo(0)) for name in ("a.jpg", "sent/a.jpg", "tagged.jpg", "rounded.jpg")]
+    for path, date in zip(paths[1:], (1.2e9 + 0.5, 1.3e9, 1.5e9), strict=True):
+        os.utime(path, (date, date))
+    home.optimize()
+    shutil.copy(paths[0], home.root / "copied.jpg")
+    tags = Image.Exif()
+    tags[0x010E] = "a day out"
+    paths[2].write_bytes(labelled(paths[2].read_bytes(), Labels(exif=tags.tobytes().removeprefix(b"Exif\0\0"))))
+    os.utime(paths[3], (1.5e9 - 0.7, 1.5e9 - 0.7))
+    for path in paths if not attributes else paths[3:]:
+        os.removexattr(path, "user.gallery-optimizer.original")
+    assert lose_and_rebuild(home).photos == 5
+    with home.shop() as shop:
+        assert not [each.trouble for each in restorer.restore(shop, [home.root], None, None, Silence()) if each.trouble]
+    dates = {path.name: path.stat().st_mtime for path in (*paths[2:], home.root / "copied.jpg", paths[0])}
+    assert dates == {"a.jpg": 1.5e9, "tagged.jpg": 1.5e9, "rounded.jpg": 1.5e9, "copied.jpg": 1.5e9}
+    assert paths[1].stat().st_mtime == 1.2e9 + 0.5
 
 
 @pytest.mark.usefixtures("told")
