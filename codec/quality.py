@@ -10,7 +10,6 @@ halo of the blur is a good part of the tile: without that, scores near 70 come o
 
 import functools
 import itertools
-import math
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -102,17 +101,6 @@ def score(original: Pixels, decoded: Pixels, *, profile: Profile | None = None, 
 def ssimulacra2(original: Pixels, decoded: Pixels, *, profile: Profile | None = None, threads: int | None = None) -> float:
     """SSIMULACRA2 of the whole photo; arguments and errors as for `score`."""
     return score(original, decoded, profile=profile, threads=threads).whole
-
-
-def psnr(original: Pixels, decoded: Pixels) -> float:
-    """Peak signal-to-noise ratio over all samples, decibels; inf for equal pictures. Raises ValueError if the shapes differ."""
-    if original.shape != decoded.shape:
-        raise ValueError(f"pictures of {original.shape} and {decoded.shape} can't be compared")
-    total = 0
-    for first in range(0, len(original), _BAND):  # in pieces: the differences take twice the memory of the bytes
-        difference = np.subtract(original[first : first + _BAND], decoded[first : first + _BAND], dtype=np.int32)
-        total += int(np.sum(difference * difference, dtype=np.int64))
-    return math.inf if total == 0 else 10 * math.log10(255**2 * original.size / total)
 
 
 def prepared(pixels: Pixels) -> Pixels:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from daemon import pausing
-from daemon.asked import Asked, Result, to_optimize
+from daemon.asked import Asked, Result
 from daemon.composition import Workshop, start_workers
 from daemon.doing import Board, Both, Doing
 from daemon.errors import CommandFailed, DaemonError, Held, Interrupted
@@ -21,13 +21,12 @@ from daemon.intake import BATCH_S, Arrival, Intake, arrivals
 from daemon.machine import Machine, Room
 from daemon.nights import SLEPT, missed, tonight
 from daemon.places import Places
-from daemon.ports import Clock, Codec, Progress, Silence
+from daemon.ports import Clock, Codec, Silence
 from daemon.run import optimize
 from daemon.scheduled import Scheduled, budget_of, machine_hold
 from daemon.scrub import scrub
 from daemon.settings import Settings
 from daemon.settling import Settling
-from daemon.summary import Summary
 from daemon.surprise import STOP_NAME
 from daemon.waits import Hold
 from daemon.window import Night
@@ -117,12 +116,8 @@ class Nightwork:
     def resume(self) -> None:
         pausing.resume(self.places)
 
-    def work_now(self, paths: Iterable[Path], *, as_it_is: bool = False, progress: Progress | None = None) -> Asked[Summary]:
-        """Have these worked on next, as `optimize PATH...` would: before anything else, whatever the hour and the pause."""
-        return self.ask(to_optimize(paths, as_it_is=as_it_is, progress=progress))
-
     def ask(self, asked: Asked[Result]) -> Asked[Result]:
-        """Have this done next."""
+        """Have this done next: before anything else, whatever the hour and the pause."""
         self._asked.append(asked)
         return asked
 

@@ -65,9 +65,6 @@ class Cache:
         with suppress(Missing):
             durable.remove(self._path(name))
 
-    def used_bytes(self) -> int:
-        return sum(size for _, size, _ in self._entries())
-
     def _write(self, name: str, data: bytes) -> None:
         with suppress(AlreadyThere):
             durable.write_new(self._path(name), data)

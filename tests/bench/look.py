@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from codec.quality import psnr, ssimulacra2
+from codec.quality import ssimulacra2
 from tests.bench.artefacts import artefacts
 from tests.bench.matching import with_bytes, with_score
 from tests.bench.peers import OURS, PEERS, TITLES, Codec, named
+from tests.codec.psnr import psnr
 
 Pixels = NDArray[np.uint8]
 SIDE, DETAIL, TIMES = 512, 170, 3

@@ -8,8 +8,9 @@ from dataclasses import asdict
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.quality import psnr, ssimulacra2
+from codec.quality import ssimulacra2
 from tests.bench.artefacts import artefacts
+from tests.codec.psnr import psnr
 
 Pixels = NDArray[np.uint8]
 

@@ -19,7 +19,7 @@ from codec.errors import CodecError, Corrupt, ModelMissing, UnknownVersion
 from codec.model import Model, model_from
 from codec.network.constants import CELL_PIXELS, TOP_QUALITY
 from codec.neural import Analysed, Pixels, quality_of, read_head
-from codec.quality import psnr
+from tests.codec.psnr import psnr
 
 
 def cut(photo: Pixels, height: int, width: int) -> Pixels:

@@ -21,10 +21,10 @@ from codec.network.constants import ANCHORS, LATENTS, TOP_QUALITY
 from codec.network.network import Forward, Network
 from codec.network.transforms import CONDITION
 from codec.neural import Analysed, decode_pixels
-from codec.quality import psnr
 from codec.tokens import TokenTables
 from codec.training import data, export, loss, thaw, train
 from codec.training.generated import Crop
+from tests.codec.psnr import psnr
 
 PHOTOS, CROPS_A_PHOTO = 8, 2
 

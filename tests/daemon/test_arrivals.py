@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from daemon import discovery, idleness, moves, recovery, restorer, run, surprise, sync_roots
+from daemon.asked import to_optimize
 from daemon.gate import Facts
 from daemon.machine import Machine
 from daemon.nightwork import Nightwork
@@ -312,7 +313,7 @@ def test_arrivals_that_were_put_off_for_an_order_come_after_it(resting: Resting,
 
     def ordering(job: Any) -> Any:
         if not orders:
-            orders.append(resting.work.work_now([resting.home.root / "2.jpg"]))
+            orders.append(resting.work.ask(to_optimize([resting.home.root / "2.jpg"])))
         return encode(job)
 
     monkeypatch.setattr(resting.home.codec, "encode", ordering)

@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from daemon import asking, composition, control, restore_report, settings
+from daemon.asked import to_optimize
 from daemon.cli.main import cli
 from daemon.composition import Workshop
 from daemon.doing import Doing
@@ -113,7 +114,7 @@ def test_a_restore_is_handed_over_while_the_service_works(
         return encode(job)
 
     monkeypatch.setattr(home.codec, "encode", slow)
-    service.work.work_now([home.root / "3.jpg"])
+    service.work.ask(to_optimize([home.root / "3.jpg"]))
     service.wake()
     assert at_work.wait(60)
     answers: list[Result] = []

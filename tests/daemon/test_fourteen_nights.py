@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from daemon.asked import to_optimize
 from daemon.composition import Workshop
 from daemon.errors import Interrupted
 from daemon.gate import Facts
@@ -219,7 +220,7 @@ def test_fourteen_nights(fortnight: Fortnight) -> None:
 
     # Paused for two nights; what was asked for is done all the same.
     fortnight.work.pause(at(8, 12))
-    asked = fortnight.work.work_now([home.root / "2035/IMG_000.jpg"])
+    asked = fortnight.work.ask(to_optimize([home.root / "2035/IMG_000.jpg"]))
     fortnight.until(at(8, 11))
     assert asked.finished.is_set()
     assert asked.result is not None
@@ -352,7 +353,7 @@ def test_an_unforeseen_error_is_told_to_whoever_asked(fortnight: Fortnight, monk
         raise RuntimeError("a bug")
 
     monkeypatch.setattr("daemon.asked.optimize", broken)
-    asked = fortnight.work.work_now([])
+    asked = fortnight.work.ask(to_optimize([]))
     with pytest.raises(RuntimeError):
         fortnight.work.step()
     assert asked.finished.is_set()
