@@ -4,18 +4,21 @@
 """
 
 import os
+import shlex
 import tomllib
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from pathlib import Path
 from typing import cast
 
 from daemon.config_reader import Override, Reader, not_toml
-from daemon.errors import DaemonError, Misconfigured, NoGallery
+from daemon.errors import DaemonError, Misconfigured, NoGallery, WrongPath
 from daemon.keys import KEYS, TABLES, Key
-from daemon.places import real
+from daemon.places import Places, real
 from daemon.window import Window
+from storage.errors import shown
 
 BOM = "\ufeff".encode()
 """What some editors write before a text."""
@@ -121,6 +124,14 @@ def limits_of(path: Path) -> Limits:
         return _limits(values)
 
 
+def _said(path: Path) -> str:
+    """How a command says that it means this configuration; empty where it does so unsaid."""
+    with suppress(WrongPath):
+        if Places.find(None, None).config_file == path:
+            return ""
+    return f" --config {shlex.quote(shown(path))}"
+
+
 def text_of(path: Path) -> str:
     """What stands in a configuration file. Raises NoGallery where there is none, Misconfigured where it can't be read."""
     try:
@@ -128,10 +139,10 @@ def text_of(path: Path) -> str:
     except FileNotFoundError:
         raise NoGallery(
             f"no gallery is configured: there is no {path}.\n"
-            'Write one with "gallery-optimizer config init FOLDER", FOLDER being where your photos are.'
+            f'Write one with "gallery-optimizer{_said(path)} config init FOLDER", FOLDER being where your photos are.'
         ) from None
     except OSError as error:
-        raise Misconfigured(f"{path} can't be read: {error}") from error
+        raise Misconfigured(f"{path} can't be read: {error.strerror or error}.") from error
     try:
         return data.decode()
     except UnicodeDecodeError as error:

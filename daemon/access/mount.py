@@ -25,7 +25,7 @@ import mfusepy
 from daemon.access.copying import Copies, Wanted
 from daemon.access.session import wanted_of
 from daemon.access.view import Node, Source, View
-from daemon.errors import CommandFailed
+from daemon.errors import CommandFailed, WrongPath
 from daemon.mounts import mount_of, mounts
 from storage.errors import StorageError, shown
 
@@ -210,7 +210,7 @@ def prepare(mountpoint: Path) -> None:
     try:
         status = mountpoint.stat()
     except FileNotFoundError:
-        raise CommandFailed(f"{shown(mountpoint)} is not there; make that folder first.") from None
+        raise WrongPath(f"{shown(mountpoint)} is not there; make that folder first.") from None
     except OSError as error:
         if error.errno != errno.ENOTCONN:
             raise CommandFailed(f"{shown(mountpoint)} can't be used: {error.strerror}.") from error
@@ -219,12 +219,12 @@ def prepare(mountpoint: Path) -> None:
         _log.warning("%s was still mounted by a program that is gone; taken away", shown(mountpoint))
         status = mountpoint.stat()
     if not stat.S_ISDIR(status.st_mode):
-        raise CommandFailed(f"{shown(mountpoint)} is not a folder.")
+        raise WrongPath(f"{shown(mountpoint)} is not a folder.")
     if os.path.ismount(mountpoint):
         raise CommandFailed(f"something is mounted on {shown(mountpoint)} already; unmount it (fusermount3 -u), or choose another folder.")
     with os.scandir(mountpoint) as listing:
         if next(listing, None) is not None:
-            raise CommandFailed(f"{shown(mountpoint)} is not empty; choose an empty folder: what is in it would be hidden.")
+            raise WrongPath(f"{shown(mountpoint)} is not empty; choose an empty folder: what is in it would be hidden.")
     if not Path("/dev/fuse").exists():
         raise CommandFailed("this computer has no FUSE: /dev/fuse is not there.")
 

@@ -12,7 +12,7 @@ from daemon.access.view import Node, Source, View
 from daemon.anchor import check_presence
 from daemon.child import Bounds
 from daemon.composition import BACKEND_VARIABLE
-from daemon.errors import CommandFailed
+from daemon.errors import CommandFailed, WrongPath
 from daemon.galleries import Gallery, all_of
 from daemon.places import Places, real
 from daemon.settings import Settings
@@ -49,14 +49,14 @@ class Session:
 
     @classmethod
     def of(cls, places: Places, settings: Settings, folder: Path, cache_folder: Path, cache_bytes: int) -> Self:
-        """For the gallery whose root is `folder`. Raises CommandFailed, GalleryGone, StorageError."""
+        """For the gallery whose root is `folder`. Raises WrongPath, CommandFailed, GalleryGone, StorageError."""
         galleries = all_of(settings)
         gallery = next((each for each in galleries if each.root == real(folder)), None)
         if gallery is None:
             known = ", ".join(shown(each.root) for each in galleries)
-            raise CommandFailed(f"{shown(folder)} is no configured gallery; there is {known}.")
+            raise WrongPath(f"{shown(folder)} is no configured gallery; there is {known}.")
         if real(cache_folder).is_relative_to(gallery.root):
-            raise CommandFailed(f"the cache {shown(cache_folder)} lies in the gallery itself; choose a folder outside.")
+            raise WrongPath(f"the cache {shown(cache_folder)} lies in the gallery itself; choose a folder outside.")
         # As many threads as `restore` has: with another number a decoder may round a pixel the other way. No low priority: somebody waits.
         bounds = Bounds(threads=threads(), memory_bytes=settings.limits.memory_bytes, niceness=0)
         processes = 2 if len(os.sched_getaffinity(0)) >= 2 * bounds.threads else 1

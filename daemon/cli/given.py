@@ -16,7 +16,9 @@ class Given(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> "str | bytes | os.PathLike[str]":
         if value in ("", b""):
-            self.fail("is empty", param, ctx)
+            self.fail("is empty.", param, ctx)
+        if not self.file_okay and os.path.lexists(value) and not Path(os.fsdecode(value)).is_dir():
+            self.fail(f"{os.fsdecode(value)!r} is no folder.", param, ctx)
         return super().convert(value, param, ctx)
 
 
@@ -26,5 +28,5 @@ class Number(click.FloatRange):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         number = float(super().convert(value, param, ctx))
         if not math.isfinite(number):
-            self.fail(f"{value!r} is no finite number", param, ctx)
+            self.fail(f"{value!r} is no finite number.", param, ctx)
         return number

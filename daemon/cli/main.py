@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from daemon.cli.given import Given
-from daemon.cli.output import WholeSentences
+from daemon.cli.output import WholeSentences, remark
 from daemon.errors import AlreadyRunning, DaemonError, DiskFull
 from daemon.exits import ExitCode
 from daemon.places import CONFIG_VARIABLE, STATE_VARIABLE, Places
@@ -77,7 +77,7 @@ class Commands(WholeSentences):
         except OSError as error:  # such as stdout on a full disk
             if error.errno == errno.EPIPE:
                 raise
-            _fail(str(error), ExitCode.FAILED)
+            _fail(_in_words(error), ExitCode.FAILED)
         except KeyboardInterrupt:
             _fail("stopped. Nothing is lost: the next run finishes or undoes what was begun.", 128 + signal.SIGINT)
 
@@ -125,7 +125,22 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # names of files may be any bytes
-    cli(prog_name="gallery-optimizer")
+    try:
+        cli(prog_name="gallery-optimizer")
+    except OSError as error:  # the help on a full disk: click writes it before there is a command
+        remark(f"gallery-optimizer: {_in_words(error)}")
+        sys.exit(ExitCode.FAILED)
+
+
+def _in_words(error: OSError) -> str:
+    """Of an error that no place of ours foresaw."""
+    from storage.errors import shown
+
+    if error.filename is not None:
+        return f"{shown(error.filename)}: {error.strerror}."
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF):  # what we print, or what it is sent to
+        return f"the output can't be written: {error.strerror}."
+    return str(error)
 
 
 def _open_streams() -> None:
@@ -153,8 +168,6 @@ def _whose(places: object) -> str:
 
 
 def _fail(message: str, code: int) -> None:
-    from daemon.cli.output import remark
-
     remark(f"gallery-optimizer: {message}")
     raise click.exceptions.Exit(int(code))
 

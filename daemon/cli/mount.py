@@ -36,7 +36,7 @@ def mount(
     unmounts it (fusermount3 -u MOUNTPOINT). Photos are decoded when somebody reads them, and kept for the next time.
     """
     from daemon import settings
-    from daemon.errors import CommandFailed
+    from daemon.errors import CommandFailed, WrongPath
 
     try:
         from daemon.access import mount as fuse
@@ -45,16 +45,17 @@ def mount(
     except OSError as error:
         raise CommandFailed(f"libfuse is missing ({error}); install your system's package fuse3.") from error
     from daemon.access.session import Session
+    from storage.errors import shown
 
     mountpoint = mountpoint.absolute()
     cache = (cache or places.cache_folder).absolute()  # FUSE goes to the root folder, where a relative path leads elsewhere
     fuse.prepare(mountpoint)
     with Session.of(places, settings.read(places.config_file), gallery, cache, cache_size) as session:
         if mountpoint.is_relative_to(session.view.gallery.root):
-            raise CommandFailed(f"{mountpoint} lies in the gallery itself; choose a folder outside.")
+            raise WrongPath(f"{shown(mountpoint)} lies in the gallery itself; choose a folder outside.")
         session.warm_up()
         ahead = session.view.gallery.settings.prefetch if prefetch is None else prefetch
-        remark(f"{session.view.gallery.root} is shown at {mountpoint}; Ctrl-C ends it.")
+        remark(f"{shown(session.view.gallery.root)} is shown at {shown(mountpoint)}; Ctrl-C ends it.")
         with contextlib.suppress(KeyboardInterrupt):
             fuse.serve(
                 fuse.FileSystem(session.view, session.copies, session.ahead(ahead), session.note_size),

@@ -83,7 +83,12 @@ def optimize(
     if done.failed:
         raise CommandFailed(f"{photos(len(done.failed))} failed; the originals are untouched.")
     if done.nothing_done:
-        raise NothingToDo("nothing to do.")
+        from daemon.galleries import all_of
+        from daemon.run import chosen_galleries
+        from daemon.unseen import why_nothing
+
+        galleries = all_of(settings.read(places.config_file))
+        raise NothingToDo("\n".join(("nothing to do.", *why_nothing(chosen_galleries(galleries, list(paths))))))
 
 
 def _by_ourselves(places: Places, paths: tuple[Path, ...], as_it_is: bool, scheduled: bool) -> "Summary":
@@ -138,6 +143,7 @@ def _dry_run(places: Places, paths: tuple[Path, ...], sample: int | None, second
     from daemon.report import photos
     from daemon.run import chosen_galleries, scope_of
     from daemon.sync_guard import guard
+    from daemon.unseen import why_nothing
 
     with Workshop(places, settings.read(places.config_file), rehearsal=True) as shop:
         budget = SECONDS if seconds is None else seconds
@@ -165,4 +171,4 @@ def _dry_run(places: Places, paths: tuple[Path, ...], sample: int | None, second
     if found.unreadable:
         raise CommandFailed("some photos can't be read, or not be taken out of their place.")
     if found.nothing_to_do:
-        raise NothingToDo("there is nothing to archive.")
+        raise NothingToDo("\n".join(("there is nothing to archive.", *why_nothing(chosen))))

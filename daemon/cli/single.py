@@ -28,13 +28,17 @@ def encode(places: Places, source: Path, goal: Path, rate: float | None, quality
     import os
 
     from daemon.composition import start_workers
+    from daemon.eligibility import SUFFIXES
     from daemon.messages import EncodeJob, Refused
     from daemon.report import amount, change
     from daemon.settings import limits_of
     from storage.digest import read_once
+    from storage.errors import shown
 
     if rate is not None and quality is not None:
         raise click.UsageError("--rate and --quality exclude each other.")
+    if goal.name == "-" or goal.suffix.lower().encode() in SUFFIXES:
+        raise click.UsageError(f"{shown(goal)}: OUT is an archive and a file; give it a name such as {shown(source.stem)}.nphoto.")
     _check(source, goal, force)
     snapshot = read_once(source)
     job = EncodeJob(
@@ -91,7 +95,7 @@ def decode(places: Places, source: Path, goal: Path, reference: bool, force: boo
     from daemon.messages import Format, Refused, RestoreJob
     from daemon.report import amount
     from daemon.settings import limits_of
-    from storage.errors import Missing, shown
+    from storage.errors import shown
 
     formats: dict[str, Format] = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png"}
     if goal.suffix.lower() not in formats:
@@ -99,8 +103,6 @@ def decode(places: Places, source: Path, goal: Path, reference: bool, force: boo
     if reference and goal.suffix.lower() != ".png":
         raise click.UsageError(f"{shown(goal)}: with --reference, OUT must end in .png.")
     _check(source, goal, force)
-    if not source.is_file():
-        raise Missing(f"{shown(source)} is not there, or no file")
     if reference:
         _check_lane(source)
     with start_workers(limits_of(places.config_file)) as workers:
@@ -134,15 +136,17 @@ def _check_lane(source: Path) -> None:
 
 def _check(source: Path, goal: Path, force: bool) -> None:
     """Before any work is done."""
-    from daemon.errors import CommandFailed
+    from daemon.errors import CommandFailed, WrongPath
     from storage.errors import shown
 
-    if goal.exists() and source.exists() and source.samefile(goal):
-        raise CommandFailed(f"{shown(goal)}: IN and OUT are the same file; it stays as it is.")
+    if not source.is_file():
+        raise WrongPath(f"{shown(source)} " + ("is no plain file." if source.exists() else "is not there."))
+    if goal.exists() and source.samefile(goal):
+        raise WrongPath(f"{shown(goal)}: IN and OUT are the same file; it stays as it is.")
     if goal.is_dir() or (goal.exists() and not force):
         raise CommandFailed(f"{shown(goal)} is already there; it stays as it is" + ("." if goal.is_dir() else ". --force overwrites it."))
     if not goal.absolute().parent.is_dir():
-        raise CommandFailed(f"{shown(goal)} can't be written: its folder is not there.")
+        raise WrongPath(f"{shown(goal)} can't be written: its folder is not there.")
 
 
 def _write(goal: Path, data: bytes, force: bool) -> None:

@@ -83,10 +83,16 @@ def _show(screen: "Console", found: "Status", situation: "Situation") -> None:
         for part in found.parts():
             screen.print(wrapped(part, screen.width) if isinstance(part, str) and screen.is_terminal else part, soft_wrap=True)
     else:
-        screen.print("Nothing was archived yet. Start with: gallery-optimizer optimize")
+        screen.print(wrapped(_nothing(situation), screen.width if screen.is_terminal else None), soft_wrap=True)
     screen.print()
     for label, text in situation.lines():
         screen.print(_entry(label, text, screen.width if screen.is_terminal else None), soft_wrap=True)
+
+
+def _nothing(situation: "Situation") -> str:
+    if situation.last_run is None:
+        return "Nothing was archived yet. Start with: gallery-optimizer optimize"
+    return 'No photo is known: the runs so far found none. "gallery-optimizer optimize" says what it found instead.'
 
 
 def _entry(label: str, text: str, columns: int | None) -> str:
@@ -110,7 +116,7 @@ def _pictures(places: Places, width: int) -> Iterator[Any]:
 
     while True:
         found, situation, _ = _look(places)
-        parts = found.parts() if found.totals.photos else ["Nothing was archived yet."]
+        parts = found.parts() if found.totals.photos else [_nothing(situation)]
         head = [wrapped(part, width) if isinstance(part, str) else part for part in parts]
         yield Group(*head, "", *(Text(_entry(label, text, width)) for label, text in situation.lines()))
         sys.stdout.flush()

@@ -5,6 +5,8 @@ import click
 from daemon.cli.output import emit, json_option, remark, say, watch
 from daemon.places import Places
 
+_A_SHARE = 'must be a share, such as "5%", up to "100%".'
+
 
 @click.command()
 @click.option("--subset", metavar="SHARE", default="100%", help="Only so many, such as 5%: those that were not read for longest.")
@@ -27,9 +29,9 @@ def verify(places: Places, subset: str, no_repair: bool, as_json: bool) -> None:
     try:
         part = share(subset) if subset != "100%" else 1.0
     except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="'--subset'") from error
+        raise click.BadParameter(_A_SHARE, param_hint="'--subset'") from error
     if not 0 < part <= 1:
-        raise click.BadParameter('must be a share, such as "5%", up to "100%".', param_hint="'--subset'")
+        raise click.BadParameter(_A_SHARE, param_hint="'--subset'")
     wanted = settings.read(places.config_file)
     with Workshop(places, wanted, reading=True) as shop:
         found = inspection.verify(shop, watch(), part)

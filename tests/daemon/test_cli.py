@@ -200,12 +200,12 @@ def test_encode_and_decode(run: Run, home: Home, photo: Photo, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["decode", "nothing.nphoto", "-o", "b.jpg"], ExitCode.FAILED, "not there"),
+        (["decode", "nothing.nphoto", "-o", "b.jpg"], ExitCode.USAGE, "not there"),
         (["decode", "a.jpg", "-o", "b.jpg"], ExitCode.FAILED, "no archive, or a damaged one"),
         (["decode", "a.jpg", "-o", "b.gif"], ExitCode.USAGE, "must end in"),
-        (["encode", "nothing.jpg", "-o", "b.nphoto"], ExitCode.FAILED, "not there"),
+        (["encode", "nothing.jpg", "-o", "b.nphoto"], ExitCode.USAGE, "not there"),
         (["encode", "text.jpg", "-o", "b.nphoto"], ExitCode.FAILED, "neither a JPEG nor a PNG"),
-        (["encode", "a.jpg", "-o", "no/folder/b.nphoto"], ExitCode.FAILED, "folder is not there"),
+        (["encode", "a.jpg", "-o", "no/folder/b.nphoto"], ExitCode.USAGE, "folder is not there"),
         (["encode", "a.jpg", "-o", "b.nphoto", "--rate", "0.5", "--quality", "high"], ExitCode.USAGE, "exclude each other"),
         (["encode", "a.jpg", "-o", "b.nphoto", "--rate", "2"], ExitCode.USAGE, "rate"),
         (["encode", "a.jpg", "-o", "b.nphoto", "--rate", "nan"], ExitCode.USAGE, "finite"),
@@ -218,7 +218,15 @@ def test_encode_and_decode(run: Run, home: Home, photo: Photo, tmp_path: Path) -
         (["mount", "a", "b", "--cache-size", "-1 GB"], ExitCode.USAGE, "--cache-size"),
         (["mount", "a", "b", "--prefetch", "nan"], ExitCode.USAGE, "--prefetch"),
         (["thumbnail", "a.nphoto", "a.png", "nan"], ExitCode.USAGE, "SIZE"),
-        (["encode", "a.jpg", "-o", "a.jpg", "--force"], ExitCode.FAILED, "same file"),
+        (["encode", "a.jpg", "-o", "a.jpg", "--force"], ExitCode.USAGE, "such as a.nphoto"),
+        (["encode", "a.jpg", "-o", "-"], ExitCode.USAGE, "such as a.nphoto"),
+        (["encode", ".", "-o", "b.nphoto"], ExitCode.USAGE, "no plain file"),
+        (["decode", "a.jpg", "-o", "a.jpg", "--force"], ExitCode.USAGE, "same file"),
+        (["restore", "a.jpg", "--to", "/dev/null"], ExitCode.USAGE, "is no folder"),
+        (["verify", "--subset", "off"], ExitCode.USAGE, 'such as "5%", up to "100%"'),
+        (["mount", ".", "nowhere"], ExitCode.USAGE, "make that folder first"),
+        (["--config", ".", "status"], ExitCode.USAGE, "can't be read: Is a directory."),
+        (["--config", "my own.toml", "status"], ExitCode.NO_GALLERY, "my own.toml' config init FOLDER"),
         (["encode", "a.jpg", "-o", "b.nphoto", "--quality", "exact"], ExitCode.USAGE, "quality"),
         (["restore"], ExitCode.USAGE, "Say what to restore"),
         (["restore", "x", "--to", "y", "--in-place"], ExitCode.USAGE, "exclude each other"),
@@ -375,6 +383,15 @@ def test_closed_streams_are_no_place_for_files(home: Home, closed: str) -> None:
 class _FullDisk(io.StringIO):
     def write(self, text: str) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["status"], ["optimize", "--help"], ["config", "show"]])
+def test_output_on_a_full_disk_is_told_in_a_sentence(home: Home, words: list[str]) -> None:
+    options = ["--config", str(home.places.config_file), "--state", str(home.places.state_folder)]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-m", "daemon.cli.main", *options, *words], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == ExitCode.FAILED
+    assert done.stderr == "gallery-optimizer: the output can't be written: No space left on device.\n"
 
 
 def test_a_log_on_a_full_disk_does_not_stop_the_work(home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:

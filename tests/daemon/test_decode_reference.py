@@ -36,7 +36,7 @@ def test_it_gives_the_pixels(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "goal", "code", "says"),
     [
-        ("nothing.nphoto", "b.png", ExitCode.FAILED, "not there"),
+        ("nothing.nphoto", "b.png", ExitCode.USAGE, "not there"),
         ("a.jpg", "b.png", ExitCode.FAILED, "not an .nphoto file"),
         ("exact.nphoto", "b.png", ExitCode.FAILED, "leave --reference out"),
         ("a.jpg", "b.jpg", ExitCode.USAGE, "must end in .png"),

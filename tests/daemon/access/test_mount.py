@@ -27,7 +27,7 @@ from PIL import Image
 
 from daemon import restorer
 from daemon.cli.main import cli
-from daemon.errors import CommandFailed
+from daemon.errors import CommandFailed, WrongPath
 from daemon.mounts import mount_of, mounts
 from daemon.ports import Silence
 from storage.catalog import Catalog
@@ -401,7 +401,7 @@ def test_an_archive_of_an_earlier_version_is_measured_once(home: Home, mounted: 
 def test_where_nothing_can_be_mounted(tmp_path: Path, prepare: Callable[[Path], object], words: str) -> None:
     (tmp_path / "point").mkdir()
     prepare(tmp_path / "point")
-    with pytest.raises(CommandFailed, match=words):
+    with pytest.raises(WrongPath, match=words):
         mount.prepare(tmp_path / "point")
 
 

@@ -1,0 +1,57 @@
+"""Why a run found nothing: there is no photo in a place, only files that no run looks at."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from daemon.eligibility import passed_by, walk
+from daemon.errors import GalleryGone
+from daemon.galleries import Gallery
+from daemon.ignoring import Rules
+from daemon.reasons import sentence
+from daemon.report import counted
+from storage.errors import shown
+
+MOST = 20_000
+"""So many names are looked at; what is said of them is an example anyway."""
+
+
+def why_nothing(chosen: Mapping[Gallery, Sequence[Path]]) -> Iterator[str]:
+    """A line for each place, of those in `chosen` (none: the whole gallery), that holds no photo, and one for each kind of file there."""
+    for gallery, starts in chosen.items():
+        for start in starts or [gallery.root]:
+            try:
+                if next(walk(gallery.root, gallery.settings.exclude, start), None) is not None:
+                    continue
+            except GalleryGone:
+                continue  # the run has said so
+            if start.is_dir():
+                yield f"There is no photo in {shown(start)}."
+            yield from _others(gallery, start)
+
+
+def _others(gallery: Gallery, start: Path) -> Iterator[str]:
+    rules = Rules(gallery.settings.exclude)
+    seen: dict[str, list[str]] = {}
+    for path in _files(start):
+        reason = passed_by(gallery.relative(path), rules)
+        if reason is not None:
+            seen.setdefault(reason, []).append(path.name)
+    for reason, names in sorted(seen.items(), key=lambda item: -len(item[1])):
+        example = f", such as {shown(names[0])}" if len(names) > 1 else f", {shown(names[0])}"
+        yield f"{counted(len(names), 'file')}{example}: {sentence(reason)}."
+
+
+def _files(start: Path) -> Iterator[Path]:
+    """At or below `start`, in a steady order; hidden folders, the vault among them, are nobody's photos."""
+    if not start.is_dir():
+        yield start
+        return
+    count = 0
+    for folder, folders, names in os.walk(start):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            count += 1
+            if count > MOST:
+                return
+            yield Path(folder, name)
