@@ -112,7 +112,10 @@ def _folder(folder: bytes, device: int, rules: Rules, wishes: Wishes, only: byte
             if only is not None or entry.name in FOREIGN_FOLDERS or rules.excludes(relative, folder=True):
                 continue
             if result.st_dev != device:
-                _log.warning("%s is another file system; make it a gallery of its own", shown(entry.path))
+                _log.warning(
+                    "%s is another disk, where nothing is archived; mount it outside, and make it a gallery of its own there",
+                    shown(entry.path),
+                )
                 continue
             yield _Below(entry.path, wishes.below(relative))
         elif entry.name.lower().endswith(SUFFIXES) and not rules.excludes(relative):

@@ -18,6 +18,7 @@ from daemon.eligibility import FOREIGN_FOLDERS, SUFFIXES, passed_by
 from daemon.errors import GalleryGone
 from daemon.ignoring import Rules
 from daemon.marking import MOST_STAND_IN_BYTES, original_of
+from daemon.mounts import mount_of, mounts
 from daemon.places import home_folder, is_folder
 from storage.attributes import marked
 from storage.digest import read_once
@@ -33,19 +34,19 @@ _CLOSED = frozenset({errno.EACCES, errno.EPERM})
 
 
 def everything(root: Path, *, bins: bool = False) -> Iterator[tuple[Path, Fingerprint]]:
-    """Every ordinary file below `root` on its file system, folder by folder in the order of their names; no link is followed. With `bins`
-    also what lies in one.
+    """Every ordinary file below `root`, folder by folder in the order of their names; no link is followed. With `bins` also what lies in
+    one. Disks of this computer that are mounted below are looked into, unless they are hidden: snapshots are.
 
     Raises GalleryGone where the root can't be listed, and StorageError where anything below it can't be looked at: it may be what is looked
     for. Hidden folders that this user may not enter are passed by, since nobody hides a photo of his there; so are bins, and `lost+found`.
     """
     try:
-        device = root.stat().st_dev
-        stack = [_listed(os.fsencode(root))]
+        stack = [(_listed(os.fsencode(root)), root.stat().st_dev)]
     except OSError as error:
         raise GalleryGone(f"the gallery {shown(root)} is not there or can't be read ({error.strerror}); is its disk mounted?") from error
     while stack:
-        entry = next(stack[-1], None)
+        listing, device = stack[-1]
+        entry = next(listing, None)
         if entry is None:
             stack.pop()
             continue
@@ -53,16 +54,21 @@ def everything(root: Path, *, bins: bool = False) -> Iterator[tuple[Path, Finger
             continue
         with suppress(Missing), translated(entry.path):  # deleted meanwhile: that is no obstacle
             found = entry.stat(follow_symlinks=False)
-            if found.st_dev != device:
+            if found.st_dev != device and (entry.name.startswith(b".") or not _is_local_disk(entry)):
                 continue
             if stat.S_ISREG(found.st_mode):
                 yield Path(os.fsdecode(entry.path)), Fingerprint.from_stat(found)
             elif stat.S_ISDIR(found.st_mode):
                 try:
-                    stack.append(_listed(entry.path))
+                    stack.append((_listed(entry.path), found.st_dev))
                 except OSError as error:
                     if error.errno not in _CLOSED or not (bins or _may_be_closed(entry.path[len(os.fsencode(root)) :])):
                         raise
+
+
+def _is_local_disk(entry: os.DirEntry[bytes]) -> bool:
+    mount = mount_of(mounts(), Path(os.fsdecode(entry.path)))
+    return entry.is_dir(follow_symlinks=False) and mount is not None and not mount.is_remote
 
 
 def hidden_stand_ins(root: Path) -> Iterator[tuple[Path, Fingerprint, str]]:

@@ -69,7 +69,7 @@ _KINDS: dict[int, tuple[type[StorageError], str]] = {
     errno.EACCES: (ReadOnly, "may not be read or changed by this user"),
     errno.EPERM: (ReadOnly, "may not be changed (owner or immutable flag)"),
     errno.ELOOP: (Refused, "is a symbolic link"),
-    errno.EXDEV: (Refused, "is on another file system than its vault; make it a gallery of its own"),
+    errno.EXDEV: (Refused, "is on another disk, or mount, than its vault, so nothing can change places there (`restore` has --to DIR)"),
     errno.ENAMETOOLONG: (Refused, "has too long a name"),
     errno.EISDIR: (Refused, "is a folder"),
 }

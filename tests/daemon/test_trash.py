@@ -253,6 +253,25 @@ def test_a_disk_that_is_mounted_over_an_album_hides_it(archived: Home, photo: Ph
     assert len(archives(archived)) == 2
 
 
+@pytest.mark.root
+def test_a_stand_in_that_its_user_moved_to_a_disk_that_is_mounted_in_the_gallery(archived: Home) -> None:
+    """It lies where it is part of the gallery to whoever looks, and was thrown away after 30 days."""
+    (archived.root / "twin.jpg").unlink()
+    (archived.root / "Old").mkdir()
+    with tmpfs(archived.root / "Old", 1 << 20) as disk:
+        shutil.move(archived.root / "a.jpg", disk / "a.jpg")
+        for _ in range(3):
+            archived.optimize()
+            archived.clock.forward(days=31)
+        assert len(archives(archived)) == 1
+        with archived.shop() as shop:
+            (given,) = restore(shop, [disk / "a.jpg"], archived.root / "out", None, Silence())
+            (refused,) = restore(shop, [disk / "a.jpg"], None, None, Silence())
+        assert given.trouble == ""
+        assert "disk" in refused.trouble
+        assert (disk / "a.jpg").exists()
+
+
 def test_a_stand_in_that_is_moved_behind_the_back_of_the_walk(archived: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """Out of a folder that is still to come, into one that was gone through."""
     text = archived.places.config_file.read_text()
