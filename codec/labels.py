@@ -24,6 +24,13 @@ MOST: Final = 65533
 """Bytes in a JPEG segment behind its length."""
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
 _XMP_KEYWORD: Final = b"XML:com.adobe.xmp\0"
+_RAW_PROFILES: Final = {
+    b"Raw profile type exif": b"eXIf",
+    b"Raw profile type APP1": b"eXIf",
+    b"Raw profile type xmp": b"iTXt",
+}
+"""Keywords of texts in which ImageMagick, Exiv2 and digiKam put what has a chunk of its own (by which it is named here) in a PNG."""
+_MOST_TEXT: Final = 4 << 20
 _PICTURE_CHUNKS: Final = (b"IHDR", b"PLTE", b"tRNS", b"IDAT")
 
 
@@ -45,13 +52,17 @@ class Labels(NamedTuple):
 def labels_of(data: bytes) -> Labels:
     """Of a whole file. Raises CodecError for one that can't be walked."""
     if data[:8] == _PNG:
-        found = dict.fromkeys((b"eXIf", b"iTXt"), b"")
+        found, raw = dict.fromkeys((b"eXIf", b"iTXt"), b""), dict[bytes, bytes]()
         for kind, start, end in _chunks(data):
             body = data[start + 8 : end - 4]
-            if kind == b"eXIf":
-                found[kind] = body
-            elif kind == b"iTXt" and body.startswith(_XMP_KEYWORD):
-                found[kind] = _text(body[len(_XMP_KEYWORD) :])
+            name = _label_in(kind, body)
+            if name is None:
+                continue
+            if kind != name:
+                raw.setdefault(name, _raw_profile(kind, body))
+            else:
+                found[kind] = body if kind == b"eXIf" else _text(body[len(_XMP_KEYWORD) :])
+        found = {name: value or raw.get(name, b"") for name, value in found.items()}
         return Labels(found[b"eXIf"], found[b"iTXt"])
     segments, _ = walk(data)
     return Labels(*(_first(data, segments, marker, lead) for marker, lead in _LEADS))
@@ -197,15 +208,15 @@ def _labelled_png(data: bytes, labels: Labels) -> bytes:
     wanted = {b"eXIf": chunk(b"eXIf", labels.exif)} if labels.exif else {}
     wanted |= {b"iTXt": xmp_chunk(labels.xmp)} if labels.xmp else {}
     for kind, start, end in _chunks(data):
-        is_label = kind in wanted and (kind != b"iTXt" or data.startswith(_XMP_KEYWORD, start + 8))
+        label = _label_in(kind, data[start + 8 : end - 4])
         if kind in (b"IDAT", b"IEND"):  # all that is wanted stands before the picture, or where it stood
             parts += [each for name, each in wanted.items() if name not in placed]
             placed |= wanted.keys()
-        if not is_label:
+        if label not in wanted:
             parts.append(data[start:end])
-        elif kind not in placed:
-            parts.append(wanted[kind])
-            placed.add(kind)
+        elif label not in placed:
+            parts.append(wanted[label])
+            placed.add(label)
     return b"".join((*parts, data[end:]))
 
 
@@ -213,6 +224,26 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
     from codec.png import chunks
 
     return chunks(data)
+
+
+def _label_in(kind: bytes, body: bytes) -> bytes | None:
+    """The kind of chunk that holds the label which this one holds, of whatever kind this one is; None for others."""
+    if kind == b"eXIf" or (kind == b"iTXt" and body.startswith(_XMP_KEYWORD)):
+        return kind
+    return _RAW_PROFILES.get(body[:80].partition(b"\0")[0]) if kind in (b"tEXt", b"zTXt") else None
+
+
+def _raw_profile(kind: bytes, body: bytes) -> bytes:
+    """A text of a name, a length, and so many bytes in hex; empty where it is none."""
+    text = body.partition(b"\0")[2]
+    try:
+        if kind == b"zTXt":
+            text = zlib.decompressobj().decompress(text[1:], _MOST_TEXT)
+        _, size, digits = text.split(maxsplit=2)
+        data = bytes.fromhex(digits.decode("ascii"))
+        return data.removeprefix(EXIF_LEAD) if len(data) == int(size) else b""
+    except (ValueError, zlib.error):
+        return b""
 
 
 def _text(body: bytes) -> bytes:
@@ -223,7 +254,7 @@ def _text(body: bytes) -> bytes:
     if body[0] != 1:
         return parts[2]
     try:
-        return zlib.decompressobj().decompress(parts[2], 4 << 20)
+        return zlib.decompressobj().decompress(parts[2], _MOST_TEXT)
     except zlib.error as error:
         raise Corrupt(f"damaged: the XMP does not inflate ({error})") from None
 

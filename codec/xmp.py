@@ -31,6 +31,9 @@ _CLAIMS: Final = (
     "http://ns.google.com/photos/dd/1.0/",
     "http://ns.adobe.com/hdr-gain-map/1.0/",
     "http://ns.apple.com/HDRGainMap/1.0/",
+    "http://ns.oplus.com/photos/1.0/camera/",
+    "http://ns.vivo.com/photos/1.0/camera/",
+    "http://ns.xiaomi.com/photos/1.0/camera/",
     "http://ns.apple.com/pixeldatainfo/1.0/",
     "http://ns.adobe.com/xmp/note/",
 )

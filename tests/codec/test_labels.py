@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 from collections.abc import Callable
 
 import numpy as np
@@ -341,6 +342,37 @@ def test_labels_of_a_png(make_photo: Callable[..., object]) -> None:
     assert read_rating(data).stars == 2
     assert picture_digest(data) == picture_digest(buffer.getvalue())
     assert read_rating(labelled(data, Labels(xmp=packet(attributes="xmp:Rating='4'")))).stars == 4
+
+
+def raw_profile(kind: bytes, name: bytes, data: bytes) -> bytes:
+    """As ImageMagick and Exiv2 write it."""
+    digits = data.hex().encode()
+    lines = b"\n".join(digits[at : at + 72] for at in range(0, len(digits), 72))
+    text = b"\n%s\n%8d\n%s\n" % (name, len(data), lines)
+    return chunk(kind, b"Raw profile type " + name + (b"\0\0" + zlib.compress(text) if kind == b"zTXt" else b"\0" + text))
+
+
+@pytest.mark.parametrize("kind", [b"zTXt", b"tEXt"])
+@pytest.mark.parametrize("name", [b"exif", b"APP1"])
+def test_labels_of_a_png_in_hex(kind: bytes, name: bytes, make_photo: Callable[..., np.ndarray]) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(make_photo(64, 64)).save(buffer, "PNG")
+    plain, exif = buffer.getvalue(), block("<", {DESCRIPTION: "sea"})
+    data = plain[:33] + raw_profile(kind, name, b"Exif\0\0" + exif) + raw_profile(kind, b"xmp", packet()) + plain[33:]
+    assert labels_of(data) == Labels(exif, packet())
+    other = block("<", {DESCRIPTION: "lake"})
+    made = labelled(data, Labels(exif=other))
+    assert labels_of(made) == Labels(other, packet())
+    assert name not in made  # it would go on saying the other
+    own = plain[:33] + chunk(b"eXIf", other) + raw_profile(kind, name, exif) + plain[33:]
+    assert labels_of(own).exif == other
+    assert picture_digest(own) == picture_digest(plain)
+
+
+@given(st.binary(max_size=60), st.sampled_from([b"zTXt", b"tEXt"]))
+def test_no_text_makes_it_fail(text: bytes, kind: bytes) -> None:
+    pixel = b"\x89PNG\r\n\x1a\n" + chunk(kind, b"Raw profile type exif\0" + text) + chunk(b"IEND", b"")
+    assert labels_of(pixel).xmp == b""
 
 
 def test_bytes_that_fill_make_room_for_labels(make_jpeg: Callable[..., bytes]) -> None:

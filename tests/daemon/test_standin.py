@@ -88,6 +88,8 @@ def described(data: bytes) -> tuple[dict[str, str], list[str]]:
     "text",
     [
         "<rdf:Description GCamera:BurstID='7b1f-2' GCamera:BurstPrimary=\"1\" GCamera:MotionPhoto='1' hdrgm:Version='1.0' xmp:Rating='4'/>",
+        "<rdf:Description xmlns:Op='http://ns.oplus.com/photos/1.0/camera/' GCamera:BurstID='7b1f-2' GCamera:BurstPrimary='1'"
+        " Op:OLivePhotoVersion='2' Op:VideoLength='4321' xmp:Rating='4'/>",
         "<rdf:Description xmp:Rating='4'><GCamera:BurstPrimary>1</GCamera:BurstPrimary><GCamera:BurstID>7b1f-2</GCamera:BurstID>"
         "<GCamera:MicroVideo>1</GCamera:MicroVideo><Item:Length>9</Item:Length></rdf:Description>",
     ],
@@ -99,7 +101,7 @@ def test_xmp_stays_but_for_what_the_stand_in_can_not_keep(make_jpeg: Callable[..
     told = {*attributes, *children}
     camera = "{http://ns.google.com/photos/1.0/camera/}"
     assert told == {camera + "BurstID", camera + "BurstPrimary", "{http://ns.adobe.com/xap/1.0/}Rating", *OURS}
-    for claim in (b"MotionPhoto", b"MicroVideo", b"Length", b"Version"):
+    for claim in (b"MotionPhoto", b"MicroVideo", b"Length", b"Version", b"oplus"):
         assert claim not in labels_of(made).xmp
     assert labels_of(made).exif == labels_of(data).exif
 
@@ -172,6 +174,20 @@ def test_a_pngs_stand_in_is_a_png(make_photo: Callable[..., np.ndarray]) -> None
         assert small.info["icc_profile"] == PROFILE
         assert len(small.getcolors() or []) <= 64
     assert original_of(made) == sha(data)
+
+
+def test_a_png_that_is_turned_by_a_text_is_turned_as_a_stand_in(make_photo: Callable[..., np.ndarray]) -> None:
+    """ImageMagick and digiKam write EXIF so."""
+    tags = Image.Exif()
+    tags[0x0112] = 6
+    digits = tags.tobytes().hex().encode()
+    buffer = io.BytesIO()
+    Image.fromarray(make_photo(400, 700)).save(buffer, "PNG")
+    plain = buffer.getvalue()
+    data = plain[:33] + chunk(b"tEXt", b"Raw profile type exif\0\nexif\n%8d\n%s\n" % (len(digits) // 2, digits)) + plain[33:]
+    with Image.open(io.BytesIO(make(data))) as small:
+        small.load()
+        assert small.getexif()[0x0112] == 6
 
 
 @pytest.mark.parametrize("mode", ["L", "LA"])
