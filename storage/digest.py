@@ -62,6 +62,17 @@ def sha256_of_open(descriptor: int) -> str:
     return digest.hexdigest()
 
 
+def bytes_of(path: os.PathLike[str] | str | bytes) -> bytes:
+    """All bytes of a plain file that nobody else writes to, one of ours. Raises as `opened`."""
+    with opened(path) as descriptor, translated(path):
+        return bytes_of_open(descriptor)
+
+
+def bytes_of_open(descriptor: int) -> bytes:
+    """All bytes from where a descriptor stands to the end. Raises OSError."""
+    return b"".join(iter(lambda: os.read(descriptor, _CHUNK_BYTES), b""))
+
+
 def sha256_or_none(path: os.PathLike[str] | str | bytes) -> str | None:
     """As `sha256_of`, None where nothing is there."""
     try:
@@ -78,10 +89,7 @@ def read_once(path: os.PathLike[str] | str | bytes) -> Snapshot:
     """All bytes of a plain file, and who they were. Raises as `opened`, and Changed if somebody wrote while they were read."""
     with opened(path) as descriptor, translated(path):
         before = Fingerprint.of_open(descriptor)
-        blocks = []
-        while block := os.read(descriptor, _CHUNK_BYTES):
-            blocks.append(block)
-        data = b"".join(blocks)
+        data = bytes_of_open(descriptor)
         after = Fingerprint.of_open(descriptor)
         if not after.unchanged_since(before) or len(data) != after.size_bytes:
             raise Changed(f"{shown(path)} was written to while it was read")

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from storage.attributes import Attributes
 from storage.checkpoint import checkpoint
-from storage.digest import opened, sha256_of
+from storage.digest import bytes_of_open, opened, sha256_of
 from storage.errors import AlreadyThere, Changed, StorageError, shown, translated
 
 TEMPORARY_PREFIX = ".gallery-optimizer-"
@@ -84,7 +84,7 @@ def copy_new(source: Path, final: Path, sha256: str) -> None:
     Raises Changed if the copy is not those bytes; then there is none.
     """
     with opened(source) as descriptor, translated(source):
-        data = b"".join(iter(lambda: os.read(descriptor, CHUNK_BYTES), b""))
+        data = bytes_of_open(descriptor)
         attributes = Attributes.of(descriptor)
     staged = stage(final.parent, data, attributes)
     try:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from storage import durable, layout, parity
-from storage.digest import opened, sha256_of_bytes, sha256_or_none
+from storage.digest import bytes_of, opened, sha256_of_bytes, sha256_or_none
 from storage.errors import AlreadyThere, Damaged, Missing, Refused, shown, translated
 from storage.lock import InstanceLock
 from storage.reserve import Reserve
@@ -103,9 +103,7 @@ class Shelf:
 
     def open_archive(self, sha256: str) -> bytes:
         """Whole archive. Raises Missing."""
-        path = self.archive_path(sha256)
-        with opened(path) as descriptor, translated(path):
-            return b"".join(iter(lambda: os.read(descriptor, durable.CHUNK_BYTES), b""))
+        return bytes_of(self.archive_path(sha256))
 
     def archives(self) -> Iterator[tuple[str, Path]]:
         """(digest of the original, path) of every archive, in the order of the digests."""
@@ -183,9 +181,7 @@ class Shelf:
         return whole.blocks
 
     def _parity(self, sha256: str) -> bytes:
-        path = self.parity_path(sha256)
-        with opened(path) as descriptor, translated(path):
-            return b"".join(iter(lambda: os.read(descriptor, durable.CHUNK_BYTES), b""))
+        return bytes_of(self.parity_path(sha256))
 
     def _drop_parity(self, sha256: str) -> None:
         with suppress(Missing):
