@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from codec import jpeg, png, surroundings
+from codec import jpeg, png, png_chunks, surroundings
 from codec.errors import Corrupt, NotAPicture, Unsupported
 from codec.picture import JpegStructure, Picture, PngStructure, Structure
 
@@ -39,7 +39,7 @@ def read(data: bytes) -> Picture:
     """
     if data[:2] == b"\xff\xd8":
         return jpeg.read(data)
-    if data[:8] == png.SIGNATURE:
+    if data[:8] == png_chunks.SIGNATURE:
         return png.read(data)
     if data[1:4].upper() == b"PNG":
         raise Corrupt("damaged: the signature of the PNG was altered")

@@ -12,7 +12,7 @@ from codec.errors import CodecError
 from codec.jpeg_segments import walk
 from codec.labels import EXIF_LEAD, MOST, XMP_LEAD, Labels, labelled, labels_of
 from codec.picture import PngStructure
-from codec.png import SIGNATURE, chunks
+from codec.png_chunks import SIGNATURE, chunks
 from codec.profile import as_icc, icc_of, joined, profile_of
 from codec.shown import flat, shown
 

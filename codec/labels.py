@@ -221,7 +221,7 @@ def _labelled_png(data: bytes, labels: Labels) -> bytes:
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    from codec.png import chunks
+    from codec.png_chunks import chunks
 
     return chunks(data)
 

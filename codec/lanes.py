@@ -24,7 +24,7 @@ from codec.errors import Corrupt, Unsupported
 from codec.examination import Examination
 from codec.facts import Facts
 from codec.levels import EXACT, Level
-from codec.png import SIGNATURE
+from codec.png_chunks import SIGNATURE
 
 if TYPE_CHECKING:
     from codec.model import Model

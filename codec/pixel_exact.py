@@ -24,9 +24,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from codec import canonical, surroundings
-from codec.errors import Corrupt, NotAPicture, Unsupported
-from codec.picture import MAX_KEPT_BYTES
-from codec.png import SIGNATURE, chunks
+from codec.errors import Corrupt, Unsupported
+from codec.png_chunks import CRITICAL, SIGNATURE, chunks, split
 from codec.rust import Refusal, call, reserve
 from codec.scanlines import Layout, Rows, inflated, rows_of, samples, unfiltered, without_filling
 
@@ -36,15 +35,6 @@ WEBP_SIDE: Final = 16383
 SLOW_PIXELS: Final = 6_000_000
 """Above it WebP's slowest search takes too long for the percent or two that it finds."""
 
-_REFUSED: Final = {
-    b"acTL": ("animated", "APNG"),
-    b"fcTL": ("animated", "APNG"),
-    b"fdAT": ("animated", "APNG"),
-    b"iDOT": ("idot", "Apple's index into the compressed data"),
-    b"caBX": ("signed", "C2PA, whose digest no re-coded picture can match"),
-    b"dSIG": ("signed", "a digital signature"),
-}
-_CRITICAL: Final = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
 _IDAT_BYTES: Final = 1 << 20
 
 
@@ -65,40 +55,16 @@ def read(data: bytes) -> Png:
 
     Raises NotAPicture, Corrupt, Unsupported('animated', 'idot', 'signed', 'cgbi', 'critical-chunk', 'too-large').
     """
-    if data[:8] != SIGNATURE or len(data) == 8:
-        raise NotAPicture("no PNG begins here")
-    before: list[bytes] = []
-    after: list[bytes] = []
-    packed: list[bytes] = []
-    end = 8
-    for kind, start, end in chunks(data):
-        if kind == b"CgBI":
-            raise Unsupported("cgbi", "Apple's own variant of PNG")  # it stands before IHDR
-        if (not before) != (kind == b"IHDR"):
-            raise Corrupt("damaged: IHDR is not the first chunk and the only one")
-        if kind == b"IDAT":
-            if after:
-                raise Corrupt("damaged: the image data is not in one piece")
-            packed.append(data[start + 8 : end - 4])
-        else:
-            (after if packed else before).append(data[start:end])
-    if not packed:
-        raise Corrupt("truncated: there is no image data")
-    for chunk in (*before, *after):
-        kind = chunk[4:8]
-        if kind in _REFUSED:
-            raise Unsupported(*_REFUSED[kind])
-        if not kind[0] & 0x20 and kind not in _CRITICAL:
-            raise Unsupported("critical-chunk", f"an unknown critical chunk {kind.decode('latin-1')}")
-    layout = Layout.of(before[0])
-    if sum(map(len, before)) + sum(map(len, after)) > MAX_KEPT_BYTES:
-        raise Unsupported("too-large", "more metadata than pictures have")
-    rows = unfiltered(inflated(packed, layout), layout)
+    parts = split(data)
+    parts.check_kept()
+    layout = Layout.of(parts.before[0])
+    parts.check_kept_bytes()
+    rows = unfiltered(inflated((chunk[8:-4] for chunk in parts.image_data), layout), layout)
     if layout.colour == 3:
-        colours = next((len(chunk) - 12 for chunk in before if chunk[4:8] == b"PLTE"), 0) // 3
+        colours = next((len(chunk) - 12 for chunk in parts.before if chunk[4:8] == b"PLTE"), 0) // 3
         if int(samples(rows, layout).max()) >= colours:
             raise Corrupt("damaged: a pixel has a colour that the palette lacks")
-    return Png(layout, tuple(before), tuple(after), data[end:], rows, len(data))
+    return Png(layout, parts.before, parts.after, parts.trailer, rows, len(data))
 
 
 def difference(png: Png, other: Png) -> str:
@@ -129,7 +95,7 @@ def seen_alike(data: bytes, other: bytes) -> bool:
     """
     views = []
     for each in (data, other):
-        needed = [each[start:end] for kind, start, end in chunks(each) if kind in (*_CRITICAL, b"tRNS")]
+        needed = [each[start:end] for kind, start, end in chunks(each) if kind in (*CRITICAL, b"tRNS")]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a bomb: our own reader has measured it
             try:

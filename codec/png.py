@@ -3,74 +3,35 @@
 import io
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from codec import adam7
-from codec.errors import Corrupt, NotAPicture, Unsupported
-from codec.picture import MAX_KEPT_BYTES, Picture, PngStructure, check_area, check_pixels
+from codec.errors import Corrupt, Unsupported
+from codec.picture import Picture, PngStructure, check_area, check_pixels
+from codec.png_chunks import REFUSED, SIGNATURE, Parts, chunks, header, inflated, split
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
-
-# Chunks that say something about IDAT or the pixels which would no longer be true of a copy.
-_REFUSED = {
-    b"acTL": ("animated", "APNG"),
-    b"fcTL": ("animated", "APNG"),
-    b"fdAT": ("animated", "APNG"),
-    b"tRNS": ("alpha", "a transparent colour"),
-    b"iDOT": ("idot", "Apple's index into the compressed data"),
-    b"caBX": ("signed", "C2PA, whose digest no re-coded picture can match"),
-    b"dSIG": ("signed", "a digital signature"),
-}
+_REFUSED = {**REFUSED, b"tRNS": ("alpha", "a transparent colour")}
 _HDR = (16, 18)
 """Transfer functions of a cICP chunk (ITU-T H.273): PQ and HLG, of whose light the guard knows nothing."""
-_CRITICAL = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
-_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}  # by colour type
-
 _IDAT_BYTES = 1 << 20  # of one chunk of the image data of an interlaced copy
 
 
 def read(data: bytes) -> Picture:
     """The pixels, uint8 [H, W, 3] or [H, W], and all chunks around them. Raises NotAPicture, Unsupported(reason) or Corrupt."""
-    if data[:8] != SIGNATURE:
-        raise NotAPicture("no PNG begins here")
-    if len(data) == 8:
-        raise NotAPicture("only the signature of a PNG")
-    before: list[bytes] = []
-    after: list[bytes] = []
-    packed: list[bytes] = []
-    end = 8
-    for kind, start, end in chunks(data):
-        if kind == b"CgBI":
-            raise Unsupported("cgbi", "Apple's own variant of PNG")  # it stands before IHDR
-        if (not before) != (kind == b"IHDR"):
-            raise Corrupt("damaged: IHDR is not the first chunk and the only one")
-        if kind == b"IDAT":
-            if after:
-                raise Corrupt("damaged: the image data is not in one piece")
-            packed.append(data[start:end])
-        else:
-            (after if packed else before).append(data[start:end])
-    if not packed:
-        raise Corrupt("truncated: there is no image data")
-    width, height, grey, interlaced = _header(before[0])
-    for chunk in (*before, *after):
-        kind = chunk[4:8]
-        if kind in _REFUSED:
-            raise Unsupported(*_REFUSED[kind])
-        if not kind[0] & 0x20 and kind not in _CRITICAL:
-            raise Unsupported("critical-chunk", f"an unknown critical chunk {kind.decode('latin-1')}")
-        if kind == b"cICP" and len(chunk) == 16 and chunk[9] in _HDR:
-            raise Unsupported("hdr-png", "PQ or HLG")
+    parts = split(data)
+    width, height, grey, interlaced = _supported(parts.before[0])
+    parts.check_kept(_REFUSED)
+    if any(chunk[4:8] == b"cICP" and len(chunk) == 16 and chunk[9] in _HDR for chunk in parts.kept):
+        raise Unsupported("hdr-png", "PQ or HLG")
     check_area(width, height)
-    if sum(map(len, before)) + sum(map(len, after)) > MAX_KEPT_BYTES:
-        raise Unsupported("too-large", "more metadata than pictures have")
-    _check_amount(packed, _inflated_bytes(width, height, 1 if grey else 3, interlaced))
-    structure = PngStructure(width, height, grey, interlaced, tuple(before), tuple(after), data[end:])
-    return Picture(_decode(before[0], packed, after[-1], structure), structure)
+    parts.check_kept_bytes()
+    _check_rows(parts.image_data, _inflated_bytes(width, height, 1 if grey else 3, interlaced))
+    structure = PngStructure(width, height, grey, interlaced, parts.before, parts.after, parts.trailer)
+    return Picture(_decode(parts, structure), structure)
 
 
 def write(pixels: NDArray[np.uint8], structure: PngStructure) -> bytes:
@@ -93,40 +54,16 @@ def _interlaced(pixels: NDArray[np.uint8]) -> list[bytes]:
     return [struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body)) for body in bodies]
 
 
-def chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Kind, start and end of each chunk up to IEND, their CRCs checked."""
-    at = 8
-    while True:
-        if at + 12 > len(data):
-            raise Corrupt("truncated: the file ends without an IEND chunk")
-        length, kind = struct.unpack_from(">I4s", data, at)
-        end = at + 12 + length
-        if not kind.isalpha():
-            raise Corrupt(f"damaged: no chunk begins at {at}")
-        if end > len(data):
-            raise Corrupt(f"truncated: the {kind.decode()} chunk passes the end of the file")
-        if zlib.crc32(memoryview(data)[at + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
-            raise Corrupt(f"damaged: the checksum of the {kind.decode()} chunk at {at} is wrong")
-        yield kind, at, end
-        if kind == b"IEND":
-            return
-        at = end
-
-
-def _header(chunk: bytes) -> tuple[int, int, bool, bool]:
-    """Width, height, grey?, interlaced? of an IHDR chunk."""
-    if len(chunk) != 25:
-        raise Corrupt("damaged: IHDR has a wrong length")
-    width, height, depth, colour, compression, filtering, interlace = struct.unpack(">IIBBBBB", chunk[8:21])
-    if depth not in _DEPTHS.get(colour, ()) or compression or filtering or interlace > 1 or not width or not height:
-        raise Corrupt("damaged: IHDR says what no PNG can be")
+def _supported(chunk: bytes) -> tuple[int, int, bool, bool]:
+    """Width, height, grey?, interlaced? of an IHDR chunk. Raises Corrupt, and Unsupported for samples other than 8 bits of grey or RGB."""
+    width, height, depth, colour, interlaced = header(chunk)
     if colour == 3:
         raise Unsupported("palette", "colours by a palette")
     if colour in (4, 6):
         raise Unsupported("alpha", "an alpha channel")
     if depth != 8:
         raise Unsupported("16-bit" if depth == 16 else "low-bit-depth", f"{depth} bits a sample")
-    return width, height, colour == 0, interlace == 1
+    return width, height, colour == 0, interlaced
 
 
 def _inflated_bytes(width: int, height: int, channels: int, interlaced: bool) -> int:
@@ -141,37 +78,18 @@ def _inflated_bytes(width: int, height: int, channels: int, interlaced: bool) ->
     return total
 
 
-def _check_amount(packed: list[bytes], expected: int) -> None:
-    """Raise Corrupt unless the image data inflates to exactly the rows that the header promises, checksum included.
+def _check_rows(image_data: Iterable[bytes], expected: int) -> None:
+    """Raise Corrupt unless the IDAT chunks inflate to exactly the rows that the header promises.
 
-    Pillow ignores rows too many, and may accept a stream whose end is missing. Inflated piece by piece, and never beyond what was
-    promised, so that a small file cannot take a lot of memory.
+    Pillow ignores rows too many, and may accept a stream whose end is missing.
     """
-    inflater = zlib.decompressobj()
-    inflated = 0
-    try:
-        for chunk in packed:
-            piece = chunk[8:-4]
-            while piece and not inflater.eof:
-                inflated += len(inflater.decompress(piece, 1 << 20))
-                piece = inflater.unconsumed_tail
-                if inflated > expected:
-                    raise Corrupt("damaged: more image data than the picture has rows")
-            if piece or inflater.unused_data:
-                raise Corrupt("damaged: bytes behind the end of the image data")
-        while not inflater.eof and (more := inflater.decompress(b"", 1 << 20)):
-            inflated += len(more)
-    except zlib.error as error:
-        raise Corrupt(f"damaged: the image data does not inflate ({error})") from None
-    if not inflater.eof or inflated < expected:
-        raise Corrupt("truncated: rows of the picture are missing")
-    if inflated > expected:
-        raise Corrupt("damaged: more image data than the picture has rows")
+    for _ in inflated((chunk[8:-4] for chunk in image_data), expected):
+        pass
 
 
-def _decode(header: bytes, packed: list[bytes], end: bytes, structure: PngStructure) -> NDArray[np.uint8]:
+def _decode(parts: Parts, structure: PngStructure) -> NDArray[np.uint8]:
     # Pillow sees no ancillary chunk: it would inflate texts and profiles, of whatever size.
-    bare = b"".join((SIGNATURE, header, *packed, end))
+    bare = b"".join((SIGNATURE, parts.before[0], *parts.image_data, parts.after[-1]))
     try:
         with Image.open(io.BytesIO(bare), formats=("PNG",)) as image:
             pixels = np.array(image)  # a copy, since Pillow's own memory is read-only

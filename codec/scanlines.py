@@ -9,15 +9,14 @@
 PNG specification, third edition: 7.2 (scanlines), 8 (interlacing), 9 (filtering).
 """
 
-import struct
-import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from codec import png_chunks
 from codec.adam7 import PASSES
 from codec.compiled import compiled, types
 from codec.errors import Corrupt, Unsupported
@@ -30,8 +29,6 @@ MAX_PIXELS: Final = 220_000_000
 
 CHANNELS: Final = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 """Samples a pixel, by colour type."""
-
-_DEPTHS: Final = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 
 Rows = NDArray[np.uint8]
 """Flat; each row begins with its filter byte."""
@@ -50,12 +47,8 @@ class Layout:
     @classmethod
     def of(cls, ihdr: bytes) -> "Layout":
         """Of the whole chunk, 25 bytes. Raises Corrupt for what no PNG can be, Unsupported('too-large')."""
-        if len(ihdr) != 25 or ihdr[4:8] != b"IHDR":
-            raise Corrupt("damaged: IHDR has a wrong length")
-        width, height, depth, colour, compression, filtering, interlace = struct.unpack(">IIBBBBB", ihdr[8:21])
-        if depth not in _DEPTHS.get(colour, ()) or compression or filtering or interlace > 1 or not width or not height:
-            raise Corrupt("damaged: IHDR says what no PNG can be")
-        layout = cls(width, height, depth, colour, interlace == 1)
+        width, height, depth, colour, interlaced = png_chunks.header(ihdr)
+        layout = cls(width, height, depth, colour, interlaced)
         if width * height > MAX_PIXELS or (width * CHANNELS[colour] * depth // 8 + 2) * (height + 8) > MAX_BYTES:
             raise Unsupported("too-large", f"{width} x {height} pixels")
         return layout
@@ -90,33 +83,9 @@ class Layout:
         return sum(rows * (1 + self.row_bytes(columns)) for columns, rows, _ in self.passes)
 
 
-def inflated(packed: Sequence[bytes], layout: Layout) -> Rows:
+def inflated(packed: Iterable[bytes], layout: Layout) -> Rows:
     """The rows in the bodies of the IDAT chunks. Raises Corrupt unless they are exactly the ones that the layout promises."""
-    expected = layout.size_bytes
-    inflater = zlib.decompressobj()
-    parts: list[bytes] = []
-    size = 0
-    try:
-        for body in packed:
-            piece = body
-            while piece and not inflater.eof:
-                parts.append(inflater.decompress(piece, 1 << 20))
-                size += len(parts[-1])
-                piece = inflater.unconsumed_tail
-                if size > expected:
-                    raise Corrupt("damaged: more image data than the picture has rows")
-            if piece or inflater.unused_data:
-                raise Corrupt("damaged: bytes behind the end of the image data")
-        while not inflater.eof and size <= expected and (more := inflater.decompress(b"", 1 << 20)):
-            parts.append(more)
-            size += len(more)
-    except zlib.error as error:
-        raise Corrupt(f"damaged: the image data does not inflate ({error})") from None
-    if not inflater.eof or size < expected:
-        raise Corrupt("truncated: rows of the picture are missing")
-    if size > expected:
-        raise Corrupt("damaged: more image data than the picture has rows")
-    return np.frombuffer(b"".join(parts), np.uint8)
+    return np.frombuffer(b"".join(png_chunks.inflated(packed, layout.size_bytes)), np.uint8)
 
 
 def unfiltered(rows: Rows, layout: Layout) -> Rows:

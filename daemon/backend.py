@@ -9,7 +9,7 @@ from codec.bitstream import peek
 from codec.facts import Facts
 from codec.lanes import Wanted, choose, examine, reason_of, restore
 from codec.levels import level_of
-from codec.png import SIGNATURE
+from codec.png_chunks import SIGNATURE
 from codec.rating import Rating, read_rating
 from daemon import standin
 from daemon.messages import Encoded, EncodeJob, Examined, Format, StandInJob

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from codec.png import SIGNATURE
+from codec.png_chunks import SIGNATURE
 from daemon.anchor import check_presence
 from daemon.composition import Workshop
 from daemon.copies import without

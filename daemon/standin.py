@@ -18,7 +18,7 @@ from codec import container, exact, jpeg_segments, shown, xmp
 from codec.errors import CodecError, Unsupported
 from codec.exif import without_thumbnail
 from codec.labels import APP13, EXIF_LEAD, IPTC_LEAD, MOST, XMP_LEAD, Labels, chunk, labels_of, picture_digest, segment, xmp_chunk
-from codec.png import SIGNATURE
+from codec.png_chunks import SIGNATURE
 from codec.profile import icc_of
 from codec.small_jpeg import small_jpeg
 from daemon.marking import CHANGED, Mark

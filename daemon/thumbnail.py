@@ -21,7 +21,7 @@ from codec.conversion import profile_in
 from codec.errors import CodecError
 from codec.facts import Facts
 from codec.labels import labels_of
-from codec.png import SIGNATURE
+from codec.png_chunks import SIGNATURE
 from codec.shown import preview as png_preview
 from daemon.composition import start_workers
 from daemon.errors import CommandFailed

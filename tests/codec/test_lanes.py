@@ -18,7 +18,7 @@ from codec.facts import Facts
 from codec.lanes import Chosen, Wanted, choose, examine, reason_of, restore
 from codec.levels import EXACT, LEVELS, Level, level_of
 from codec.model import Model
-from codec.png import SIGNATURE
+from codec.png_chunks import SIGNATURE
 
 EASY = LEVELS["compact"]
 WANTED = Wanted(EASY, min_saving=0.2, min_saving_lossless=0.05)

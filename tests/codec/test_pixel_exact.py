@@ -15,7 +15,7 @@ from PIL import Image
 from codec import pixel_exact
 from codec.errors import CodecError, Corrupt, NotAPicture, Unsupported
 from codec.pixel_exact import Png, difference, from_sections, read, repacked, seen_alike, to_sections
-from codec.png import SIGNATURE
+from codec.png_chunks import SIGNATURE
 from codec.scanlines import CHANNELS, Layout, inflated, rows_of, samples, unfiltered
 
 KINDS = [(0, 1), (0, 2), (0, 4), (0, 8), (0, 16), (2, 8), (2, 16), (3, 1), (3, 2), (3, 4), (3, 8), (4, 8), (4, 16), (6, 8), (6, 16)]

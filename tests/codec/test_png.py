@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from codec import adam7, pixel_exact, png
+from codec import adam7, pixel_exact, png, png_chunks
 from codec.errors import CodecError, Corrupt, NotAPicture, Unsupported
 from codec.picture import PngStructure
 
@@ -33,11 +33,11 @@ def noise(height: int = 20, width: int = 30, channels: int = 3) -> np.ndarray:
 
 
 def parts(data: bytes) -> list[bytes]:
-    return [data[start:end] for _, start, end in png.chunks(data)]
+    return [data[start:end] for _, start, end in png_chunks.chunks(data)]
 
 
 def joined(*chunks: bytes) -> bytes:
-    return png.SIGNATURE + b"".join(chunks)
+    return png_chunks.SIGNATURE + b"".join(chunks)
 
 
 def interlaced(pixels: np.ndarray) -> bytes:

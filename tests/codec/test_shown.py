@@ -10,7 +10,7 @@ from PIL import Image
 
 from codec import pixel_exact
 from codec.labels import chunk
-from codec.png import SIGNATURE
+from codec.png_chunks import SIGNATURE
 from codec.scanlines import CHANNELS
 from codec.shown import flat, preview, shown
 

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from codec import pixel_exact
-from codec.png import SIGNATURE
+from codec.png_chunks import SIGNATURE
 from daemon import restorer
 from daemon.backend import load
 from daemon.messages import Encoded, EncodeJob

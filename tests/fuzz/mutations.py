@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from codec import bitstream, packing
 from codec.errors import CodecError
-from codec.png import SIGNATURE
+from codec.png_chunks import SIGNATURE
 
 NUMBERS = (0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF)
 
