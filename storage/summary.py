@@ -1,8 +1,11 @@
 """Sums over the catalogue, in one read transaction: read from the tables that its triggers keep, which can be compared with the rows."""
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 from storage.records import Scores, Share, Totals
 from storage.states import State
@@ -61,82 +64,111 @@ _ARCHIVED = frozenset({State.COMMITTED, State.RETIRED, State.PURGED, State.RESTO
 _TOLD_WHY = frozenset({State.LEFT, State.FAILED})
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What the tables said at one moment."""
+
+    kinds: list[tuple[Any, ...]]
+    """(state, lane, reason, points, photos, bytes of originals, bytes of stand-ins, missed)"""
+    archives: dict[State, int]
+    """Bytes, each archive once."""
+    dates: list[tuple[int, int]]
+    """When the first and the last may be purged, of each gallery that has any in grace."""
+    kept: list[Share]
+    lowest: float | None
+    lowest_tile: float | None
+    damaged_archives: int
+    damaged_originals: int
+    parities: int
+    parity_bytes: int
+    missed_since_at: float | None
+
+
 def totals(connection: sqlite3.Connection, wanted: Sequence[bytes] | None, graces_s: Mapping[bytes, int]) -> Totals:
     """Of these galleries, or of all. The connection must not be in a transaction."""
     connection.execute("BEGIN")  # all queries see the same moment
     try:
-        galleries = [key for (key,) in connection.execute("SELECT DISTINCT gallery FROM sums")] if wanted is None else list(wanted)
-        of_these = f"gallery IN ({','.join('?' * len(galleries))})" if wanted is not None else "TRUE"
-        given = galleries if wanted is not None else []
-        kinds = connection.execute(
-            f"SELECT state, lane, reason, points, photos, original_bytes, stand_in_bytes, missed FROM sums WHERE photos > 0 AND {of_these}",
-            given,
-        ).fetchall()
-        archives = {
-            State(state): int(total)
-            for state, total in connection.execute(
-                f"SELECT state, SUM(archive_bytes) FROM archive_sums WHERE {of_these} GROUP BY state", given
-            )
-        }
-        dates = [found for key in galleries for found in _dates(connection, key, graces_s.get(key))]
-        kept = [found for key in galleries if (found := _kept(connection, key, graces_s.get(key))).photos]
-        lowest = _least(connection, _LOWEST, galleries)
-        lowest_tile = _least(connection, _LOWEST_TILE, galleries)
-        damaged_archives, damaged_originals = connection.execute(_DAMAGE.format(of_these), given).fetchone()
-        parities, parity_bytes = connection.execute(_PARITY.format(of_these), given).fetchone()
-        missed_since_at = _least(connection, _MISSED, galleries)
+        found = _read(connection, wanted, graces_s)
     finally:
         connection.execute("ROLLBACK")
+    return _added_up(found)
+
+
+def _read(connection: sqlite3.Connection, wanted: Sequence[bytes] | None, graces_s: Mapping[bytes, int]) -> _Read:
+    galleries = [key for (key,) in connection.execute("SELECT DISTINCT gallery FROM sums")] if wanted is None else list(wanted)
+    of_these = f"gallery IN ({','.join('?' * len(galleries))})" if wanted is not None else "TRUE"
+    given = galleries if wanted is not None else []
+    kinds = connection.execute(
+        f"SELECT state, lane, reason, points, photos, original_bytes, stand_in_bytes, missed FROM sums WHERE photos > 0 AND {of_these}",
+        given,
+    ).fetchall()
+    archives = connection.execute(f"SELECT state, SUM(archive_bytes) FROM archive_sums WHERE {of_these} GROUP BY state", given).fetchall()
+    damaged_archives, damaged_originals = connection.execute(_DAMAGE.format(of_these), given).fetchone()
+    parities, parity_bytes = connection.execute(_PARITY.format(of_these), given).fetchone()
+    return _Read(
+        kinds=kinds,
+        archives={State(state): int(total) for state, total in archives},
+        dates=[found for key in galleries for found in _dates(connection, key, graces_s.get(key))],
+        kept=[found for key in galleries if (found := _kept(connection, key, graces_s.get(key))).photos],
+        lowest=_least(connection, _LOWEST, galleries),
+        lowest_tile=_least(connection, _LOWEST_TILE, galleries),
+        damaged_archives=damaged_archives,
+        damaged_originals=damaged_originals,
+        parities=parities,
+        parity_bytes=parity_bytes,
+        missed_since_at=_least(connection, _MISSED, galleries),
+    )
+
+
+def _added_up(found: _Read) -> Totals:
     by_state = dict.fromkeys(State, 0)
-    by_lane: dict[str, int] = {}
-    by_reason: dict[str, int] = {}
-    original_bytes = 0
-    by_points: dict[int, int] = {}
-    for name, lane, reason, points, count, size, *_ in kinds:
+    by_lane: Counter[str] = Counter()
+    by_reason: Counter[str] = Counter()
+    by_points: Counter[int] = Counter()
+    for name, lane, reason, points, count, *_ in found.kinds:
         state = State(name)
         by_state[state] += count
-        original_bytes += size
         if state in _ARCHIVED and lane:
-            by_lane[lane] = by_lane.get(lane, 0) + count
+            by_lane[lane] += count
         if state in _ARCHIVED and points >= 0:
-            by_points[points] = by_points.get(points, 0) + count
+            by_points[points] += count
         if state in _TOLD_WHY:
-            by_reason[reason or "unknown"] = by_reason.get(reason or "unknown", 0) + count
-
-    def share(state: State) -> Share:
-        groups = [group[4:] for group in kinds if group[0] == state]
-        dated = dates if state is State.RETIRED else []
-        return Share(
-            photos=sum(group[0] for group in groups),
-            original_bytes=sum(group[1] for group in groups),
-            archive_bytes=archives.get(state, 0),
-            stand_in_bytes=sum(group[2] for group in groups),
-            earliest_at=min((first for first, _ in dated), default=None),
-            latest_at=max((last for _, last in dated), default=None),
-        )
-
+            by_reason[reason or "unknown"] += count
     return Totals(
         photos=sum(by_state.values()),
-        original_bytes=original_bytes,
+        original_bytes=sum(kind[5] for kind in found.kinds),
         by_state=MappingProxyType(by_state),
         by_lane=MappingProxyType(dict(sorted(by_lane.items()))),
         by_reason=MappingProxyType(dict(sorted(by_reason.items()))),
-        retired=share(State.RETIRED),
-        purged=share(State.PURGED),
-        restored=share(State.RESTORED),
+        retired=_share(found, State.RETIRED),
+        purged=_share(found, State.PURGED),
+        restored=_share(found, State.RESTORED),
         kept=Share(
-            photos=sum(each.photos for each in kept),
-            original_bytes=sum(each.original_bytes for each in kept),
-            earliest_at=min((each.earliest_at for each in kept if each.earliest_at is not None), default=None),
-            latest_at=max((each.latest_at for each in kept if each.latest_at is not None), default=None),
+            photos=sum(each.photos for each in found.kept),
+            original_bytes=sum(each.original_bytes for each in found.kept),
+            earliest_at=min((each.earliest_at for each in found.kept if each.earliest_at is not None), default=None),
+            latest_at=max((each.latest_at for each in found.kept if each.latest_at is not None), default=None),
         ),
-        parities=parities,
-        parity_bytes=parity_bytes,
-        damaged_archives=damaged_archives,
-        damaged_originals=damaged_originals,
-        trash=sum(missed for *_, missed in kinds),
-        missed_since_at=None if missed_since_at is None else int(missed_since_at),
-        scores=Scores(MappingProxyType(dict(sorted(by_points.items()))), lowest, lowest_tile),
+        parities=found.parities,
+        parity_bytes=found.parity_bytes,
+        damaged_archives=found.damaged_archives,
+        damaged_originals=found.damaged_originals,
+        trash=sum(missed for *_, missed in found.kinds),
+        missed_since_at=None if found.missed_since_at is None else int(found.missed_since_at),
+        scores=Scores(MappingProxyType(dict(sorted(by_points.items()))), found.lowest, found.lowest_tile),
+    )
+
+
+def _share(found: _Read, state: State) -> Share:
+    groups = [kind[4:] for kind in found.kinds if kind[0] == state]
+    dated = found.dates if state is State.RETIRED else []
+    return Share(
+        photos=sum(group[0] for group in groups),
+        original_bytes=sum(group[1] for group in groups),
+        archive_bytes=found.archives.get(state, 0),
+        stand_in_bytes=sum(group[2] for group in groups),
+        earliest_at=min((first for first, _ in dated), default=None),
+        latest_at=max((last for _, last in dated), default=None),
     )
 
 
