@@ -3,7 +3,7 @@
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from daemon.anchor import check_presence
@@ -70,6 +70,24 @@ class Inspection:
         return bool(self.mendable or self.repairable or self.unguarded)
 
 
+@dataclass(slots=True)
+class _Found:
+    """What an inspection comes to, while it is made."""
+
+    archives: int = 0
+    originals: int = 0
+    damages: list[Damage] = field(default_factory=list)
+    passed_by: list[str] = field(default_factory=list)
+    mendable: list[tuple[Gallery, PhotoRow]] = field(default_factory=list)
+    repairable: list[tuple[Gallery, str]] = field(default_factory=list)
+    unguarded: list[tuple[Gallery, PhotoRow]] = field(default_factory=list)
+    later: list[Later] = field(default_factory=list)
+
+    def frozen(self) -> Inspection:
+        found = tuple(self.mendable), tuple(self.repairable), tuple(self.unguarded), tuple(self.later)
+        return Inspection(self.archives, self.originals, tuple(self.damages), tuple(self.passed_by), *found)
+
+
 def verify(shop: Workshop, progress: Progress, subset: float = 1.0, go_on: Callable[[], bool] = lambda: True) -> Inspection:
     """Read archives again, `subset` (a share) of each vault, those first that were not read for longest; with it all set-aside originals.
 
@@ -78,18 +96,12 @@ def verify(shop: Workshop, progress: Progress, subset: float = 1.0, go_on: Calla
     Changes nothing, and needs no lock: what a run at work has just changed is looked at again before it is called damaged. A worker that
     dies on an archive counts as damage of that archive.
     """
-    damages: list[Damage] = []
-    mendable: list[tuple[Gallery, PhotoRow]] = []
-    repairable: list[tuple[Gallery, str]] = []
-    unguarded: list[tuple[Gallery, PhotoRow]] = []
-    later: list[Later] = []
-    archives = originals = 0
-    passed_by: list[str] = []
+    found = _Found()
     for gallery in shop.galleries:
         try:
             check_presence(gallery, shop.catalog)
         except GalleryGone as error:
-            passed_by.append(str(error))
+            found.passed_by.append(str(error))
             continue
         every = list(shop.catalog.rows(gallery=gallery.key))
         rows = [row for row in every if row.has_archive]
@@ -98,45 +110,57 @@ def verify(shop: Workshop, progress: Progress, subset: float = 1.0, go_on: Calla
         for digest, path in chosen:
             if not go_on():
                 break
-            mine = [row for row in rows if row.sha256 == digest]
-            name = gallery.shown(mine[0].location) if mine else path.name
-            progress.step(name)
-            trouble, why = _archive_trouble(shop, path, {row.archive_sha256 for row in mine})
-            if trouble and mine and not any(is_still(shop, row) for row in mine):
-                trouble = ""  # a run that is at work has just changed it
-            progress.done(name, trouble or why or "good")
-            archives += 1
-            _note(shop, Catalog.inspected, gallery, digest, trouble)
-            if why:
-                later.append(Later(shown(gallery.root), shown(path), _names(gallery, mine), why))
-            elif trouble:
-                safe = [row for row in mine if original_is_there(gallery, row)]
-                damages.append(_damage(gallery, path, mine, trouble, bool(safe), digest))
-                repairable += [(gallery, digest)] if gallery.vault.parity_path(digest).exists() else []
-                mendable += [(gallery, row) for row in safe if row.state is State.RETIRED][:1]
-            elif mine and gallery.parity and gallery.vault.parity_trouble(digest, mine[0].archive_sha256 or ""):
-                unguarded.append((gallery, mine[0]))
-        compared = dict[str, str]()
-        asides = [(row, gallery.vault.aside_path(row.location, row.sha256 or "")) for row in every if row.state is State.RETIRED]
-        asides += [(row, place) for row, place in kept_originals(gallery, shop.catalog) if place is not None]
-        for row, aside in asides:
-            if go_on():
-                originals += 1
-                trouble = _original_trouble(aside, row.sha256)
-                if trouble and not is_still(shop, row):
-                    continue  # a run that is at work has just moved it
-                compared[row.sha256 or ""] = trouble or compared.get(row.sha256 or "", "")
-                if trouble:
-                    damages.append(_damage(gallery, aside, [row], trouble, False))
-                elif row.replaced and _has_decayed(row):
-                    damages.append(_damage(gallery, row.location, [row], "its bytes are not the ones that were proven", True))
-        known = shop.catalog.inspections(gallery.key)
-        for digest, trouble in compared.items():
-            if trouble or digest in known:
-                _note(shop, Catalog.compared, gallery, digest, trouble)
+            _read_archive(shop, gallery, path, digest, [row for row in rows if row.sha256 == digest], progress, found)
+        _compare_originals(shop, gallery, every, go_on, found)
     progress.close()
-    found = tuple(mendable), tuple(repairable), tuple(unguarded)
-    return Inspection(archives, originals, tuple(damages), tuple(passed_by), *found, later=tuple(later))
+    return found.frozen()
+
+
+def _read_archive(
+    shop: Workshop, gallery: Gallery, path: Path, digest: str, mine: list[PhotoRow], progress: Progress, found: _Found
+) -> None:
+    """`digest`: of the original; `mine`: the photos whose archive it is."""
+    name = gallery.shown(mine[0].location) if mine else path.name
+    progress.step(name)
+    trouble, why = _archive_trouble(shop, path, {row.archive_sha256 for row in mine})
+    if trouble and mine and not any(is_still(shop, row) for row in mine):
+        trouble = ""  # a run that is at work has just changed it
+    progress.done(name, trouble or why or "good")
+    found.archives += 1
+    _note(shop, Catalog.inspected, gallery, digest, trouble)
+    if why:
+        found.later.append(Later(shown(gallery.root), shown(path), _names(gallery, mine), why))
+    elif trouble:
+        safe = [row for row in mine if original_is_there(gallery, row)]
+        found.damages.append(_damage(gallery, path, mine, trouble, bool(safe), digest))
+        if gallery.vault.parity_path(digest).exists():
+            found.repairable.append((gallery, digest))
+        found.mendable += [(gallery, row) for row in safe if row.state is State.RETIRED][:1]
+    elif mine and gallery.parity and gallery.vault.parity_trouble(digest, mine[0].archive_sha256 or ""):
+        found.unguarded.append((gallery, mine[0]))
+
+
+def _compare_originals(shop: Workshop, gallery: Gallery, rows: list[PhotoRow], go_on: Callable[[], bool], found: _Found) -> None:
+    """Every set-aside original with its digest, and the photos that were packed anew with theirs."""
+    compared = dict[str, str]()
+    asides = [(row, gallery.vault.aside_path(row.location, row.sha256 or "")) for row in rows if row.state is State.RETIRED]
+    asides += [(row, place) for row, place in kept_originals(gallery, shop.catalog) if place is not None]
+    for row, aside in asides:
+        if not go_on():
+            break
+        found.originals += 1
+        trouble = _original_trouble(aside, row.sha256)
+        if trouble and not is_still(shop, row):
+            continue  # a run that is at work has just moved it
+        compared[row.sha256 or ""] = trouble or compared.get(row.sha256 or "", "")
+        if trouble:
+            found.damages.append(_damage(gallery, aside, [row], trouble, False))
+        elif row.replaced and _has_decayed(row):
+            found.damages.append(_damage(gallery, row.location, [row], "its bytes are not the ones that were proven", True))
+    known = shop.catalog.inspections(gallery.key)
+    for digest, trouble in compared.items():
+        if trouble or digest in known:
+            _note(shop, Catalog.compared, gallery, digest, trouble)
 
 
 def _chosen(shop: Workshop, gallery: Gallery, rows: list[PhotoRow], subset: float) -> list[tuple[str, Path]]:

@@ -1,9 +1,15 @@
 """`verify`: are all archives whole?"""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from daemon.cli.output import emit, json_option, remark, say, watch
 from daemon.places import Places
+
+if TYPE_CHECKING:
+    from daemon.inspection import Inspection
+    from daemon.mending import Mended
 
 _A_SHARE = 'must be a share, such as "5%", up to "100%".'
 
@@ -41,39 +47,9 @@ def verify(places: Places, subset: str, no_repair: bool, as_json: bool) -> None:
         for trouble in done.troubles:
             remark(f"Not repaired: {trouble}")
     if as_json:
-        from dataclasses import asdict
-
-        damages = [
-            asdict(each) | {"mended": each.file in done.files, "blocks_repaired": done.repaired.get(each.file)} for each in found.damages
-        ]
-        emit(
-            "verify",
-            archives=found.archives,
-            originals=found.originals,
-            damages=damages,
-            later=[asdict(each) for each in found.later],
-            parity_made=done.guarded,
-            galleries_passed_by=found.passed_by,
-        )
+        _emit(found, done)
     else:
-        if found.archives or found.originals:
-            state = f"{len(found.damages)} damaged" if found.damages else f"{len(found.later)} not checked" if found.later else "All good"
-            originals = counted(found.originals, "set-aside original")
-            say(f"{state}: {counted(found.archives - len(found.later), 'archive')} read and decoded, {originals} compared.")
-        for each in found.damages:
-            remark(f"Damaged: {each.file}: {each.what}; photo: {', '.join(each.photos) or 'none that is known'}.")
-            if each.file in done.repaired:
-                count = done.repaired[each.file]
-                remark(f"  Repaired out of its parity: {counted(count, 'damaged block')} of 4 KiB; its digest is the proven one again.")
-            elif each.file in done.renewed:
-                remark("  Mended: its original was still in grace, and was archived anew.")
-            elif each.original_safe:
-                remark("  Its original is still there: restore it now, or leave it in place.")
-        for later in found.later:
-            name = ", ".join(later.photos) or "none that is known"
-            remark(f"Not checked: {later.file}: made by a newer version; this program can't check it: {later.why}; photo: {name}.")
-        if done.guarded:
-            say(f"Parity made for {counted(done.guarded, 'archive')} that had none.")
+        _say(found, done)
     left = [each for each in found.damages if each.file not in done.files]
     if left:
         for trouble in found.passed_by:
@@ -87,3 +63,42 @@ def verify(places: Places, subset: str, no_repair: bool, as_json: bool) -> None:
         raise CommandFailed(f"{counted(len(found.later), 'archive')} could not be checked by this version; a later one can.")
     if not (found.archives or found.originals):
         raise NothingToDo("there are no archives yet.")
+
+
+def _emit(found: "Inspection", done: "Mended") -> None:
+    from dataclasses import asdict
+
+    emit(
+        "verify",
+        archives=found.archives,
+        originals=found.originals,
+        damages=[
+            asdict(each) | {"mended": each.file in done.files, "blocks_repaired": done.repaired.get(each.file)} for each in found.damages
+        ],
+        later=[asdict(each) for each in found.later],
+        parity_made=done.guarded,
+        galleries_passed_by=found.passed_by,
+    )
+
+
+def _say(found: "Inspection", done: "Mended") -> None:
+    from daemon.report import counted
+
+    if found.archives or found.originals:
+        state = f"{len(found.damages)} damaged" if found.damages else f"{len(found.later)} not checked" if found.later else "All good"
+        originals = counted(found.originals, "set-aside original")
+        say(f"{state}: {counted(found.archives - len(found.later), 'archive')} read and decoded, {originals} compared.")
+    for each in found.damages:
+        remark(f"Damaged: {each.file}: {each.what}; photo: {', '.join(each.photos) or 'none that is known'}.")
+        if each.file in done.repaired:
+            count = done.repaired[each.file]
+            remark(f"  Repaired out of its parity: {counted(count, 'damaged block')} of 4 KiB; its digest is the proven one again.")
+        elif each.file in done.renewed:
+            remark("  Mended: its original was still in grace, and was archived anew.")
+        elif each.original_safe:
+            remark("  Its original is still there: restore it now, or leave it in place.")
+    for later in found.later:
+        name = ", ".join(later.photos) or "none that is known"
+        remark(f"Not checked: {later.file}: made by a newer version; this program can't check it: {later.why}; photo: {name}.")
+    if done.guarded:
+        say(f"Parity made for {counted(done.guarded, 'archive')} that had none.")
