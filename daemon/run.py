@@ -73,27 +73,7 @@ def optimize(
     work = _Work(shop, progress, total, EnergyMeter(), budget or Budget(), pace or Pace(), as_it_is, arrived is not None)
     first_cpu_s = processor_s(shop.started_codec)
     try:
-        for gallery, starts in chosen.items():
-            try:
-                _one_gallery(work, gallery, starts)
-            except Locked:
-                raise
-            except Held as error:
-                total.held = error.hold
-                break
-            except Interrupted:
-                total.held = Hold("stopping")
-                break
-            except Stopped as error:
-                total.gone.append(str(error))
-                total.held = Hold("stop-file")
-                break
-            except GalleryGone as error:
-                total.gone.append(str(error))
-            except NoSpace as error:
-                total.full.append(str(error))
-            except StorageError as error:
-                total.gone.append(f"the gallery {shown(gallery.root)} can't be worked on: {error}")
+        _every_gallery(work, chosen)
         outcome = total.held.reason if total.held else "no-room" if total.full else ""
     finally:
         progress.close()
@@ -126,6 +106,35 @@ class _Work:
     as_it_is: bool
     came: bool
     """Only what came since everything was looked at is looked at."""
+
+
+def _every_gallery(work: _Work, chosen: Mapping[Gallery, list[Path]]) -> None:
+    """One after the other, until something holds the whole run up; what is wrong with one of them is noted, and the next one's turn comes.
+
+    Raises Locked.
+    """
+    total = work.total
+    for gallery, starts in chosen.items():
+        try:
+            _one_gallery(work, gallery, starts)
+        except Locked:
+            raise
+        except Held as error:
+            total.held = error.hold
+            return
+        except Interrupted:
+            total.held = Hold("stopping")
+            return
+        except Stopped as error:
+            total.gone.append(str(error))
+            total.held = Hold("stop-file")
+            return
+        except GalleryGone as error:
+            total.gone.append(str(error))
+        except NoSpace as error:
+            total.full.append(str(error))
+        except StorageError as error:
+            total.gone.append(f"the gallery {shown(gallery.root)} can't be worked on: {error}")
 
 
 def _one_gallery(work: _Work, gallery: Gallery, starts: list[Path]) -> None:
