@@ -38,6 +38,8 @@ COMMANDS = {
     "sync-guard": "daemon.cli.sync_guard",
     "config": "daemon.cli.config",
 }
+CHANGING = frozenset({"optimize", "restore", "eject", "doctor", "verify"})
+"""Commands that may be stopped in the midst of a change to a gallery."""
 
 
 class Commands(WholeSentences):
@@ -79,7 +81,8 @@ class Commands(WholeSentences):
                 raise
             _fail(_in_words(error), ExitCode.FAILED)
         except KeyboardInterrupt:
-            _fail("stopped. Nothing is lost: the next run finishes or undoes what was begun.", 128 + signal.SIGINT)
+            begun = " Nothing is lost: the next run finishes or undoes what was begun." if ctx.invoked_subcommand in CHANGING else ""
+            _fail(f"stopped.{begun}", 128 + signal.SIGINT)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

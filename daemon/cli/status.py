@@ -103,9 +103,11 @@ def _watch(places: Places) -> None:
     screen = console()
     if not screen.is_terminal:
         raise click.UsageError("--watch is for a terminal; elsewhere call status again and again.")
+    from contextlib import suppress
+
     from rich.live import Live
 
-    with Live(console=screen, auto_refresh=False) as live:
+    with suppress(KeyboardInterrupt), Live(console=screen, auto_refresh=False) as live:
         for picture in _pictures(places, screen.width):
             live.update(picture, refresh=True)
 

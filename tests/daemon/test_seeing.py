@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
@@ -17,6 +18,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from click.testing import Result
+from rich.console import Console
 
 from daemon import announcing, logs, metrics, outlook, settings
 from daemon.cli import status as status_command
@@ -267,6 +269,23 @@ def test_watching_draws_it_again_until_it_is_stopped(home: Home, photo: Photo, m
 
 def asking_for_another(pictures: Iterator[Any]) -> bool:
     return "1 photo, " in next(pictures).renderables[0]
+
+
+def stop(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_ctrl_c_is_how_watching_ends(run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(status_command, "console", lambda: Console(force_terminal=True, file=io.StringIO()))
+    monkeypatch.setattr(time, "sleep", stop)
+    done = run("status", "--watch")
+    assert (done.exit_code, done.stderr) == (0, "")
+
+
+def test_stopping_what_changes_nothing_promises_nothing(run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(announcing, "passed_by", stop)
+    done = run("report")
+    assert (done.exit_code, done.stderr) == (130, "gallery-optimizer: stopped.\n")
 
 
 def test_watching_needs_a_terminal(run: Callable[..., Result]) -> None:
