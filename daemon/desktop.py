@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from daemon.errors import CommandFailed
+from daemon.errors import CommandFailed, NothingToDo
 from daemon.places import Places
 from storage import durable
 from storage.digest import read_once
@@ -107,7 +107,7 @@ def uninstall() -> list[str]:
         _write(actions, without_action(before), 0o644)
         told.append(f"Taken out of {actions}")
     if not told:
-        raise CommandFailed("there are no entries of this program.")
+        raise NothingToDo("there are no entries of this program.")
     _update_mime_types(data)
     return told
 

@@ -6,10 +6,12 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from daemon.errors import CommandFailed
+from daemon.errors import CommandFailed, NothingToDo
 from daemon.places import CONFIG_VARIABLE, STATE_VARIABLE, Places
 from storage import durable
 from storage.errors import StorageError
@@ -45,13 +47,32 @@ class Unit:
         """The unit file; `places`: those that were given on the command line, None for the usual ones."""
         template = _template(self.file.name)
         text = template.replace(f"ExecStart={_SYSTEM_PROGRAM if self.user else _USER_PROGRAM} ", f"ExecStart={_escaped(program)} ")
-        if places is None:
+        if places is None or self.user:  # the system's serves several users; what is one's own stands in `drop_in`
             return text
-        given = {CONFIG_VARIABLE: places.config_file, STATE_VARIABLE: places.state_folder}
-        kept = [line for line in text.splitlines() if not any(line.startswith(f"Environment={name}=") for name in given)]
-        at = next(number for number, line in enumerate(kept) if line.startswith("ExecStart="))
-        kept[at:at] = [f'Environment="{name}={_escaped(path)}"' for name, path in given.items()]
-        return "\n".join(kept) + "\n"
+        return text.replace("ExecStart=", "".join(f"{line}\n" for line in _variables(places)) + "ExecStart=", 1)
+
+    @property
+    def own_file(self) -> Path:
+        """The drop-in of one user of the system's unit."""
+        return SYSTEM_FOLDER / f"{self.name}.d" / f"{NAME}.conf"
+
+    def drop_in(self, places: Places | None, galleries: Iterable[Path]) -> str:
+        """What the system's unit needs for this user alone; empty where it is nothing. `places`: as in `text`."""
+        home = Path("/home", self.user)
+        outside = [root for root in galleries if not root.is_relative_to(home)]
+        lines = [] if places is None else _variables(places)
+        lines += [f"ReadWritePaths=-{_escaped(path)}" for path in (*outside, *([] if places is None else [places.state_folder]))]
+        return "\n".join((f"# Of {NAME} service install, for {self.user} alone.", "[Service]", *lines, "")) if lines else ""
+
+
+def _variables(places: Places) -> list[str]:
+    given = {CONFIG_VARIABLE: places.config_file, STATE_VARIABLE: places.state_folder}
+    return [f'Environment="{name}={_escaped(path)}"' for name, path in given.items()]
+
+
+def system_config(user: str) -> Path:
+    """Where the system's unit looks for the configuration of a user."""
+    return Path("/etc", NAME, f"{user}.toml")
 
 
 def _escaped(path: Path) -> str:
@@ -77,43 +98,65 @@ def program() -> Path:
     return Path(found).absolute()
 
 
-def install(unit: Unit, places: Places | None, *, start: bool = True) -> list[str]:
-    """Write the unit file, and have systemd enable and start it; what was done, for people. Raises CommandFailed."""
-    if unit.user:
-        _check_user(unit.user)
-    text = unit.text(program(), places)
-    told = []
-    try:
-        for folder in reversed(unit.file.parents):
-            if not folder.is_dir():
-                durable.make_folder(folder)
-        durable.replace(durable.stage(unit.file.parent, text.encode()), unit.file)
-    except StorageError as error:
-        raise CommandFailed(f"{unit.file} can't be written: {error}" + (" (for the system, be root)" if unit.user else "")) from error
-    unit.file.chmod(0o644)
-    told.append(f"Written: {unit.file}")
+def install(unit: Unit, places: Places | None, galleries: Iterable[Path] = (), *, start: bool = True) -> list[str]:
+    """Write the unit file, and have systemd enable and start it; what was done, for people. `galleries`: their roots.
+    Raises CommandFailed."""
+    told = [_written(unit, unit.file, unit.text(program(), places))]
+    own = unit.drop_in(places, galleries) if unit.user else ""
+    if own:
+        told.append(_written(unit, unit.own_file, own))
+    elif unit.user:
+        _remove_own(unit)
+    enable = f"{' '.join(unit.systemctl)} daemon-reload && {' '.join(unit.systemctl)} enable --now {unit.name}"
     if not start:
-        told.append(f"Enable it with: {' '.join(unit.systemctl)} daemon-reload && {' '.join(unit.systemctl)} enable --now {unit.name}")
+        told.append(f"Enable it with: {enable}")
         return told
-    _call(unit, "daemon-reload")
-    _call(unit, "enable", unit.name)
-    _call(unit, "restart", unit.name)
+    try:
+        _call(unit, "daemon-reload")
+        _call(unit, "enable", unit.name)
+        _call(unit, "restart", unit.name)
+    except CommandFailed as error:
+        raise CommandFailed(f"{unit.file} is written, but the service could not be started. {error}\nTry again with: {enable}") from error
     told.append(f"Running, and started again with the computer: {unit.name}")
     if not unit.user:
         told.append("It runs while you are logged in. To have it run at any time: loginctl enable-linger")
     return told
 
 
+def _written(unit: Unit, file: Path, text: str) -> str:
+    """What to say of a file that stands now. Raises CommandFailed."""
+    try:
+        for folder in reversed(file.parents):
+            if not folder.is_dir():
+                durable.make_folder(folder)
+        durable.replace(durable.stage(file.parent, text.encode()), file)
+    except StorageError as error:
+        raise CommandFailed(f"{file} can't be written: {error}" + (" (for the system, be root)" if unit.user else "")) from error
+    file.chmod(0o644)
+    return f"Written: {file}"
+
+
+def _remove_own(unit: Unit) -> bool:
+    """Whether there was one. Its folder stays: there may be drop-ins of the administrator."""
+    if not unit.own_file.exists():
+        return False
+    durable.remove(unit.own_file)
+    return True
+
+
 def uninstall(unit: Unit) -> list[str]:
-    """Stop and disable it, and remove the unit file. Galleries, archives, catalogue and configuration stay. Raises CommandFailed."""
+    """Stop and disable it, and remove the unit file. Galleries, archives, catalogue and configuration stay.
+    Raises CommandFailed, and NothingToDo where there is none."""
     if not unit.file.exists():
-        raise CommandFailed(f"it is not installed: there is no {unit.file}.")
+        raise NothingToDo(f"it is not installed: there is no {unit.file}.")
     told = []
     try:
         _call(unit, "disable", "--now", unit.name)
         told.append(f"Stopped and disabled: {unit.name}")
     except CommandFailed as error:
         told.append(f"systemd could not be told ({error})")
+    if unit.user and _remove_own(unit):
+        told.append(f"Removed: {unit.own_file}")
     if unit.user and _others(unit):
         told.append(f"{unit.file} stays: it serves other users, too.")
         return told
@@ -135,13 +178,30 @@ def _others(unit: Unit) -> bool:
     return wanted.is_dir() and any(each.name != unit.name for each in wanted.glob(f"{NAME}@*.service"))
 
 
-def _check_user(user: str) -> None:
+@contextmanager
+def at_home(user: str) -> Iterator[None]:
+    """Meanwhile ~ means the home folder of that user, as it will to the service; "": the calling one's.
+    Raises CommandFailed for a user that there is not, and for root."""
+    before = os.environ.get("HOME")
+    if user:
+        os.environ["HOME"] = _home_of(user)
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop("HOME", None)
+        else:
+            os.environ["HOME"] = before
+
+
+def _home_of(user: str) -> str:
     try:
         found = pwd.getpwnam(user)
     except KeyError:
         raise CommandFailed(f"there is no user {user}.") from None
     if found.pw_uid == 0:
         raise CommandFailed("it must not run as root: give the user to whom the photos belong with --user.")
+    return found.pw_dir
 
 
 def _call(unit: Unit, *arguments: str) -> str:

@@ -1,11 +1,12 @@
 """`service`: have systemd run it."""
 
+import os
 from typing import TYPE_CHECKING
 
 import click
 
 from daemon.cli.output import WholeSentences, emit, json_option, remark, say
-from daemon.places import Places
+from daemon.places import CONFIG_VARIABLE, STATE_VARIABLE, Places
 
 if TYPE_CHECKING:
     from daemon.units import Unit
@@ -33,14 +34,17 @@ def install(context: click.Context, system: bool, user: str | None, no_start: bo
 
     This very program is named in it: call this again after an update or a move.
 
-    --config and --state, where given, are written into it, and into the entries of --desktop.
+    --config and --state, where given or in your environment, are written into it, and into the entries of --desktop.
     """
     from daemon import settings, units
 
     places = context.find_object(Places)
     assert places is not None
     given = context.find_root().params
-    own = places if given.get("config") or given.get("state") else None
+    if given.get("said"):
+        raise click.UsageError("--set is for one call; the service reads its configuration: write it there.")
+    outside = not system and any(os.environ.get(name) for name in (CONFIG_VARIABLE, STATE_VARIABLE, "XDG_CONFIG_HOME", "XDG_STATE_HOME"))
+    own = places if given.get("config") or given.get("state") or outside else None
     if desktop:
         from daemon import desktop as entries
 
@@ -48,9 +52,10 @@ def install(context: click.Context, system: bool, user: str | None, no_start: bo
             say(line)
         return
     unit = _unit(system, user)
-    if not system or own is not None:
-        settings.read(places.config_file)  # a service that would end at once is not installed
-    for line in units.install(unit, own, start=not no_start):
+    config = units.system_config(unit.user) if unit.user and own is None else places.config_file
+    with units.at_home(unit.user):
+        wanted = settings.read(config)  # a service that would end at once is not installed
+    for line in units.install(unit, own, [each.path for each in wanted.galleries], start=not no_start):
         say(line)
 
 
@@ -107,7 +112,8 @@ def status(places: Places, system: bool, user: str | None, as_json: bool) -> Non
             pid=pid,
         )
     else:
-        say(f"{unit.name}: " + (f"installed ({unit.file})" if installed else "not installed; see `service install`"))
+        how = f"installed ({unit.file})" if installed else 'not installed; "gallery-optimizer service install" does that'
+        say(f"{unit.name}: {how}")
         if told:
             words = f"{told.get('ActiveState')} ({told.get('SubState')}), {told.get('UnitFileState') or 'not enabled'}"
             say(words + (f": {told['StatusText']}" if told.get("StatusText") else ""))

@@ -16,7 +16,7 @@ from daemon import composition, units, zone
 from daemon.cli.main import cli
 from daemon.machine import Machine
 from daemon.pausing import pause, resume
-from daemon.places import CONFIG_VARIABLE, STATE_VARIABLE, Places
+from daemon.places import CONFIG_VARIABLE, STATE_VARIABLE
 from daemon.units import Unit
 from storage.lock import InstanceLock
 
@@ -70,16 +70,62 @@ def test_install_writes_a_unit_and_has_it_started(run: Run, home: Home, calls: P
     assert run("service", "uninstall").exit_code == 0
     assert not unit.exists()
     assert "disable --now gallery-optimizer.service" in calls.read_text()
-    assert run("service", "uninstall").exit_code == 1
+    assert run("service", "uninstall").exit_code == 3
 
 
 def test_without_options_the_usual_places_are_left_to_the_program(sealed_home: Path) -> None:
     text = Unit().text(Path("/opt/a b/100%/gallery-optimizer"), None)
     assert "ExecStart=/opt/a\\x20b/100%%/gallery-optimizer run" in text
     assert CONFIG_VARIABLE not in text
-    system = Unit("anna").text(Path("/opt/x"), Places(Path("/etc/c.toml"), Path("/var/s")))
-    assert system.count(f"{CONFIG_VARIABLE}=") == system.count(f"{STATE_VARIABLE}=") == 1
-    assert f'Environment="{CONFIG_VARIABLE}=/etc/c.toml"' in system
+
+
+def test_where_the_environment_says_so_the_service_has_these_places_too(
+    run: Run, home: Home, calls: Path, sealed_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(CONFIG_VARIABLE, str(home.places.config_file))
+    assert run("service", "install", given=False).exit_code == 0
+    text = (sealed_home / ".config/systemd/user/gallery-optimizer.service").read_text()
+    assert f'Environment="{CONFIG_VARIABLE}={home.places.config_file}"' in text
+    assert run("--set", "schedule.window=always", "service", "install").exit_code == 2, "it would not reach the service"
+
+
+@pytest.fixture
+def anna(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The system's units, and a user whose home is not below /home."""
+    monkeypatch.setattr(units, "SYSTEM_FOLDER", tmp_path / "system")
+    monkeypatch.setattr(units, "system_config", lambda user: tmp_path / f"{user}.toml")
+    monkeypatch.setattr(units, "_home_of", lambda user: str(tmp_path / "homes" / user))
+    return tmp_path
+
+
+def test_the_systems_unit_serves_several_users(run: Run, home: Home, calls: Path, anna: Path) -> None:
+    assert run("service", "install", "--system", "--user", "anna", given=False).exit_code == 10, "no configuration of hers"
+    (anna / "anna.toml").write_text('[[gallery]]\npath = "~/DCIM"\n')
+    assert run("service", "install", "--system", "--user", "anna", given=False).exit_code == 0
+    unit, own = anna / "system/gallery-optimizer@.service", anna / "system/gallery-optimizer@anna.service.d/gallery-optimizer.conf"
+    assert "Environment=" + CONFIG_VARIABLE + "=/etc/gallery-optimizer/%i.toml" in unit.read_text()
+    assert own.read_text().splitlines()[1:] == ["[Service]", f"ReadWritePaths=-{anna}/homes/anna/DCIM"]
+    before = unit.read_text()
+    assert run("service", "install", "--system", "--user", "bob").exit_code == 0
+    assert unit.read_text() == before, "bob's places are none of anna's business"
+    his = (anna / "system/gallery-optimizer@bob.service.d/gallery-optimizer.conf").read_text()
+    assert f'Environment="{CONFIG_VARIABLE}={home.places.config_file}"' in his
+    assert f"ReadWritePaths=-{home.places.state_folder}\n" in his
+    assert f"ReadWritePaths=-{home.root}\n" in his
+    assert run("service", "uninstall", "--system", "--user", "anna").exit_code == 0
+    assert not own.exists()
+
+
+def test_what_lies_at_home_needs_nothing_of_its_own() -> None:
+    assert Unit("anna").drop_in(None, [Path("/home/anna/DCIM")]) == ""
+
+
+def test_where_systemd_can_not_be_reached_the_way_on_is_said(run: Run, calls: Path, sealed_home: Path) -> None:
+    (calls.parent / "bin/systemctl").write_text("#!/bin/sh\necho no bus >&2\nexit 1\n")
+    done = run("service", "install")
+    assert done.exit_code == 1
+    assert "is written, but the service could not be started. systemd can't be asked" in done.stderr
+    assert "Try again with: systemctl --user daemon-reload && systemctl --user enable --now gallery-optimizer.service" in done.stderr
 
 
 def test_a_service_that_would_end_at_once_is_not_installed(run: Run, home: Home, calls: Path, sealed_home: Path) -> None:

@@ -12,7 +12,7 @@ from defusedxml.ElementTree import fromstring
 
 from daemon import desktop
 from daemon.cli.main import cli
-from daemon.errors import CommandFailed
+from daemon.errors import CommandFailed, NothingToDo
 from daemon.places import Places
 
 PROGRAM = Path("/opt/photos of anna/bin/gallery-optimizer")
@@ -42,7 +42,7 @@ def test_everything_is_written_and_taken_away(data: Path, actions: Path) -> None
     desktop.uninstall()
     assert [each.findtext("name") for each in fromstring(actions.read_bytes())] == ["Mine"]
     assert not [path for path, _, _ in desktop.files(PROGRAM, data) if path.exists()]
-    with pytest.raises(CommandFailed, match="no entries"):
+    with pytest.raises(NothingToDo, match="no entries"):
         desktop.uninstall()
 
 
@@ -90,7 +90,7 @@ def test_the_command(data: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     done = CliRunner().invoke(cli, [*base, "install", "--desktop"])
     assert (done.exit_code, done.output.count("Written: ")) == (0, 5)
     assert CliRunner().invoke(cli, [*base, "uninstall", "--desktop"]).exit_code == 0
-    assert CliRunner().invoke(cli, [*base, "uninstall", "--desktop"]).exit_code == 1
+    assert CliRunner().invoke(cli, [*base, "uninstall", "--desktop"]).exit_code == 3
 
 
 def test_the_entries_know_the_places_that_were_given(data: Path, tmp_path: Path) -> None:
