@@ -13,7 +13,7 @@ from codec.jpeg_segments import walk
 from codec.labels import EXIF_LEAD, MOST, XMP_LEAD, Labels, labelled, labels_of
 from codec.picture import PngStructure
 from codec.png_chunks import SIGNATURE, chunks
-from codec.profile import as_icc, icc_of, joined, profile_of
+from codec.profile import as_icc, icc_of, joined, profile_of, profile_of_segments
 from codec.shown import flat, shown
 
 Format = Literal["jpeg", "png"]
@@ -54,11 +54,13 @@ def converted(copy: bytes, pixels: NDArray[np.uint8], format: Format) -> bytes:
 
 
 def profile_in(copy: bytes, *, grey: bool) -> bytes:
-    """The ICC profile of a JPEG or PNG; one is made where a PNG says it without. Empty where its colours are sRGB, or what they are can't
+    """The ICC profile of a JPEG or PNG; one is made where they say it without. Empty where its colours are sRGB, or what they are can't
     be told. `grey`: for pixels that are."""
     if copy[: len(SIGNATURE)] != SIGNATURE:
         segments, _ = walk(copy)
-        return joined(copy[s.start : s.end] for s in segments if s.kept) or b""
+        kept = tuple(copy[s.start : s.end] for s in segments if s.kept)
+        profile = profile_of_segments(kept)
+        return joined(kept) or (b"" if profile is None else as_icc(profile, grey=grey))
     around = tuple(copy[start:end] for kind, start, end in chunks(copy) if kind != b"IDAT")
     kinds = {chunk[4:8]: chunk for chunk in reversed(around)}
     if b"iCCP" in kinds and b"cICP" not in kinds:

@@ -19,6 +19,7 @@ _WIDTHS: Final = {1: 1, 2: 1, 3: 2, 4: 4, 5: 4, 6: 1, 7: 1, 8: 2, 9: 4, 10: 4, 1
 """Bytes of what has to be turned round in another byte order, by the type of a value; rationals are pairs of such."""
 _PAIRS: Final = (5, 10)
 _THUMBNAIL, _THUMBNAIL_BYTES = 0x0201, 0x0202
+_COLOUR_SPACE, _INTEROPERABILITY, _INDEX = 0xA001, 0xA005, 1
 _PADDING: Final = 64
 """Zeros that a camera may leave behind a thumbnail, at most."""
 LABELS: Final[Mapping[int, frozenset[int]]] = {
@@ -55,6 +56,23 @@ class _Block(NamedTuple):
     order: str
     """As `struct` has it."""
     directories: Mapping[int, _Directory]
+
+
+def is_adobe_rgb(block: bytes) -> bool:
+    """Whether a camera says so in its way: a colour space that is none of EXIF's own, and R03 as its option (DCF 2.0, 4.2.3); or 2."""
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(block[:4])
+    if order is None:
+        return False
+    try:
+        first = _directory(block, order, _long(block, order, 4), frozenset((_EXIF,)))
+        second = _directory(block, order, _long(first.values[_EXIF][0].data, order, 0), frozenset((_COLOUR_SPACE, _INTEROPERABILITY)))
+        space = second.values[_COLOUR_SPACE][0].data
+        if space != b"\xff\xff":
+            return space == struct.pack(order + "H", 2)
+        third = _directory(block, order, _long(second.values[_INTEROPERABILITY][0].data, order, 0), frozenset((_INDEX,)))
+        return third.values[_INDEX][0].data.startswith(b"R03")
+    except (struct.error, ValueError, KeyError):
+        return False
 
 
 def without_thumbnail(block: bytes) -> bytes:

@@ -17,6 +17,7 @@ from codec.health import check_end
 from codec.jpeg_segments import APP11, APP14, SOFS, Frame, Segment, frame, walk
 from codec.multi_picture import fill, filler, is_index, move_places, places_matter
 from codec.picture import MAX_KEPT_BYTES, JpegStructure, Picture, check_area, check_pixels
+from codec.profile import is_hdr, joined
 from codec.requantise import Tables, requantised
 
 _MAX_SCANS = 100
@@ -43,6 +44,8 @@ def read(data: bytes) -> Picture:
     frame_at = next(s.start for s in segments if s.marker in SOFS)
     if sum(map(len, kept)) > MAX_KEPT_BYTES:
         raise Unsupported("too-large", "more metadata than pictures have")
+    if is_hdr(joined(kept) or b""):
+        raise Unsupported("hdr-png", "PQ or HLG, by its profile")
     index = next((s.start for s in segments if s.kept and is_index(data[s.start : s.end])), None)
     structure = JpegStructure(
         width=found.width,

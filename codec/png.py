@@ -13,10 +13,9 @@ from codec import adam7
 from codec.errors import Corrupt, Unsupported
 from codec.picture import Picture, PngStructure, check_area, check_pixels
 from codec.png_chunks import REFUSED, SIGNATURE, Parts, chunks, header, inflated, split
+from codec.profile import HDR, icc_of, is_hdr
 
 _REFUSED = {**REFUSED, b"tRNS": ("alpha", "a transparent colour")}
-_HDR = (16, 18)
-"""Transfer functions of a cICP chunk (ITU-T H.273): PQ and HLG, of whose light the guard knows nothing."""
 _IDAT_BYTES = 1 << 20  # of one chunk of the image data of an interlaced copy
 
 
@@ -25,13 +24,18 @@ def read(data: bytes) -> Picture:
     parts = split(data)
     width, height, grey, interlaced = _supported(parts.before[0])
     parts.check_kept(_REFUSED)
-    if any(chunk[4:8] == b"cICP" and len(chunk) == 16 and chunk[9] in _HDR for chunk in parts.kept):
+    if any(map(_is_hdr, parts.kept)):
         raise Unsupported("hdr-png", "PQ or HLG")
     check_area(width, height)
     parts.check_kept_bytes()
     _check_rows(parts.image_data, _inflated_bytes(width, height, 1 if grey else 3, interlaced))
     structure = PngStructure(width, height, grey, interlaced, parts.before, parts.after, parts.trailer)
     return Picture(_decode(parts, structure), structure)
+
+
+def _is_hdr(chunk: bytes) -> bool:
+    kind = chunk[4:8]
+    return (kind == b"cICP" and len(chunk) == 16 and chunk[9:10] in HDR) or (kind == b"iCCP" and is_hdr(icc_of(chunk)))
 
 
 def write(pixels: NDArray[np.uint8], structure: PngStructure) -> bytes:

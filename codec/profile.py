@@ -15,23 +15,30 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from codec.exif import is_adobe_rgb
 from codec.picture import JpegStructure, Structure
 
 _ICC: Final = b"ICC_PROFILE\0"
+_EXIF: Final = b"Exif\0\0"
 _MOST_BYTES: Final = 1 << 20
 _D50: Final = (0.9642, 1.0, 0.8249)
 _BRADFORD: Final = ((0.8951, 0.2664, -0.1614), (-0.7502, 1.7135, 0.0367), (0.0389, -0.0685, 1.0296))
 """XYZ -> what the eye's cones take for their own when the light changes (ICC.1:2022, annex E)."""
 _SRGB: Final = ((0.4360747, 0.3850649, 0.1430804), (0.2225045, 0.7168786, 0.0606169), (0.0139322, 0.0971045, 0.7141733))
 """Linear sRGB -> XYZ under D50, the profile connection space (IEC 61966-2-1, adapted by Bradford's matrix)."""
+_ADOBE: Final = ((0.6097559, 0.2052401, 0.1492240), (0.3111242, 0.6256560, 0.0632197), (0.0194811, 0.0608902, 0.7448387))
+_ADOBE_GAMMA: Final = 563 / 256
+"""Adobe RGB (1998), 4.3."""
 _PRIMARIES: Final = {
     1: _SRGB,
     12: ((0.5151187, 0.2919778, 0.1571035), (0.2411892, 0.6922441, 0.0665668), (-0.0010505, 0.0418791, 0.7840713)),  # Display P3
     9: ((0.6734241, 0.1656411, 0.1251286), (0.2790177, 0.6753402, 0.0456377), (-0.0019300, 0.0299784, 0.7973330)),  # BT.2020
 }
 """By the code of ITU-T H.273, which a PNG's cICP chunk names: linear RGB -> XYZ under D50."""
+HDR: Final = (b"\x10", b"\x12")
+"""Transfer functions of H.273, PQ and HLG, of whose light the guard knows nothing."""
 _SDR: Final = frozenset({1, 6, 13, 14, 15})
-"""Transfer codes of H.273 whose pictures are looked at as sRGB ones are; 16 and 18 (PQ, HLG) are not among them."""
+"""Transfer codes whose pictures are looked at as sRGB ones are."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,8 +57,7 @@ class Profile:
 def profile_of(structure: Structure) -> Profile | None:
     """The profile of a picture, or None where its numbers are sRGB, or have to be taken for it."""
     if isinstance(structure, JpegStructure):
-        data = joined(structure.segments)
-        return None if data is None else _parsed(data)
+        return profile_of_segments(structure.segments)
     chunks = {chunk[4:8]: chunk[8:-4] for chunk in reversed(structure.before)}
     if (code := chunks.get(b"cICP")) is not None and len(code) == 4:
         return _coded(code[0]) if code[1] in _SDR else None
@@ -66,6 +72,16 @@ def profile_of(structure: Structure) -> Profile | None:
     if abs(exponent - 2.2) < 0.02 and np.abs(matrix - _SRGB).max() < 0.01:  # what encoders write for sRGB
         return None
     return _made([(np.arange(256) / 255) ** exponent] * 3, matrix)
+
+
+def profile_of_segments(segments: Iterable[bytes]) -> Profile | None:
+    """As `profile_of`, of a JPEG's segments: by its profile, or by the EXIF of a camera that was told to use Adobe RGB."""
+    segments = tuple(segments)
+    data = joined(segments)
+    if data is not None:
+        return _parsed(data)
+    block = next((body[9:] for each in segments if (body := each.lstrip(b"\xff")).startswith(b"\xe1") and body.startswith(_EXIF, 3)), b"")
+    return _made([(np.arange(256) / 255) ** _ADOBE_GAMMA] * 3, np.array(_ADOBE)) if is_adobe_rgb(block) else None
 
 
 def joined(segments: Iterable[bytes]) -> bytes | None:
@@ -90,7 +106,7 @@ def icc_of(chunk: bytes) -> bytes:
 def as_icc(profile: Profile, *, grey: bool) -> bytes:
     """An ICC profile, of version 2, that says what `profile` says: for a file that has no other way to say it."""
     curves = [b"curv\0\0\0\0" + struct.pack(">I256H", 256, *np.rint(curve.clip(0, 1) * 65535).astype(int)) for curve in profile.curves]
-    name = b"As the PNG says\0"
+    name = b"As the photo says\0"
     tags = {
         b"desc": b"desc\0\0\0\0" + struct.pack(">I", len(name)) + name + bytes(78),  # 6.5.17 of ICC.1:2001
         b"cprt": b"text\0\0\0\0none\0",
@@ -143,14 +159,27 @@ def _coded(primaries: int) -> Profile | None:
     return None if matrix is None else _made([_srgb_curve()] * 3, np.array(matrix))
 
 
+def is_hdr(data: bytes) -> bool:
+    """Whether an ICC profile says PQ or HLG (its cicp tag, ICC.1:2022, 9.2.17)."""
+    try:
+        return _tags(data).get(b"cicp", b"")[9:10] in HDR
+    except struct.error:
+        return False
+
+
+def _tags(data: bytes) -> dict[bytes, bytes]:
+    """Empty for what is no profile. Raises struct.error."""
+    if len(data) < 132 or data[36:40] != b"acsp":
+        return {}
+    (count,) = struct.unpack_from(">I", data, 128)
+    entries = [struct.unpack_from(">4sII", data, 132 + 12 * k) for k in range(min(count, 100))]
+    return {name: data[at : at + size] for name, at, size in reversed(entries)}
+
+
 @lru_cache(maxsize=8)
 def _parsed(data: bytes) -> Profile | None:
-    if len(data) < 132 or data[36:40] != b"acsp":
-        return None
     try:
-        (count,) = struct.unpack_from(">I", data, 128)
-        entries = [struct.unpack_from(">4sII", data, 132 + 12 * k) for k in range(min(count, 100))]
-        tags = {name: data[at : at + size] for name, at, size in reversed(entries)}
+        tags = _tags(data)
         if data[16:20] == b"GRAY":
             curve = _curve(tags[b"kTRC"])
             if data[20:24] == b"Lab ":  # it leads to lightness, not to light

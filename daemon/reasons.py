@@ -48,7 +48,7 @@ REASONS: MappingProxyType[str, str] = MappingProxyType(
         "hierarchical": "the JPEG is hierarchical, which most programs can't read",
         "dnl": "the JPEG tells its height only after the picture",
         "animated": "the picture moves (APNG)",
-        "hdr-png": "the PNG's colours are HDR (PQ or HLG), which the guard can't judge",
+        "hdr-png": "the picture's colours are HDR (PQ or HLG), which the guard can't judge",
         "critical-chunk": "the PNG has a part that this version does not understand",
         "cgbi": "it is Apple's own variant of PNG",
         "idot": "the PNG has Apple's index into its data, which a copy could not keep",

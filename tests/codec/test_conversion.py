@@ -125,6 +125,16 @@ def test_a_photo_of_two_hundred_megapixels_is_no_damage(image: Image.Image, monk
         assert pixels_of(made).shape == (64, 96, 3)
 
 
+def test_adobe_rgb_of_the_exif_is_a_profile_in_a_png(image: Image.Image) -> None:
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG")
+    tags = Image.Exif()
+    tags.get_ifd(0x8769)[0xA001] = 2
+    data = labelled(buffer.getvalue(), Labels(tags.tobytes().removeprefix(b"Exif\0\0")))
+    with Image.open(io.BytesIO(converted(data, pixels_of(data), "png"))) as made:
+        assert b"rTRC" in made.info["icc_profile"]
+
+
 def test_a_made_profile_is_kept_in_both_kinds(image: Image.Image) -> None:
     data = png(image, P3_NAMED)
     jpeg = converted(data, pixels_of(data), "jpeg")

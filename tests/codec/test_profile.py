@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from codec import container
-from codec.labels import chunk
+from codec.errors import Unsupported
+from codec.labels import Labels, chunk, labelled
 from codec.picture import JpegStructure
 from codec.profile import _PRIMARIES, _SRGB, Profile, as_icc, joined, profile_of
 from codec.quality import score
@@ -93,6 +94,19 @@ def test_srgb_and_what_cannot_be_read_are_taken_for_srgb() -> None:
         assert profile_in(coded(pixels, profile)) is None
 
 
+@pytest.mark.parametrize("format", ["JPEG", "PNG"])
+@pytest.mark.parametrize(("transfer", "hdr"), [(16, True), (18, True), (13, False)])
+def test_a_profile_of_hdr_is_no_matter_for_the_guard(transfer: int, hdr: bool, format: str) -> None:
+    profile = P3.replace(b"cprt", b"cicp").replace(b"text\0\0\0\0x\0\0\0", b"cicp\0\0\0\0" + bytes((9, transfer, 0, 1)))
+    data = coded(np.zeros((16, 16, 3), np.uint8), profile, format)
+    if not hdr:
+        assert profile_in(data) is not None
+        return
+    with pytest.raises(Unsupported) as caught:
+        container.read(data)
+    assert caught.value.reason == "hdr-png"
+
+
 def test_parts_are_joined_by_their_numbers(make_photo: Callable[..., np.ndarray]) -> None:
     lead = b"ICC_PROFILE\0"
     parts = [lead + bytes((k + 1, 3)) + P3[at : at + 200] for k, at in enumerate((0, 200, 400))]
@@ -165,6 +179,39 @@ FEW = st.lists(st.integers(0, 4), min_size=8, max_size=8)
 def test_any_primaries_are_read_or_passed_by(said: bytes) -> None:
     found = profile_in(with_chunks(np.zeros((16, 16, 3), np.uint8), gAMA=(50_000).to_bytes(4, "big"), cHRM=said))
     assert found is None or np.isfinite(found.matrix).all()
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize(
+    ("space", "index", "known"), [(0xFFFF, b"R03\0", True), (2, b"R98\0", True), (0xFFFF, b"R98\0", False), (1, b"R03\0", False)]
+)
+def test_a_camera_says_adobe_rgb_in_its_exif(order: str, space: int, index: bytes, known: bool) -> None:
+    """As DCF has it, without a profile."""
+
+    def directory(*entries: bytes) -> bytes:
+        return struct.pack(order + "H", len(entries)) + b"".join(entries) + bytes(4)
+
+    def entry(tag: int, kind: int, number: int, value: bytes) -> bytes:
+        return struct.pack(order + "HHI", tag, kind, number) + value.ljust(4, b"\0")
+
+    def long(value: int) -> bytes:
+        return struct.pack(order + "I", value)
+
+    block = (b"II*\0" if order == "<" else b"MM\0*") + long(8)
+    block += directory(entry(0x8769, 4, 1, long(26)))
+    block += directory(entry(0xA001, 3, 1, struct.pack(order + "H", space)), entry(0xA005, 4, 1, long(56)))
+    block += directory(entry(1, 2, 4, index))
+    pixels = np.zeros((16, 16, 3), np.uint8)
+    data = labelled(coded(pixels, None), Labels(exif=block))
+    found, wanted = profile_in(data), profile_in(coded(pixels, icc(ADOBE, GAMMA)))
+    assert (found is not None) == known
+    if found is not None:
+        assert wanted is not None
+        assert np.abs(found.matrix - wanted.matrix).max() < 0.002
+        assert np.abs(found.curves - wanted.curves).max() < 0.002
+    assert profile_in(labelled(coded(pixels, icc(_SRGB, LIKE_SRGB)), Labels(exif=block))) is None  # a profile says it better
+    for cut in range(len(block)):
+        profile_in(labelled(coded(pixels, None), Labels(exif=block[:cut] or b"M")))
 
 
 @pytest.mark.parametrize("grey", [False, True])

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from codec import bitstream, canonical, container, exact, lanes, pixel_exact, rans, reference, scanlines
+from codec.conversion import converted, pixels_of
 from codec.errors import CodecError, Corrupt, ModelMissing, Unsupported
 from codec.facts import Facts
 from codec.labels import merged, picture_digest
@@ -77,13 +78,18 @@ def named_errors() -> Iterator[None]:
 
 
 def picture(data: bytes) -> None:
-    """A JPEG or PNG: the neural lane's reader and writer, the lossless lanes, the stand-in, the ratings."""
+    """A JPEG or PNG: the neural lane's reader and writer, the lossless lanes, the stand-in, the other format, the ratings."""
     read_rating(data)
     original_of(data)
     seldom = zlib.crc32(data) % 8 == 0  # what takes many times as long as reading
     if seldom or data[:2] == b"\xff\xd8":
         with named_errors():
             standin.make(StandInJob(data, SHA256, 1.0))
+    if seldom:
+        with named_errors():
+            pixels = pixels_of(data)
+            other = converted(data, pixels, "png" if data[:2] == b"\xff\xd8" else "jpeg")
+            assert pixels_of(other).shape[:2] == pixels.shape[:2], "another size"
     with named_errors():
         seen = container.read(data)
         profile_of(seen.structure)
