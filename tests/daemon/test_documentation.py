@@ -87,8 +87,11 @@ def slugs(path: Path) -> set[str]:
                 found |= _texts(first)
             case ast.Call(func=ast.Attribute(attr="_leave" | "_fail"), args=[_, second, *_]):
                 found |= _texts(second)
-            case ast.Assign(targets=[ast.Name(id="_REFUSED")], value=ast.Dict(values=values)):
-                for value in values:
+            case (
+                ast.Assign(targets=[ast.Name(id="_REFUSED")], value=table)
+                | ast.AnnAssign(target=ast.Name(id="REFUSED"), value=ast.expr() as table)
+            ):
+                for value in (value for each in ast.walk(table) if isinstance(each, ast.Dict) for value in each.values):
                     if isinstance(value, ast.Tuple):
                         found |= _texts(value.elts[0])
             case ast.Assign(targets=[ast.Name(id="reason")], value=value):
