@@ -154,6 +154,7 @@ class Optimizer:
                 self._vault.put_back(path, snapshot.sha256, row.stand_in_sha256)  # a second copy in the vault is of no use
             return self._leave(row.id, "source-resends")
         check_movable(path)
+        self._vault.check_givable(path)
         self._catalog.digested(row.id, snapshot.sha256, snapshot.fingerprint)
         goal = wanted(self._codec, path, snapshot, self._gallery.level)
         archived = self._existing(row, snapshot, goal.level) or self._encode(path, snapshot, goal.level)

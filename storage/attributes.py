@@ -13,6 +13,9 @@ _NEVER_COPIED = frozenset({"security.ima", "security.evm"})
 """Signatures of the kernel over one file's content; on another content they would be wrong."""
 
 
+_ACL = "system.posix_acl_access"
+RIGHTS = frozenset({"mode", "owner", _ACL})
+"""Names of those attributes, as `differences` gives them, that say who may see a photo."""
 _OWN = "user.gallery-optimizer."
 _MARK = _OWN + "original"
 """Extended attribute of a stand-in: the digest of its original. Ours alone, so that no photo ever gets it from its stand-in."""
@@ -53,6 +56,9 @@ class Attributes:
         follow = isinstance(path, int)  # a descriptor is refused together with "don't follow"
         with suppress(OSError):
             os.chown(path, self.uid, self.gid, follow_symlinks=follow)
+        if _ACL not in self.xattrs:
+            with suppress(OSError):  # inherited from the folder that the file was made in
+                os.removexattr(path, _ACL, follow_symlinks=follow)
         with suppress(OSError):
             os.chmod(path, self.mode)  # after chown, which clears set-id bits
         for name, value in self.xattrs.items():

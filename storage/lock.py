@@ -38,9 +38,12 @@ class InstanceLock:
                     who = f"process {pid}" if pid else "another process"
                     raise Locked(f"another instance is at work: {who} holds {shown(self._path)}", pid) from error
                 raise
-            if not is_lock(os.pread(descriptor, _MOST_BYTES + 1, 0)):
+            try:
+                if not is_lock(os.pread(descriptor, _MOST_BYTES + 1, 0)):
+                    raise Refused(f"{shown(self._path)} is another program's file, no lock of this one")
+            except BaseException:
                 os.close(descriptor)
-                raise Refused(f"{shown(self._path)} is another program's file, no lock of this one")
+                raise
         with suppress(OSError):  # the pid is a courtesy: on a full disk the lock must still be had
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)

@@ -6,7 +6,7 @@ import struct
 from pathlib import Path
 
 from storage.digest import opened
-from storage.errors import ReadOnly, shown, translated
+from storage.errors import ReadOnly, Refused, shown, translated
 
 _GETFLAGS = 0x80006601 | struct.calcsize("l") << 16
 """FS_IOC_GETFLAGS of linux/fs.h."""
@@ -26,6 +26,15 @@ def check_movable(path: Path) -> None:
         os.close(descriptor)
     if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
         raise ReadOnly(f"{shown(folder)} may not be changed by this user, or is on a read-only disk")
+
+
+def check_givable(path: Path, staging: Path) -> None:
+    """Raise Refused where a file that this user makes in `staging` could not be given the photo's group: all others of that group would no
+    longer see what takes its place. Some file systems and folders give each file the same group."""
+    with translated(path):
+        group = path.lstat().st_gid
+        if os.geteuid() != 0 and group not in {os.getegid(), *os.getgroups(), staging.stat().st_gid}:
+            raise Refused(f"{shown(path)} belongs to a group ({group}) that this user is not in, so nothing in its place could")
 
 
 def _check_flags(descriptor: int, path: Path) -> None:

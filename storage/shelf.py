@@ -11,6 +11,7 @@ from storage import durable, layout, parity
 from storage.digest import bytes_of, opened, sha256_of_bytes, sha256_or_none
 from storage.errors import AlreadyThere, Damaged, Missing, Refused, shown, translated
 from storage.lock import InstanceLock
+from storage.permission import check_givable
 from storage.reserve import Reserve
 
 
@@ -54,6 +55,10 @@ class Shelf:
         except (OSError, UnicodeDecodeError):
             return ""
         return text if layout.VAULT_ID.fullmatch(text) else ""
+
+    def check_givable(self, path: Path) -> None:
+        """As `permission.check_givable`."""
+        check_givable(path, self._staging)
 
     def make_way(self, path: Path) -> None:
         """Make the folders above a photo's `path` that were deleted with all that was in them, with the mode of the one that is left."""

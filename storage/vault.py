@@ -21,7 +21,7 @@ from functools import cached_property
 from pathlib import Path
 
 from storage import durable, layout
-from storage.attributes import Attributes
+from storage.attributes import RIGHTS, Attributes
 from storage.digest import opened, sha256_of, sha256_of_bytes, sha256_of_open, sha256_or_none
 from storage.errors import AlreadyThere, Changed, Damaged, Missing, Refused, StorageError, shown, translated
 from storage.fingerprint import Fingerprint
@@ -364,16 +364,16 @@ class Vault(Shelf):
 
 
 def _check_worn(ours: int, attributes: Attributes, path: Path, replaces: bool) -> None:
-    """Before anything is exchanged: what takes a photo's place for good has to have its date, mode, owner and attributes.
+    """Before anything is exchanged: what takes a photo's place has to have its mode, owner and ACL; for good, also date and the rest.
 
     Given once more where something is missing: an error that passes is no reason to leave a photo alone for good.
     """
-    if not replaces or not attributes.differences(Attributes.of(ours)):
+    if not attributes.differences(Attributes.of(ours)):
         return
-    missing = attributes.apply(ours)
+    missing = [each for each in attributes.apply(ours) if replaces or each in RIGHTS]
     os.fsync(ours)
     if missing:
-        raise Refused(f"the re-packed {shown(path)} could not be given its {', '.join(missing)}")
+        raise Refused(f"what takes the place of {shown(path)} could not be given its {', '.join(missing)}")
 
 
 def _placed(stand_in: int, sha256: str | None) -> Fingerprint:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import subprocess
 import warnings
 from collections.abc import Callable, Iterator
@@ -193,3 +194,45 @@ def test_root_gives_a_photo_back_to_its_owner(theirs: Home, photo: Photo) -> Non
     assert give_back(theirs, "own.jpg").came is Came.COPY
     assert (theirs.root / "own.jpg").stat().st_uid == NOBODY
     assert (theirs.root / "roots.jpg").stat().st_uid == 0
+
+
+@pytest.mark.parametrize("inherited", [False, True])
+def test_a_photo_of_a_group_that_its_owner_is_not_in(theirs: Home, photo: Photo, inherited: bool) -> None:
+    """All others of that group could no longer see what takes its place: the stand-in, and the copy that comes back."""
+    place = theirs.root / "own.jpg"
+    os.chown(place, NOBODY, 4711)
+    place.chmod(0o640)
+    if inherited:  # every file that is made in the gallery is that group's
+        os.chown(theirs.root, NOBODY, 4711)
+        theirs.root.chmod(0o2755)
+
+    def run() -> None:
+        done = theirs.optimize()
+        assert (done.archived, theirs.codec.encoded) == ((1, 1) if inherited else (0, 0)), done
+        assert inherited or theirs.optimize().nothing_done or theirs.codec.encoded == 0
+
+    as_nobody(run)
+    assert state(theirs, "own.jpg") == ((State.RETIRED, None) if inherited else (State.LEFT, "not-safe"))
+    found = place.stat()
+    assert (found.st_uid, found.st_gid, found.st_mode & 0o7777) == (NOBODY, 4711, 0o640)
+
+
+def test_an_access_list_that_the_folder_hands_down_is_not_the_photos(home: Home, photo: Photo, tmp_path: Path) -> None:
+    """Photos that came before the folder had one, or by a tool that keeps modes: what takes their place must not be open to others."""
+    home.root = tmp_path / "DCIM"
+    home.root.mkdir()
+    home.configure('grace = "0 days"')
+    place = home.root / "a.jpg"
+    place.write_bytes(photo())
+    place.chmod(0o640)
+    everybody = 0xFFFFFFFF
+    entries = [(1, 7, everybody), (2, 7, 1234), (4, 5, everybody), (0x10, 7, everybody), (0x20, 5, everybody)]
+    acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+    try:
+        os.setxattr(home.root, "system.posix_acl_default", acl)
+    except OSError as error:
+        pytest.skip(f"no access lists here: {error}")
+    for act in (home.optimize, lambda: give_back(home)):
+        act()
+        assert "system.posix_acl_access" not in os.listxattr(place)
+        assert place.stat().st_mode & 0o7777 == 0o640
