@@ -74,16 +74,16 @@ class Frame:
     scans: int
 
 
-def walk(data: bytes) -> tuple[list[Segment], int]:
-    """The segments between SOI and the EOI of the primary image, and the offset just after that EOI.
+def walk(data: bytes, begin: int = 0) -> tuple[list[Segment], int]:
+    """The segments between SOI, at `begin`, and the EOI of the image that it begins, and the offset just after that EOI.
 
     Raises NotAPicture without an SOI, Unsupported for the JPEG processes that no phone writes, Corrupt for all that libjpeg
     would have to skip, guess or stop at.
     """
-    if data[:2] != b"\xff\xd8" or len(data) < 4:
+    if data[begin : begin + 2] != b"\xff\xd8" or len(data) < begin + 4:
         raise NotAPicture("no JPEG begins here")
     segments: list[Segment] = []
-    at = 2
+    at = begin + 2
     while True:
         start = at
         if at >= len(data):

@@ -100,12 +100,12 @@ def _jpegs(data: bytes) -> Iterator[tuple[int, int]]:
         if at < 0:
             return
         try:
-            _, size = walk(data[at:])
+            _, end = walk(data, at)
         except CodecError:
             continue
-        if size >= _FEWEST_BYTES:
-            yield at, at + size
-            at += size - 1
+        if end - at >= _FEWEST_BYTES:
+            yield at, end
+            at = end - 1
 
 
 def _coded(jpeg: bytes) -> bytes | None:

@@ -3,6 +3,7 @@
 import io
 import json
 import struct
+import tracemalloc
 import zlib
 from collections.abc import Callable
 
@@ -173,3 +174,14 @@ def test_no_more_pictures_are_coded_than_is_sensible(preview: bytes, gain_map: b
     assert [place for place, _, _ in fields["inner"]] == ["META"]
     with pytest.raises(Corrupt, match="no list"):
         surroundings.from_sections(sections, fields | {"inner": fields["inner"] * 2})
+
+
+def test_looking_for_pictures_copies_nothing() -> None:
+    """A video of 100 MB took minutes where much of it looked like the begin of one."""
+    video = (b"\xff\xd8\xff\xe0\0\4no" + bytes(1000)) * 4000
+    tracemalloc.start()
+    try:
+        assert not list(surroundings._jpegs(video))
+        assert tracemalloc.get_traced_memory()[1] < len(video) // 4
+    finally:
+        tracemalloc.stop()
