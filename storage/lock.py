@@ -30,19 +30,9 @@ class InstanceLock:
         with translated(self._path):
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                pid = _pid(descriptor)
-                os.close(descriptor)
-                if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
-                    who = f"process {pid}" if pid else "another process"
-                    raise Locked(f"another instance is at work: {who} holds {shown(self._path)}", pid) from error
-                raise
-            try:
-                if not is_lock(os.pread(descriptor, _MOST_BYTES + 1, 0)):
-                    raise Refused(f"{shown(self._path)} is another program's file, no lock of this one")
+                _take(descriptor, self._path)
             except BaseException:
-                os.close(descriptor)
+                os.close(descriptor)  # or it would be held by nobody, as long as this process lives
                 raise
         with suppress(OSError):  # the pid is a courtesy: on a full disk the lock must still be had
             os.ftruncate(descriptor, 0)
@@ -63,6 +53,19 @@ class InstanceLock:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.release()
+
+
+def _take(descriptor: int, path: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+            raise
+        pid = _pid(descriptor)
+        who = f"process {pid}" if pid else "another process"
+        raise Locked(f"another instance is at work: {who} holds {shown(path)}", pid) from error
+    if not is_lock(os.pread(descriptor, _MOST_BYTES + 1, 0)):
+        raise Refused(f"{shown(path)} is another program's file, no lock of this one")
 
 
 def is_lock(data: bytes) -> bool:

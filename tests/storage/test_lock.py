@@ -1,3 +1,4 @@
+import errno
 import os
 import signal
 import subprocess
@@ -6,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.errors import Locked, Missing
+from storage.errors import Locked, Missing, StorageError
 from storage.lock import InstanceLock, holder
 
 HOLDER = """
@@ -31,6 +32,19 @@ def test_one_at_a_time(tmp_path: Path) -> None:
     lock.release()
     lock.release()
     assert (tmp_path / "lock").read_text() == ""  # as before: a run that has nothing to do changes nothing
+
+
+def test_a_lock_whose_file_can_not_be_read_is_not_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_: object) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    lock = InstanceLock(tmp_path / "lock")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pread", failing)
+        with pytest.raises(StorageError, match="could not be read"):
+            lock.acquire()
+    with InstanceLock(tmp_path / "lock"):
+        pass
 
 
 def test_a_killed_holder_is_no_obstacle(tmp_path: Path, root: Path) -> None:
