@@ -23,6 +23,13 @@ def load(data: bytes) -> dict[str, Any]:
     return value
 
 
+def integer(value: object, least: int, most: int) -> int:
+    """`value`, where it is a whole number within these bounds. Raises Corrupt."""
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise Corrupt(f"a number of the structure is not in {least}..{most}")
+    return value
+
+
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):

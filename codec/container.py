@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from codec import jpeg, png, png_chunks, surroundings
+from codec import canonical, jpeg, png, png_chunks, surroundings
 from codec.errors import Corrupt, NotAPicture, Unsupported
 from codec.picture import JpegStructure, Picture, PngStructure, Structure
 
@@ -109,50 +109,44 @@ def from_sections(sections: Mapping[str, bytes]) -> Structure:
 
 
 def _jpeg_structure(fields: dict[str, Any], kept: tuple[bytes, ...], trailer: bytes) -> JpegStructure:
-    components = tuple(_integer(name, 0, 255) for name in fields["components"])
-    sampling = tuple((_integer(h, 1, 4), _integer(v, 1, 4)) for h, v in fields["sampling"])
-    tables = tuple(tuple(_integer(step, 1, 65535) for step in table) for table in fields["quantisation"])
+    components = tuple(canonical.integer(name, 0, 255) for name in fields["components"])
+    sampling = tuple((canonical.integer(h, 1, 4), canonical.integer(v, 1, 4)) for h, v in fields["sampling"])
+    tables = tuple(tuple(canonical.integer(step, 1, 65535) for step in table) for table in fields["quantisation"])
     if len(components) not in (1, 3) or len(sampling) != len(components) or [len(t) for t in tables] != [64] * len(components):
         raise Corrupt("the structure's components and tables do not belong together")
     transform, index_at, copy_bytes = fields["adobe_transform"], fields["index_at"], fields.get("copy_bytes")
     return JpegStructure(
-        width=_integer(fields["width"], 1, 65535),
-        height=_integer(fields["height"], 1, 65535),
+        width=canonical.integer(fields["width"], 1, 65535),
+        height=canonical.integer(fields["height"], 1, 65535),
         component_ids=components,
         sampling=sampling,
         quantisation=tables,
         progressive=_flag(fields["progressive"]),
-        restart_interval=_integer(fields["restart_interval"], 0, 65535),
-        adobe_transform=None if transform is None else _integer(transform, 0, 255),
-        primary_bytes=_integer(fields["primary_bytes"], 4, 2**31),
-        index_at=None if index_at is None else _integer(index_at, 2, 2**31),
+        restart_interval=canonical.integer(fields["restart_interval"], 0, 65535),
+        adobe_transform=None if transform is None else canonical.integer(transform, 0, 255),
+        primary_bytes=canonical.integer(fields["primary_bytes"], 4, 2**31),
+        index_at=None if index_at is None else canonical.integer(index_at, 2, 2**31),
         segments=kept,
-        ahead=_integer(fields["ahead"], 0, len(kept)),
+        ahead=canonical.integer(fields["ahead"], 0, len(kept)),
         trailer=trailer,
-        fineness=_integer(fields["fineness"], 1, 100),
-        copy_bytes=None if copy_bytes is None else _integer(copy_bytes, 4, MOST_COPY_BYTES),
+        fineness=canonical.integer(fields["fineness"], 1, 100),
+        copy_bytes=None if copy_bytes is None else canonical.integer(copy_bytes, 4, MOST_COPY_BYTES),
     )
 
 
 def _png_structure(fields: dict[str, Any], kept: tuple[bytes, ...], trailer: bytes) -> PngStructure:
-    count = _integer(fields["before"], 1, len(kept) - 1)
+    count = canonical.integer(fields["before"], 1, len(kept) - 1)
     if len(kept[0]) != 25:
         raise Corrupt("the structure's first chunk is no IHDR")
     return PngStructure(
-        width=_integer(fields["width"], 1, 2**31 - 1),
-        height=_integer(fields["height"], 1, 2**31 - 1),
+        width=canonical.integer(fields["width"], 1, 2**31 - 1),
+        height=canonical.integer(fields["height"], 1, 2**31 - 1),
         grey=_flag(fields["grey"]),
         interlaced=_flag(fields["interlaced"]),
         before=kept[:count],
         after=kept[count:],
         trailer=trailer,
     )
-
-
-def _integer(value: object, least: int, most: int) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        raise Corrupt(f"a number of the structure is not in {least}..{most}")
-    return value
 
 
 def _flag(value: object) -> bool:

@@ -167,11 +167,11 @@ def _bared(original: bytes, segments: list[Segment], end: int) -> tuple[bytes, l
 def _rebuilt(sections: Mapping[str, bytes]) -> bytes:
     try:
         fields, coded = canonical.load(sections["STRC"]), sections["LEPT"]
-        bare_bytes = _integer(fields["bare_bytes"], 4, 2**31)
-        places = [_integer(at, 2, bare_bytes - 2) for at in _list(fields["inserts"])]
+        bare_bytes = canonical.integer(fields["bare_bytes"], 4, 2**31)
+        places = [canonical.integer(at, 2, bare_bytes - 2) for at in _list(fields["inserts"])]
         if fields["kind"] != "jpeg-exact" or places != sorted(places):
             raise Corrupt("the structure is of another kind")
-        area = _integer(fields["width"], 1, 65535) * _integer(fields["height"], 1, 65535)
+        area = canonical.integer(fields["width"], 1, 65535) * canonical.integer(fields["height"], 1, 65535)
         inserts, trailer = surroundings.from_sections(sections, fields)
     except KeyError as error:
         raise Corrupt(f"the archive lacks {error}") from None
@@ -191,12 +191,6 @@ def _unpacked(coded: bytes, bare_bytes: int) -> bytes:
     if len(plain) != bare_bytes:
         raise Corrupt("the packed picture has another length than the structure says")
     return plain
-
-
-def _integer(value: object, least: int, most: int) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        raise Corrupt(f"a number of the structure is not in {least}..{most}")
-    return value
 
 
 def _list(value: object) -> list[Any]:
