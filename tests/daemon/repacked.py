@@ -21,9 +21,9 @@ from tests.daemon.conftest import Home, InProcess
 
 def sixteen_bits(seed: int = 0) -> bytes:
     """Too many bits for an archive, and packed badly: only packing anew will do."""
-    y, x = np.mgrid[0:72, 0:64]
+    y, x = np.mgrid[0:144, 0:128]
     buffer = io.BytesIO()
-    Image.fromarray((x * 700 + y * 90 + seed).astype(np.uint16)).save(buffer, "PNG", compress_level=0)
+    Image.fromarray((x * 350 + y * 45 + seed).astype(np.uint16)).save(buffer, "PNG", compress_level=0)
     return buffer.getvalue()
 
 
@@ -67,7 +67,3 @@ def with_a_png(home: Home) -> Home:
     os.chmod(home.root / "a.png", 0o640)
     os.utime(home.root / "a.png", ns=(10**18, 15 * 10**17 + 7))
     return home
-
-
-def originals(home: Home) -> list[Path]:
-    return list((home.root / ".gallery-optimizer/originals").iterdir())
