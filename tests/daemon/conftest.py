@@ -41,6 +41,7 @@ from daemon.ports import Silence
 from daemon.run import optimize
 from daemon.summary import Summary
 from storage.catalog import Catalog
+from storage.records import PhotoRow
 from storage.states import State
 
 HERE = Path(__file__).parent
@@ -160,6 +161,23 @@ class Home:
             for path in sorted(self.root.rglob("*"))
             if path.is_file() and path.name != "lock"
         }
+
+    def archives(self) -> list[Path]:
+        return sorted((self.root / ".gallery-optimizer/archives").rglob("*.nphoto"))
+
+    def asides(self) -> list[Path]:
+        """The set-aside originals."""
+        return sorted((self.root / ".gallery-optimizer/originals").iterdir())
+
+    def rows(self) -> dict[str, PhotoRow]:
+        """The catalogue's rows by path, relative to the gallery."""
+        with Catalog(self.places.catalog_file, read_only=True) as catalog:
+            return {os.fsdecode(row.path): row for row in catalog.rows()}
+
+    def purge(self) -> None:
+        """The run after the grace, which purges one original."""
+        self.clock.forward(days=8)
+        assert self.optimize().purged == 1
 
     def state_of(self, name: str) -> tuple[State, str | None]:
         """State and reason of the photo of this name, relative to the gallery."""

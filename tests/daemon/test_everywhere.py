@@ -38,10 +38,6 @@ def archived(home: Home, photo: Photo) -> Home:
     return home
 
 
-def archives(home: Home) -> list[Path]:
-    return sorted((home.root / ".gallery-optimizer/archives").rglob("*.nphoto"))
-
-
 def put(home: Home, goal: str) -> Path:
     place = home.root / goal
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -94,7 +90,7 @@ def test_nor_who_then_saves_over_it(home: Home, photo: Photo, goal: str, grace: 
     fresh.write_bytes(photo(1))
     fresh.replace(place)
     assert all(done[:2] == (0, 0) for done in weeks(home))
-    assert len(archives(home)) == 1
+    assert len(home.archives()) == 1
     assert place.read_bytes() == photo(1)
     place.unlink()  # and only then it is deleted
     assert home.optimize().missed == 1
@@ -113,7 +109,7 @@ def test_nor_who_tags_it_there_by_a_program_that_writes_a_new_file(archived: Hom
     place.unlink()
     place.write_bytes(tagged)
     assert sum(thrown_away for _, thrown_away, _ in weeks(archived)) == 0
-    assert len(archives(archived)) == 1
+    assert len(archived.archives()) == 1
     place.unlink()
     assert sum(thrown_away for _, thrown_away, _ in weeks(archived)) == 1
 
@@ -165,7 +161,7 @@ def test_nor_does_a_stand_in_of_another_photo_or_a_bin(home: Home, photo: Photo)
     assert sum(thrown_away for _, thrown_away, _ in weeks(home)) == 1
     shutil.rmtree(home.root / ".Trash")
     assert sum(thrown_away for _, thrown_away, _ in weeks(home)) == 1
-    assert len(archives(home)) == 1
+    assert len(home.archives()) == 1
 
 
 def test_a_log_that_grows_all_the_time_is_no_obstacle(archived: Home, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,7 +186,7 @@ def test_what_is_in_a_bin_is_deleted_but_can_be_taken_out_again(archived: Home, 
     an archive."""
     place = put(archived, goal)
     assert [done[:2] for done in weeks(archived)] == [(1, 0)] + [(0, 0)] * 9
-    assert len(archives(archived)) == 1
+    assert len(archived.archives()) == 1
     place.rename(archived.root / "a.jpg")
     archived.optimize()
     with archived.shop() as shop:
@@ -204,7 +200,7 @@ def test_an_archive_goes_when_the_bin_is_emptied(archived: Home, goal: str) -> N
     weeks(archived, 6)  # in the last of them its time began anew
     place.unlink()
     assert [done[:2] for done in weeks(archived, 5)] == [(0, 0)] * 4 + [(0, 1)]
-    assert archives(archived) == []
+    assert archived.archives() == []
 
 
 def test_a_bin_of_the_desktop(archived: Home, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -286,7 +282,7 @@ def test_a_hidden_album_is_no_mass_deletion_for_ever(home: Home, photo: Photo) -
         home.clock.forward(days=31)
         done = home.optimize()
         assert (done.missed, done.thrown_away, done.gone) == (0, 0, [])
-    assert len(archives(home)) == 26
+    assert len(home.archives()) == 26
 
 
 def test_a_deletion_in_mass_has_to_be_confirmed_once(home: Home, photo: Photo) -> None:
@@ -306,7 +302,7 @@ def test_a_deletion_in_mass_has_to_be_confirmed_once(home: Home, photo: Photo) -
     assert "10 of 10 photos" in home.optimize().gone[0], "and the next one again"
     home.clock.forward(days=31)
     assert "10 of 10 photos" in home.optimize().gone[0]
-    assert len(archives(home)) == 30
+    assert len(home.archives()) == 30
     with Catalog(home.places.catalog_file, read_only=True) as catalog:
         assert {row.state for row in catalog.rows() if row.has_archive} == {State.PURGED}
 

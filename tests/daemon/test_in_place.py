@@ -41,15 +41,6 @@ def restore(home: Home, *paths: Path, to: Path | None = None) -> list[Restoratio
         return restorer.restore(shop, list(paths), to, None, Silence())
 
 
-def rows(home: Home) -> dict[str, PhotoRow]:
-    with Catalog(home.places.catalog_file, read_only=True) as catalog:
-        return {os.fsdecode(row.path): row for row in catalog.rows()}
-
-
-def asides(home: Home) -> list[Path]:
-    return list((home.root / ".gallery-optimizer/originals").iterdir())
-
-
 def turned(data: bytes, *, marked: bool = False) -> bytes:
     """An edit of a stand-in; most programs drop its comment, `marked` ones keep it."""
     buffer = io.BytesIO()
@@ -87,21 +78,21 @@ def test_in_grace_the_original_itself_goes_beside_the_edit(
     assert [(each.name, each.place, each.original) for each in done.beside] == [("IMG_1.jpg", beside, True)]
     assert beside.read_bytes() == photo()
     assert (beside.stat().st_mtime_ns, beside.stat().st_mode & 0o777) == (WHEN, 0o640)
-    known = rows(home)
+    known = home.rows()
     assert (known[beside.name].state, known[beside.name].came_from) == (State.RESTORED, b"IMG_1.jpg")
     if marked:
         assert archived.read_bytes() == edit
         assert (known["IMG_1.jpg"].state, known["IMG_1.jpg"].reason) == (State.LEFT, "stand-in")
-        assert not asides(home)
+        assert not home.asides()
     else:
         assert known["IMG_1.jpg"].state is State.RETIRED, "a photo like any other"
-        assert [aside.read_bytes() for aside in asides(home)] == [edit]
+        assert [aside.read_bytes() for aside in home.asides()] == [edit]
     before = home.files()
     assert home.optimize().nothing_done
     assert home.files() == before
     home.clock.forward(days=31)
     home.optimize()
-    assert known[beside.name].sha256 in [sha256_of(aside) for aside in asides(home)], "archived again, with the archive it has"
+    assert known[beside.name].sha256 in [sha256_of(aside) for aside in home.asides()], "archived again, with the archive it has"
     assert home.codec.encoded == (1 if marked else 2)
 
 
@@ -113,11 +104,11 @@ def test_after_the_grace_a_copy_goes_beside_the_edit(home: Home, photo: Photo, a
     with Image.open(beside) as copy, Image.open(io.BytesIO(photo())) as original:
         assert copy.size == original.size
     assert (beside.stat().st_mtime_ns, beside.stat().st_mode & 0o777) == (WHEN, 0o640)
-    assert rows(home)[beside.name].copy_sha256 == sha256_of(beside)
+    assert home.rows()[beside.name].copy_sha256 == sha256_of(beside)
     home.clock.forward(days=31)
     home.optimize()
     assert original_of(beside.read_bytes()) is not None, "the copy was put away, not coded again"
-    assert rows(home)[beside.name].state is State.PURGED
+    assert home.rows()[beside.name].state is State.PURGED
 
 
 def test_no_purge_before_the_original_is_beside_the_edit(home: Home, photo: Photo, archived: Path, beside: Path) -> None:
@@ -145,7 +136,7 @@ def test_a_full_disk_keeps_the_original_in_the_vault(
     assert "disk is full" in done.failed[0][1]
     assert done.purged == 0
     assert archived.read_bytes() == b"an edit"
-    assert [aside.read_bytes() for aside in asides(home)] == [photo()]
+    assert [aside.read_bytes() for aside in home.asides()] == [photo()]
     assert [each.place for each in home.optimize().beside] == [beside]
 
 
@@ -243,7 +234,7 @@ def test_a_second_try_finds_what_the_first_one_brought(
     assert done.trouble == ""
     assert next(tries, None) is None
     home.optimize()
-    ((name, row),) = rows(home).items()
+    ((name, row),) = home.rows().items()
     assert (name, row.state) == ("IMG_1.jpg", State.RESTORED)
     assert [path.name for path in home.root.glob("*.jpg")] == ["IMG_1.jpg"]
     assert archived.read_bytes() != stand_in

@@ -25,10 +25,6 @@ if TYPE_CHECKING:
 Photo = Callable[..., bytes]
 
 
-def archives(home: Home) -> list[Path]:
-    return sorted((home.root / ".gallery-optimizer/archives").rglob("*.nphoto"))
-
-
 def flip(path: Path, at: int = -5) -> None:
     data = bytearray(path.read_bytes())
     data[at] ^= 1
@@ -38,7 +34,7 @@ def flip(path: Path, at: int = -5) -> None:
 def test_a_flipped_bit_is_mended_from_the_original(home: Home, photo: Photo, run: Callable[..., Result]) -> None:
     (home.root / "a.jpg").write_bytes(photo())
     home.optimize()
-    stand_in, (archive,) = (home.root / "a.jpg").read_bytes(), archives(home)
+    stand_in, (archive,) = (home.root / "a.jpg").read_bytes(), home.archives()
     good = archive.read_bytes()
     flip(archive)
     result = run("verify")
@@ -46,7 +42,7 @@ def test_a_flipped_bit_is_mended_from_the_original(home: Home, photo: Photo, run
     assert "Mended" in result.output
     assert archive.read_bytes() == good
     assert (home.root / "a.jpg").read_bytes() == stand_in
-    assert archives(home) == [archive]
+    assert home.archives() == [archive]
     assert [path.name for path in archive.parent.iterdir()] == [archive.name]
     assert run("verify").exit_code == ExitCode.DONE
 
@@ -62,7 +58,7 @@ def test_a_twin_of_a_mended_photo_has_the_new_archive_too(
     assert home.optimize().purged == 1
     (home.root / "a.jpg").write_bytes(photo())
     assert home.optimize().archived == 1
-    (archive,) = archives(home)
+    (archive,) = home.archives()
     good = archive.read_bytes()
     flip(archive)
     make = home.codec.backend.archive
@@ -90,7 +86,7 @@ def test_without_an_original_it_is_noted_and_told(home: Home, photo: Photo, run:
     home.configure('grace = "0 days"')
     (home.root / "a.jpg").write_bytes(photo())
     home.optimize()
-    (archive,) = archives(home)
+    (archive,) = home.archives()
     flip(archive)
     before = home.files()
     result = run("verify", "--json")
@@ -118,7 +114,7 @@ def test_status_and_explain_show_what_was_found(home: Home, photo: Photo, run: C
     name = "a.jpg" if good == photo() else "b.jpg"
     assert "Its set-aside original is damaged" in run("explain", str(home.root / name)).stdout
     asides[0].write_bytes(good)
-    for archive in archives(home):
+    for archive in home.archives():
         flip(archive)
     assert run("verify", "--no-repair").exit_code == ExitCode.DAMAGE
     assert "DAMAGED:     2 archives, by the last verify;" in run("status").stdout
@@ -141,7 +137,7 @@ def test_a_subset_takes_those_that_waited_longest(home: Home, photo: Photo, run:
 def test_looking_needs_no_lock_and_repairing_does(home: Home, photo: Photo, run: Callable[..., Result]) -> None:
     (home.root / "a.jpg").write_bytes(photo())
     home.optimize()
-    (archive,) = archives(home)
+    (archive,) = home.archives()
     with home.shop():
         assert run("verify").exit_code == ExitCode.DONE
         flip(archive)

@@ -25,10 +25,6 @@ Run = Callable[..., Result]
 LATER = b"LATE" + bytes(500)
 
 
-def archives(home: Home) -> list[Path]:
-    return sorted((home.root / ".gallery-optimizer/archives").rglob("*.nphoto"))
-
-
 def stranger(home: Home) -> Path:
     """An archive that no row knows."""
     place = home.root / ".gallery-optimizer/archives/ab" / f"{'ab' * 32}.nphoto"
@@ -59,7 +55,7 @@ def test_damage_elsewhere_comes_first(home: Home, photo: Photo, run: Run) -> Non
     home.configure('grace = "0 days"')
     (home.root / "a.jpg").write_bytes(photo())
     home.optimize()
-    archives(home)[0].write_bytes(b"rot")
+    home.archives()[0].write_bytes(b"rot")
     stranger(home)
     result = run("verify")
     assert result.exit_code == ExitCode.DAMAGE
@@ -71,7 +67,7 @@ def test_where_other_bytes_were_proven_it_is_damage(home: Home, photo: Photo, ru
     home.configure('grace = "0 days"')
     (home.root / "a.jpg").write_bytes(photo())
     home.optimize()
-    archives(home)[0].write_bytes(LATER)
+    home.archives()[0].write_bytes(LATER)
     result = run("verify", "--json")
     assert result.exit_code == ExitCode.DAMAGE
     assert json.loads(result.stdout)["later"] == []
@@ -119,7 +115,7 @@ def test_a_rebuild_tells_it_and_goes_on(home: Home, photo: Photo, run: Run) -> N
     home.optimize()
     from codec.bitstream import MAGIC
 
-    archives(home)[0].write_bytes(MAGIC + b"\2\0" + bytes(200))
+    home.archives()[0].write_bytes(MAGIC + b"\2\0" + bytes(200))
     result = run("doctor", "--rebuild")
     assert result.exit_code == ExitCode.FAILED
     assert "of version 2 of the format, and this program reads 1" in result.output

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,15 +26,11 @@ def damaged(home: Home, photo: Photo) -> Home:
     for seed in range(3):
         (home.root / f"{seed}.jpg").write_bytes(photo(seed))
     home.optimize()
-    for archive in archives(home):
+    for archive in home.archives():
         data = bytearray(archive.read_bytes())
         data[-5] ^= 1
         archive.write_bytes(data)
     return home
-
-
-def archives(home: Home) -> list[Path]:
-    return sorted((home.root / ".gallery-optimizer/archives").rglob("*.nphoto"))
 
 
 def tagged(data: bytes) -> bytes:
@@ -86,8 +81,8 @@ def test_where_it_can_not_be_archived_anew_the_damaged_archive_keeps_its_name(
     def refuse(*_: object) -> None:
         raise Unsupported("no-gain", "as the test wanted")
 
-    before = {path: sha256_of(path) for path in archives(damaged)}
+    before = {path: sha256_of(path) for path in damaged.archives()}
     monkeypatch.setattr(damaged.codec.backend, "archive", refuse)
     assert run("verify").exit_code == ExitCode.DAMAGE
-    assert {path: sha256_of(path) for path in archives(damaged)} == before
+    assert {path: sha256_of(path) for path in damaged.archives()} == before
     assert [(damaged.root / f"{seed}.jpg").read_bytes() for seed in range(3)] == [photo(seed) for seed in range(3)]

@@ -24,7 +24,6 @@ from daemon.marking import has_own_labels, original_of
 from daemon.ports import Silence
 from storage.catalog import Catalog
 from storage.digest import sha256_of
-from storage.records import PhotoRow
 from storage.states import State
 
 if TYPE_CHECKING:
@@ -57,11 +56,6 @@ def turned(data: bytes) -> bytes:
         exif = image.getexif()
     exif[0x0112] = 3
     return labelled(data, Labels(exif=exif.tobytes().removeprefix(b"Exif\0\0")))
-
-
-def rows(home: Home) -> dict[str, PhotoRow]:
-    with Catalog(home.places.catalog_file, read_only=True) as catalog:
-        return {os.fsdecode(row.path): row for row in catalog.rows()}
 
 
 def test_what_came_back_is_called_what_it_is(home: Home, run: Callable[..., Result], archived: Path, tmp_path: Path) -> None:
@@ -123,7 +117,7 @@ def test_a_label_without_room_is_told_by_a_run_that_was_asked_for_it(home: Home,
 def test_a_tagged_stand_in_asks_for_its_photo_like_any_other(home: Home, archived: Path, in_grace: bool, moved: bool) -> None:
     """Tagged and put into the folder for requests before any run saw the tags."""
     if not in_grace:
-        purge(home)
+        home.purge()
     (home.root / "Restore").mkdir()
     asked = home.root / "Restore" / "IMG_1.jpg"
     stand_in = archived.read_bytes()
@@ -139,13 +133,13 @@ def test_a_tagged_stand_in_asks_for_its_photo_like_any_other(home: Home, archive
 
 
 def test_a_copy_that_was_tagged_becomes_a_photo_of_its_own(home: Home, archived: Path) -> None:
-    purge(home)
+    home.purge()
     copy = home.root / "copy.jpg"
     copy.write_bytes(rated(archived.read_bytes(), 4))
     restore(home, copy)
     assert (original_of(copy.read_bytes()), read_rating(copy.read_bytes()).stars) == (None, 4)
     assert original_of(archived.read_bytes()) is not None
-    assert {name: row.state for name, row in rows(home).items()} == {"IMG_1.jpg": State.PURGED, "copy.jpg": State.RESTORED}
+    assert {name: row.state for name, row in home.rows().items()} == {"IMG_1.jpg": State.PURGED, "copy.jpg": State.RESTORED}
 
 
 def test_eject_tells_of_it_too(home: Home, photo: Photo) -> None:
@@ -165,25 +159,16 @@ def archived(home: Home, photo: Photo) -> Path:
     return path
 
 
-def asides(home: Home) -> list[Path]:
-    return list((home.root / ".gallery-optimizer/originals").iterdir())
-
-
-def purge(home: Home) -> None:
-    home.clock.forward(days=8)
-    assert home.optimize().purged == 1
-
-
 @pytest.mark.parametrize("in_grace", [True, False])
 @pytest.mark.parametrize("noticed", [True, False])
 def test_stars_come_back_with_the_photo(home: Home, photo: Photo, archived: Path, in_grace: bool, noticed: bool) -> None:
     if not in_grace:
-        purge(home)
+        home.purge()
     archived.write_bytes(rated(archived.read_bytes()))
     if noticed:
         done = home.optimize()
         assert not done.beside
-        assert rows(home)["IMG_1.jpg"].relabelled_at is not None
+        assert home.rows()["IMG_1.jpg"].relabelled_at is not None
         assert home.optimize().nothing_done
     restore(home, archived)
     data = archived.read_bytes()
@@ -194,7 +179,7 @@ def test_stars_come_back_with_the_photo(home: Home, photo: Photo, archived: Path
     if in_grace:
         assert picture_digest(data) == picture_digest(photo()), "the original's picture, bit for bit"
         assert labels_of(data).exif == labels_of(photo()).exif
-    assert rows(home)["IMG_1.jpg"].state is State.RESTORED
+    assert home.rows()["IMG_1.jpg"].state is State.RESTORED
     assert home.optimize().nothing_done
 
 
@@ -220,7 +205,7 @@ def test_nobody_calls_it_an_edit_before_a_run_has_seen_it(home: Home, run: Calla
 
 
 def test_they_survive_being_archived_again(home: Home, archived: Path) -> None:
-    purge(home)
+    home.purge()
     archived.write_bytes(rated(archived.read_bytes()))
     restore(home, archived)
     home.clock.forward(days=31)
@@ -234,7 +219,7 @@ def test_they_survive_being_archived_again(home: Home, archived: Path) -> None:
 
 
 def test_orientation_comes_back(home: Home, archived: Path) -> None:
-    purge(home)
+    home.purge()
     archived.write_bytes(turned(archived.read_bytes()))
     restore(home, archived)
     with Image.open(archived) as image:
@@ -244,14 +229,14 @@ def test_orientation_comes_back(home: Home, archived: Path) -> None:
 @pytest.mark.parametrize("in_grace", [True, False])
 def test_elsewhere_too_and_without_writing_the_catalogue(home: Home, archived: Path, tmp_path: Path, in_grace: bool) -> None:
     if not in_grace:
-        purge(home)
+        home.purge()
     archived.write_bytes(rated(archived.read_bytes(), 4))
     restore(home, archived, to=tmp_path / "out")
     assert read_rating((tmp_path / "out" / "IMG_1.jpg").read_bytes()).stars == 4
 
 
 def test_a_stand_in_that_was_moved_and_rated(home: Home, archived: Path) -> None:
-    purge(home)
+    home.purge()
     moved = home.root / "album.jpg"
     archived.rename(moved)
     moved.write_bytes(rated(moved.read_bytes()))
@@ -261,8 +246,8 @@ def test_a_stand_in_that_was_moved_and_rated(home: Home, archived: Path) -> None
 
 def test_in_grace_the_purge_goes_on_and_the_labels_wait_in_the_stand_in(home: Home, archived: Path) -> None:
     archived.write_bytes(rated(archived.read_bytes()))
-    purge(home)
-    assert rows(home)["IMG_1.jpg"].state is State.PURGED
+    home.purge()
+    assert home.rows()["IMG_1.jpg"].state is State.PURGED
     restore(home, archived)
     assert read_rating(archived.read_bytes()).stars == 5
 
@@ -280,8 +265,8 @@ def test_the_original_without_them_stays_until_its_grace_is_over(
         home.optimize()
     else:
         restore(home, archived)
-    assert rows(home)["IMG_1.jpg"].state is State.RESTORED
-    (aside,) = asides(home)
+    assert home.rows()["IMG_1.jpg"].state is State.RESTORED
+    (aside,) = home.asides()
     assert aside.read_bytes() == photo()
     assert "Kept:        1 original" in run("status").output
     assert "original without those labels stays in the vault until 2026-03-08" in run("explain", str(archived)).output.replace("\n", " ")
@@ -315,10 +300,10 @@ def test_it_waits_for_a_backup_like_any_other_and_the_trash_waits_with_it(home: 
         home.clock.forward(days=40)
         done = home.optimize()
         assert (done.thrown_away, done.failed, list(done.waiting.values())) == (0, [], [1])
-        assert len(asides(home)) == 1
+        assert len(home.asides()) == 1
     home.configure(gallery='backup_check = "/bin/true"')
     done = home.optimize()
-    assert (done.purged, done.thrown_away, asides(home)) == (1, 1, [])
+    assert (done.purged, done.thrown_away, home.asides()) == (1, 1, [])
 
 
 def test_it_follows_a_grace_that_is_changed_and_a_photo_that_is_moved(home: Home, archived: Path) -> None:
@@ -327,14 +312,14 @@ def test_it_follows_a_grace_that_is_changed_and_a_photo_that_is_moved(home: Home
     for name in ("a.jpg", "b.jpg"):
         archived = archived.rename(home.root / name)
         home.optimize()
-    assert rows(home)["b.jpg"].came_from == b"a.jpg"
+    assert home.rows()["b.jpg"].came_from == b"a.jpg"
     home.configure(gallery='grace = "20 days"')
     home.clock.forward(days=19)
     home.optimize()
-    assert len(asides(home)) == 1
+    assert len(home.asides()) == 1
     home.clock.forward(days=2)
     assert home.optimize().purged == 1
-    assert not asides(home)
+    assert not home.asides()
 
 
 def test_of_two_photos_with_the_same_bytes_each_keeps_its_own(home: Home, archived: Path) -> None:
@@ -348,12 +333,12 @@ def test_of_two_photos_with_the_same_bytes_each_keeps_its_own(home: Home, archiv
     restore(home, archived)
     archived.rename(home.root / "elsewhere.jpg")
     home.optimize()
-    assert len(asides(home)) == 2
+    assert len(home.asides()) == 2
     restore(home, twin)
-    assert sha256_of(twin) == rows(home)["twin.jpg"].sha256
+    assert sha256_of(twin) == home.rows()["twin.jpg"].sha256
     home.clock.forward(days=8)
     assert home.optimize().purged == 1
-    assert not asides(home)
+    assert not home.asides()
 
 
 def test_archived_again_while_its_original_is_kept_it_is_given_back_from_that(home: Home, photo: Photo, archived: Path) -> None:
@@ -361,11 +346,11 @@ def test_archived_again_while_its_original_is_kept_it_is_given_back_from_that(ho
     archived.write_bytes(rated(archived.read_bytes()))
     restore(home, archived)
     assert home.optimize(archived).archived == 1
-    assert rows(home)["IMG_1.jpg"].state is State.PURGED
-    assert len(asides(home)) == 1
+    assert home.rows()["IMG_1.jpg"].state is State.PURGED
+    assert len(home.asides()) == 1
     with home.shop(reading=True) as shop, Catalog(home.places.catalog_file, read_only=True, any_thread=True) as catalog:
         node = View(shop.galleries[0], catalog, lambda _: pytest.fail("measured")).node("IMG_1.jpg")
-    assert (node.source, node.path) == (Source.ORIGINAL, asides(home)[0]), "the view decodes nothing while the original is there"
+    assert (node.source, node.path) == (Source.ORIGINAL, home.asides()[0]), "the view decodes nothing while the original is there"
     restore(home, archived)
     assert picture_digest(archived.read_bytes()) == picture_digest(photo())
     assert read_rating(archived.read_bytes()).stars == 5
@@ -376,7 +361,7 @@ def test_labels_that_were_taken_back_leave_the_original_itself(home: Home, photo
     archived.write_bytes(labelled(stand_in, labels_of(photo())))
     restore(home, archived)
     assert archived.read_bytes() == photo()
-    assert not asides(home)
+    assert not home.asides()
 
 
 def test_what_only_the_photo_says_stays(make_jpeg: Callable[..., bytes]) -> None:

@@ -20,7 +20,7 @@ from storage.fingerprint import Fingerprint
 from storage.rows import to_columns
 from storage.states import State
 from tests.daemon.conftest import Home
-from tests.daemon.repacked import originals, restore, row_of, same_picture, sixteen_bits, with_a_png
+from tests.daemon.repacked import restore, row_of, same_picture, sixteen_bits, with_a_png
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_verify_reads_the_originals_of_re_packed_photos(real: Home) -> None:
     real.optimize()
     found = look_again(real)
     assert (found.archives, found.originals, found.damages) == (0, 1, ())
-    (aside,) = originals(real)
+    (aside,) = real.asides()
     data = bytearray(aside.read_bytes())
     data[100] ^= 1
     aside.write_bytes(data)
@@ -108,7 +108,7 @@ def test_a_rebuilt_re_packed_photo_is_purged_by_its_new_proof(real: Home) -> Non
     real.clock.forward(days=8)
     done = real.optimize()
     assert (done.purged, done.failed) == (1, [])
-    assert not originals(real)
+    assert not real.asides()
     assert real.optimize().nothing_done
 
 

@@ -13,7 +13,7 @@ from storage.catalog import Catalog
 from storage.errors import Changed, Refused
 from storage.states import State
 from tests.daemon.conftest import Home
-from tests.daemon.repacked import RealInProcess, originals, restore, row_of, same_picture, sixteen_bits, with_a_png
+from tests.daemon.repacked import RealInProcess, restore, row_of, same_picture, sixteen_bits, with_a_png
 from tests.daemon.scenarios import EDIT
 from tests.daemon.sweep import ALL_FAULTS, Sweep
 
@@ -178,7 +178,7 @@ def test_a_re_packed_photo_may_be_moved_while_its_original_is_in_grace(real: Hom
     real.clock.forward(days=8)
     done = real.optimize()
     assert (done.purged, done.failed, done.missed, done.thrown_away) == (1, [], 0, 0)
-    assert not originals(real)
+    assert not real.asides()
     assert real.optimize().followed == 1
     assert real.optimize().nothing_done
     assert moved.read_bytes() == again
@@ -195,7 +195,7 @@ def test_a_re_packed_photo_that_is_deleted_in_grace_goes_through_the_trash(real:
     real.clock.forward(days=8)
     done = real.optimize()  # its grace is over, but nobody has its picture elsewhere
     assert (done.purged, done.failed) == (1, [])
-    assert len(originals(real)) == 1
+    assert len(real.asides()) == 1
     with Catalog(real.places.catalog_file, read_only=True) as catalog:
         assert catalog.totals().trash == 1
     (back,) = restore(real, "a.png")
@@ -229,7 +229,7 @@ def test_its_original_is_thrown_away_with_the_trash(real: Home) -> None:
     (real.root / "b.png").write_bytes(again)  # it was only elsewhere for a while
     done = real.optimize()
     assert (done.purged, done.thrown_away, done.failed) == (2, 0, [])
-    assert not originals(real)
+    assert not real.asides()
     (real.root / "c.png").write_bytes(sixteen_bits(11))
     real.optimize()
     (real.root / "c.png").unlink()
@@ -237,7 +237,7 @@ def test_its_original_is_thrown_away_with_the_trash(real: Home) -> None:
     real.clock.forward(days=31)
     done = real.optimize()
     assert (done.thrown_away, done.failed) == (1, [])
-    assert not originals(real)
+    assert not real.asides()
     row = row_of(real, b"c.png")
     assert (row.state, row.reason) == (State.LEFT, "gone")
     assert real.optimize().nothing_done
@@ -249,8 +249,8 @@ def test_no_edit_under_a_deleted_name_costs_the_original(real: Home) -> None:
     row = row_of(real)
     with real.shop() as shop, pytest.raises(Refused, match="there is a file again"):
         shop.galleries[0].vault.throw_away_original(row.location, row.sha256 or "")
-    originals(real)[0].write_bytes(b"a late writer's version")
+    real.asides()[0].write_bytes(b"a late writer's version")
     row.location.unlink()
     with real.shop() as shop, pytest.raises(Changed):
         shop.galleries[0].vault.throw_away_original(row.location, row.sha256 or "")
-    assert len(originals(real)) == 1
+    assert len(real.asides()) == 1

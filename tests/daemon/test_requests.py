@@ -16,7 +16,6 @@ from daemon.requests import Act, decide, serve_requests
 from daemon.restorer import Came
 from storage.catalog import Catalog
 from storage.digest import sha256_of
-from storage.records import PhotoRow
 from storage.states import State
 
 if TYPE_CHECKING:
@@ -24,11 +23,6 @@ if TYPE_CHECKING:
 
 Photo = Callable[..., bytes]
 WHEN = 1_500_000_000_987_654_321
-
-
-def rows(home: Home) -> dict[str, PhotoRow]:
-    with Catalog(home.places.catalog_file, read_only=True) as catalog:
-        return {os.fsdecode(row.path): row for row in catalog.rows()}
 
 
 @pytest.fixture
@@ -42,13 +36,8 @@ def archived(home: Home, photo: Photo) -> Path:
     return path
 
 
-def purge(home: Home) -> None:
-    home.clock.forward(days=8)
-    assert home.optimize().purged == 1
-
-
 def test_the_table(home: Home, archived: Path) -> None:
-    row = rows(home)["IMG_1.jpg"]
+    row = home.rows()["IMG_1.jpg"]
     ours = row.stand_in_sha256 or ""
     assert decide(None, ours, [row], lambda _: True) == (Act.COPY, row)
     assert decide(None, ours, [row], lambda _: False) == (Act.BRING, row)
@@ -64,14 +53,14 @@ def test_the_table(home: Home, archived: Path) -> None:
 @pytest.mark.parametrize("in_grace", [True, False])
 def test_a_stand_in_that_is_moved_there_brings_its_photo(home: Home, photo: Photo, archived: Path, in_grace: bool) -> None:
     if not in_grace:
-        purge(home)
+        home.purge()
     asked = home.root / "Restore" / "IMG_1.jpg"
     archived.rename(asked)
     assert home.optimize().requested == ["Restore/IMG_1.jpg"]
     assert (asked.read_bytes() == photo()) == in_grace
     assert original_of(asked.read_bytes()) is None
     assert (asked.stat().st_mtime_ns, asked.stat().st_mode & 0o777) == (WHEN, 0o640)
-    row = rows(home)["Restore/IMG_1.jpg"]
+    row = home.rows()["Restore/IMG_1.jpg"]
     assert (row.state, row.came_from) == (State.RESTORED, b"IMG_1.jpg")
     before = home.files()
     assert home.optimize().nothing_done
@@ -81,13 +70,13 @@ def test_a_stand_in_that_is_moved_there_brings_its_photo(home: Home, photo: Phot
 @pytest.mark.parametrize("in_grace", [True, False])
 def test_of_a_copy_both_are_there(home: Home, photo: Photo, archived: Path, in_grace: bool) -> None:
     if not in_grace:
-        purge(home)
+        home.purge()
     asked = home.root / "Restore" / "from the phone.jpg"
     shutil.copy(archived, asked)
     assert home.optimize().requested == ["Restore/from the phone.jpg"]
     assert (asked.read_bytes() == photo()) == in_grace
     assert original_of(archived.read_bytes()) is not None, "what was copied stays"
-    found = rows(home)
+    found = home.rows()
     assert [found[name].state for name in ("IMG_1.jpg", "Restore/from the phone.jpg")] == [
         State.RETIRED if in_grace else State.PURGED,
         State.RESTORED,
@@ -108,7 +97,7 @@ def test_a_copy_that_was_seen_before_as_a_stand_in_is_served_all_the_same(home: 
     (home.root / "later").mkdir()
     shutil.copy(archived, home.root / "later" / "a.jpg")
     home.optimize()
-    assert rows(home)["later/a.jpg"].reason == "stand-in"
+    assert home.rows()["later/a.jpg"].reason == "stand-in"
     home.configure(gallery='requests = "later"')
     assert home.optimize().requested == ["later/a.jpg"]
 
@@ -121,7 +110,7 @@ def test_what_is_no_stand_in_or_was_edited_asks_for_nothing(home: Home, photo: P
 
 
 def test_another_vaults_stand_in_stays_with_a_warning(home: Home, archived: Path, caplog: pytest.LogCaptureFixture) -> None:
-    purge(home)
+    home.purge()
     foreign = home.root / "Restore" / "theirs.jpg"
     digest = original_of(archived.read_bytes()) or ""
     foreign.write_bytes(archived.read_bytes().replace(digest.encode(), b"f" * 64))
@@ -132,7 +121,7 @@ def test_another_vaults_stand_in_stays_with_a_warning(home: Home, archived: Path
 
 
 def test_a_missing_archive_is_told_and_the_request_stays(home: Home, archived: Path) -> None:
-    purge(home)
+    home.purge()
     (archive,) = (home.root / ".gallery-optimizer/archives").rglob("*.nphoto")
     archive.rename(home.root.parent / "away.nphoto")
     asked = home.root / "Restore" / "IMG_1.jpg"
@@ -145,7 +134,7 @@ def test_a_missing_archive_is_told_and_the_request_stays(home: Home, archived: P
 
 
 def test_a_copy_whose_archive_is_missing_is_tried_again(home: Home, archived: Path) -> None:
-    purge(home)
+    home.purge()
     (archive,) = (home.root / ".gallery-optimizer/archives").rglob("*.nphoto")
     archive.rename(home.root.parent / "away.nphoto")
     asked = Path(shutil.copy(archived, home.root / "Restore" / "a.jpg"))
@@ -164,15 +153,15 @@ def test_a_request_that_was_stopped_half_way_is_served(
     home: Home, archived: Path, monkeypatch: pytest.MonkeyPatch, stopped_at: str
 ) -> None:
     """Between the row and the decoding, and between the copy in its place and the row that says so."""
-    purge(home)
+    home.purge()
     asked = Path(shutil.copy(archived, home.root / "Restore" / "a.jpg"))
     with monkeypatch.context() as patched:
         patched.setattr(Catalog, stopped_at, lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             home.optimize()
-    assert rows(home)["Restore/a.jpg"].state is State.PURGED
+    assert home.rows()["Restore/a.jpg"].state is State.PURGED
     home.optimize()
-    row = rows(home)["Restore/a.jpg"]
+    row = home.rows()["Restore/a.jpg"]
     assert (row.state, row.asked_at) == (State.RESTORED, None)
     assert original_of(asked.read_bytes()) is None
     assert original_of(archived.read_bytes()) is not None
@@ -184,7 +173,7 @@ def test_a_request_that_was_stopped_half_way_is_served(
 
 
 def test_a_request_that_was_taken_back_is_none(home: Home, archived: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    purge(home)
+    home.purge()
     asked = Path(shutil.copy(archived, home.root / "Restore" / "a.jpg"))
     with monkeypatch.context() as patched:
         patched.setattr(Catalog, "restoring", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
@@ -208,8 +197,8 @@ def test_a_folder_that_is_a_link_is_passed_by(home: Home, archived: Path, tmp_pa
 
 def test_of_a_photo_whose_row_was_made_anew(home: Home, archived: Path) -> None:
     """`doctor --rebuild` has no proof to give."""
-    purge(home)
-    (row,) = rows(home).values()
+    home.purge()
+    (row,) = home.rows().values()
     archive = ("archive_name", "archive_sha256", "archive_bytes", "copy_bytes", "lane", "quality", "model", "score_whole")
     home.places.catalog_file.unlink()
     with home.shop() as shop:
@@ -227,7 +216,7 @@ def test_of_a_photo_whose_row_was_made_anew(home: Home, archived: Path) -> None:
         )
     shutil.copy(archived, home.root / "Restore" / "a.jpg")
     assert home.optimize().requested == ["Restore/a.jpg"]
-    assert rows(home)["Restore/a.jpg"].quality == "high"
+    assert home.rows()["Restore/a.jpg"].quality == "high"
 
 
 def test_switched_off(home: Home, archived: Path) -> None:

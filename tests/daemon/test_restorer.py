@@ -49,11 +49,6 @@ def archived(home: Home, photo: Photo) -> Path:
     return path
 
 
-def purge(home: Home) -> None:
-    home.clock.forward(days=8)
-    assert home.optimize().purged == 1
-
-
 def test_in_grace_the_original_itself_comes_back(home: Home, photo: Photo, archived: Path) -> None:
     assert restore(home, archived) == [Restoration("2020/a.jpg", Came.ORIGINAL, archived)]
     assert archived.read_bytes() == photo()
@@ -74,7 +69,7 @@ def test_a_restored_photo_is_left_alone_until_its_pin_is_over_or_it_is_named(hom
 
 
 def test_after_the_grace_a_copy_comes_back(home: Home, photo: Photo, archived: Path) -> None:
-    purge(home)
+    home.purge()
     assert restore(home, archived)[0].came is Came.COPY
     with Image.open(archived) as copy, Image.open(io.BytesIO(photo())) as original:
         copy.load()
@@ -84,7 +79,7 @@ def test_after_the_grace_a_copy_comes_back(home: Home, photo: Photo, archived: P
 
 
 def test_a_restored_copy_gives_its_place_back_and_is_never_coded_again(home: Home, archived: Path) -> None:
-    purge(home)
+    home.purge()
     restore(home, archived)
     copy = archived.read_bytes()
     assert home.optimize().nothing_done
@@ -99,7 +94,7 @@ def test_a_restored_copy_gives_its_place_back_and_is_never_coded_again(home: Hom
 
 
 def test_a_restored_copy_stays_where_its_archive_is_damaged_or_no_stand_in_is_wanted(home: Home, photo: Photo, archived: Path) -> None:
-    purge(home)
+    home.purge()
     restore(home, archived)
     copy = archived.read_bytes()
     home.clock.forward(days=31)
@@ -115,7 +110,7 @@ def test_a_restored_copy_stays_where_its_archive_is_damaged_or_no_stand_in_is_wa
 @pytest.mark.parametrize("purged", [False, True])
 def test_to_a_folder_leaves_the_gallery_as_it_is(home: Home, photo: Photo, archived: Path, tmp_path: Path, purged: bool) -> None:
     if purged:
-        purge(home)
+        home.purge()
     before = home.files()
     (done,) = restore(home, archived, to=tmp_path / "out")
     assert done.written == tmp_path / "out" / "a.jpg"
@@ -191,7 +186,7 @@ def test_a_renamed_stand_in_gives_the_photo_back(
     home: Home, photo: Photo, archived: Path, tmp_path: Path, purged: bool, looked: bool
 ) -> None:
     if purged:
-        purge(home)
+        home.purge()
     (home.root / "album").mkdir()
     moved = archived.rename(home.root / "album" / "best.jpg")
     if looked:
@@ -216,7 +211,7 @@ def test_a_renamed_stand_in_gives_the_photo_back(
 
 def test_a_vault_of_an_earlier_version_gives_everything_back(home: Home, photo: Photo, archived: Path) -> None:
     """Without an id, its stand-ins marked as they were, its rows without what was measured later."""
-    purge(home)
+    home.purge()
     (home.root / ".gallery-optimizer" / "id").unlink()
     old = re.sub(rb" in vault [0-9a-f]{16} with picture [0-9a-f]{32} and labels [0-9a-f]{32}", b"", archived.read_bytes())
     assert old != archived.read_bytes()
@@ -230,7 +225,7 @@ def test_a_vault_of_an_earlier_version_gives_everything_back(home: Home, photo: 
 
 
 def test_a_damaged_archive_is_told_and_nothing_is_written(home: Home, photo: Photo, archived: Path, tmp_path: Path) -> None:
-    purge(home)
+    home.purge()
     archive = home.root / ".gallery-optimizer" / "archives" / sha256_of_bytes(photo())[:2] / f"{sha256_of_bytes(photo())}.nphoto"
     data = bytearray(archive.read_bytes())
     data[len(data) // 2] ^= 1
@@ -254,7 +249,7 @@ def test_what_has_no_archive_is_told(home: Home, photo: Photo, tmp_path: Path) -
 
 
 def test_the_catalogue_says_what_happened(home: Home, archived: Path) -> None:
-    purge(home)
+    home.purge()
     restore(home, archived)
     with Catalog(home.places.catalog_file, read_only=True) as catalog:
         row = catalog.find(os.fsencode(home.root), b"2020/a.jpg")
@@ -281,7 +276,7 @@ def test_where_the_original_is_no_use_the_archive_serves(home: Home, photo: Phot
 
 
 def test_a_touched_copy_that_was_left_is_not_coded_again(home: Home, archived: Path) -> None:
-    purge(home)
+    home.purge()
     restore(home, archived)
     home.configure('stand_in = "none"')
     assert dict(home.optimize(archived).left) == {"restored-copy": 1}

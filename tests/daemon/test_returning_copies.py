@@ -10,9 +10,7 @@ import pytest
 
 from daemon.ports import Silence
 from daemon.restorer import restore
-from storage.catalog import Catalog
 from storage.digest import sha256_of
-from storage.records import PhotoRow
 from storage.states import State
 
 if TYPE_CHECKING:
@@ -33,11 +31,6 @@ def copy(home: "Home", photo: Photo, tmp_path: Path) -> Path:
     return done.written
 
 
-def rows(home: "Home") -> dict[str, PhotoRow]:
-    with Catalog(home.places.catalog_file, read_only=True) as catalog:
-        return {os.fsdecode(row.path): row for row in catalog.rows()}
-
-
 def restored(home: "Home", name: str) -> Path:
     with home.shop() as shop:
         (done,) = restore(shop, [home.root / name], None, None, Silence())
@@ -56,8 +49,8 @@ def test_under_another_name_it_shares_the_archive(home: "Home", copy: Path) -> N
     assert home.optimize().archived == 1
     assert home.codec.encoded == encoded
     assert len(archives(home)) == 1
-    row = rows(home)["b.jpg"]
-    assert (row.state, row.sha256, row.archive_sha256) == (State.PURGED, rows(home)["a.jpg"].sha256, rows(home)["a.jpg"].archive_sha256)
+    row = home.rows()["b.jpg"]
+    assert (row.state, row.sha256, row.archive_sha256) == (State.PURGED, home.rows()["a.jpg"].sha256, home.rows()["a.jpg"].archive_sha256)
     assert (home.root / "b.jpg").stat().st_size < copy.stat().st_size
     back = restored(home, "b.jpg")
     assert sha256_of(back) == digest
@@ -73,10 +66,10 @@ def test_in_place_of_its_stand_in_it_is_a_restored_copy(home: "Home", copy: Path
     encoded = home.codec.encoded
     done = home.optimize()
     assert (done.archived, done.beside) == (0, [])
-    assert rows(home)["a.jpg"].state is State.RESTORED
+    assert home.rows()["a.jpg"].state is State.RESTORED
     home.clock.forward(days=31)
     assert home.optimize().archived == 1
-    assert rows(home)["a.jpg"].state is State.PURGED
+    assert home.rows()["a.jpg"].state is State.PURGED
     assert home.codec.encoded == encoded
     assert sha256_of(restored(home, "a.jpg")) == sha256_of(copy)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -43,10 +42,6 @@ def inspected(home: Home) -> int:
         return len(shop.catalog.inspections(shop.galleries[0].key))
 
 
-def archives(home: Home) -> list[Path]:
-    return sorted((home.root / ".gallery-optimizer/archives").rglob("*.nphoto"))
-
-
 def nightwork(home: Home) -> Nightwork:
     def shop(*_: object) -> Workshop:
         return home.shop()
@@ -79,7 +74,7 @@ def test_it_can_be_switched_off(twenty: Home) -> None:
 
 def test_damage_is_mended_or_kept_for_status(twenty: Home) -> None:
     twenty.configure(safety='reserve = "off"\nverify = "99%"')
-    one = archives(twenty)[0]
+    one = twenty.archives()[0]
     good = one.read_bytes()
     one.write_bytes(b"rot" + good[3:])
     twenty.clock.time = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -87,7 +82,7 @@ def test_damage_is_mended_or_kept_for_status(twenty: Home) -> None:
     assert one.read_bytes() == good, "its original is in grace"
     twenty.clock.forward(days=8)
     twenty.optimize()
-    archives(twenty)[0].write_bytes(b"rot" + good[3:])
+    twenty.archives()[0].write_bytes(b"rot" + good[3:])
     walk(twenty, nightwork(twenty), 48)
     with twenty.shop(reading=True) as shop:
         assert shop.catalog.totals().damaged_archives == 1

@@ -234,7 +234,9 @@ def test_nothing_else_is_taken_for_a_stand_in(data: bytes) -> None:
 @pytest.mark.corpus
 @pytest.mark.slow
 def test_real_photos(shared: Path) -> None:
-    for path in sorted((shared / "data" / "phone").glob("*.jpg")):
+    photos = sorted((shared / "data" / "phone").glob("*.jpg"))
+    assert photos
+    for path in photos:
         data = path.read_bytes()
         made = make(data)
         with Image.open(io.BytesIO(made)) as small, Image.open(path) as original:

@@ -38,10 +38,6 @@ def archived(home: Home, photo: Photo) -> Home:
     return home
 
 
-def archives(home: Home) -> list[Path]:
-    return sorted((home.root / ".gallery-optimizer/archives").rglob("*.nphoto"))
-
-
 def row(home: Home, name: str) -> PhotoRow:
     with Catalog(home.places.catalog_file, read_only=True) as catalog:
         found = catalog.find(str(home.root).encode(), name.encode())
@@ -55,16 +51,16 @@ def test_an_archive_goes_with_the_last_of_its_photos(archived: Home) -> None:
     archived.clock.forward(days=31)
     done = archived.optimize()
     assert (done.thrown_away, done.freed_bytes) == (1, 0)
-    assert len(archives(archived)) == 1
+    assert len(archived.archives()) == 1
     assert (row(archived, "a.jpg").state, row(archived, "a.jpg").reason) == (State.LEFT, "gone")
     (archived.root / "twin.jpg").unlink()
     archived.optimize()
     archived.clock.forward(days=29)
     assert archived.optimize().nothing_done
-    assert len(archives(archived)) == 1
+    assert len(archived.archives()) == 1
     archived.clock.forward(days=2)
     assert archived.optimize().freed_bytes > 0
-    assert archives(archived) == []
+    assert archived.archives() == []
     assert archived.optimize().nothing_done
 
 
@@ -81,10 +77,10 @@ def test_a_restored_photo_leaves_the_trash(archived: Home) -> None:
     archived.clock.forward(days=2)
     done = archived.optimize()  # the twin's time is over, the other's begins
     assert (done.missed, done.thrown_away) == (1, 1)
-    assert len(archives(archived)) == 1
+    assert len(archived.archives()) == 1
     archived.clock.forward(days=30)
     assert archived.optimize().thrown_away == 1
-    assert archives(archived) == []
+    assert archived.archives() == []
 
 
 def test_a_moved_stand_in_keeps_its_archive(archived: Home) -> None:
@@ -94,7 +90,7 @@ def test_a_moved_stand_in_keeps_its_archive(archived: Home) -> None:
     for _ in range(3):
         archived.optimize()
         archived.clock.forward(days=31)
-    assert len(archives(archived)) == 1
+    assert len(archived.archives()) == 1
     with archived.shop() as shop:
         (given,) = restore(shop, [archived.root / "album" / "b.jpg"], None, None, Silence())
     assert given.trouble == ""
@@ -117,7 +113,7 @@ def test_a_stand_in_that_was_moved_to_a_disk_which_is_unplugged(archived: Home, 
         archived.optimize()
         card.rmdir()
         (tmp_path / "unplugged").rename(card)
-    assert len(archives(archived)) == 1
+    assert len(archived.archives()) == 1
 
 
 def test_the_stand_in_comes_back_out_of_the_bin(archived: Home) -> None:
@@ -129,7 +125,7 @@ def test_the_stand_in_comes_back_out_of_the_bin(archived: Home) -> None:
     archived.clock.forward(days=31)
     assert archived.optimize().thrown_away == 1
     assert row(archived, "a.jpg").missed_at is None
-    assert len(archives(archived)) == 1
+    assert len(archived.archives()) == 1
 
 
 def test_a_stop_between_archive_and_row_is_finished(archived: Home, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,7 +137,7 @@ def test_a_stop_between_archive_and_row_is_finished(archived: Home, monkeypatch:
         patch.setattr(Catalog, "thrown_away", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             archived.optimize()
-    assert archives(archived) == []
+    assert archived.archives() == []
     assert archived.optimize().thrown_away == 2
 
 
@@ -154,7 +150,7 @@ def test_originals_in_grace_are_not_thrown_away(home: Home, photo: Photo) -> Non
     home.optimize()
     home.clock.forward(days=60)
     assert home.optimize().thrown_away == 0
-    assert len(archives(home)) == 1
+    assert len(home.archives()) == 1
 
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EIO])
@@ -181,7 +177,7 @@ def test_a_folder_that_can_not_be_listed_may_hold_the_stand_in(archived: Home, m
         patch.setattr(os, "scandir", scandir)
         archived.clock.forward(days=31)
         assert archived.optimize().thrown_away == 0
-    assert len(archives(archived)) == 1
+    assert len(archived.archives()) == 1
 
 
 def test_a_folder_that_goes_away_during_the_walk_hides_nothing(archived: Home, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,7 +233,7 @@ def test_an_album_that_its_user_moved_to_another_disk_and_linked(archived: Home,
     for _ in range(3):
         assert archived.optimize().missed == 0
         archived.clock.forward(days=31)
-    assert len(archives(archived)) == 2
+    assert len(archived.archives()) == 2
 
 
 @pytest.mark.root
@@ -250,7 +246,7 @@ def test_a_disk_that_is_mounted_over_an_album_hides_it(archived: Home, photo: Ph
         for _ in range(3):
             assert archived.optimize().missed == 0
             archived.clock.forward(days=31)
-    assert len(archives(archived)) == 2
+    assert len(archived.archives()) == 2
 
 
 @pytest.mark.root
@@ -263,7 +259,7 @@ def test_a_stand_in_that_its_user_moved_to_a_disk_that_is_mounted_in_the_gallery
         for _ in range(3):
             archived.optimize()
             archived.clock.forward(days=31)
-        assert len(archives(archived)) == 1
+        assert len(archived.archives()) == 1
         with archived.shop() as shop:
             (given,) = restore(shop, [disk / "a.jpg"], archived.root / "out", None, Silence())
             (refused,) = restore(shop, [disk / "a.jpg"], None, None, Silence())
@@ -294,7 +290,7 @@ def test_a_stand_in_that_is_moved_behind_the_back_of_the_walk(archived: Home, mo
     monkeypatch.setattr(everywhere, "read_once", moving)
     assert archived.optimize().thrown_away == 0
     assert hiding.exists()
-    assert len(archives(archived)) == 1
+    assert len(archived.archives()) == 1
 
 
 def test_files_that_never_rest_keep_everything(archived: Home, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -310,5 +306,5 @@ def test_files_that_never_rest_keep_everything(archived: Home, monkeypatch: pyte
 
     monkeypatch.setattr(everywhere, "read_once", moving)
     done = archived.optimize()
-    assert (done.thrown_away, len(archives(archived))) == (0, 1)
+    assert (done.thrown_away, len(archived.archives())) == (0, 1)
     assert any("moved all the time" in why for _, why in done.failed)

@@ -52,11 +52,6 @@ def view(home: Home) -> Iterator[Callable[[], View]]:
         catalog.close()
 
 
-def purge(home: Home) -> None:
-    home.clock.forward(days=8)
-    assert home.optimize().purged == 1
-
-
 def test_in_grace_it_is_the_original_itself(view: Callable[[], View], photo: Photo, archived: Path) -> None:
     node = view().node("IMG_1.jpg")
     assert node.source is Source.ORIGINAL
@@ -65,7 +60,7 @@ def test_in_grace_it_is_the_original_itself(view: Callable[[], View], photo: Pho
 
 
 def test_later_a_copy_whose_size_is_known(home: Home, view: Callable[[], View], archived: Path) -> None:
-    purge(home)
+    home.purge()
     node = view().node("IMG_1.jpg")
     assert (node.source, node.status["st_mtime"], node.status["st_mode"] & 0o777) == (Source.COPY, WHEN, 0o640)
     assert node.row is not None
@@ -126,7 +121,7 @@ def test_an_edit_is_shown_as_it_is(home: Home, view: Callable[[], View], archive
 
 
 def test_a_stand_in_with_other_labels_is_the_photo_with_them(home: Home, view: Callable[[], View], archived: Path) -> None:
-    purge(home)
+    home.purge()
     data = labelled(archived.read_bytes(), Labels(xmp=b"<x/>"))
     archived.write_bytes(data)
     asked: list[Node] = []
@@ -150,7 +145,7 @@ def test_a_touched_stand_in_is_one_still(view: Callable[[], View], archived: Pat
 
 
 def test_a_stand_in_that_was_moved_or_copied_is_the_photo_wherever_it_is(home: Home, view: Callable[[], View], archived: Path) -> None:
-    purge(home)
+    home.purge()
     (home.root / "album").mkdir()
     shutil.copy2(archived, home.root / "album" / "copied.jpg")
     archived.rename(home.root / "album" / "moved.jpg")
