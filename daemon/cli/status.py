@@ -92,7 +92,7 @@ def _show(screen: "Console", found: "Status", situation: "Situation") -> None:
 def _nothing(situation: "Situation") -> str:
     if situation.last_run is None:
         return "Nothing was archived yet. Start with: gallery-optimizer optimize"
-    return 'No photo is known: the runs so far found none. "gallery-optimizer optimize" says what it found instead.'
+    return 'No photo is known in the galleries; "gallery-optimizer optimize" says what it finds there.'
 
 
 def _entry(label: str, text: str, columns: int | None) -> str:

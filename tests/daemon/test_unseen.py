@@ -46,7 +46,7 @@ def test_status_does_not_send_to_optimize_whoever_comes_from_there(run: Run, hei
     heic.optimize()
     said = run("status").stdout
     assert "Start with" not in said
-    assert "No photo is known: the runs so far found none." in said
+    assert "No photo is known in the galleries; " in said
 
 
 def test_one_file_that_was_named(run: Run, heic: Home) -> None:
