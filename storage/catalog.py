@@ -13,24 +13,8 @@ from storage.fingerprint import Fingerprint
 from storage.ledger import Ledger
 from storage.proof import Proof
 from storage.records import PhotoRow
-from storage.rows import proof_columns, to_columns
+from storage.rows import NO_ARCHIVE, OF_AN_ARCHIVE, proof_columns, to_columns
 from storage.states import State
-
-_NO_ARCHIVE: Mapping[str, None] = dict.fromkeys(
-    (
-        *("archive_name", "archive_sha256", "archive_bytes", "lane", "choice", "choice_why", "quality", "importance", "model"),
-        *("encoded_at", "copy_sha256", "copy_bytes", "relabelled_at", "kept_since_at", "asked_at"),
-        *("score_whole", "score_worst_tile", "score_copy", "checks", "whole_at_least", "worst_tile_at_least"),
-        *("checked_at", "verifier_pid", "asker_pid", "retired_at", "purge_after_at", "purged_at", "restored_at", "pinned_until_at"),
-        *("missed_at", "stand_in_sha256", *to_columns(None, "stand_in_")),
-    )
-)
-
-_OF_AN_ARCHIVE = (
-    *("sha256", "size_bytes", "archive_name", "archive_sha256", "archive_bytes", "lane", "choice", "choice_why", "quality", "importance"),
-    *("model", "encoded_at", "score_whole", "score_worst_tile", "score_copy", "checks", "whole_at_least", "worst_tile_at_least"),
-    *("checked_at", "verifier_pid", "asker_pid", "copy_bytes"),
-)
 
 
 class Catalog(Ledger):
@@ -72,7 +56,7 @@ class Catalog(Ledger):
                     states.check(row.state, State.QUEUED)
                 match standing:
                     case Standing.CHANGED:
-                        self._update(photo_id, {**_NO_ARCHIVE, **anew, "attempts": 0})
+                        self._update(photo_id, {**NO_ARCHIVE, **anew, "attempts": 0})
                     case Standing.AGAIN:
                         self._update(photo_id, {**queued, "attempts": 0 if row.state is not State.FAILED or by_name else row.attempts})
                     case Standing.RETURNED:
@@ -148,7 +132,7 @@ class Catalog(Ledger):
                 raise Refused(f"photo {photo_id} is {row.state}, not encoding")
             values = to_columns(fingerprint)
             if sha256 != row.copy_sha256:
-                forgotten = _NO_ARCHIVE if row.has_archive and row.sha256 != sha256 else {}
+                forgotten = NO_ARCHIVE if row.has_archive and row.sha256 != sha256 else {}
                 values = {**forgotten, **values, "sha256": sha256, "size_bytes": fingerprint.size_bytes}
             self._update(photo_id, values)
             return self._row(photo_id)
@@ -159,7 +143,7 @@ class Catalog(Ledger):
             row = self._row(photo_id)
             if row.state is not State.ENCODING:
                 raise Refused(f"photo {photo_id} is {row.state}, not encoding")
-            self._update(photo_id, _NO_ARCHIVE)
+            self._update(photo_id, NO_ARCHIVE)
             return self._row(photo_id)
 
     def committed(
@@ -206,7 +190,7 @@ class Catalog(Ledger):
                 (row.gallery, proof.original_sha256),
             )
             done = self._move(photo_id, State.COMMITTED, values)
-            self._hand_on(photo_id, _OF_AN_ARCHIVE)
+            self._hand_on(photo_id, OF_AN_ARCHIVE)
             return done
 
     def retiring(self, photo_id: int, stand_in_sha256: str | None, stand_in_bytes: int) -> PhotoRow:
@@ -327,7 +311,7 @@ class Catalog(Ledger):
             row, source = self._row(photo_id), self._row(source_id)
             if row.state is not State.ENCODING or row.has_archive or not source.has_archive or row.gallery != source.gallery:
                 raise Refused(f"photo {photo_id} can't take over the archive of photo {source_id}")
-            columns = ", ".join(_OF_AN_ARCHIVE)
+            columns = ", ".join(OF_AN_ARCHIVE)
             self._connection.execute(
                 f"UPDATE photos SET ({columns}) = (SELECT {columns} FROM photos WHERE id = ?2), copy_sha256 = ?3 WHERE id = ?1",
                 (photo_id, source_id, copy_sha256),
@@ -365,7 +349,7 @@ class Catalog(Ledger):
             ended = row.state in (State.PURGED, State.RESTORED) or (row.state is State.RETIRED and row.replaced)
             if row.missed_at is None or not ended:
                 raise Refused(f"photo {photo_id} is not in the trash")
-            return self._move(photo_id, State.LEFT, {**_NO_ARCHIVE, "reason": "gone", "detail": detail})
+            return self._move(photo_id, State.LEFT, {**NO_ARCHIVE, "reason": "gone", "detail": detail})
 
     def left(self, photo_id: int, reason: str, detail: str = "", *, stands_for: str | None = None) -> PhotoRow:
         """-> LEFT: untouched. `reason` is a slug of the documented list, `detail` the same for people; `stands_for` as in `enqueue`."""

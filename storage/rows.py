@@ -102,3 +102,22 @@ def run_from_row(values: Mapping[str, Any]) -> RunRow:
 def run_to_columns(values: Mapping[str, Any]) -> dict[str, Any]:
     """Columns of table `runs` out of fields of a RunRow."""
     return {name: json.dumps(value, sort_keys=True) if name in _JSON and value is not None else value for name, value in values.items()}
+
+
+NO_ARCHIVE: Mapping[str, None] = dict.fromkeys(
+    (
+        *("archive_name", "archive_sha256", "archive_bytes", "lane", "choice", "choice_why", "quality", "importance", "model"),
+        *("encoded_at", "copy_sha256", "copy_bytes", "relabelled_at", "kept_since_at", "asked_at"),
+        *("score_whole", "score_worst_tile", "score_copy", "checks", "whole_at_least", "worst_tile_at_least"),
+        *("checked_at", "verifier_pid", "asker_pid", "retired_at", "purge_after_at", "purged_at", "restored_at", "pinned_until_at"),
+        *("missed_at", "stand_in_sha256", *to_columns(None, "stand_in_")),
+    )
+)
+"""What a row says of its archive and of what became of that, cleared."""
+
+OF_AN_ARCHIVE = (
+    *("sha256", "size_bytes", "archive_name", "archive_sha256", "archive_bytes", "lane", "choice", "choice_why", "quality", "importance"),
+    *("model", "encoded_at", "score_whole", "score_worst_tile", "score_copy", "checks", "whole_at_least", "worst_tile_at_least"),
+    *("checked_at", "verifier_pid", "asker_pid", "copy_bytes"),
+)
+"""Columns that all photos of the same bytes have in common."""

@@ -249,13 +249,13 @@ class Vault(Shelf):
             archive = sha256_or_none(self.archive_path(sha256))
             aside = sha256_or_none(self.aside_path(taken_from or path, sha256))
         return Survey(
-            at_path=_at_path(placed, os.path.lexists(path), sha256, stand_in_sha256, copy_sha256),
+            at_path=AtPath.of(placed, os.path.lexists(path), sha256, stand_in_sha256, copy_sha256),
             at_path_sha256=placed,
             at_path_fingerprint=None if placed is None else Fingerprint.of(path),
-            archive=_holding(archive, archive_sha256 or archive, None),
+            archive=Holding.of(archive, archive_sha256 or archive, None),
             archive_sha256=archive,
-            aside=_holding(aside, sha256, stand_in_sha256),
-            swap=_holding(sha256_or_none(self.swap_path(path)), None, stand_in_sha256),
+            aside=Holding.of(aside, sha256, stand_in_sha256),
+            swap=Holding.of(sha256_or_none(self.swap_path(path)), None, stand_in_sha256),
         )
 
     def drop_aside_stand_in(self, path: Path, sha256: str, stand_in_sha256: str) -> None:
@@ -380,21 +380,3 @@ def _placed(stand_in: int, sha256: str | None) -> Fingerprint:
     """Of the stand-in that was just put in place, by its descriptor: whoever took its name or wrote to it since is told from it."""
     fingerprint = Fingerprint.of_open(stand_in)
     return fingerprint if sha256_of_open(stand_in) == sha256 else replace(fingerprint, ctime_ns=0)
-
-
-def _at_path(placed: str | None, exists: bool, sha256: str | None, stand_in_sha256: str | None, copy_sha256: str | None) -> AtPath:
-    if placed is None:
-        return AtPath.OTHER if exists else AtPath.MISSING
-    if placed == sha256:
-        return AtPath.ORIGINAL
-    if placed == stand_in_sha256:
-        return AtPath.STAND_IN
-    return AtPath.COPY if placed == copy_sha256 else AtPath.OTHER
-
-
-def _holding(held: str | None, expected: str | None, stand_in_sha256: str | None) -> Holding:
-    if held is None:
-        return Holding.MISSING
-    if held == expected:
-        return Holding.INTACT
-    return Holding.STAND_IN if held == stand_in_sha256 else Holding.CHANGED
