@@ -15,12 +15,16 @@ from codec.picture import JpegStructure
 _EXIF: Final = re.compile(rb"\xff+\xe1..Exif\0.", re.DOTALL)
 _MAKERS: Final = (re.compile(rb"\x7c\x92\x07\0.{4}(.{4})", re.DOTALL), re.compile(rb"\x92\x7c\0\x07.{4}(.{4})", re.DOTALL))
 """The entry of the maker's note (EXIF 3.0, 4.6.6.4.10) and the offset in it, in both byte orders."""
-_PICTURE: Final = re.compile(rb"[\xff\0]\xd8\xff")
-"""Sony writes 0 for the first byte,"""
+_PICTURE: Final = b"\xd8\xff"
+"""How a JPEG goes on behind its first byte,"""
+_FIRSTS: Final = b"\xff\0"
+"""for which Sony writes 0,"""
 _HEAD: Final = 32
 """and so many bytes in front."""
 _MOST: Final = 8
 """JPEGs that are looked for; a video has some by chance, behind the previews."""
+_FARTHEST: Final = 4 << 20
+"""Bytes behind the picture in which they are looked for."""
 _AFCP: Final = (b"AXS!", b"AXS*")
 _AFCP_BYTES: Final = 12
 """At its end, among them where it begins (AFCP 1.0)."""
@@ -69,16 +73,16 @@ def _offsets(segments: Iterable[bytes], end: int, trailer: bytes) -> Iterator[_O
 
 def _places(end: int, trailer: bytes) -> Iterator[int]:
     """Where an offset may lead."""
-    at = -1
-    for _ in range(_MOST):
-        match = _PICTURE.search(trailer, at + 1)
-        if match is None:
-            return
-        at = match.start()
-        if trailer[at]:
-            yield end + at
-        if at >= _HEAD:
-            yield end + at - _HEAD
+    at, found = 0, 0
+    while found < _MOST and (at := trailer.find(_PICTURE, at + 1, _FARTHEST)) > 0:
+        first = trailer[at - 1]
+        if first not in _FIRSTS:
+            continue
+        found += 1
+        if first:
+            yield end + at - 1
+        if at > _HEAD:
+            yield end + at - 1 - _HEAD
 
 
 def _bases(block: bytes, start: int) -> Iterator[int]:
