@@ -79,12 +79,13 @@ def _gallery(shop: Workshop, gallery: Gallery) -> list[Finding]:
     recovered = recover(gallery, shop.catalog, shop.clock, shop.with_relief)
     if recovered:
         found.append(Finding(Grade.MENDED, f"{where}: {photos(recovered)} that an interrupted run left half done"))
-    archived = reclaimable = bare = 0
+    archived = restored = reclaimable = bare = 0
     models, missing, struck = {""}, [], []
     noted = {digest: damage for digest, (_, damage) in shop.catalog.inspections(gallery.key).items() if damage}
     for row in shop.catalog.rows(gallery=gallery.key):
         if row.has_archive:
             archived += 1
+            restored += row.state is State.RESTORED
             reclaimable += row.size_bytes if row.state is State.RETIRED else 0
             models.add(row.model or "")
             missing += _missing(gallery, row)
@@ -105,7 +106,8 @@ def _gallery(shop: Workshop, gallery: Gallery) -> list[Finding]:
         text = f"{where}: the disk is nearly full; originals in grace take {amount(reclaimable)} (a shorter `grace` helps)"
         found.append(Finding(Grade.NOTE, text))
     if all(each.grade is Grade.FINE for each in found):
-        found.append(Finding(Grade.FINE, f"{where}: {counted(archived, 'archived photo')}, everything is in its place"))
+        back = f", {restored} of them restored" if restored else ""
+        found.append(Finding(Grade.FINE, f"{where}: {counted(archived, 'archived photo')}{back}, everything is in its place"))
     return found
 
 

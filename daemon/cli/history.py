@@ -31,9 +31,10 @@ def history(places: Places, last: int, as_json: bool) -> None:
     chart = weeks(runs, datetime.now(UTC), local_zone())
     if as_json:
         emit("history", runs=past.as_json(runs, lock)[:last], weeks=[week.as_json() for week in chart])
-        return
     if not runs:
         raise NothingToDo("there was no run yet.")
+    if as_json:
+        return
     screen = console()
     bars = as_lines(chart, screen.width if screen.is_terminal else None, plain=screen.options.ascii_only)
     for text in ("Saved, week by week from Monday on:", *bars, ""):

@@ -62,6 +62,16 @@ def lose_and_rebuild(home: Home) -> Rebuilt:
         return rebuild(shop, shop.galleries[0], Silence())
 
 
+def test_photos_that_are_back_are_not_counted_as_archived_alone(home: Home, photo: Photo) -> None:
+    for name, seed in (("a.jpg", 0), ("b.jpg", 1)):
+        put(home, name, photo(seed))
+    home.optimize()
+    with home.shop() as shop:
+        restorer.restore(shop, [home.root / "a.jpg"], None, None, Silence())
+        (told,) = [each.text for each in examine(shop, Silence()) if "in its place" in each.text]
+    assert told == f"{home.root}: 2 archived photos, 1 of them restored, everything is in its place"
+
+
 @pytest.mark.usefixtures("told")
 def test_a_photo_that_came_back_with_other_labels_is_no_stand_in(home: Home, photo: Photo) -> None:
     """It has its stand-in's date, and its original is set aside under its name; whatever takes the name must not take the photo."""

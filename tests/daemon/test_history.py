@@ -99,6 +99,14 @@ def test_every_column_has_room_on_a_small_terminal() -> None:
     assert "Came out:  80% larger" in said
 
 
+@pytest.mark.parametrize("words", [["history"], ["history", "--json"]])
+def test_no_run_yet_is_told_alike_in_text_and_json(home: Home, words: list[str]) -> None:
+    options = ["--config", str(home.places.config_file), "--state", str(home.places.state_folder)]
+    done = CliRunner().invoke(cli, [*options, *words])
+    assert done.exit_code == 3
+    assert not done.stdout or json.loads(done.stdout)["runs"] == []
+
+
 @pytest.mark.parametrize("columns", [20, 32, 40, 60, 70])
 def test_a_narrow_terminal_gets_each_run_in_lines_of_its_own(columns: int) -> None:
     screen = Console(width=columns, record=True, file=io.StringIO(), force_terminal=True)
