@@ -91,7 +91,8 @@ def empty(shop: Workshop, gallery: Gallery) -> Emptied:
         elsewhere = _named_by_stand_ins(shop, sizes, of_any_size=True) if rows else set()
         hidden = hidden_edits(gallery, catalog, rows)
         elsewhere |= {row.sha256 or "" for row in rows if row.id in hidden}
-        in_bins = set().union(*(binned(each.root, sizes) for each in shop.galleries)) if rows else set()
+        may_return = set().union(*(binned(each.root, sizes) for each in shop.galleries)) if rows else set()
+        may_return |= _in_galleries_of_before(shop) if rows else set()
         moved = whereabouts(gallery, {row.stand_in_sha256 or "": row.stand_in_bytes or 0 for row in originals})
     except StorageError as error:
         away = [row.location for row in old] or [catalog.get((fresh + packed)[0][0]).location]
@@ -101,7 +102,7 @@ def empty(shop: Workshop, gallery: Gallery) -> Emptied:
         if row.sha256 in elsewhere or row.stand_in_sha256 in moved:
             catalog.missed(row.id, there=True)
     rows = [row for row in rows if row.sha256 not in elsewhere]
-    for row in [row for row in rows if row.sha256 in in_bins]:  # it may be taken out of there again
+    for row in [row for row in rows if row.sha256 in may_return]:  # out of a bin, or with its gallery
         catalog.missed(row.id, there=True)
         catalog.missed(row.id)
         rows.remove(row)
@@ -122,6 +123,13 @@ def _is_deleted(gallery: Gallery, path: bytes) -> bool:
                 found = folder.lstat()
                 return stat.S_ISDIR(found.st_mode) and found.st_dev == device
     return False
+
+
+def _in_galleries_of_before(shop: Workshop) -> set[str]:
+    """Digests of originals whose stand-ins were moved to a gallery that the configuration names no more: of those that lie there still, or
+    that nobody can look for now."""
+    noted = shop.catalog.standing_in({gallery.key for gallery in shop.galleries})
+    return {sha256 for sha256, root, path in noted if not is_gone(path) or is_gone(root)}
 
 
 def _throw_away(shop: Workshop, gallery: Gallery, rows: list[PhotoRow], done: Emptied) -> None:

@@ -1,5 +1,9 @@
 """What is found of photos without moving them: where their files are, or are not."""
 
+import os
+from collections.abc import Collection
+
+from storage.connection import translated_sqlite
 from storage.errors import Refused
 from storage.fingerprint import Fingerprint
 from storage.rows import to_columns
@@ -32,3 +36,11 @@ class Findings(Statements):
             if self._row(photo_id).state is not State.RESTORED:
                 raise Refused(f"photo {photo_id} was not restored")
             self._update(photo_id, {**values, "restored_at": self._now()})
+
+    def standing_in(self, but: Collection[bytes]) -> list[tuple[str, bytes, bytes]]:
+        """(digest of the original, gallery, absolute path) of every file that stands for one, in all galleries `but` those."""
+        with translated_sqlite(self.path):
+            found = self._connection.execute(
+                "SELECT stands_for, gallery, path FROM photos WHERE stands_for IS NOT NULL AND superseded_at IS NULL"
+            ).fetchall()
+        return [(sha256, gallery, os.path.join(gallery, path)) for sha256, gallery, path in found if gallery not in but]

@@ -116,6 +116,32 @@ def test_a_stand_in_that_was_moved_to_a_disk_which_is_unplugged(archived: Home, 
     assert len(archived.archives()) == 1
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_a_stand_in_that_was_moved_to_a_gallery_that_is_one_no_more(archived: Home, photo: Photo, tmp_path: Path, there: bool) -> None:
+    card = tmp_path / "card"
+    card.mkdir()
+    (card / "other.jpg").write_bytes(photo(1))
+    alone = archived.places.config_file.read_text()
+    archived.places.config_file.write_text(f'[[gallery]]\npath = "{card}"\ngrace = "0 days"\n{alone}')
+    (archived.root / "twin.jpg").unlink()
+    shutil.move(archived.root / "a.jpg", card / "a.jpg")
+    archived.optimize()
+    archived.places.config_file.write_text(alone)
+    if not there:
+        card.rename(tmp_path / "unplugged")
+    for _ in range(4):
+        archived.optimize()
+        archived.clock.forward(days=31)
+    assert len(archived.archives()) == 1
+    if not there:
+        (tmp_path / "unplugged").rename(card)
+    (card / "a.jpg").unlink()
+    for _ in range(3):
+        archived.optimize()
+        archived.clock.forward(days=31)
+    assert len(archived.archives()) == 0
+
+
 def test_the_stand_in_comes_back_out_of_the_bin(archived: Home) -> None:
     stand_in = (archived.root / "a.jpg").read_bytes()
     for name in ("a.jpg", "twin.jpg"):
