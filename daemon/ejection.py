@@ -29,7 +29,7 @@ from daemon.selection import awaits
 from daemon.strays import is_gone
 from storage.attributes import marked
 from storage.digest import read_once, sha256_of
-from storage.errors import StorageError, shown
+from storage.errors import NoSpace, StorageError, shown
 from storage.records import PhotoRow
 from storage.states import State
 
@@ -202,21 +202,32 @@ def _prove(gallery: Gallery, row: PhotoRow, done: Ejected) -> None:
         done.troubles.append((gallery.shown(row.location), "it is neither its original nor the copy that was restored: edited since?"))
 
 
-def export_originals(shop: Workshop, folder: Path, progress: Progress, gone: list[str]) -> list[tuple[str, str]]:
-    """Copies of every original in grace, under its own name and path below `folder`, byte for byte; (photo, trouble or '') of each.
-    Galleries that are not there are passed by, and told of in `gone`.
+@dataclass(slots=True)
+class Exported:
+    """What `export_originals` did."""
+
+    photos: list[tuple[str, str]] = field(default_factory=list)
+    """(photo, trouble or '') of each."""
+    gone: list[str] = field(default_factory=list)
+    """Why galleries were passed by."""
+    full: bool = False
+    """Whether some of the troubles are a full disk."""
+
+
+def export_originals(shop: Workshop, folder: Path, progress: Progress) -> Exported:
+    """Copies of every original in grace, under its own name and path below `folder`, byte for byte.
 
     Among them those whose photos came back with other labels. Needs no lock. Where the catalogue is lost, what it would call them stays
     unknown: `doctor --rebuild` first.
     """
     if folder.exists() and not folder.is_dir():
         raise WrongPath(f"{shown(folder)} is no folder.")
-    done: list[tuple[str, str]] = []
+    done = Exported()
     for gallery in shop.galleries:
         try:
             check_presence(gallery, shop.catalog)
         except GalleryGone as error:
-            gone.append(str(error))
+            done.gone.append(str(error))
             continue
         found = [(row, gallery.vault.aside_path(row.location, row.sha256 or "")) for row in shop.catalog.rows(State.RETIRED, gallery.key)]
         found += [(row, place) for row, place in kept_originals(gallery, shop.catalog) if place is not None]
@@ -225,18 +236,21 @@ def export_originals(shop: Workshop, folder: Path, progress: Progress, gone: lis
             name = gallery.shown(row.location)
             progress.step(name)
             goal = folder / gallery.root.name / row.location.relative_to(gallery.root)
-            done.append((name, _export(place, row.sha256, goal)))
-            progress.done(name, done[-1][1] or "exported")
+            try:
+                trouble = _export(place, row.sha256, goal)
+            except (StorageError, WrongPath) as error:
+                trouble = str(error)
+                done.full = done.full or isinstance(error, NoSpace)
+            done.photos.append((name, trouble))
+            progress.done(name, trouble or "exported")
     progress.close()
     return done
 
 
 def _export(place: Path, sha256: str | None, goal: Path) -> str:
-    try:
-        if goal.exists() and sha256_of(goal) == sha256:
-            return ""  # of an earlier call
-        if from_aside(place, sha256, goal) is None:
-            return "its set-aside original is missing or was written to"
-        return "" if sha256_of(goal) == sha256 else "it was not written as it was read"
-    except (StorageError, WrongPath) as error:
-        return str(error)
+    """What is wrong, or ''. Raises StorageError, WrongPath."""
+    if goal.exists() and sha256_of(goal) == sha256:
+        return ""  # of an earlier call
+    if from_aside(place, sha256, goal) is None:
+        return "its set-aside original is missing or was written to"
+    return "" if sha256_of(goal) == sha256 else "it was not written as it was read"

@@ -83,22 +83,24 @@ def export(places: Places, originals: bool, folder: Path, as_json: bool) -> None
     """
     from daemon import ejection, settings
     from daemon.composition import Workshop
-    from daemon.errors import CommandFailed, GalleryGone, NothingToDo
+    from daemon.errors import CommandFailed, DiskFull, GalleryGone, NothingToDo
     from daemon.report import photos
 
-    gone = list[str]()
     with Workshop(places, settings.read(places.config_file), reading=True) as shop:
-        done = ejection.export_originals(shop, folder, watch(), gone)
-    failed = [each for each in done if each[1]]
+        done = ejection.export_originals(shop, folder, watch())
+    failed = [each for each in done.photos if each[1]]
     if as_json:
-        emit("export", originals=[{"photo": name, "trouble": trouble or None} for name, trouble in done], galleries_passed_by=gone)
-    elif done:
-        say(f"{photos(len(done) - len(failed))} exported to {folder}.")
+        originals = [{"photo": name, "trouble": trouble or None} for name, trouble in done.photos]
+        emit("export", originals=originals, galleries_passed_by=done.gone)
+    elif done.photos:
+        say(f"{photos(len(done.photos) - len(failed))} exported to {folder}.")
     for name, trouble in failed:
         remark(f"Failed: {name}: {trouble}")
-    if gone:
-        raise GalleryGone("\n".join(gone))
+    if done.gone:
+        raise GalleryGone("\n".join(done.gone))
+    if done.full:
+        raise DiskFull(f"{photos(len(failed))} could not be exported; the disk is full. Make room there, and call it again.")
     if failed:
         raise CommandFailed(f"{photos(len(failed))} could not be exported.")
-    if not done:
+    if not done.photos:
         raise NothingToDo("no original is in grace.")

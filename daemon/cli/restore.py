@@ -46,7 +46,7 @@ def restore(
     from daemon import restore_report, restorer, settings
     from daemon.composition import Workshop
     from daemon.copies import without
-    from daemon.errors import CommandFailed, NothingToDo, WrongPath
+    from daemon.errors import CommandFailed, DiskFull, NothingToDo, WrongPath
     from daemon.ports import SystemClock
     from daemon.report import photos
     from daemon.selection import Chosen
@@ -76,6 +76,8 @@ def restore(
         remark(f"Failed: {each.name}: {each.trouble}")
     for each in unlabelled:
         remark(f"{each.name}: {without(each.left_out)}")
+    if any(each.full for each in failed):
+        raise DiskFull(f"{photos(len(failed))} could not be restored; the disk is full. Make room there, and call it again.")
     if failed:
         raise CommandFailed(f"{photos(len(failed))} could not be restored.")
     if unlabelled:

@@ -60,7 +60,7 @@ def _tell(gallery: "Gallery", each: "Guard") -> None:
 
     say(f"{shown(gallery.root)}: " + ("may be worked on." if not each.refusals else "nothing is written here."))
     if not each.roots:
-        say("  no sync tool and no photo manager was recognised around it or in it")
+        entry("  ", "no sync tool and no photo manager was recognised around it or in it")
     for root in each.roots:
         say(f"  {root.tool.value}: {shown(root.folder / root.marker)}")
     for line in each.lines:

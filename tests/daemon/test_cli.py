@@ -24,6 +24,7 @@ from daemon.exits import MEANINGS, ExitCode
 from daemon.places import Places
 from daemon.run import optimize
 from daemon.settings import BOM
+from storage.errors import NoSpace
 from storage.layout import README
 from storage.lock import InstanceLock
 
@@ -392,6 +393,24 @@ def test_output_on_a_full_disk_is_told_in_a_sentence(home: Home, words: list[str
         done = subprocess.run([sys.executable, "-m", "daemon.cli.main", *options, *words], stdout=full, stderr=subprocess.PIPE, text=True)
     assert done.returncode == ExitCode.FAILED
     assert done.stderr == "gallery-optimizer: the output can't be written: No space left on device.\n"
+
+
+@pytest.mark.parametrize("words", [["restore", "a.jpg"], ["export", "--originals"]])
+def test_a_full_disk_has_its_exit_code(
+    run: Run, home: Home, photo: Photo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    (home.root / "a.jpg").write_bytes(photo())
+    run("optimize")
+
+    def full(*_: object) -> None:
+        raise NoSpace("x could not be written: the disk is full")
+
+    monkeypatch.setattr("daemon.restorer.from_aside", full)
+    monkeypatch.setattr("daemon.ejection.from_aside", full)
+    monkeypatch.chdir(home.root)
+    done = run(*words, "--to", tmp_path / "out")
+    assert done.exit_code == ExitCode.NO_SPACE
+    assert re.search(r"1 photo could not be (restored|exported); the disk is full. Make room there, and call it again.", done.stderr)
 
 
 def test_a_log_on_a_full_disk_does_not_stop_the_work(home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:

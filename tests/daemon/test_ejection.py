@@ -137,7 +137,7 @@ def test_originals_in_grace_are_exported(home: Home, photo: Photo) -> None:
     (aside,) = (home.root / ".gallery-optimizer/originals").iterdir()
     aside.write_bytes(b"written to")
     with home.shop(reading=True) as shop:
-        assert "written to" in export_originals(shop, home.root.parent / "other", Silence(), [])[0][1]
+        assert "written to" in export_originals(shop, home.root.parent / "other", Silence()).photos[0][1]
 
 
 def test_export_says_that_a_gallery_is_away_and_not_that_its_originals_are_lost(run: Run, home: Home, photo: Photo, tmp_path: Path) -> None:
