@@ -90,8 +90,8 @@ def export(places: Places, originals: bool, folder: Path, as_json: bool) -> None
         done = ejection.export_originals(shop, folder, watch())
     failed = [each for each in done.photos if each[1]]
     if as_json:
-        originals = [{"photo": name, "trouble": trouble or None} for name, trouble in done.photos]
-        emit("export", originals=originals, galleries_passed_by=done.gone)
+        told = [{"photo": name, "trouble": trouble or None} for name, trouble in done.photos]
+        emit("export", originals=told, galleries_passed_by=done.gone)
     elif done.photos:
         say(f"{photos(len(done.photos) - len(failed))} exported to {folder}.")
     for name, trouble in failed:
