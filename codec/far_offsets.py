@@ -25,6 +25,8 @@ _MOST: Final = 8
 """JPEGs that are looked for; a video has some by chance, behind the previews."""
 _FARTHEST: Final = 4 << 20
 """Bytes behind the picture in which they are looked for."""
+_LEAST = 1 << 16
+"""A smaller offset is never changed: an EXIF block is full of small numbers that mean something else, and cameras' pictures are larger."""
 _AFCP: Final = (b"AXS!", b"AXS*")
 _AFCP_BYTES: Final = 12
 """At its end, among them where it begins (AFCP 1.0)."""
@@ -47,6 +49,8 @@ def moved(parts: Sequence[bytes], structure: JpegStructure, shift: int) -> list[
     """The parts of a primary image, SOI first, with the offsets in its EXIF by `shift` larger."""
     parts = list(parts)
     for segment, at, order, value in list(_offsets(parts[1:-1], structure.primary_bytes, structure.trailer)):
+        if value < _LEAST:
+            continue
         whole = bytearray(parts[1 + segment])
         struct.pack_into(order + "I", whole, at, value + shift)
         parts[1 + segment] = bytes(whole)
