@@ -56,6 +56,24 @@ def test_steps_at_the_borders_of_patches_are_what_the_guard_finds() -> None:
     assert across.values.min() > 1
 
 
+def test_a_pattern_of_single_pixels_is_no_way_out() -> None:
+    """Steps elsewhere hide those at borders; no gradient may ask for them, and what is there counts by itself."""
+    ground = torch.full((1, 3, 128, 128), 0.5)
+    patches = 0.02 * torch.rand(1, 1, 8, 8, generator=torch.Generator().manual_seed(2)).repeat_interleave(16, 2).repeat_interleave(16, 3)
+    pattern = 0.01 * torch.tensor([1.0, -1.0]).repeat(64).expand(1, 1, 128, 128)
+    share = torch.tensor(0.1, requires_grad=True)
+    weight = torch.ones(1, 1, 128, 128)
+    error = patches + share * pattern + torch.zeros(1, 3, 1, 1)
+    luma = error.mean(1)
+    for term in (loss.beyond_steps(error, weight), loss.patch_steps(255 * luma, torch.zeros_like(luma).detach()).sum()):
+        (slope,) = torch.autograd.grad(term.sum(), share, retain_graph=True)
+        assert float(slope) > -1e-6
+    grain = loss.beyond_grain(ground + error, ground, weight)
+    (slope,) = torch.autograd.grad(grain.sum(), share)
+    assert float(slope) > 0
+    assert not loss.beyond_grain(ground, ground + pattern, weight).any()
+
+
 def test_a_small_picture_has_no_window_for_steps() -> None:
     assert not loss.patch_steps(torch.ones(2, 64, 192), torch.ones(2, 64, 192)).any()
 
