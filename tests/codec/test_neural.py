@@ -120,7 +120,8 @@ def test_quality_map_raises_quality_where_it_says_so(model: Model, photo: Pixels
     assert (b == mapped.decoded(model)).all()
     inside, outside = np.s_[128:, :128], np.s_[:112, 144:]
     assert psnr(pixels[inside], b[inside]) > psnr(pixels[inside], a[inside]) + 1.5
-    assert psnr(pixels[outside], b[outside]) == pytest.approx(psnr(pixels[outside], a[outside]), abs=0.3)
+    # z is shared by its neighbours, so that some of the gain reaches beyond the raised cells.
+    assert -0.3 < psnr(pixels[outside], b[outside]) - psnr(pixels[outside], a[outside]) < 0.6
     more, all_more = len(mapped.stream) - len(plain.stream), len(raised.stream) - len(plain.stream)
     inner = Analysed(pixels[inside], model)
     alone = len(inner.encode(150).stream) - len(inner.encode(75).stream)
