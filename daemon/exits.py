@@ -1,4 +1,4 @@
-"""The exit codes: one table, which docs/operations.md repeats and the tests compare."""
+"""The exit codes: one table, which docs/reference.md repeats and the tests compare."""
 
 from enum import IntEnum
 

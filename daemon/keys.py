@@ -1,6 +1,6 @@
 """Every key of the configuration: what it means, its unit, its default and how its text is read.
 
-One table feeds the parser, `config init`, `config show` and the tests of docs/operations.md. Durations, sizes and shares are written for
+One table feeds the parser, `config init`, `config show` and the tests of docs/reference.md. Durations, sizes and shares are written for
 people ("30 days", "2 GB", "20%"). Each reader of a value raises ValueError with what is wrong, to be put behind the key's name.
 """
 

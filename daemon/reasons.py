@@ -1,4 +1,4 @@
-"""Why a photo is left alone: each reason's slug and what it says to a person. docs/operations.md repeats the table; the tests compare them.
+"""Why a photo is left alone: each reason's slug and what it says to a person. docs/reference.md repeats the table; the tests compare them.
 
 The slugs come from three places: from the codec (`Unsupported.reason`), from looking at the file, and from what happened at work.
 """

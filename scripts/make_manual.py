@@ -81,7 +81,7 @@ def _page() -> Iterator[str]:
         yield f".SH {header}"
         for name, meaning in entries:
             yield f".TP\n.I {_text(name)}\n{_text(meaning)}"
-    yield f".SH SEE ALSO\nThe handbook, operations.md, beside the program's documentation in share/doc/{_text(NAME)}."
+    yield f".SH SEE ALSO\nThe handbook, operations.md, and every table, reference.md, in share/doc/{_text(NAME)}."
 
 
 def _commands(group: click.Group, context: click.Context, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:

@@ -3,7 +3,7 @@
     python -m tests.bench.pre_content FOLDER        as root; FOLDER on the file system to be tried
 
 A sparse placeholder is watched by a helper that refuses every read. Each line says how one reader fares: an error is right, zeros are not.
-docs/operations.md ("Why no photo is filled in in place") draws the conclusion.
+docs/trials.md ("Why no photo is filled in in place") draws the conclusion.
 """
 
 import ctypes

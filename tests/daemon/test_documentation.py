@@ -1,4 +1,4 @@
-"""docs/operations.md says what the code does: commands, exit codes, keys, states and reasons, table by table."""
+"""docs/reference.md and docs/operations.md say what the code does: commands, exit codes, keys, states and reasons, table by table."""
 
 import ast
 import re
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 def table(header: str) -> list[list[str]]:
     """The rows of the table whose header line begins with these cells."""
-    lines = (ROOT / "docs" / "operations.md").read_text().splitlines()
+    lines = [line for name in ("reference.md", "operations.md") for line in (ROOT / "docs" / name).read_text().splitlines()]
     at = next(index for index, line in enumerate(lines) if line.startswith(f"| {header} |"))
     rows = []
     for line in lines[at + 2 :]:

@@ -1,4 +1,4 @@
-"""What `--json` prints has the keys of docs/operations.md: no other, and no fewer."""
+"""What `--json` prints has the keys of docs/reference.md: no other, and no fewer."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from tests.daemon.conftest import Home
 
 Run = Callable[..., Result]
-DOCUMENT = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "reference.md").read_text()
 ROWS = dict(re.findall(r"^\| ([a-z -]+) \| (.*`.*) \|$", DOCUMENT.partition("| `--json` of |")[2].partition("\n\n")[0], re.M))
-TEXT = DOCUMENT.partition("`history --json` has")[2].partition("\n### ")[0]
+TEXT = DOCUMENT.partition("`history --json` has")[2].partition("\n## ")[0]
 ALWAYS = {"version", "command"}
 
 

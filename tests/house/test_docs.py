@@ -45,13 +45,13 @@ def commands() -> list[str]:
 
 def test_every_command_is_in_the_readme_and_explained(root: Path, commands: list[str]) -> None:
     assert commands
-    readme, operations = read(root, "README.md"), read(root, "docs/operations.md")
+    readme, reference = read(root, "README.md"), read(root, "docs/reference.md")
     for command in commands:
         head, *rest = command.split()
         said = re.compile(rf"\b{re.escape(head)}\b" + "".join(rf"[^\n]*\b{re.escape(word)}\b" for word in rest))
         assert said.search(readme), f"README.md does not mention `{command}`"
         assert re.search(rf"^    gallery-optimizer {re.escape(head)}\b", readme, re.MULTILINE), f"no line of README.md shows `{head}`"
-        assert said.search(operations), f"docs/operations.md does not mention `{command}`"
+        assert said.search(reference), f"docs/reference.md does not mention `{command}`"
 
 
 def test_documents_link_to_files_that_exist(root: Path) -> None:
@@ -59,6 +59,20 @@ def test_documents_link_to_files_that_exist(root: Path) -> None:
         for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", document.read_text(encoding="utf-8")):
             if "://" not in target:
                 assert (document.parent / target).exists(), f"{document.name} links to {target}"
+
+
+def anchors(text: str) -> set[str]:
+    """The names that a forge gives to the headings of a document."""
+    bare = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    return {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in re.findall(r"^#+ (.*)$", bare, re.MULTILINE)}
+
+
+def test_documents_link_to_headings_that_exist(root: Path) -> None:
+    for document in [*root.glob("*.md"), *(root / "docs").glob("*.md")]:
+        for target, anchor in re.findall(r"\]\(([^)#]*)#([^)]*)\)", document.read_text(encoding="utf-8")):
+            if "://" not in target:
+                there = anchors((document.parent / target if target else document).read_text(encoding="utf-8"))
+                assert anchor in there, f"{document.name} links to {target}#{anchor}"
 
 
 def test_every_dependency_has_its_reason(root: Path) -> None:
