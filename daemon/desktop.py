@@ -190,10 +190,8 @@ def _read(path: Path) -> bytes:
 
 def _write(path: Path, data: bytes, mode: int) -> None:
     try:
-        for folder in reversed(path.parents):
-            if not folder.is_dir():
-                durable.make_folder(folder)
-        durable.replace(durable.stage(path.parent, data), path)
+        durable.make_folders(path.parent)
+        durable.write_over(path, data)
         path.chmod(mode)
     except (StorageError, OSError) as error:
         raise CommandFailed(f"{shown(path)} can't be written: {error}") from error

@@ -58,7 +58,7 @@ def write(path: Path, content: str) -> None:
             raise AlreadyThere(f"{shown(path)} is there already, and holds something else; it stays as it is")
     folder = Attributes.of(path.parent)
     attributes = Attributes(0o644, -1, -1, folder.mtime_ns, folder.atime_ns, {})
-    durable.replace(durable.stage(path.parent, content.encode(), attributes), path)
+    durable.write_over(path, content.encode(), attributes)
 
 
 def _quoted(text: str) -> str:

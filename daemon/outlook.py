@@ -109,7 +109,7 @@ def note(places: Places, galleries: Sequence[Gallery], catalog: Ledger, now: int
         found[shown(gallery.root)] = {"photos": photos, "bytes_a_week": size_bytes / WEEKS, "waiting_bytes": waiting}
     text = json.dumps({"at": now, "galleries": found}, indent=1)
     try:
-        durable.replace(durable.stage(places.state_folder, text.encode()), places.outlook_file)
+        durable.write_over(places.outlook_file, text.encode())
     except StorageError as error:
         _log.warning("the forecast can't be noted: %s", error)
 

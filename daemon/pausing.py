@@ -28,7 +28,7 @@ def paused_until(places: Places, now: datetime) -> datetime | None:
 def pause(places: Places, until: datetime | None = None) -> None:
     """`until` None: until `resume`. Raises StorageError."""
     text = "until resumed" if until is None else until.astimezone(UTC).isoformat()
-    durable.replace(durable.stage(places.state_folder, text.encode()), places.pause_file)
+    durable.write_over(places.pause_file, text.encode())
 
 
 def resume(places: Places) -> None:

@@ -31,7 +31,7 @@ def note(places: Places, prediction: Prediction) -> None:
     kept = [*_read(places), prediction][-KEPT:]
     try:
         make_state_folder(places)
-        durable.replace(durable.stage(places.state_folder, json.dumps(kept, indent=1).encode()), places.estimates_file)
+        durable.write_over(places.estimates_file, json.dumps(kept, indent=1).encode())
     except (CommandFailed, StorageError) as error:
         _log.warning("the estimate can't be noted for the history: %s", error)
 

@@ -66,7 +66,7 @@ class IgnoreLine:
             return
         data = f"{self.line}\n".encode(errors="surrogateescape") + there
         kind = replace(Attributes.of(self.file), mtime_ns=time.time_ns())  # Syncthing reads the file again only where its date is another
-        durable.replace(durable.stage(self.file.parent, data, kind), self.file)
+        durable.write_over(self.file, data, kind)
 
 
 def ignore_line(root: SyncRoot, gallery: Path) -> IgnoreLine | None:

@@ -126,10 +126,8 @@ def install(unit: Unit, places: Places | None, galleries: Iterable[Path] = (), *
 def _written(unit: Unit, file: Path, text: str) -> str:
     """What to say of a file that stands now. Raises CommandFailed."""
     try:
-        for folder in reversed(file.parents):
-            if not folder.is_dir():
-                durable.make_folder(folder)
-        durable.replace(durable.stage(file.parent, text.encode()), file)
+        durable.make_folders(file.parent)
+        durable.write_over(file, text.encode())
     except StorageError as error:
         raise CommandFailed(f"{file} can't be written: {error}" + (" (for the system, be root)" if unit.user else "")) from error
     file.chmod(0o644)

@@ -11,7 +11,8 @@ import ctypes
 import errno
 import os
 import secrets
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
@@ -41,11 +42,27 @@ def is_temporary(name: str | bytes) -> bool:
     return text.startswith(TEMPORARY_PREFIX) and text.endswith(TEMPORARY_SUFFIX)
 
 
-def write_new(path: Path, data: bytes, attributes: Attributes | None = None) -> None:
-    """A new file with these bytes (mode 0600 without `attributes`). AlreadyThere if the name is taken; NoSpace, ReadOnly, Missing."""
-    staged = stage(path.parent, data, attributes)
-    try:
+def write_new(path: Path, data: bytes, attributes: Attributes | None = None, *, staging: Path | None = None) -> None:
+    """A new file with these bytes (mode 0600 without `attributes`). AlreadyThere if the name is taken; NoSpace, ReadOnly, Missing.
+
+    `staging`: the folder of the temp file, on the same file system; by default that of `path`.
+    """
+    staged = stage(staging or path.parent, data, attributes)
+    with _removed_on_failure(staged):
         commit(staged, path)
+
+
+def write_over(path: Path, data: bytes, attributes: Attributes | None = None, *, staging: Path | None = None) -> None:
+    """The same in place of what may have the name now, in one step. Raises NoSpace, ReadOnly, Missing, Refused (a folder)."""
+    staged = stage(staging or path.parent, data, attributes)
+    with _removed_on_failure(staged):
+        replace(staged, path)
+
+
+@contextmanager
+def _removed_on_failure(staged: Path) -> Iterator[None]:
+    try:
+        yield
     except Exception:
         with suppress(StorageError):
             remove(staged)
@@ -87,14 +104,10 @@ def copy_new(source: Path, final: Path, sha256: str) -> None:
         data = bytes_of_open(descriptor)
         attributes = Attributes.of(descriptor)
     staged = stage(final.parent, data, attributes)
-    try:
+    with _removed_on_failure(staged):
         if sha256_of(staged) != sha256:
             raise Changed(f"{shown(source)} was written to while it was copied")
         commit(staged, final)
-    except Exception:
-        with suppress(StorageError):
-            remove(staged)
-        raise
 
 
 def commit(source: Path, final: Path) -> None:
@@ -103,9 +116,7 @@ def commit(source: Path, final: Path) -> None:
         checkpoint("commit.rename")
         if not _renameat2(source, final, _NOREPLACE):
             _rename_to_free_name(source, final)
-    sync_folder(final.parent)
-    if source.parent != final.parent:
-        sync_folder(source.parent)
+    _sync_folders(final, source)
 
 
 def _rename_to_free_name(source: Path, final: Path) -> None:
@@ -128,20 +139,22 @@ def exchange(first: Path, second: Path) -> None:
         checkpoint("exchange.rename")
         if not _renameat2(first, second, _EXCHANGE):
             raise OSError(errno.EOPNOTSUPP, "this file system can't exchange two names")
-    sync_folder(second.parent)
-    if first.parent != second.parent:
-        sync_folder(first.parent)
+    _sync_folders(second, first)
 
 
 def can_exchange(folder: Path) -> bool:
     """Whether the file system of `folder` can exchange two names; tried with two temp files."""
-    first, second = stage(folder, b"1"), stage(folder, b"2")
+    with _expendable(folder) as first, _expendable(folder) as second, translated(folder):
+        return _renameat2(first, second, _EXCHANGE)
+
+
+@contextmanager
+def _expendable(folder: Path) -> Iterator[Path]:
+    path = stage(folder, b"")
     try:
-        with translated(folder):
-            return _renameat2(first, second, _EXCHANGE)
+        yield path
     finally:
-        remove(first)
-        remove(second)
+        remove(path)
 
 
 def replace(source: Path, final: Path) -> None:
@@ -149,9 +162,7 @@ def replace(source: Path, final: Path) -> None:
     with translated(final):
         checkpoint("replace.rename")
         os.replace(source, final)
-    sync_folder(final.parent)
-    if source.parent != final.parent:
-        sync_folder(source.parent)
+    _sync_folders(final, source)
 
 
 def remove(path: Path) -> None:
@@ -206,6 +217,13 @@ def make_folder(path: Path, mode: int = 0o700) -> None:
     sync_folder(path.parent)
 
 
+def make_folders(path: Path) -> None:
+    """Likewise with those above it that are missing."""
+    for folder in (*reversed(path.parents), path):
+        if not folder.is_dir():
+            make_folder(folder)
+
+
 def mark(path: Path, name: str, value: bytes) -> None:
     """Give a file or folder an extended attribute; fsynced. Raises StorageError where the file system has none."""
     with translated(path):
@@ -216,6 +234,12 @@ def mark(path: Path, name: str, value: bytes) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _sync_folders(first: Path, second: Path) -> None:
+    sync_folder(first.parent)
+    if second.parent != first.parent:
+        sync_folder(second.parent)
 
 
 def sync_folder(path: Path) -> None:

@@ -155,7 +155,7 @@ class Shelf:
         path = self.parity_path(sha256)
         durable.make_folder(path.parent.parent)
         durable.make_folder(path.parent)
-        durable.replace(durable.stage(self._staging, made), path)
+        durable.write_over(path, made, staging=self._staging)
         return len(made)
 
     def parity_trouble(self, sha256: str, archive_sha256: str) -> str:
@@ -182,7 +182,7 @@ class Shelf:
         whole = parity.repaired(damaged, found)
         if archive_sha256 not in (None, sha256_of_bytes(whole.archive)):
             raise Damaged(f"{shown(self.parity_path(sha256))} is the parity of another archive")
-        durable.replace(durable.stage(self._staging, whole.archive), path)
+        durable.write_over(path, whole.archive, staging=self._staging)
         return whole.blocks
 
     def _parity(self, sha256: str) -> bytes:
@@ -209,11 +209,8 @@ class Shelf:
     def keep_format(self, text: bytes) -> None:
         """Keep the description of the archives' format beside them; an earlier one gives way to a later one."""
         path = self.folder / layout.FORMAT_NAME
-        held = sha256_or_none(path)
-        if held is None:
-            durable.write_new(path, text)
-        elif held != sha256_of_bytes(text):
-            durable.replace(durable.stage(self._staging, text), path)
+        if sha256_or_none(path) != sha256_of_bytes(text):
+            durable.write_over(path, text, staging=self._staging)
 
     def models(self) -> dict[str, Path]:
         """Kept weight files by name."""

@@ -105,7 +105,7 @@ class Vault(Shelf):
                 if stand_in is None:
                     durable.commit(path, aside)
                 elif self.exchange_works:
-                    self._put_aside(stand_in, attributes, aside)
+                    durable.write_new(aside, stand_in, attributes, staging=self._staging)
                     with opened(aside) as ours:
                         _check_worn(ours, attributes, path, replaces)
                         durable.exchange(aside, path)
@@ -170,14 +170,14 @@ class Vault(Shelf):
         swap = self.swap_path(path)
         placed = self._digest_at(path)
         if placed is None and not os.path.lexists(path):
-            durable.commit(durable.stage(self._staging, data, attributes), path)
+            durable.write_new(path, data, attributes, staging=self._staging)
             return Fingerprint.of(path)
         if placed is None or placed != stand_in_sha256:
             raise Changed(f"{shown(path)} is not our stand-in any more")
         self._make_room(swap, (sha256_of_bytes(data), stand_in_sha256))
         attributes = replace(attributes or Attributes.of(path), mark=mark)
         try:
-            self._put_aside(data, attributes, swap)
+            durable.write_new(swap, data, attributes, staging=self._staging)
             self._swap(swap, path, stand_in_sha256)
         except Exception:
             with suppress(StorageError):
@@ -313,9 +313,6 @@ class Vault(Shelf):
         if held not in expendable:
             raise AlreadyThere(f"{shown(slot)} holds another version of this photo")
         durable.remove(slot)
-
-    def _put_aside(self, data: bytes, attributes: Attributes, slot: Path) -> None:
-        durable.commit(durable.stage(self._staging, data, attributes), slot)
 
     def _copy_aside(self, path: Path, aside: Path, stand_in: bytes, attributes: Attributes, sha256: str, original: int) -> Path:
         """Where names can't be exchanged: copy, fsync, check the copy; gives the staged stand-in, to be renamed over the original.

@@ -160,10 +160,8 @@ def _write(goal: Path, data: bytes, force: bool) -> None:
     os.umask(mask := os.umask(0o077))
     now = time.time_ns()
     ordinary = Attributes(0o666 & ~mask, os.getuid(), os.getgid(), now, now, {})  # as any program's output, not as secret as a vault
-    if force and goal.exists():
-        durable.replace(durable.stage(goal.parent, data, ordinary), goal)
-    else:
-        durable.write_new(goal, data, ordinary)
+    write = durable.write_over if force else durable.write_new
+    write(goal, data, ordinary)
 
 
 def _refusal(source: Path, answer: object) -> Exception:

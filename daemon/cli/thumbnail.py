@@ -29,4 +29,4 @@ def thumbnail(places: Places, source: Path, goal: Path, size: int) -> None:
     if not may_be_replaced(goal):
         raise CommandFailed(f"{shown(goal)} is there already, and is no thumbnail of this program; it stays as it is.")
     data = draw(places, source, size)
-    durable.replace(durable.stage(goal.absolute().parent, data), goal.absolute())
+    durable.write_over(goal.absolute(), data)

@@ -31,6 +31,25 @@ def test_write_new(tmp_path: Path) -> None:
     assert names(tmp_path) == {"a"}
 
 
+def test_write_over(tmp_path: Path) -> None:
+    (tmp_path / "staging").mkdir()
+    for data in (b"first", b"second"):
+        durable.write_over(tmp_path / "a", data, staging=tmp_path / "staging")
+        assert (tmp_path / "a").read_bytes() == data
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(Refused):
+        durable.write_over(tmp_path / "folder", b"third")
+    assert names(tmp_path) == {"a", "folder", "staging"}, "no temp file stays where its bytes got no name"
+    assert not names(tmp_path / "staging")
+
+
+def test_make_folders(tmp_path: Path) -> None:
+    durable.make_folders(tmp_path / "a" / "b")
+    durable.make_folders(tmp_path / "a" / "b" / "c")
+    assert (tmp_path / "a" / "b" / "c").is_dir()
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o700
+
+
 @pytest.mark.parametrize("flags", [True, False])
 @pytest.mark.parametrize("links", [True, False])
 def test_a_taken_name_is_never_touched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: bool, links: bool) -> None:
