@@ -195,6 +195,8 @@ def _directory(block: bytes, order: str, at: int, wanted: frozenset[int]) -> _Di
         start = at + 2 + 12 * index
         tag, kind, number = struct.unpack_from(order + "HHI", block, start)
         entry = block[start : start + 12]
+        if len(entry) < 12:
+            raise ValueError("the last entry is cut")
         entries.append(entry)
         size = number * _WIDTHS.get(kind, 0) * (2 if kind in _PAIRS else 1)
         place = start + 8 if size <= 4 else _long(entry, order, 8)

@@ -326,6 +326,14 @@ def test_a_tag_that_stands_there_twice_stays_twice() -> None:
     assert entries_of(gone) == [(0x010F, b"A"), (0x010F, b"B"), (0x0110, b"M")]
 
 
+def test_a_block_that_ends_within_an_entry_cannot_be_read() -> None:
+    own, edited = directory((0x010F, b"A"), (0x013B, b"X")), directory((0x010F, b"A"), (0x013B, b"Z"))
+    assert exif.merged(own[:-4], edited) != own[:-4], "of a directory the offset of the next one may be missing"
+    for cut in (own[:-5], own[:-8]):
+        assert exif.merged(cut, edited) == cut, "what is appended would become a part of the entry"
+        assert exif.merged(own, edited[: len(cut)]) == own
+
+
 def test_entries_in_another_order_than_tiffs_keep_it() -> None:
     own = directory((0x0131, b"S"), (0x010F, b"A"))
     assert entries_of(exif.merged(own, directory((0x0131, b"S"), (0x010F, b"A"), (0x013B, b"X")))) == [
