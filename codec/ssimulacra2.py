@@ -1,9 +1,8 @@
 """SSIMULACRA 2.1 as tensors: the score the guard measures and, being differentiable, what the network is trained for.
 
 Source: Jon Sneyers, "SSIMULACRA 2" (Cloudinary, 2022-2023), github.com/cloudinary/ssimulacra2. Linear light -> XYB -> six scales; at each
-an SSIM map
-(without the mean's denominator) and two edge maps (ringing and blur), each pooled by mean and by fourth moment; 108 published weights; one
-polynomial.
+an SSIM map (without the mean's denominator) and two edge maps (ringing and blur), each pooled by mean and by fourth moment; 108 published
+weights; one polynomial.
 Borders follow the Python package `ssimulacra2`, which the tests compare with: zeros beyond left and right, mirrored beyond top and bottom.
 
 Near 90 single precision costs up to 0.25 points on photos with much flat ground (variances are differences of nearly equal numbers)

@@ -7,6 +7,7 @@ from torch import Tensor
 from codec.network.constants import ANCHORS, PATCH
 from codec.network.network import LAMBDAS, Forward
 from codec.ssimulacra2 import raw_sum, score_of_sum
+from codec.ssimulacra2_constants import POWER
 from codec.training import metric
 
 BITS_A_POINT = (0.0022, 0.004, 0.0075, 0.013, 0.021, 0.034, 0.054, 0.085, 0.13, 0.2, 0.3)
@@ -28,7 +29,6 @@ never fails, and is left to the bits."""
 
 EVEN = -0.5
 """Power of BITS_A_POINT that evens out the qualities: with -0.35 the gradient of the best was fifteen times that of the smallest."""
-
 
 _TILE = 64
 """Pixels: a quarter of a window of the guard's."""
@@ -126,8 +126,7 @@ class Loss:
     """bpp + bits-a-point * (100 - SSIMULACRA2) + lambda * 255^2 * (share of) squared error, evened out over qualities.
 
     The score's slope is taken from the running mean of its sum at that quality (`means`, kept in checkpoints): taken per crop, a crop at 98
-    would pull
-    four times as hard as one at 80, and the slope is infinite at 100.
+    would pull four times as hard as one at 80, and the slope is infinite at 100.
     """
 
     def __init__(self, means: list[float] | None = None) -> None:
@@ -147,7 +146,7 @@ class Loss:
             s = metric.raw_sum(rgb, out.decoded)
         else:
             s = raw_sum(rgb, (out.decoded.clamp(0, 1) - out.decoded).detach() + out.decoded)  # out of range still learns
-        slope = 0.6276336467831387 * 10 * anchors(self.means, quality) ** (0.6276336467831387 - 1)
+        slope = POWER * 10 * anchors(self.means, quality) ** (POWER - 1)
         lam = anchors(LAMBDAS, quality)
         each = bpp + anchors(BITS_A_POINT, quality) * slope * s + lam * mse
         even = anchors(BITS_A_POINT, quality) ** EVEN
