@@ -94,9 +94,9 @@ def attributes(row: PhotoRow, worn_by: Path, archive: Path) -> Attributes:
     atime_ns = own.mtime_ns if told is None else told.atime_ns
     try:
         worn = Attributes.of(worn_by)
-        if told is None or sha256_of(worn_by) == row.stand_in_sha256:
-            changed = told is None and sha256_of(worn_by) != row.stand_in_sha256
-            return replace(worn, mode=mode if changed else worn.mode, mtime_ns=own.mtime_ns, atime_ns=atime_ns)
+        ours = sha256_of(worn_by) == row.stand_in_sha256
+        if ours or told is None:
+            return replace(worn, mode=worn.mode if ours else mode, mtime_ns=own.mtime_ns, atime_ns=atime_ns)
     except StorageError:
         pass
     if told is None:

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from xml.etree.ElementTree import Element, SubElement, indent, tostring
+from xml.etree.ElementTree import Element, ParseError, SubElement, indent, tostring
 
 from daemon.errors import CommandFailed, NothingToDo
 from daemon.places import Places
@@ -140,8 +140,6 @@ def without_action(actions: bytes) -> bytes:
 
 
 def _parsed(actions: bytes) -> Element:
-    from xml.etree.ElementTree import ParseError
-
     from defusedxml.ElementTree import fromstring
 
     if not actions.strip():

@@ -45,8 +45,8 @@ class Doing:
         if self.what in ("working", "asked"):
             return f"{self.done}/{self.total}, {amount(self.saving_bytes)} saved" + (f": {self.photo}" if self.photo else "")
         if self.what == "paused":
-            whole = self.paused_until is None or self.paused_until == FOR_EVER
-            return "paused" + ("" if whole or self.paused_until is None else f" until {self.paused_until.astimezone(zone):%a %H:%M}")
+            until = None if self.paused_until == FOR_EVER else self.paused_until
+            return "paused" + ("" if until is None else f" until {until.astimezone(zone):%a %H:%M}")
         if self.hold is not None:
             return f"waiting: {self.hold}"
         if self.night is not None:
@@ -70,8 +70,7 @@ class Board:
         self.now = replace(self.now, archived=total.archived, saving_bytes=total.saving_bytes)
 
     def start(self, total: int, what: str) -> None:
-        night = self.now.night
-        self.now = replace(self.now, what=self._what, hold=None, night=night, gallery=what, photo="", done=0, total=total)
+        self.now = replace(self.now, what=self._what, hold=None, gallery=what, photo="", done=0, total=total)
 
     def step(self, name: str) -> None:
         self.now = replace(self.now, photo=name)

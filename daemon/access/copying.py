@@ -3,6 +3,7 @@
 Where that disk is full, the latest copies stay in memory, and the others are decoded again when somebody reads on.
 """
 
+import errno
 import logging
 import os
 import threading
@@ -94,7 +95,7 @@ class Copies:
             if held is not None:
                 return held[offset : offset + size]
             self._waited_for(wanted)
-        raise OSError(28, f"neither the cache {self._cache.folder} nor the memory has room for the copy")
+        raise OSError(errno.ENOSPC, f"neither the cache {self._cache.folder} nor the memory has room for the copy")
 
     def ahead(self, wanted: Wanted) -> None:
         """Decode it when nobody waits; never an error. Nothing where it is at hand, or others are being decoded."""
@@ -115,7 +116,7 @@ class Copies:
                 try:
                     running = self._threads.submit(self._run, wanted)
                 except RuntimeError as error:
-                    raise OSError(5, "the view is being closed") from error
+                    raise OSError(errno.EIO, "the view is being closed") from error
                 self._running[wanted.name] = running
             return running
 
@@ -123,7 +124,7 @@ class Copies:
         try:
             return self._asked(wanted).result()
         except CancelledError as error:
-            raise OSError(5, "the view is being closed") from error
+            raise OSError(errno.EIO, "the view is being closed") from error
 
     def _run(self, wanted: Wanted) -> int:
         try:
@@ -139,7 +140,7 @@ class Copies:
         except (StorageError, WorkerError) as error:
             if not self._closing:  # a decoder that is stopped with the view is no trouble
                 _log.warning("%s: %s", wanted.photo, error)
-            raise OSError(5, str(error)) from error
+            raise OSError(errno.EIO, str(error)) from error
         data = made.data
         if made.left_out:
             _log.warning("%s: %s", wanted.photo, without(made.left_out))

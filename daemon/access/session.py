@@ -31,21 +31,25 @@ _log = logging.getLogger(__name__)
 
 
 class Session:
-    """Open it as a context manager. It changes nothing in the gallery, needs no lock, and sees what other instances do meanwhile."""
+    """Use it as a context manager. It changes nothing in the gallery, needs no lock, and sees what other instances do meanwhile."""
 
     def __init__(self, places: Places, gallery: Gallery, cache: Cache, codec: "Callable[[], Codec]", processes: int) -> None:
-        """Raises CommandFailed where the catalogue is missing, GalleryGone where the gallery or its vault is."""
+        """Raises CommandFailed where the catalogue is missing, GalleryGone where the gallery or its vault is; then it closes `cache`."""
         self._places = places
         self._cache = cache
-        try:
-            self._catalog = Catalog(places.catalog_file, read_only=True, any_thread=True)
-        except Missing as error:
-            raise CommandFailed(
-                f"{error}: nothing was archived yet, or it was lost; gallery-optimizer doctor --rebuild makes it anew."
-            ) from error
-        self.copies = Copies(codec, processes, cache)
-        self.view = View(gallery, self._catalog, self._measured)
-        check_presence(gallery, self._catalog)
+        with ExitStack() as stack:
+            stack.callback(cache.close)
+            try:
+                self._catalog = stack.enter_context(Catalog(places.catalog_file, read_only=True, any_thread=True))
+            except Missing as error:
+                raise CommandFailed(
+                    f"{error}: nothing was archived yet, or it was lost; gallery-optimizer doctor --rebuild makes it anew."
+                ) from error
+            check_presence(gallery, self._catalog)
+            self.copies = Copies(codec, processes, cache)
+            stack.callback(self.copies.close)
+            self.view = View(gallery, self._catalog, self._measured)
+            self._stack = stack.pop_all()
 
     @classmethod
     def of(cls, places: Places, settings: Settings, folder: Path, cache_folder: Path, cache_bytes: int) -> Self:
@@ -67,17 +71,14 @@ class Session:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        with ExitStack() as stack:
-            stack.callback(self._catalog.close)
-            stack.callback(self._cache.close)
-            stack.callback(self.copies.close)
+        self._stack.close()
 
     def warm_up(self) -> None:
         """Let the decoders load what they need, by the smallest archive there is, so that the first reader need not wait for it."""
         rows = (row for row in self._catalog.rows(State.PURGED, self.view.gallery.key) if row.has_archive)
         smallest = min(rows, key=lambda row: row.archive_bytes or 0, default=None)
         if smallest is not None:
-            with suppress(OSError):
+            with suppress(OSError, StorageError):
                 self._cache.forget(smallest.archive_sha256 or "")
                 gallery = self.view.gallery
                 archive = gallery.vault.archive_path(smallest.sha256 or "")

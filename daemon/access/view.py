@@ -4,12 +4,13 @@ A photo in grace is its set-aside original; an archived one the copy that `resto
 decoded; everything else is what it is. The vault is not shown.
 """
 
+import errno
 import logging
 import os
 import stat
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from functools import lru_cache
 from pathlib import Path
@@ -119,7 +120,7 @@ class View:
 
     def _where(self, name: str) -> Path:
         if layout.VAULT_NAME in name.split("/"):
-            raise FileNotFoundError(2, os.strerror(2), name)
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
         return self.gallery.root / name
 
     def _row(self, name: str) -> PhotoRow | None:
@@ -165,8 +166,8 @@ class View:
                 known = None  # of the labels before
         node = Node(Source.COPY, where, worn, row, None if status is None else where, label)
         size_bytes = known or self._measure(node)
-        worn |= {"st_size": size_bytes, "st_blocks": -(-size_bytes // 512), "st_mtime": row.fingerprint.mtime_ns}
-        return node
+        size = {"st_size": size_bytes, "st_blocks": -(-size_bytes // 512)}
+        return replace(node, status={**worn, **size, "st_mtime": row.fingerprint.mtime_ns})
 
     def _told(self, row: PhotoRow) -> dict[str, int]:
         """What an archive knows of its original, where nothing else is left of it."""
@@ -175,7 +176,7 @@ class View:
             worn = facts_of(self.gallery.vault.archive_path(row.sha256 or "")).worn
         except (StorageError, CodecError) as error:
             _log.warning("%s: its archive tells nothing of it: %s", shown(row.path), error)
-            raise OSError(5, str(error)) from error
+            raise OSError(errno.EIO, str(error)) from error
         uid, gid, atime = (os.getuid(), os.getgid(), own) if worn is None else (worn.uid, worn.gid, worn.atime_ns)
         fields = {"st_mode": stat.S_IFREG | mode, "st_uid": uid, "st_gid": gid, "st_nlink": 1}
         return fields | {"st_atime": atime, "st_ctime": (row.retired_at or 0) * 10**9}
