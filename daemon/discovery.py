@@ -199,10 +199,13 @@ def _wish_changed(row: PhotoRow | None, sighting: Sighting) -> bool:
 def _leave_the_gone(gallery: Gallery, catalog: Catalog) -> None:
     """Photos that were waiting, left or failed, and that the user has taken away since: no reason to count them any longer. A re-packed
     photo, once its original is purged, is its user's again: no archive waits for it."""
-    for photo_id in [photo_id for photo_id, path in catalog.unarchived(gallery.key) if not _is_there(path)]:
-        if catalog.get(photo_id).state in (State.LEFT, State.FAILED):
-            catalog.requeue(photo_id)
-        catalog.left(photo_id, "gone")
+    gone = [photo_id for photo_id, path in catalog.unarchived(gallery.key) if not _is_there(path)]
+    for first in range(0, len(gone), _AT_ONCE):
+        with catalog.together():
+            for photo_id in gone[first : first + _AT_ONCE]:
+                if catalog.get(photo_id).state in (State.LEFT, State.FAILED):
+                    catalog.requeue(photo_id)
+                catalog.left(photo_id, "gone")
 
 
 def _is_there(path: bytes) -> bool:
@@ -211,5 +214,5 @@ def _is_there(path: bytes) -> bool:
     except Missing:
         return False
     except StorageError:
-        return True
+        pass  # it can't be told, so it is not called gone
     return True

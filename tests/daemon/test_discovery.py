@@ -38,6 +38,21 @@ def test_who_is_gone_is_found_without_reading_all_rows(home: Home) -> None:
     assert rows[b"b.jpg"].reason == "gone"
 
 
+def test_who_is_gone_is_told_to_the_catalogue_in_groups(home: Home) -> None:
+    for number in range(1001):
+        (home.root / f"{number:04}.jpg").write_bytes(b"x")
+    said: list[str] = []
+    with home.shop() as shop:
+        (gallery,) = all_of(shop.settings)
+        look(gallery, shop.catalog, home.clock, [])
+        for number in range(1, 1001):
+            (home.root / f"{number:04}.jpg").unlink()
+        shop.catalog._connection.set_trace_callback(said.append)
+        look(gallery, shop.catalog, home.clock, [])
+        assert said.count("COMMIT") == 3
+        assert shop.catalog.totals().by_reason == {"gone": 1000}
+
+
 def test_moves_together_are_kept_or_lost_together(home: Home) -> None:
     from storage.errors import Missing
     from tests.storage.rows import GALLERY, SEEN
