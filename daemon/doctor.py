@@ -5,6 +5,7 @@ description). Everything else it tells, with the command that helps.
 """
 
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -171,7 +172,9 @@ def _unknown(shop: Workshop, gallery: Gallery) -> list[Finding]:
     if lost:  # or no file has to be asked what it stands for
         for sighting in walk(gallery.root, ()):
             row = catalog.find(gallery.key, gallery.relative(sighting.path))
-            known += (row is None or row.reason in STAND_INS) and original_of(read_once(sighting.path).data) in lost
+            if row is None or row.reason in STAND_INS:
+                with suppress(StorageError):  # what can't be read is no reason to say nothing of the rest
+                    known += original_of(read_once(sighting.path).data) in lost
         known += sum(digest in lost for _, _, digest in hidden_stand_ins(gallery.root))
     orphans = sum(not catalog.by_digest(digest, gallery.key) for digest, _ in gallery.vault.all_asides())
     told = ((known, "stand-in"), (orphans, "set-aside original"))

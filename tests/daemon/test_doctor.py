@@ -294,6 +294,22 @@ def test_what_is_wrong_is_told(home: Home, photo: Photo) -> None:
     assert second.exists()
 
 
+def test_a_photo_that_can_not_be_read_hides_nothing_else(home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
+    archived, closed = put(home, "a.jpg", photo(0)), put(home, "b.jpg", photo(1))
+    home.optimize(archived)
+    set_catalogue_aside(home.places)
+
+    def read(path: Path) -> Snapshot:
+        if path == closed:
+            raise ReadOnly(f"{path} can't be read by this user")
+        return read_once(path)
+
+    monkeypatch.setattr("daemon.doctor.read_once", read)
+    with home.shop() as shop:
+        notes = [finding.text for finding in examine(shop, Silence()) if finding.grade is Grade.NOTE]
+    assert any("1 stand-in that the catalogue does not know" in text for text in notes)
+
+
 def test_the_command(home: Home, photo: Photo) -> None:
     put(home, "a.jpg", photo(0))
     home.optimize()
