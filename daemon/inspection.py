@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,44 +48,28 @@ class Later:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Inspection:
-    archives: int
-    originals: int
-    damages: tuple[Damage, ...]
-    passed_by: tuple[str, ...]
+    """What `verify` came to."""
+
+    archives: int = 0
+    originals: int = 0
+    damages: list[Damage] = field(default_factory=list)
+    passed_by: list[str] = field(default_factory=list)
     """What is wrong with galleries that are not there."""
-    mendable: tuple[tuple[Gallery, PhotoRow], ...] = ()
+    mendable: list[tuple[Gallery, PhotoRow]] = field(default_factory=list)
     """Photos with a damaged archive whose original is still set aside."""
-    repairable: tuple[tuple[Gallery, str], ...] = ()
+    repairable: list[tuple[Gallery, str]] = field(default_factory=list)
     """Damaged archives that have parity, by the digest of their original."""
-    unguarded: tuple[tuple[Gallery, PhotoRow], ...] = ()
+    unguarded: list[tuple[Gallery, PhotoRow]] = field(default_factory=list)
     """Whole archives without the parity that the configuration asks for, one photo of each."""
-    later: tuple[Later, ...] = ()
+    later: list[Later] = field(default_factory=list)
     """No damage, and not decoded either."""
 
     @property
     def needs_hands(self) -> bool:
         """Whether there is something that could be mended."""
         return bool(self.mendable or self.repairable or self.unguarded)
-
-
-@dataclass(slots=True)
-class _Found:
-    """What an inspection comes to, while it is made."""
-
-    archives: int = 0
-    originals: int = 0
-    damages: list[Damage] = field(default_factory=list)
-    passed_by: list[str] = field(default_factory=list)
-    mendable: list[tuple[Gallery, PhotoRow]] = field(default_factory=list)
-    repairable: list[tuple[Gallery, str]] = field(default_factory=list)
-    unguarded: list[tuple[Gallery, PhotoRow]] = field(default_factory=list)
-    later: list[Later] = field(default_factory=list)
-
-    def frozen(self) -> Inspection:
-        found = tuple(self.mendable), tuple(self.repairable), tuple(self.unguarded), tuple(self.later)
-        return Inspection(self.archives, self.originals, tuple(self.damages), tuple(self.passed_by), *found)
 
 
 def verify(shop: Workshop, progress: Progress, subset: float = 1.0, go_on: Callable[[], bool] = lambda: True) -> Inspection:
@@ -96,7 +80,7 @@ def verify(shop: Workshop, progress: Progress, subset: float = 1.0, go_on: Calla
     Changes nothing, and needs no lock: what a run at work has just changed is looked at again before it is called damaged. A worker that
     dies on an archive counts as damage of that archive.
     """
-    found = _Found()
+    found = Inspection()
     for gallery in shop.galleries:
         try:
             check_presence(gallery, shop.catalog)
@@ -104,20 +88,23 @@ def verify(shop: Workshop, progress: Progress, subset: float = 1.0, go_on: Calla
             found.passed_by.append(str(error))
             continue
         every = list(shop.catalog.rows(gallery=gallery.key))
-        rows = [row for row in every if row.has_archive]
-        chosen = _chosen(shop, gallery, rows, subset)
+        mine: dict[str, list[PhotoRow]] = {}
+        for row in every:
+            if row.has_archive:
+                mine.setdefault(row.sha256 or "", []).append(row)
+        chosen = _chosen(shop, gallery, mine, subset)
         progress.start(len(chosen), shown(gallery.root))
         for digest, path in chosen:
             if not go_on():
                 break
-            _read_archive(shop, gallery, path, digest, [row for row in rows if row.sha256 == digest], progress, found)
+            _read_archive(shop, gallery, path, digest, mine.get(digest, []), progress, found)
         _compare_originals(shop, gallery, every, go_on, found)
     progress.close()
-    return found.frozen()
+    return found
 
 
 def _read_archive(
-    shop: Workshop, gallery: Gallery, path: Path, digest: str, mine: list[PhotoRow], progress: Progress, found: _Found
+    shop: Workshop, gallery: Gallery, path: Path, digest: str, mine: list[PhotoRow], progress: Progress, found: Inspection
 ) -> None:
     """`digest`: of the original; `mine`: the photos whose archive it is."""
     name = gallery.shown(mine[0].location) if mine else path.name
@@ -140,7 +127,7 @@ def _read_archive(
         found.unguarded.append((gallery, mine[0]))
 
 
-def _compare_originals(shop: Workshop, gallery: Gallery, rows: list[PhotoRow], go_on: Callable[[], bool], found: _Found) -> None:
+def _compare_originals(shop: Workshop, gallery: Gallery, rows: list[PhotoRow], go_on: Callable[[], bool], found: Inspection) -> None:
     """Every set-aside original with its digest, and the photos that were packed anew with theirs."""
     compared = dict[str, str]()
     asides = [(row, gallery.vault.aside_path(row.location, row.sha256 or "")) for row in rows if row.state is State.RETIRED]
@@ -163,10 +150,10 @@ def _compare_originals(shop: Workshop, gallery: Gallery, rows: list[PhotoRow], g
             _note(shop, Catalog.compared, gallery, digest, trouble)
 
 
-def _chosen(shop: Workshop, gallery: Gallery, rows: list[PhotoRow], subset: float) -> list[tuple[str, Path]]:
+def _chosen(shop: Workshop, gallery: Gallery, known: Iterable[str], subset: float) -> list[tuple[str, Path]]:
     """Archives that are there or should be, by the digest of their original; of a subset, the longest unread."""
     found = dict(gallery.vault.archives()) if is_folder(gallery.vault.folder) else {}
-    every = found | {row.sha256 or "": gallery.vault.archive_path(row.sha256 or "") for row in rows}
+    every = found | {digest: gallery.vault.archive_path(digest) for digest in known}
     read = shop.catalog.inspections(gallery.key)
     by_age = sorted(every, key=lambda digest: (read.get(digest, (0, ""))[0], digest))
     return [(digest, every[digest]) for digest in by_age[: math.ceil(len(every) * subset)]]

@@ -28,4 +28,4 @@ def scrub(
     with reading() as shop:
         found = verify(shop, progress, share, go_on)
     done = mend_found(writing, found).files if found.needs_hands else set()
-    return Scrubbed(found.archives, len(done), tuple(each for each in found.damages if each.file not in done), found.later)
+    return Scrubbed(found.archives, len(done), tuple(each for each in found.damages if each.file not in done), tuple(found.later))

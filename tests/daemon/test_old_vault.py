@@ -110,7 +110,7 @@ def test_everything_works_as_if_it_were_ours(old: Home, tmp_path: Path) -> None:
     assert tells(old.root / "purged.jpg") == (False, False)
     with old.shop() as shop:
         found = verify(shop, Silence())
-        assert (found.archives, found.originals, found.damages) == (3, 1, ())
+        assert (found.archives, found.originals, found.damages) == (3, 1, [])
         assert not [each for each in examine(shop, Silence()) if each.grade is Grade.DAMAGE]
     connection = sqlite3.connect(old.places.catalog_file)
     assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)

@@ -36,7 +36,7 @@ def look_again(home: Home) -> Inspection:
 def test_verify_reads_the_originals_of_re_packed_photos(real: Home) -> None:
     real.optimize()
     found = look_again(real)
-    assert (found.archives, found.originals, found.damages) == (0, 1, ())
+    assert (found.archives, found.originals, found.damages) == (0, 1, [])
     (aside,) = real.asides()
     data = bytearray(aside.read_bytes())
     data[100] ^= 1
