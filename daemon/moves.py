@@ -55,7 +55,7 @@ def follow_moves(gallery: Gallery, catalog: Catalog, arrived: Sequence[Path] | N
     by_size: dict[int, list[PhotoRow]] = {}
     for row in missing:
         if _digest(row) is not None:
-            by_size.setdefault((_known(row) or row.fingerprint).size_bytes, []).append(row)
+            by_size.setdefault(_size_bytes(row), []).append(row)
     for sighting in walk(gallery.root, gallery.settings.exclude) if came is None else came:
         found = sighting.fingerprint
         row = by_inode.get(_inode_key(found) or (0, 0, 0))
@@ -81,6 +81,10 @@ def _row(gallery: Gallery, catalog: Catalog, path: bytes) -> PhotoRow | None:
 
 def _known(row: PhotoRow) -> Fingerprint | None:
     return row.stand_in_fingerprint if row.state in _ARCHIVED else row.fingerprint
+
+
+def _size_bytes(row: PhotoRow) -> int:
+    return (_known(row) or row.fingerprint).size_bytes
 
 
 def _inode_key(fingerprint: Fingerprint | None) -> tuple[int, int, int] | None:
@@ -114,9 +118,8 @@ def _forget(row: PhotoRow, by_inode: dict[tuple[int, int, int], PhotoRow], by_si
     key = _inode_key(_known(row))
     if key is not None and by_inode.get(key) is row:
         del by_inode[key]
-    for rows in by_size.values():
-        if row in rows:
-            rows.remove(row)
+    rows = by_size.get(_size_bytes(row), [])
+    rows[:] = [each for each in rows if each.id != row.id]
 
 
 def _follow(gallery: Gallery, catalog: Catalog, row: PhotoRow, sighting: Sighting, done: Moves) -> None:
