@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from daemon.errors import Misconfigured
-from daemon.keys import KEYS, LATER, TABLES, Key, of_table
+from daemon.keys import KEYS, TABLES, Key, of_table
 
 Override = tuple[str, str, str, str]
 """(table, key, its value as text, where it was said): what wins over the file."""
@@ -141,8 +141,6 @@ def _wrong_value(key: Key, given: object, error: ValueError) -> str:
 
 
 def _strange_table(name: str) -> str:
-    if name in LATER and name not in TABLES:
-        return f"[{name}] is not supported in this version; take it out"
     near = difflib.get_close_matches(name, TABLES, n=1)
     home = [key.table for key in KEYS if key.name == name]
     if home:
@@ -151,8 +149,6 @@ def _strange_table(name: str) -> str:
 
 
 def _strange_key(table: str, name: str) -> str:
-    if name in LATER.get(table, ()):
-        return f"{name} is not supported in this version; take it out"
     home = [key.table for key in KEYS if key.name == name]
     if home:
         return f"unknown key {name} in {_header(table)}; it belongs into {_header(home[0])}"

@@ -319,12 +319,6 @@ KEYS: tuple[Key, ...] = (
 )
 TABLES: tuple[str, ...] = tuple(dict.fromkeys(key.table for key in KEYS))
 """In the order in which they are written; the first may stand several times."""
-LATER: dict[str, frozenset[str]] = {
-    "gallery": frozenset(),
-    "limits": frozenset(),
-    "safety": frozenset(),
-}
-"""Known keys that this version does not act on. To accept them in silence would promise what is not kept."""
 
 
 def of_table(table: str) -> dict[str, Key]:

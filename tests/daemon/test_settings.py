@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from daemon.config_template import template
 from daemon.errors import Misconfigured, NoGallery, WrongPath
 from daemon.exits import ExitCode
-from daemon.keys import KEYS, LATER
+from daemon.keys import KEYS
 from daemon.places import Places, home_folder
 from daemon.settings import changes, parse, read, said_outside, variable_of
 
@@ -235,11 +235,6 @@ def test_every_line_of_the_template_is_right_when_its_mark_is_taken_away() -> No
     lines = [line.removeprefix("# ") if " = " in line else line for line in template().splitlines()]
     found = parse("\n".join(lines), "c.toml")
     assert found.limits == parse(MINIMAL, "c.toml").limits
-
-
-def test_no_key_is_both_known_and_refused() -> None:
-    for key in KEYS:
-        assert key.name not in LATER.get(key.table, ())
 
 
 def test_the_option_wins_over_the_environment_and_that_over_xdg(sealed_home: Path, tmp_path: Path) -> None:
