@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from daemon import metrics, outlook
 from daemon.composition import Workshop
 from daemon.galleries import all_of
-from daemon.nightly import of_night
+from daemon.nightly import RUNS, of_night
 from daemon.places import is_folder
 from daemon.reading import reading_room
 from daemon.settings import Settings
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from daemon.service import Service
     from daemon.window import Night
 
-RUNS = 200
-"""So many runs are looked at for a night; a stretch of work each."""
 _NOTIFY_S = 10
 
 _log = logging.getLogger(__name__)

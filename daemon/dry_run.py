@@ -85,8 +85,8 @@ def dry_run(
             progress.done(gallery.shown(row.location), f"would fail: {trouble}" if trouble else trial.words)
     finally:
         progress.close()
-    energy = meter.energy(processor_s(shop.codec) - first_cpu_s)
-    forecast.measured(energy, processor_s(shop.codec) - first_cpu_s)
+    forecast.sample_cpu_s = processor_s(shop.codec) - first_cpu_s
+    forecast.energy = meter.energy(forecast.sample_cpu_s)
     return forecast
 
 
@@ -132,22 +132,7 @@ def _try(shop: Workshop, gallery: Gallery, row: PhotoRow) -> tuple[Trial, str]:
     began, cpu_s = time.monotonic(), processor_s(shop.codec)
     lane, reason, after_bytes, failed, trouble = "", "", row.size_bytes, False, ""
     try:
-        snapshot = read_once(row.location)
-        if original_of(snapshot.data) is not None:
-            reason = "stand-in" if vault_of(snapshot.data) in ("", gallery.vault.id) else "stand-in-elsewhere"
-        else:
-            check_movable(row.location)
-            goal = wanted(shop.codec, row.location, snapshot, gallery.level)
-            made = shop.codec.encode(encode_job(gallery, row.location, snapshot, goal.level))
-            if isinstance(made, Refused):
-                reason = made.reason
-            else:
-                data = made.repacked or made.archive
-                refused = objection(shop.codec, shop.clock, data, snapshot, goal.level)
-                if refused is not None:
-                    reason = refused.reason
-                else:
-                    lane, after_bytes = made.lane, len(data) + (0 if made.repacked else len(made.stand_in))
+        lane, reason, after_bytes = _encoded(shop, gallery, row)
     except WorkerError as error:
         reason, failed = error.reason, True
     except StorageError as error:
@@ -155,3 +140,20 @@ def _try(shop: Workshop, gallery: Gallery, row: PhotoRow) -> tuple[Trial, str]:
         trouble = str(error) if kind is Kind.FAILED else ""
     spent_s = max(0.0, processor_s(shop.codec) - cpu_s)
     return Trial(lane, reason, row.size_bytes, after_bytes, time.monotonic() - began, spent_s, failed), trouble
+
+
+def _encoded(shop: Workshop, gallery: Gallery, row: PhotoRow) -> tuple[str, str, int]:
+    """(lane, why it would be left alone, bytes afterwards); the lane is empty where it would. Raises StorageError, WorkerError."""
+    snapshot = read_once(row.location)
+    if original_of(snapshot.data) is not None:
+        return "", "stand-in" if vault_of(snapshot.data) in ("", gallery.vault.id) else "stand-in-elsewhere", row.size_bytes
+    check_movable(row.location)
+    level = wanted(shop.codec, row.location, snapshot, gallery.level).level
+    made = shop.codec.encode(encode_job(gallery, row.location, snapshot, level))
+    if isinstance(made, Refused):
+        return "", made.reason, row.size_bytes
+    data = made.repacked or made.archive
+    refused = objection(shop.codec, shop.clock, data, snapshot, level)
+    if refused is not None:
+        return "", refused.reason, row.size_bytes
+    return made.lane, "", len(data) + (0 if made.repacked else len(made.stand_in))

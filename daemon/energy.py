@@ -5,12 +5,12 @@ part is taken to be our share of the time that all cores were busy, idle power i
 """
 
 import contextlib
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from daemon.machine import busy
 from daemon.ports import Codec
 
 WATTS_PER_BUSY_CORE: Final = 10.0
@@ -43,7 +43,7 @@ class EnergyMeter:
         self._stat = stat
         self._packages = {folder: reading for folder in _packages(powercap) if (reading := _number(folder / "energy_uj")) is not None}
         self._microjoules = 0.0
-        self._busy_from_s = _busy_s(stat)
+        self._busy_before = busy(stat)
 
     def tick(self) -> None:
         """Read the meters; often enough that none of them wraps around twice in between."""
@@ -59,10 +59,10 @@ class EnergyMeter:
     def energy(self, cpu_s: float) -> Energy:
         """What `cpu_s` seconds of processor time, spent since this was made, have cost."""
         self.tick()
-        busy = _busy_s(self._stat)
-        if not self._packages or busy is None or self._busy_from_s is None or self._microjoules <= 0:
+        now = busy(self._stat)
+        if not self._packages or now is None or self._busy_before is None or self._microjoules <= 0:
             return Energy(cpu_s * WATTS_PER_BUSY_CORE / 3600, MODEL)
-        share = min(1.0, cpu_s / max(busy - self._busy_from_s, cpu_s, 1e-9))
+        share = min(1.0, cpu_s / max(now[0] - self._busy_before[0], cpu_s, 1e-9))
         return Energy(self._microjoules / 1e6 * share / 3600, MEASURED)
 
 
@@ -82,13 +82,3 @@ def _number(file: Path) -> float | None:
         return float(file.read_text(encoding="ascii"))
     except (OSError, ValueError):
         return None
-
-
-def _busy_s(stat: Path) -> float | None:
-    """Seconds that all cores together were busy since the start of the computer, by proc(5)."""
-    try:
-        fields = stat.read_text(encoding="ascii").splitlines()[0].split()
-        user, nice, system, _, _, irq, softirq, *_ = (int(field) for field in fields[1:])
-    except (OSError, ValueError, IndexError):
-        return None
-    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from daemon.backup_check import PurgeGate
-from daemon.eligibility import SUFFIXES, arriving, obstacle, passed_by
+from daemon.eligibility import SUFFIXES, is_arriving, obstacle, passed_by
 from daemon.galleries import Gallery
 from daemon.ignoring import WISHES, Rules, Wishes
 from daemon.in_place import is_edited
@@ -51,7 +51,7 @@ def explain(gallery: Gallery, row: PhotoRow | None, path: Path, catalog: Catalog
     }
     original = next(iter(stood_for), None)
     if row is None:
-        reason, why = unknown(gallery, path)
+        reason, why = _unknown(gallery, path)
         if mark is not None:
             related += [*([] if others else ["It is a stand-in, or was made from one."]), _original_line(gallery, mark, original)]
         return Explanation((f"{name}: {why}.", *related), {"photo": name, "state": None, "reason": reason, "why": why, **beside})
@@ -193,14 +193,14 @@ def _facts(gallery: Gallery, row: PhotoRow, seen: _Seen) -> dict[str, Any]:
     }
 
 
-def unknown(gallery: Gallery, path: Path) -> tuple[str | None, str]:
+def _unknown(gallery: Gallery, path: Path) -> tuple[str | None, str]:
     """Why a path has no row: the reason's slug, where there is one, and the sentence."""
     try:
         status = os.lstat(path)
     except OSError:
         return None, "there is no such file, and none is known by that name"
     reason = passed_by(gallery.relative(path), Rules(gallery.settings.exclude))
-    if reason is None and arriving(os.fsencode(path.name), [os.fsencode(beside.name) for beside in path.parent.iterdir()]):
+    if reason is None and is_arriving(path):
         reason = "in-sync"
     reason = reason or _wish(gallery, path) or obstacle(status, gallery.root.stat().st_dev)
     return reason, sentence(reason) if reason else 'not looked at yet; the next "optimize" will'
@@ -218,7 +218,7 @@ def _archive_lines(gallery: Gallery, row: PhotoRow) -> list[str]:
     lines = [
         f"Archive: {amount(archive)} in the {row.lane} lane{f', model {row.model}' if row.model else ''}: {shown(_place(gallery, row))}",
         f"Stand-in: {amount(stand_in)}. Archive and stand-in together: {change(share)}.",
-        *([f"Lane: {row.lane}. {in_words(row.choice_why[:1].upper() + row.choice_why[1:])}."] if row.choice_why else []),
+        *_lane_line(row),
         *quality_lines(row),
     ]
     if row.checked_at is not None:
@@ -243,11 +243,16 @@ def _archive_lines(gallery: Gallery, row: PhotoRow) -> list[str]:
     return lines
 
 
+def _lane_line(row: PhotoRow) -> list[str]:
+    return [f"Lane: {row.lane}. {in_words(row.choice_why[:1].upper() + row.choice_why[1:])}."] if row.choice_why else []
+
+
 def _replaced_lines(gallery: Gallery, row: PhotoRow) -> list[str]:
     """Of a PNG that was packed anew: there is neither an archive nor a stand-in."""
-    lines = [f"Packed anew without loss: {amount(row.stand_in_bytes or 0)}. The photo itself is in its place; nothing has to be restored."]
-    if row.choice_why:
-        lines.append(f"Lane: {row.lane}. {in_words(row.choice_why[:1].upper() + row.choice_why[1:])}.")
+    lines = [
+        f"Packed anew without loss: {amount(row.stand_in_bytes or 0)}. The photo itself is in its place; nothing has to be restored.",
+        *_lane_line(row),
+    ]
     due = _due(gallery, row)
     if row.state is State.RETIRED and due is not None:
         lines.append(f"The bytes as they were wait in the vault until {day(due)}.")

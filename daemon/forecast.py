@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from daemon.energy import Energy
-from daemon.estimate import CONFIDENCE, Interval, Plan, Unit
+from daemon.estimate import CONFIDENCE, Interval, Plan
 from daemon.reasons import sentence
 from daemon.report import change
 
@@ -98,9 +98,6 @@ class Forecast:
         """Whether every photo was encoded, so that nothing is estimated."""
         return len(self.trials) == self.photos
 
-    def measured(self, energy: Energy, cpu_s: float) -> None:
-        self.energy, self.sample_cpu_s = energy, cpu_s
-
     @property
     def saving(self) -> Interval:
         if not self.trials:
@@ -126,12 +123,12 @@ class Forecast:
 
     @property
     def lanes(self) -> list[Part]:
-        return [self._part(lane, lambda trial, lane=lane: trial.lane == lane) for lane in self._kinds(lambda trial: trial.lane)]  # type: ignore[misc]
+        return self._parts(lambda trial: trial.lane)
 
     @property
     def likely_left(self) -> list[Part]:
         """What is known only after encoding, by reason."""
-        return [self._part(slug, lambda trial, slug=slug: trial.reason == slug) for slug in self._kinds(lambda trial: trial.reason)]  # type: ignore[misc]
+        return self._parts(lambda trial: trial.reason)
 
     def prediction(self, scope: list[str], made_at: int) -> dict[str, Any]:
         """For `predictions` and the history."""
@@ -163,21 +160,18 @@ class Forecast:
         low, high = interval.low, interval.high
         return Interval(interval.total + constant, None if low is None else low + constant, None if high is None else high + constant)
 
-    def _kinds(self, name: Callable[[Trial], str]) -> list[str]:
-        counts = Counter(name(trial) for trial in self.trials.values())
-        return [each for each, _ in counts.most_common() if each]
+    def _parts(self, kind: Callable[[Trial], str]) -> list[Part]:
+        counts = Counter(map(kind, self.trials.values()))
+        return [self._part(name, kind) for name, _ in counts.most_common() if name]
 
-    def _part(self, name: str, holds: Callable[[Trial], bool]) -> Part:
+    def _part(self, name: str, kind: Callable[[Trial], str]) -> Part:
         def within(value: Callable[[Trial], float]) -> Interval:
-            return self._total(lambda trial: value(trial) if holds(trial) else 0.0)
-
-        def is_one(unit: Unit) -> bool:
-            return holds(self.trials[unit.id])
+            return self._total(lambda trial: value(trial) if kind(trial) == name else 0.0)
 
         cpu_s = within(lambda trial: trial.cpu_s).total
         return Part(
             name,
-            self.plan.count(is_one),
+            self.plan.count(lambda unit: kind(self.trials[unit.id]) == name),
             within(lambda trial: trial.original_bytes).total,
             within(lambda trial: trial.saving_bytes),
             within(lambda trial: trial.seconds).total,

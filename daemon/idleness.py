@@ -8,7 +8,7 @@ import bisect
 import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -146,7 +146,7 @@ class Idleness:
         chosen: list[tuple[float, PhotoRow]] = []
         for row, each in touched:
             if each.opened_s is not None and in_crowd(each.opened_s, crowded):
-                each = Touches(each.written_s, each.changed_s, None, each.used_s)
+                each = replace(each, opened_s=None)
             if is_idle(each, now_s, gallery.settings.idle_for.total_seconds()):
                 chosen.append((last_touch(each, now_s), row))
         chosen.sort(key=lambda pair: (pair[0], pair[1].id))

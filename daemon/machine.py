@@ -89,7 +89,7 @@ class Machine:
         return None, battery
 
     def _load_of_others(self) -> float | None:
-        now, found, own_s = self._monotonic(), self._busy_s(), self.own_s()
+        now, found, own_s = self._monotonic(), busy(self._proc / "stat"), self.own_s()
         if found is None:
             return None
         busy_s, cores = found
@@ -106,17 +106,6 @@ class Machine:
             self._sample = (now, busy_s, own_s)
         return self._load
 
-    def _busy_s(self) -> tuple[float, int] | None:
-        """Seconds that all cores together were busy since the start, and how many cores there are."""
-        try:
-            lines = (self._proc / "stat").read_text(encoding="ascii").splitlines()
-            ticks = [int(field) for field in lines[0].split()[1:]]
-            user, nice, system, _idle, _iowait, irq, softirq = ticks[:7]
-        except (OSError, ValueError, IndexError):
-            return None
-        cores = sum(line.startswith("cpu") and line[3:4].isdigit() for line in lines) or 1
-        return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK"), cores
-
     def _hot_disk(self) -> str:
         for sensor in _folders(self._sysfs / "class/hwmon"):
             name = _text(sensor / "name")
@@ -126,6 +115,17 @@ class Machine:
             if now is not None and most is not None and 0 < most <= now:
                 return f"{name}, {now / 1000:.0f} °C"
         return ""
+
+
+def busy(stat: Path) -> tuple[float, int] | None:
+    """Seconds that all cores together were busy since the start of the computer, and how many cores there are, by proc(5)."""
+    try:
+        lines = stat.read_text(encoding="ascii").splitlines()
+        user, nice, system, _idle, _iowait, irq, softirq, *_ = (int(field) for field in lines[0].split()[1:])
+    except (OSError, ValueError, IndexError):
+        return None
+    cores = sum(line.startswith("cpu") and line[3:4].isdigit() for line in lines) or 1
+    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK"), cores
 
 
 def our_own_s() -> float:

@@ -33,18 +33,21 @@ def findings(row: PhotoRow) -> list[dict[str, Any]]:
     level = LEVELS.get(row.quality or "")
     if level is None:
         return []
-    known = [Measured(name, value) for name, value in (row.checks or {}).items() if name in CHECKS]
     return [
         {"check": each.name, "value": each.value, "limit": CHECKS[each.name].limits[level.name], "why": each.sentence(level)}
-        for each in known
+        for each in _known(row)
         if each.headroom(level) < 0
     ]
 
 
 def _nearest(row: PhotoRow) -> str | None:
     level = LEVELS.get(row.quality or "")
-    known = [Measured(name, value) for name, value in (row.checks or {}).items() if name in CHECKS]
+    known = _known(row)
     return min(known, key=lambda each: each.headroom(level)).sentence(level) if level is not None and known else None
+
+
+def _known(row: PhotoRow) -> list[Measured]:
+    return [Measured(name, value) for name, value in (row.checks or {}).items() if name in CHECKS]
 
 
 def _points(score: float | None) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from storage import layout
 from storage.vault import Vault
 
+_WEIGHTS = resources.files("codec") / "weights"
 _FORMAT_VERSION = re.compile(rb"\(`\.nphoto`\), version (\d+)")
 
 
@@ -18,19 +19,21 @@ def keep_model(vault: Vault, name: str) -> None:
     _keep_format(vault)
     if not name:
         return
-    weights = resources.files("codec") / "weights"
-    manifest = weights / "MANIFEST.json"  # read here rather than by codec.model, which brings torch
-    released = json.loads(manifest.read_text("utf-8"))["models"] if manifest.is_file() else {}
-    if name not in released or released[name]["file"] in vault.models():
-        return
-    vault.keep_model(released[name]["file"], (weights / released[name]["file"]).read_bytes())
+    file = _released().get(name, {}).get("file")
+    if file is not None and file not in vault.models():
+        vault.keep_model(file, (_WEIGHTS / file).read_bytes())
 
 
 def model_of(digest: bytes | None) -> str | None:
     """Name of the released model that an archive names by its digest; None for a lossless lane, or one that is not known here."""
-    manifest = resources.files("codec") / "weights" / "MANIFEST.json"
-    released = json.loads(manifest.read_text("utf-8"))["models"] if manifest.is_file() else {}
-    return next((name for name, model in released.items() if digest is not None and model["sha256"] == digest.hex()), None)
+    return next((name for name, model in _released().items() if digest is not None and model["sha256"] == digest.hex()), None)
+
+
+def _released() -> dict[str, dict[str, str]]:
+    """The released models by name; read here rather than by codec.model, which brings torch."""
+    manifest = _WEIGHTS / "MANIFEST.json"
+    found: dict[str, dict[str, str]] = json.loads(manifest.read_text("utf-8"))["models"] if manifest.is_file() else {}
+    return found
 
 
 def _keep_format(vault: Vault) -> None:

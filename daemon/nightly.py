@@ -12,6 +12,8 @@ from daemon.waits import WAITS
 from daemon.window import Night
 from storage.records import RunRow
 
+RUNS = 200
+"""So many runs are looked at for a night; a stretch of work each."""
 MOST_REASONS = 4
 _LONGEST = timedelta(hours=22)
 """What is longer is a day, even one in which the clock changes."""

@@ -5,6 +5,7 @@ the photo's; a set-aside original's name holds a mark of its path. An original w
 has its name is compared with it. What was left alone or waits is found by the next run anyway.
 """
 
+import json
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -305,8 +306,6 @@ def _found(gallery: Gallery, digest: str, archive: Path) -> Found:
 
 
 def _told(section: bytes) -> dict[str, object]:
-    import json
-
     try:
         values = json.loads(section)
     except ValueError:

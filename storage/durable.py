@@ -220,7 +220,7 @@ def make_folder(path: Path, mode: int = 0o700) -> None:
 def make_folders(path: Path) -> None:
     """Likewise with those above it that are missing."""
     for folder in (*reversed(path.parents), path):
-        if not folder.is_dir():
+        if not os.path.isdir(folder):
             make_folder(folder)
 
 

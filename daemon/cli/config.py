@@ -57,9 +57,7 @@ def init(places: Places, folder: Path | None, quality: str | None, window: str |
     said = {("gallery", "quality"): quality, ("schedule", "window"): _window(window), ("gallery", "two_way_sync"): travel}
     text = template(folder, {key: value for key, value in said.items() if value})
     try:
-        for folder_above in reversed(places.config_file.parents):
-            if not is_folder(folder_above):
-                durable.make_folder(folder_above)
+        durable.make_folders(places.config_file.parent)
         durable.write_new(places.config_file, text.encode())
     except AlreadyThere as error:
         raise CommandFailed(f"{places.config_file} is already there; it stays as it is. Edit it, or move it away first.") from error

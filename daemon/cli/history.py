@@ -2,7 +2,7 @@
 
 import click
 
-from daemon.cli.output import console, emit, json_option, wrapped
+from daemon.cli.output import console, emit, json_option, show
 from daemon.places import Places
 
 
@@ -40,4 +40,4 @@ def history(places: Places, last: int, as_json: bool) -> None:
     for text in ("Saved, week by week from Monday on:", *bars, ""):
         screen.print(text, soft_wrap=True)
     for line in past.as_lines(runs, last, lock):
-        screen.print(wrapped(line, screen.width) if isinstance(line, str) and screen.is_terminal else line, soft_wrap=True)
+        show(screen, line)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from daemon.cli.given import Given, Number
-from daemon.cli.output import console, emit, json_option, prose, remark, watch, wrapped
+from daemon.cli.output import console, emit, json_option, prose, remark, show, watch
 from daemon.places import Places
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def _dry_run(places: Places, paths: tuple[Path, ...], sample: int | None, second
     else:
         screen = console()
         for line in as_lines(found):
-            screen.print(wrapped(line, screen.width) if isinstance(line, str) and screen.is_terminal else line, soft_wrap=True)
+            show(screen, line)
     for text in refused:
         remark(f"A real run would change nothing: {text}")
     for name, why in found.unreadable:

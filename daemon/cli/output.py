@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
 
+    from daemon.listing import Listing
     from daemon.ports import Progress
 
 JSON_VERSION = 1
@@ -111,6 +112,11 @@ def console() -> "Console":
     from rich.console import Console
 
     return Console(highlight=False, emoji=False, markup=False)
+
+
+def show(screen: "Console", part: "str | Listing") -> None:
+    """A table as it is; a text, where a person reads it, wrapped."""
+    screen.print(wrapped(part, screen.width if screen.is_terminal else None) if isinstance(part, str) else part, soft_wrap=True)
 
 
 def watch() -> "Progress":

@@ -21,7 +21,7 @@ def report(places: Places, notify: bool, as_json: bool) -> None:
 
     from daemon import announcing, asking, settings
     from daemon.errors import CommandFailed
-    from daemon.nightly import of_night
+    from daemon.nightly import RUNS, of_night
     from daemon.reading import reading_room
     from daemon.zone import local_zone
 
@@ -29,7 +29,7 @@ def report(places: Places, notify: bool, as_json: bool) -> None:
     window = wanted.schedule.window
     now, zone = datetime.now(UTC), local_zone()
     with reading_room(places) as catalog:
-        runs = [] if catalog is None else catalog.runs(limit=announcing.RUNS)
+        runs = [] if catalog is None else catalog.runs(limit=RUNS)
         passed_by = announcing.passed_by(wanted, catalog)
     found = of_night(window.night(now, zone) or window.last_night(now, zone), runs)
     next_at = window.next_night(now, zone).starts_at

@@ -11,6 +11,7 @@ from daemon.cli.output import emit, json_option, remark, say, watch
 from daemon.places import Places
 
 if TYPE_CHECKING:
+    from daemon.messages import Format
     from daemon.restorer import Restoration
     from daemon.selection import Chosen
 
@@ -31,7 +32,7 @@ def restore(
     since: str | None,
     folder: Path | None,
     in_place: bool,
-    format_: str | None,
+    format_: "Format | None",
     as_json: bool,
 ) -> None:
     """Give photos back, in place or elsewhere.
@@ -61,9 +62,8 @@ def restore(
     if folder is None:
         done = _in_place(places, chosen)
     else:
-        wanted = {"jpeg": "jpeg", "png": "png"}.get(format_ or "")
         with Workshop(places, settings.read(places.config_file), reading=True) as shop:
-            done = restorer.restore(shop, chosen, folder, wanted, watch())  # type: ignore[arg-type]  # click has checked the choice
+            done = restorer.restore(shop, chosen, folder, format_, watch())
     failed = [each for each in done if each.trouble]
     unlabelled = [each for each in done if each.left_out]
     given = [each for each in done if each.came is not restorer.Came.NOT]

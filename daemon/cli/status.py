@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from daemon.cli.output import console, emit, hanging, json_option, wrapped
+from daemon.cli.output import console, emit, hanging, json_option, show, wrapped
 from daemon.places import Places, is_folder
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from daemon.situation import Situation
     from storage.records import RunRow
 
-RUNS = 200
 EVERY_S = 2.0
 
 
@@ -54,6 +53,7 @@ def _look(places: Places) -> "tuple[Status, Situation, list[RunRow]]":
 
     from daemon import settings
     from daemon.galleries import all_of
+    from daemon.nightly import RUNS
     from daemon.reading import reading_room
     from daemon.report import NOTHING, GalleryStatus, Status
     from daemon.situation import look
@@ -79,11 +79,8 @@ def _look(places: Places) -> "tuple[Status, Situation, list[RunRow]]":
 
 
 def _show(screen: "Console", found: "Status", situation: "Situation") -> None:
-    if found.totals.photos:
-        for part in found.parts():
-            screen.print(wrapped(part, screen.width) if isinstance(part, str) and screen.is_terminal else part, soft_wrap=True)
-    else:
-        screen.print(wrapped(_nothing(situation), screen.width if screen.is_terminal else None), soft_wrap=True)
+    for part in found.parts() if found.totals.photos else [_nothing(situation)]:
+        show(screen, part)
     screen.print()
     for label, text in situation.lines():
         screen.print(_entry(label, text, screen.width if screen.is_terminal else None), soft_wrap=True)
