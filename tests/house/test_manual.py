@@ -1,9 +1,11 @@
 """The man page and the completions are those of the parser as it is now, and can be read."""
 
 import importlib.util
+import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -46,3 +48,33 @@ def test_groff_has_nothing_to_say_of_the_page(root: Path, manual: ModuleType) ->
 @pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
 def test_bash_can_read_its_completion(root: Path, manual: ModuleType) -> None:
     subprocess.run(["bash", "-n", root / manual.COMPLETIONS["bash"]], check=True)
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
+def test_zsh_can_read_its_completion(root: Path, manual: ModuleType) -> None:
+    subprocess.run(["zsh", "-n", root / manual.COMPLETIONS["zsh"]], check=True)
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
+def test_what_fish_offers(root: Path, manual: ModuleType, tmp_path: Path) -> None:
+    """Descriptions were cut at their first comma, and nothing was known that begins with ~ or stands behind "--to="."""
+    program = tmp_path / "gallery-optimizer"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m daemon.cli.main "$@"\n')
+    program.chmod(0o755)
+    (tmp_path / "Photos, all").mkdir()
+    (tmp_path / "Photos.txt").touch()
+    environment = {**os.environ, "HOME": str(tmp_path), "PATH": f"{tmp_path}:{os.environ['PATH']}", "PYTHONPATH": str(root)}
+
+    def offered(*lines: str) -> list[str]:
+        asked = "; echo; ".join(f"complete --do-complete 'gallery-optimizer {line}'" for line in lines)
+        command = ["fish", "--no-config", "-c", f"source {root / manual.COMPLETIONS['fish']}; {asked}"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd=tmp_path)
+        assert done.stderr == ""
+        return done.stdout.split("\n\n")
+
+    commands, photos, folders, at_home, behind = offered("rest", "restore Ph", "restore --to Ph", "restore ~/Ph", "restore --to=Ph")
+    assert commands == "restore\tGive photos back, in place or elsewhere."
+    assert photos.split("\n") == ["Photos, all/", "Photos.txt"]
+    assert folders.split("\t")[0] == "Photos, all/"
+    assert at_home.split("\n") == ["~/Photos, all/", "~/Photos.txt"]
+    assert behind.rstrip("\n").split("\n") == ["--to=Photos, all/", "--to=Photos.txt"]
