@@ -147,7 +147,7 @@ def _copied_or_renamed(
             results.append(Restoration(name, Came.of(given), path, left_out=given.left_out))
         except (StorageError, WorkerError) as error:
             results.append(Restoration(name, Came.NOT, None, str(error)))
-        progress.done(name, results[-1].trouble or f"{results[-1].came} restored")
+        progress.done(name, "failed" if results[-1].trouble else f"{results[-1].came} restored")
     progress.close()
     return results
 
@@ -242,7 +242,7 @@ def export_originals(shop: Workshop, folder: Path, progress: Progress) -> Export
                 trouble = str(error)
                 done.full = done.full or isinstance(error, NoSpace)
             done.photos.append((name, trouble))
-            progress.done(name, trouble or "exported")
+            progress.done(name, "failed" if trouble else "exported")
     progress.close()
     return done
 

@@ -1,11 +1,15 @@
-"""Stand-ins that no photo of the catalogue has: where their archives are, and what to say where one can't be given back in place."""
+"""Where a photo, or its archive, is if not where it was looked for, and what to say where it can't be given back in place."""
 
+import os
 from pathlib import Path
 
 from daemon.composition import Workshop
+from daemon.galleries import Gallery
 from daemon.marking import mark_of
-from storage.digest import read_once
+from storage.digest import read_once, sha256_of
 from storage.errors import StorageError, shown
+from storage.records import PhotoRow
+from storage.states import State
 from storage.vault import Vault
 
 
@@ -47,3 +51,26 @@ def why_not_in_place(gallery: Path | None, unnamed: Path | None) -> str:
     if unnamed is not None:
         return f"it belongs to {shown(vault_of(unnamed).root)}, which is no [[gallery]] of the configuration. Write it in, or say --to DIR."
     return "an archive alone has no place to be put in; say --to DIR."
+
+
+def in_its_place(row: PhotoRow) -> str | None:
+    """Digest of the file under the photo's own name, where that is its original or its copy."""
+    try:
+        found = sha256_of(row.location)
+    except StorageError:
+        return None
+    return found if found in (row.sha256, row.copy_sha256) else None
+
+
+def where_it_is(shop: Workshop, gallery: Gallery, row: PhotoRow, where: Path) -> str:
+    """What to say of a photo that is not archived, or back: where it is, and what archive is there if another file has its name."""
+    name = gallery.shown(where)
+    if where != row.location:
+        return f"{name}: the full photo is {gallery.shown(row.location)}."
+    if row.state is State.RESTORED and row.has_archive and os.path.lexists(where) and in_its_place(row) is None:
+        return f"{name} was changed after it was restored, and stays as it is; --to DIR gives the photo as it was archived."
+    earlier = [each for each in shop.catalog.superseded(gallery.key, gallery.relative(where)) if each.has_archive]
+    if not earlier:
+        return ""
+    archive = gallery.vault.archive_path(earlier[0].sha256 or "")
+    return f'{name} is another file than the one that was archived under this name; "restore {shown(archive)} --to DIR" gives that one.'

@@ -16,7 +16,7 @@ from daemon.anchor import check_presence
 from daemon.composition import Workshop
 from daemon.copies import attributes, facts_of, harmless, labelled, labels_given, rebuilt, wearing
 from daemon.eligibility import SUFFIXES, walk
-from daemon.elsewhere import archive_at_hand, of_elsewhere, vault_of, why_not_in_place
+from daemon.elsewhere import archive_at_hand, in_its_place, of_elsewhere, vault_of, where_it_is, why_not_in_place
 from daemon.errors import GalleryGone, WorkerError, WrongPath
 from daemon.galleries import Gallery, holding, place
 from daemon.ignoring import WISHES
@@ -118,7 +118,8 @@ def restore(
             if result.full:
                 shop.give_up_reserves()
                 result = _one(shop, _as_it_is_now(shop, target), folder, format)
-            progress.done(target.name, result.trouble or ("nothing to restore" if result.came is Came.NOT else f"{result.came} restored"))
+            came = "nothing to restore" if result.came is Came.NOT else f"{result.came} restored"
+            progress.done(target.name, "failed" if result.trouble else came)
             done.append(result)
     finally:
         progress.close()
@@ -259,7 +260,7 @@ def _in_place(shop: Workshop, gallery: Gallery, row: PhotoRow, target: _Target) 
     if row.state not in (State.RETIRED, State.PURGED):
         copied = _copied(gallery, row, where)
         if copied is None:
-            return Restoration(target.name, Came.NOT, None, note=_where_it_is(gallery, row, where))
+            return Restoration(target.name, Came.NOT, None, note=where_it_is(shop, gallery, row, where))
         row = adopt_copy(shop, gallery, row, where, copied)
     if row.replaced and row.state is State.PURGED:
         return Restoration(target.name, Came.NOT, None, note=f"{target.name} was packed anew without loss: it is the photo itself.")
@@ -294,10 +295,6 @@ def _copied(gallery: Gallery, row: PhotoRow, where: Path) -> str | None:
     return snapshot.sha256 if snapshot.sha256 == row.stand_in_sha256 or relabelled(snapshot.data, row.sha256 or "") else None
 
 
-def _where_it_is(gallery: Gallery, row: PhotoRow, where: Path) -> str:
-    return "" if where == row.location else f"{gallery.shown(where)}: the full photo is {gallery.shown(row.location)}."
-
-
 def _into(shop: Workshop, gallery: Gallery, row: PhotoRow, target: _Target, folder: Path, format: Format | None) -> Restoration:
     own: Format = "png" if row.path.lower().endswith(b".png") else "jpeg"
     as_it_is = format in (None, own)
@@ -313,7 +310,7 @@ def _into(shop: Workshop, gallery: Gallery, row: PhotoRow, target: _Target, fold
             whole = Came.ORIGINAL if sha256_of(goal) == row.sha256 else Came.LABELLED
             return Restoration(target.name, Came.AS_IT_IS if target.later else whole, goal, left_out=left_out)
         note = _NO_ORIGINAL
-    if row.has_archive and (row.state in (State.RETIRED, State.PURGED) or not as_it_is or _in_its_place(row) is None):
+    if row.has_archive and (row.state in (State.RETIRED, State.PURGED) or not as_it_is or in_its_place(row) is None):
         archive = gallery.vault.archive_path(row.sha256 or "")
         made = rebuilt(shop.codec, archive, row.archive_sha256, format, stand_in=labels)
         shop.note_copy(made.data, row.sha256 or "")
@@ -342,15 +339,6 @@ def from_aside(source: Path, sha256: str | None, goal: Path, codec: Codec | None
     given = labelled(codec, snapshot.data, labels) if labels and codec is not None else Restored(snapshot.data, "")
     _write(goal, given.data, worn)
     return given.left_out
-
-
-def _in_its_place(row: PhotoRow) -> str | None:
-    """Digest of the file under the photo's own name, where that is its original or its copy."""
-    try:
-        found = sha256_of(row.location)
-    except StorageError:
-        return None
-    return found if found in (row.sha256, row.copy_sha256) else None
 
 
 def _from_archive_alone(shop: Workshop, target: _Target, folder: Path, format: Format | None) -> Restoration:

@@ -248,6 +248,27 @@ def test_what_has_no_archive_is_told(home: Home, photo: Photo, tmp_path: Path) -
     assert (tmp_path / "plain.jpg").read_bytes() == photo(0, "refuse:graphic")
 
 
+@pytest.mark.parametrize("looked", [False, True], ids=["before a run", "after a run"])
+def test_a_restored_photo_that_was_saved_over(home: Home, photo: Photo, archived: Path, tmp_path: Path, looked: bool) -> None:
+    """It was "in its place", although what stood there was another file and the archive was still there."""
+    home.purge()
+    restore(home, archived)
+    archived.write_bytes(photo(7, "refuse:graphic"))
+    if looked:
+        home.optimize()
+    told = restore(home, archived)[0]
+    assert (told.came, told.written) == (Came.NOT, None)
+    named = Path(words[1]) if (words := re.search(r'"restore (\S+) --to DIR"', told.note)) else archived
+    assert (named != archived) == looked
+    if looked:
+        assert named.suffix == ".nphoto"
+        assert named.exists()
+    else:
+        assert "was changed after it was restored" in told.note
+        assert restore(home, named, to=tmp_path / "out")[0].came is Came.COPY
+    assert archived.read_bytes() == photo(7, "refuse:graphic")
+
+
 def test_the_catalogue_says_what_happened(home: Home, archived: Path) -> None:
     home.purge()
     restore(home, archived)
