@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from codec import canonical, exact, pixel_exact
-from codec.admission import admitted
+from codec.admission import admitted, check_unsigned
 from codec.bitstream import Archive, pack, peek, unpack
 from codec.container import read as read_container
 from codec.conversion import Format, converted, pixels_of
@@ -166,6 +166,7 @@ def _jpeg(original: bytes, facts: Facts, model: Loader, wanted: Wanted) -> Chose
 
 def _png(original: bytes, facts: Facts, model: Loader, wanted: Wanted) -> Chosen:
     """The neural lane first: a photograph's PNG gets so small there that nothing else needs to be tried."""
+    check_unsigned(original)
     if wanted.level.name == EXACT.name:
         pixel_exact.read(original)
         raise Unsupported("exact-png")

@@ -4,6 +4,7 @@ Read with defusedxml: packets are what strangers wrote. A packet that can't be r
 """
 
 import io
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
@@ -36,8 +37,10 @@ _CLAIMS: Final = (
     "http://ns.xiaomi.com/photos/1.0/camera/",
     "http://ns.apple.com/pixeldatainfo/1.0/",
     "http://ns.adobe.com/xmp/note/",
+    "http://purl.org/dc/terms/}provenance",
 )
-"""Namespaces (and what begins with one) of properties about a video, a gain map, a depth map or a second packet in the same file."""
+"""Namespaces (and what begins with one) of properties about a video, a gain map, a depth map or a second packet in the same file, and about
+the manifest that signs its bytes."""
 _PEOPLES: Final = (
     "http://purl.org/dc/elements/1.1/",
     "http://ns.adobe.com/lightroom/1.0/",
@@ -61,6 +64,8 @@ _SINGLE: Final = frozenset(
     )
     for name in names.split()
 ) | {f"{{http://ns.adobe.com/xmp/1.0/DynamicMedia/}}{name}" for name in ("pick", "good")}
+_PROVENANCE: Final = "{http://purl.org/dc/terms/}provenance"
+_ADDRESS: Final = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _WRAP: Final = (b"<?xpacket begin='\xef\xbb\xbf' id='W5M0MpCehiHzreSzNTczkc9d'?>\n", b"\n<?xpacket end='w'?>")
 
 
@@ -115,6 +120,24 @@ def merged(packet: bytes, edited: bytes) -> bytes:
     return _written(root)
 
 
+def is_signed(packet: bytes) -> bool:
+    """Whether a packet says where a C2PA manifest of its photo is kept, which is not in the file (C2PA 2.2, 11.5).
+
+    One that names a manifest in the file ("self#...") says nothing of its own: where that is missing, it was taken away.
+    """
+    if b"http://purl.org/dc/terms/" not in packet:
+        return False
+    value = _everything(_read(packet)).get(_PROVENANCE)
+    said = value if value is None or isinstance(value, str) else " ".join(_texts(value))
+    return said is not None and any(_ADDRESS.match(word) for word in said.split())
+
+
+def _texts(element: "Element") -> Iterator[str]:
+    for each in element.iter():
+        yield each.text or ""
+        yield from each.attrib.values()
+
+
 def _read(packet: bytes) -> "Element | None":
     """None for what is no packet of RDF. The prefixes that it uses are those that `_written` will use, too."""
     from xml.etree.ElementTree import ParseError, register_namespace
@@ -147,10 +170,14 @@ def _descriptions(root: "Element") -> Iterator["Element"]:
 
 def _properties(root: "Element | None") -> "dict[str, str | Element]":
     """Everything that is said of the resource, but for claims and our own marks, by its name."""
+    return {name: value for name, value in _everything(root).items() if not _is_aside(name)}
+
+
+def _everything(root: "Element | None") -> "dict[str, str | Element]":
     found: dict[str, str | Element] = {}
     for description in _descriptions(root) if root is not None else ():
-        found |= {name: value for name, value in description.attrib.items() if not _is_aside(name)}
-        found |= {child.tag: child for child in description if not _is_aside(child.tag)}
+        found |= description.attrib
+        found |= {child.tag: child for child in description}
     return found
 
 

@@ -20,7 +20,7 @@ KINDS: Final[Mapping[bytes, str]] = MappingProxyType(
     dict.fromkeys(b"dng cr2 cr3 crw nef nrw arw srf sr2 orf rw2 raf pef srw x3f rwl iiq 3fr dcr kdc mrw gpr erf mef mos raw".split(), "raw")
     | dict.fromkeys(b"mov mp4 m4v mp 3gp avi".split(), "video")
     | dict.fromkeys(b"wav amr m4a aac".split(), "sound")
-    | dict.fromkeys(b"xmp aae pp3 dop cos on1 nksc vrd thm json".split(), "sidecar")
+    | dict.fromkeys(b"xmp aae pp3 dop cos on1 nksc vrd thm json c2pa".split(), "sidecar")
 )
 """End of a name, in small letters -> what such a file beside a photo of the same name is to it."""
 

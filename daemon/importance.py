@@ -1,7 +1,7 @@
 """Important photos get one level better quality than their gallery asks for. What they were rated is read by a worker; this decides.
 
 A photo is important if anybody gave it STARS or more of 5, or singled it out by a label or a flag and nobody rejected it. Where programs
-disagree, the better quality is the safe side: a wrong guess costs bytes, not a favourite.
+disagree, the better quality is the safe side: a wrong guess costs bytes, not a favourite. One that a file beside it signs keeps its bytes.
 """
 
 import logging
@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from codec.levels import Level, level_of
+from codec.levels import EXACT, Level, level_of
 from codec.rating import MOST_XMP_BYTES, Rating
 from daemon.messages import RatingJob, Refused
 from daemon.ports import Codec
@@ -43,6 +43,8 @@ def wanted(codec: Codec, path: Path, snapshot: Snapshot, level: Level) -> Wanted
     better = raised(level)
     if better is level:
         return Wanted(level)
+    if os.path.lexists(path.with_suffix(".c2pa")):
+        return Wanted(EXACT, "signed (C2PA) by a file beside it")
     answer = codec.rating(RatingJob(snapshot.data, sidecars(path)))
     why = "" if isinstance(answer, Refused) else importance(answer.rating)
     return Wanted(better, why) if why else Wanted(level)

@@ -142,6 +142,29 @@ def test_a_packet_that_a_program_wrote_anew() -> None:
     assert xmp.merged(data, xmp.for_stand_in(data, {"Original": "0" * 64})) == data
 
 
+def provenance(inside: str, attributes: str = "") -> bytes:
+    return packet(inside, attributes=f"xmlns:terms='http://purl.org/dc/terms/' {attributes}")
+
+
+@pytest.mark.parametrize(
+    ("data", "signed"),
+    [
+        (provenance("", "terms:provenance='https://manifests.example/urn-1'"), True),
+        (provenance("<terms:provenance> ipfs://bafy </terms:provenance>"), True),
+        (provenance("<terms:provenance rdf:resource='http://manifests.example/1'/>"), True),
+        (provenance("", "terms:provenance='self#jumbf=/c2pa/urn:uuid:1'"), False),
+        (provenance("<terms:provenance>From the estate of my aunt</terms:provenance>"), False),
+        (provenance("<terms:license>https://example.org/by</terms:license>"), False),
+        (provenance("<dc:source>https://example.org/</dc:source>"), False),
+        (b"terms:provenance='https://manifests.example/' http://purl.org/dc/terms/", False),
+        (b"", False),
+    ],
+)
+def test_a_packet_that_names_a_manifest_elsewhere(data: bytes, signed: bool) -> None:
+    assert xmp.is_signed(data) is signed
+    assert b"provenance" not in xmp.for_stand_in(data, {}), "which is not the stand-in's"
+
+
 def test_a_keyword_that_was_taken_away() -> None:
     own = packet(SUBJECT.format("old"), attributes="crs:Exposure='1' xmp:Rating='2'")
     assert b"old" not in xmp.merged(own, packet(attributes="crs:Exposure='1' xmp:Rating='2'"))

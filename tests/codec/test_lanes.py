@@ -15,6 +15,7 @@ from codec import lanes, pixel_exact
 from codec.bitstream import Archive, pack, unpack
 from codec.errors import Corrupt, NotAPicture, Unsupported
 from codec.facts import Facts
+from codec.labels import Labels, labelled
 from codec.lanes import Chosen, Wanted, choose, examine, reason_of, restore
 from codec.levels import EXACT, LEVELS, Level, level_of
 from codec.model import Model
@@ -82,6 +83,12 @@ def test_quality_exact_never_goes_to_the_neural_lane(jpeg: bytes, shot: bytes) -
     assert level_of("high") is LEVELS["high"]
 
 
+SIGNED = (
+    b"<x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'><rdf:Description rdf:about=''"
+    b" xmlns:d='http://purl.org/dc/terms/' d:provenance='https://manifests.example/urn-c2pa-1'/></rdf:RDF></x:xmpmeta>"
+)
+
+
 def test_a_photograph_takes_the_neural_lane_and_says_what_the_other_would_have_been(jpeg: bytes, model: Model) -> None:
     made = choose(jpeg, facts(jpeg), lambda: model, WANTED)
     assert (made.lane, made.choice) == ("neural", "smallest")
@@ -99,20 +106,28 @@ def test_what_the_neural_lane_can_not_reach_is_kept_bit_for_bit(jpeg: bytes, mod
     assert back(made, jpeg) == jpeg
 
 
-@pytest.mark.parametrize("reason", ["too-small", "rgb-jpeg", "signed"])
+@pytest.mark.parametrize("reason", ["too-small", "rgb-jpeg", "signed", "signed elsewhere"])
 def test_jpegs_that_the_neural_lane_refuses_are_kept_bit_for_bit(reason: str, jpeg: bytes, make_photo: Callable[..., np.ndarray]) -> None:
     match reason:
         case "too-small":
             data = saved(Image.fromarray(make_photo(60, 900)), "JPEG", quality=97)
         case "rgb-jpeg":
             data = saved(Image.fromarray(make_photo(200, 300)), "JPEG", quality=95, keep_rgb=True)
+        case "signed elsewhere":
+            data = labelled(jpeg, Labels(xmp=SIGNED))
         case _:
             body = b"JP\0\1\0\0\0\1" + b"a manifest" * 9
             data = jpeg[:2] + b"\xff\xeb" + (len(body) + 2).to_bytes(2, "big") + body + jpeg[2:]
     made = choose(data, facts(data), nobody, WANTED)
-    assert (made.lane, made.choice) == ("exact", reason)
-    assert reason in made.why
+    assert (made.lane, made.choice) == ("exact", reason.split()[0])
+    assert made.choice in made.why
     assert back(made, data) == data
+
+
+def test_a_png_that_is_signed_elsewhere_is_left(shot: bytes) -> None:
+    with pytest.raises(Unsupported) as raised:
+        choose(labelled(shot, Labels(xmp=SIGNED)), facts(shot), nobody, WANTED)
+    assert raised.value.reason == "signed"
 
 
 def test_screenshots_keep_every_sample(shot: bytes) -> None:

@@ -8,8 +8,9 @@ import pytest
 
 from codec.levels import EXACT, LEVELS
 from codec.rating import Rating
-from daemon.importance import STARS, importance, raised, sidecars
+from daemon.importance import STARS, importance, raised, sidecars, wanted
 from daemon.messages import EncodeJob, RatingJob
+from storage.digest import read_once
 from storage.states import State
 
 if TYPE_CHECKING:
@@ -68,6 +69,17 @@ def test_a_favourite_gets_a_better_level_and_its_row_says_why(home: Home, photo:
     assert (rows[b"plain.jpg"].quality, rows[b"plain.jpg"].importance) == ("compact", None)
     assert {row.state for row in rows.values()} == {State.RETIRED}
     assert sum(isinstance(job, RatingJob) for job in home.codec.jobs) == 2
+
+
+def test_what_a_file_beside_it_signs_keeps_its_bytes(home: Home, photo: Callable[..., bytes]) -> None:
+    home.configure('quality = "compact"')
+    for name in ("signed.jpg", "plain.jpg"):
+        (home.root / name).write_bytes(photo(seed=len(name)))
+    (home.root / "signed.c2pa").write_bytes(b"a manifest")
+    home.optimize()
+    assert sorted(job.level for job in home.codec.jobs if isinstance(job, EncodeJob)) == ["compact", "exact"]
+    wish = wanted(home.codec, home.root / "signed.jpg", read_once(home.root / "signed.jpg"), LEVELS["compact"])
+    assert (wish.level, wish.why) == (EXACT, "signed (C2PA) by a file beside it")
 
 
 def test_a_favourite_that_is_left_says_what_was_asked_for(home: Home, photo: Callable[..., bytes]) -> None:
