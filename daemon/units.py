@@ -98,6 +98,37 @@ def program() -> Path:
     return Path(found).absolute()
 
 
+def try_as(unit: Unit, program: Path, config: Path) -> None:
+    """Start the program as the unit's user and have it read the configuration, as the service will. Only root can try that.
+    Raises CommandFailed where it can't."""
+    if not unit.user or os.geteuid() != 0:
+        return
+    found = pwd.getpwnam(unit.user)
+    try:
+        done = subprocess.run(
+            [program, "--config", config, "config", "show"],
+            user=found.pw_uid,
+            group=found.pw_gid,
+            extra_groups=os.getgrouplist(unit.user, found.pw_gid),
+            env={"HOME": found.pw_dir, "PATH": os.environ.get("PATH", os.defpath)},
+            cwd="/",
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    except OSError as error:
+        raise CommandFailed(
+            f"{unit.user} can't start {program} ({error.strerror}): it, or its Python, most likely lies in somebody else's home folder. "
+            f"Install it where everybody may read it, such as {Path(_SYSTEM_PROGRAM).parent.parent}."
+        ) from None
+    except subprocess.TimeoutExpired:
+        raise CommandFailed(f"{program}, started as {unit.user}, did not read {config} within two minutes.") from None
+    if done.returncode != 0:
+        said = done.stderr.strip().removeprefix(f"{NAME}: ") or f"exit code {done.returncode}"
+        raise CommandFailed(f"{program}, started as {unit.user}, would end at once: {said}")
+
+
 def install(unit: Unit, places: Places | None, galleries: Iterable[Path] = (), *, start: bool = True) -> list[str]:
     """Write the unit file, and have systemd enable and start it; what was done, for people. `galleries`: their roots.
     Raises CommandFailed."""
@@ -213,5 +244,5 @@ def _call(unit: Unit, *arguments: str) -> str:
     if result.returncode != 0:
         said = (result.stderr or result.stdout).strip() or f"exit code {result.returncode}"
         called = " ".join(each for each in command if not each.startswith("--property="))
-        raise CommandFailed(f"systemd can't be asked: {called}: {said}")
+        raise CommandFailed(f"{called} failed: {said}")
     return result.stdout

@@ -55,6 +55,7 @@ def install(context: click.Context, system: bool, user: str | None, no_start: bo
     config = units.system_config(unit.user) if unit.user and own is None else places.config_file
     with units.at_home(unit.user):
         wanted = settings.read(config)  # a service that would end at once is not installed
+    units.try_as(unit, units.program(), config)
     for line in units.install(unit, own, [each.path for each in wanted.galleries], start=not no_start):
         say(line)
 

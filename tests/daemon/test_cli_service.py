@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 
 from daemon import composition, units, zone
 from daemon.cli.main import cli
+from daemon.errors import CommandFailed
 from daemon.machine import Machine
 from daemon.pausing import pause, resume
 from daemon.places import CONFIG_VARIABLE, STATE_VARIABLE
@@ -95,6 +96,7 @@ def anna(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(units, "SYSTEM_FOLDER", tmp_path / "system")
     monkeypatch.setattr(units, "system_config", lambda user: tmp_path / f"{user}.toml")
     monkeypatch.setattr(units, "_home_of", lambda user: str(tmp_path / "homes" / user))
+    monkeypatch.setattr(units, "try_as", lambda unit, program, config: None)  # there is no such user
     return tmp_path
 
 
@@ -116,6 +118,27 @@ def test_the_systems_unit_serves_several_users(run: Run, home: Home, calls: Path
     assert not own.exists()
 
 
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
+def test_a_program_that_its_user_can_not_start_is_not_installed(tmp_path: Path) -> None:
+    """systemd said "203/EXEC", and tried again five times: the program lay in root's home folder."""
+    tmp_path.chmod(0o755)
+    for folder in (each for each in tmp_path.parents if each != Path("/")):
+        folder.chmod(folder.stat().st_mode | 0o001)
+    program, config = tmp_path / "bin" / "gallery-optimizer", tmp_path / "nobody.toml"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\ncat $2\n")
+    program.chmod(0o755)
+    config.touch()
+    units.try_as(Unit("nobody"), program, config)
+    config.chmod(0o600)
+    with pytest.raises(CommandFailed, match=r"started as nobody, would end at once: .*Permission denied"):
+        units.try_as(Unit("nobody"), program, config)
+    program.parent.chmod(0o700)
+    with pytest.raises(CommandFailed, match="nobody can't start"):
+        units.try_as(Unit("nobody"), program, config)
+
+
 def test_what_lies_at_home_needs_nothing_of_its_own() -> None:
     assert Unit("anna").drop_in(None, [Path("/home/anna/DCIM")]) == ""
 
@@ -124,7 +147,7 @@ def test_where_systemd_can_not_be_reached_the_way_on_is_said(run: Run, calls: Pa
     (calls.parent / "bin/systemctl").write_text("#!/bin/sh\necho no bus >&2\nexit 1\n")
     done = run("service", "install")
     assert done.exit_code == 1
-    assert "is written, but the service could not be started. systemd can't be asked" in done.stderr
+    assert "is written, but the service could not be started. systemctl --user daemon-reload failed: no bus" in done.stderr
     assert "Try again with: systemctl --user daemon-reload && systemctl --user enable --now gallery-optimizer.service" in done.stderr
 
 
