@@ -24,9 +24,10 @@ from daemon.places import is_folder
 from daemon.ports import Progress
 from daemon.recovery import recover
 from daemon.report import amount
-from daemon.restorer import UNREAD, Came, Restoration, from_aside, restore
+from daemon.restorer import Came, Restoration, from_aside, restore
 from daemon.selection import awaits
 from daemon.strays import is_gone
+from daemon.targets import UNREAD
 from storage.attributes import marked
 from storage.digest import read_once, sha256_of
 from storage.errors import NoSpace, StorageError, shown

@@ -4,7 +4,6 @@ In place only over our own unchanged stand-in; elsewhere only under names that a
 """
 
 import os
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -15,19 +14,18 @@ from codec.facts import Facts, Worn
 from daemon.anchor import check_presence
 from daemon.composition import Workshop
 from daemon.copies import attributes, facts_of, harmless, labelled, labels_given, rebuilt, wearing
-from daemon.eligibility import SUFFIXES, walk
-from daemon.elsewhere import archive_at_hand, in_its_place, of_elsewhere, vault_of, where_it_is, why_not_in_place
+from daemon.eligibility import SUFFIXES
+from daemon.elsewhere import in_its_place, vault_of, where_it_is, why_not_in_place
 from daemon.errors import GalleryGone, WorkerError, WrongPath
-from daemon.galleries import Gallery, holding, place
-from daemon.ignoring import WISHES
+from daemon.galleries import Gallery, holding
 from daemon.in_place import GivenBack, adopt_copy, as_it_stands, give_again, give_back, is_edited, lay_beside
 from daemon.marking import original_of, relabelled
 from daemon.messages import Format, Restored
 from daemon.places import is_folder
 from daemon.ports import Codec, Progress
-from daemon.reasons import STAND_INS
 from daemon.recovery import recover
-from daemon.selection import Chosen, awaits, deleted_since, in_album, is_pattern, matching, since
+from daemon.selection import Chosen, deleted_since
+from daemon.targets import Target, meant
 from storage import durable
 from storage.attributes import Attributes
 from storage.digest import read_once, sha256_of, sha256_of_bytes
@@ -35,9 +33,6 @@ from storage.errors import Locked, Missing, NoSpace, StorageError, shown
 from storage.records import PhotoRow
 from storage.states import State
 
-_GIVING = (State.RETIRED, State.COMMITTED, State.RESTORED, State.PURGED)
-"""States of a photo that can be given back, the one that surely gives the original first."""
-_WAITING = (State.QUEUED, State.FAILED)
 _NO_ORIGINAL = "The set-aside original is missing or was written to by somebody; what is left of it stays in the vault."
 _SUFFIX: dict[Format, str] = {"jpeg": ".jpg", "png": ".png"}
 
@@ -78,21 +73,6 @@ class Restoration:
     """Kinds of labels (EXIF, XMP, IPTC) of its stand-in that could not be given to it."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Target:
-    """One photo to restore: by its row, or by an archive alone. `below` is where it goes under a folder of the user."""
-
-    name: str
-    below: Path
-    gallery: Gallery | None
-    row: PhotoRow | None
-    archive: Path | None = None
-    place: Path | None = None
-    """What the user named, where that is not the photo's own path: a stand-in that was renamed, or an edit with the photo beside it."""
-    later: bool = False
-    """Another photo was archived under this name before, and has another one now."""
-
-
 def restore(
     shop: Workshop, chosen: Chosen | list[Path], folder: Path | None, format: Format | None, progress: Progress
 ) -> list[Restoration]:
@@ -108,7 +88,7 @@ def restore(
                 with suppress(GalleryGone):  # another gallery's wrong disk is no obstacle; its own photos will say so
                     shop.lock_vault(gallery)
                     recover(gallery, shop.catalog, shop.clock, shop.with_relief)
-    targets = list(_chosen(shop, chosen if isinstance(chosen, Chosen) else Chosen(chosen)))
+    targets = list(meant(shop, chosen if isinstance(chosen, Chosen) else Chosen(chosen)))
     done: list[Restoration] = []
     progress.start(len(targets), "restoring")
     try:
@@ -126,109 +106,7 @@ def restore(
     return done
 
 
-def _chosen(shop: Workshop, chosen: Chosen) -> Iterator[_Target]:
-    plain = [path for path in chosen.paths if not is_pattern(path)]
-    rows: list[PhotoRow] = []
-    if chosen.albums or chosen.since or len(plain) < len(chosen.paths):
-        rows = [row for gallery in shop.galleries for row in shop.catalog.rows(gallery=gallery.key)]
-    named = [row for path in chosen.paths if is_pattern(path) for row in matching(rows, path, chosen.here)]
-    named += [row for album in chosen.albums for row in in_album(rows, album)]
-    if not chosen.paths and not chosen.albums:
-        named = rows
-    found = {row.id: _of_row(shop, row) for row in named}
-    targets = [target for path in plain for target in _targets(shop, path)]
-    targets += [target for row_id, target in found.items() if all(each.row is None or each.row.id != row_id for each in targets)]
-    if chosen.since is None:
-        yield from targets
-        return
-    late = {row.id for row in since((target.row for target in targets if target.row is not None), chosen.since)}
-    yield from (target for target in targets if target.row is not None and target.row.id in late)
-
-
-def _of_row(shop: Workshop, row: PhotoRow) -> _Target:
-    gallery = next(each for each in shop.galleries if each.key == row.gallery)
-    return _Target(gallery.shown(row.location), Path(os.fsdecode(row.path)), gallery, row)
-
-
-UNREAD = WISHES | STAND_INS
-"""Files that are left for these reasons may be stand-ins that were moved: the first two are never looked into."""
-
-
-def _targets(shop: Workshop, given: Path) -> Iterator[_Target]:
-    where = place(given)
-    if where.suffix == ".nphoto" and where.is_file():
-        yield _Target(shown(given), Path(where.stem), None, None, where)
-        return
-    gallery = holding(shop.galleries, where)
-    gone = not os.path.lexists(where)
-    if gallery is not None and (gone or where.is_dir()):
-        found = 0
-        for row in list(shop.catalog.rows(gallery=gallery.key)):
-            if where in row.location.parents and (awaits(row) or (gone and deleted_since(row))):
-                found += 1
-                yield _Target(gallery.shown(row.location), row.location.relative_to(where), gallery, row)
-        for sighting in walk(gallery.root, gallery.settings.exclude, where):
-            known = shop.catalog.find(gallery.key, gallery.relative(sighting.path))
-            moved = _by_mark(shop, gallery, sighting.path) if known is None or known.reason in UNREAD else None
-            if moved is not None and not (moved.row is not None and moved.row.location.is_relative_to(where)):
-                found += 1
-                yield replace(moved, below=sighting.path.relative_to(where))
-        if not found and not gone:
-            raise WrongPath(f"{shown(given)}: no archived photo is in there.")
-        if found:
-            return
-    named = [] if gallery is None else list(_by_name(shop, gallery, where))
-    marked = None if named else _by_mark(shop, gallery, where)
-    if not named and marked is None and (elsewhere := of_elsewhere(shop, where)):
-        raise WrongPath(f"{shown(given)} {elsewhere}")
-    if not named and marked is None and gallery is None:
-        raise WrongPath(f"{shown(given)} is in no configured gallery, and no .nphoto file.")
-    if not named and marked is None:
-        raise WrongPath(f"{shown(given)} " + ("has no archive." if where.exists() else "is not there, and no archive is known for it."))
-    yield from named
-    if marked is not None:
-        yield marked
-
-
-def _by_name(shop: Workshop, gallery: Gallery, where: Path) -> Iterator[_Target]:
-    """The photo of that name, and those that were archived under it before it was edited."""
-    known = shop.catalog.find(gallery.key, gallery.relative(where))
-    moved = shop.catalog.moved_from(gallery.key, gallery.relative(where))
-    gone = moved and known is not None and not known.has_archive and not os.path.lexists(where)
-    if known is not None and known.reason not in STAND_INS and not gone and (known.state not in _WAITING or not _is_stand_in(where)):
-        yield _Target(gallery.shown(where), Path(where.name), gallery, known, later=bool(moved))
-    for row in moved:
-        yield _Target(gallery.shown(row.location), Path(row.location.name), gallery, row, place=where)
-
-
-def _is_stand_in(where: Path) -> bool:
-    """Asked of a photo that waits: the run that would find it out is still to come."""
-    with suppress(StorageError):
-        return original_of(read_once(where).data) is not None
-    return False
-
-
-def _by_mark(shop: Workshop, own: Gallery | None, where: Path) -> _Target | None:
-    """A stand-in that was renamed, moved or copied, or whose catalogue was lost: it says itself what it stands for."""
-    if not where.is_file():
-        return None
-    digest = original_of(read_once(where).data)
-    if digest is None:
-        return None
-    name = shown(where.name) if own is None else own.shown(where)
-    alone: _Target | None = None
-    for gallery in sorted(shop.galleries, key=lambda each: each is not own):
-        rows = [row for row in shop.catalog.by_digest(digest, gallery.key) if row.state in _GIVING]
-        if rows:  # best the one whose original is still there
-            return _Target(name, Path(where.name), gallery, min(rows, key=lambda row: _GIVING.index(row.state)), place=where)
-        archive = gallery.vault.archive_path(digest)
-        if alone is None and archive.exists():
-            alone = _Target(name, Path(where.name), gallery, None, archive)
-    unnamed = archive_at_hand(where, digest) if alone is None else None
-    return alone if unnamed is None else _Target(name, Path(where.name), None, None, unnamed, where)
-
-
-def _one(shop: Workshop, target: _Target, folder: Path | None, format: Format | None) -> Restoration:
+def _one(shop: Workshop, target: Target, folder: Path | None, format: Format | None) -> Restoration:
     try:
         if target.gallery is not None and not is_folder(target.gallery.vault.folder):
             check_presence(target.gallery, shop.catalog)
@@ -248,12 +126,12 @@ def _one(shop: Workshop, target: _Target, folder: Path | None, format: Format | 
         return Restoration(target.name, Came.NOT, None, str(error), full=isinstance(error, NoSpace))
 
 
-def _as_it_is_now(shop: Workshop, target: _Target) -> _Target:
+def _as_it_is_now(shop: Workshop, target: Target) -> Target:
     """For another try: the first may have come so far that the row says something else now."""
     return target if target.row is None else replace(target, row=shop.catalog.get(target.row.id))
 
 
-def _in_place(shop: Workshop, gallery: Gallery, row: PhotoRow, target: _Target) -> Restoration:
+def _in_place(shop: Workshop, gallery: Gallery, row: PhotoRow, target: Target) -> Restoration:
     where = target.place or row.location
     if where == row.location and deleted_since(row):
         return Restoration(target.name, Came.of(give_again(shop, gallery, row)), where)
@@ -295,7 +173,7 @@ def _copied(gallery: Gallery, row: PhotoRow, where: Path) -> str | None:
     return snapshot.sha256 if snapshot.sha256 == row.stand_in_sha256 or relabelled(snapshot.data, row.sha256 or "") else None
 
 
-def _into(shop: Workshop, gallery: Gallery, row: PhotoRow, target: _Target, folder: Path, format: Format | None) -> Restoration:
+def _into(shop: Workshop, gallery: Gallery, row: PhotoRow, target: Target, folder: Path, format: Format | None) -> Restoration:
     own: Format = "png" if row.path.lower().endswith(b".png") else "jpeg"
     as_it_is = format in (None, own)
     goal = folder / (target.below if as_it_is else target.below.with_suffix(_SUFFIX[format or own]))
@@ -341,7 +219,7 @@ def from_aside(source: Path, sha256: str | None, goal: Path, codec: Codec | None
     return given.left_out
 
 
-def _from_archive_alone(shop: Workshop, target: _Target, folder: Path, format: Format | None) -> Restoration:
+def _from_archive_alone(shop: Workshop, target: Target, folder: Path, format: Format | None) -> Restoration:
     assert target.archive is not None
     vault = target.gallery.vault if target.gallery is not None else None if target.place is None else vault_of(target.archive)
     if vault is not None and format is None:
