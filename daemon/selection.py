@@ -64,7 +64,7 @@ def since(rows: Iterable[PhotoRow], moment: datetime) -> list[PhotoRow]:
     return found
 
 
-def moment_of(text: str, now: datetime, zone: tzinfo | None) -> datetime:
+def moment_of(text: str, now: datetime, zone: tzinfo) -> datetime:
     """'2024-05-01', '2024-05', '2024' (the first moment of it, in `zone`), or '30 days' (before `now`). Raises ValueError."""
     for form in ("%Y-%m-%d", "%Y-%m", "%Y"):
         try:

@@ -109,8 +109,9 @@ def _in_place(places: Places, chosen: "Chosen") -> "list[Restoration]":
 
 def _moment(text: str | None, now: datetime) -> datetime | None:
     from daemon.selection import moment_of
+    from daemon.zone import local_zone
 
     try:
-        return None if text is None else moment_of(text, now, now.astimezone().tzinfo)
+        return None if text is None else moment_of(text, now, local_zone())
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="'--since'") from None

@@ -7,12 +7,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import pytest
 from click.testing import CliRunner
 
 from daemon import composition
 from daemon.cli.main import cli
+from daemon.cli.restore import _moment
 from daemon.errors import WrongPath
 from daemon.ports import Silence
 from daemon.restorer import restore
@@ -88,6 +90,12 @@ def test_nothing_is_told(album: Home, chosen: Chosen) -> None:
 )
 def test_dates(text: str, moment: datetime) -> None:
     assert moment_of(text, datetime(2026, 3, 1, tzinfo=UTC), UTC) == moment
+
+
+def test_a_date_is_one_by_the_clock_of_that_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked in winter, a day in summer begins when summer's clock said so."""
+    monkeypatch.setattr("daemon.zone.local_zone", lambda: ZoneInfo("Europe/Berlin"))
+    assert _moment("2024-07-01", datetime(2026, 1, 15, tzinfo=UTC)) == datetime(2024, 6, 30, 22, tzinfo=UTC)
 
 
 def test_the_command(album: Home, monkeypatch: pytest.MonkeyPatch) -> None:
