@@ -114,6 +114,14 @@ def is_folder(path: Path) -> bool:
         return False
 
 
+def is_there(path: Path) -> bool:
+    """The same, for which `Path.exists` raises."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
 def _from_environment(environment: Mapping[str, str], name: str) -> Path | None:
     value = environment.get(name, "")
     return Path(value) if value else None

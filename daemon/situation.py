@@ -15,7 +15,7 @@ from daemon.outlook import Outlook, outlooks
 from daemon.places import Places, is_folder
 from daemon.report import amount, photos
 from daemon.settings import Schedule
-from daemon.surprise import STOP_NAME
+from daemon.surprise import stop_files
 from daemon.sync_guard import guard
 from daemon.sync_roots import QUICK
 from daemon.unended import Lock, in_words
@@ -159,9 +159,8 @@ def _attention(places: Places, gallery: Gallery, totals: Totals, now: datetime) 
         yield f"the vault of {where} is not there, so nothing is done there; is the right disk mounted?"
     if not archived and _has_archives(gallery):
         yield f"archives lie in {where} that the catalogue does not know, since it is lost or old: doctor --rebuild"
-    for place in (places.state_folder / STOP_NAME, gallery.vault.folder / STOP_NAME):
-        if place.exists():
-            yield f"the file {shown(place)} stops all work; remove it to go on"
+    for place in stop_files(places, gallery):
+        yield f"the file {shown(place)} stops all work; remove it to go on"
     seen = guard(gallery.root, gallery.settings, QUICK)
     for text in seen.refusals:
         yield f"nothing is archived in {where}: {text}"

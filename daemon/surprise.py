@@ -9,7 +9,7 @@ from pathlib import Path
 
 from daemon.errors import GalleryGone, Stopped
 from daemon.galleries import Gallery
-from daemon.places import Places
+from daemon.places import Places, is_there
 from daemon.strays import is_held_back
 from storage.catalog import Catalog
 from storage.errors import StorageError, shown
@@ -82,13 +82,10 @@ def look_around(gallery: Gallery, catalog: Catalog, elsewhere: Collection[bytes]
 
 def check_stop(places: Places, gallery: Gallery) -> None:
     """Raise Stopped where a person has put the file `stop` into the state folder or the vault: between any two photos."""
-    for place in (places.state_folder / STOP_NAME, gallery.vault.folder / STOP_NAME):
-        if _lies_there(place):
-            raise Stopped(f"the file {shown(place)} says stop; remove it to go on. Nothing is lost.")
+    for place in stop_files(places, gallery):
+        raise Stopped(f"the file {shown(place)} says stop; remove it to go on. Nothing is lost.")
 
 
-def _lies_there(place: Path) -> bool:
-    try:
-        return place.exists()
-    except OSError:
-        return False
+def stop_files(places: Places, gallery: Gallery) -> list[Path]:
+    """Those of the files by which a person stops all work that are there."""
+    return [place for place in (places.state_folder / STOP_NAME, gallery.vault.folder / STOP_NAME) if is_there(place)]

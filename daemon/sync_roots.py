@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from daemon.places import is_folder
+from daemon.places import is_folder, is_there
 
 MOST_FOLDERS = 20_000
 """How many folders of a gallery are searched for roots that lie in it."""
@@ -103,7 +103,7 @@ def _look(folder: Path) -> _Listing:
                 elif entry.is_dir(follow_symlinks=False):
                     folders.append(Path(entry))
     except OSError:  # not ours to list: the names that never change can still be asked for
-        markers = [name for name in _FIXED if _is_there(folder / name)]
+        markers = [name for name in _FIXED if is_there(folder / name)]
     return _Listing(markers, sorted(folders), entries)
 
 
@@ -140,10 +140,3 @@ def _tool(folder: Path, name: str) -> Tool | None:
             return Tool.DIGIKAM
         case _:
             return Tool.NEXTCLOUD if name.startswith((".sync_", "._sync_")) and name.endswith(".db") else None
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:
-        return False

@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import CliRunner
 
+from daemon.cli.main import cli
+from daemon.exits import ExitCode
 from daemon.ports import Silence
 from daemon.restorer import Came, Restoration, restore
 from storage.states import State
@@ -181,6 +184,17 @@ def test_as_another_user_only_what_is_his_is_touched(theirs: Home, photo: Photo)
     as_nobody(back)
     assert (theirs.root / "own.jpg").read_bytes() == photo(len("own.jpg"))
     assert (theirs.root / "own.jpg").stat().st_uid == NOBODY
+
+
+def test_a_vault_of_root_is_no_obstacle_for_looking(theirs: Home) -> None:
+    (theirs.root / ".gallery-optimizer").mkdir(mode=0o700)
+    words = ["--config", str(theirs.places.config_file), "--state", str(theirs.places.state_folder), "status"]
+
+    def look() -> None:
+        assert CliRunner().invoke(cli, words).exit_code == ExitCode.DONE
+
+    look()  # imports what that user may not be able to read here
+    as_nobody(look)
 
 
 def test_root_gives_a_photo_back_to_its_owner(theirs: Home, photo: Photo) -> None:
