@@ -6,6 +6,7 @@
 import logging
 from collections.abc import Callable
 from enum import Enum, auto
+from functools import partial
 from pathlib import Path
 
 from daemon.galleries import Gallery
@@ -86,11 +87,7 @@ def _committed(row: PhotoRow, survey: Survey) -> Act:
     return Act.REQUEUE
 
 
-def _once(act: Callable[[], bool]) -> bool:
-    return act()
-
-
-def recover(gallery: Gallery, catalog: Catalog, clock: Clock, relief: Callable[[Callable[[], bool]], bool] = _once) -> int:
+def recover(gallery: Gallery, catalog: Catalog, clock: Clock, relief: Callable[[Callable[[], bool]], bool] = lambda act: act()) -> int:
     """Finish or undo everything that was begun in a gallery; how many photos that were. Only while its vault is locked by us.
 
     `relief` does what it is given, and once more where the disk was full and something could be done about that.
@@ -99,10 +96,14 @@ def recover(gallery: Gallery, catalog: Catalog, clock: Clock, relief: Callable[[
     touched = 0
     for row in _suspects(gallery, catalog):
         try:
-            touched += relief(lambda row=row: settle(catalog.get(row.id), gallery, catalog, clock))  # type: ignore[misc]
+            touched += relief(partial(_settle_as_it_is, row.id, gallery, catalog, clock))
         except StorageError as error:
             _log.warning("%s could not be brought in order: %s", gallery.shown(row.location), error)
     return touched
+
+
+def _settle_as_it_is(photo_id: int, gallery: Gallery, catalog: Catalog, clock: Clock) -> bool:
+    return settle(catalog.get(photo_id), gallery, catalog, clock)
 
 
 def settle(row: PhotoRow, gallery: Gallery, catalog: Catalog, clock: Clock) -> bool:
@@ -110,15 +111,17 @@ def settle(row: PhotoRow, gallery: Gallery, catalog: Catalog, clock: Clock) -> b
     vault = gallery.vault
     if not is_folder(vault.folder):
         return False  # its disk went away: nothing that is not found now is gone
-    if row.bound_for is not None:
-        return _settle_bound(row, gallery, catalog, clock)
     survey = vault.survey(
-        row.location,
+        row.goal,
         sha256=row.sha256,
         archive_sha256=row.archive_sha256,
         stand_in_sha256=row.stand_in_sha256,
         copy_sha256=row.copy_sha256,
+        taken_from=row.location,
     )
+    if row.bound_for is not None:
+        _settle_bound(row, survey, gallery, catalog, clock)
+        return True
     act = decide(row, survey)
     _log.info("%s: %s after a stop, %s", gallery.shown(row.location), row.state, act.name.lower().replace("_", " "))
     match act:
@@ -152,23 +155,14 @@ def settle(row: PhotoRow, gallery: Gallery, catalog: Catalog, clock: Clock) -> b
     return True
 
 
-def _settle_bound(row: PhotoRow, gallery: Gallery, catalog: Catalog, clock: Clock) -> bool:
+def _settle_bound(row: PhotoRow, survey: Survey, gallery: Gallery, catalog: Catalog, clock: Clock) -> None:
     """The photo was on its way to another path than its own: it is there, or the intent is forgotten, and the row looked at again."""
-    survey = gallery.vault.survey(
-        row.goal,
-        sha256=row.sha256,
-        archive_sha256=row.archive_sha256,
-        stand_in_sha256=row.stand_in_sha256,
-        copy_sha256=row.copy_sha256,
-        taken_from=row.location,
-    )
     if survey.at_path in (AtPath.ORIGINAL, AtPath.COPY):
         _finish_restoring(row, survey, gallery, catalog, clock)
     else:
         _drop_swap(row, survey, gallery)
         catalog.restoring(row.id, None)
         settle(catalog.get(row.id), gallery, catalog, clock)
-    return True
 
 
 def _finish_restoring(row: PhotoRow, survey: Survey, gallery: Gallery, catalog: Catalog, clock: Clock) -> None:
@@ -177,7 +171,7 @@ def _finish_restoring(row: PhotoRow, survey: Survey, gallery: Gallery, catalog: 
         gallery.vault.drop_swap(row.goal, survey.at_path_sha256)
         catalog.restoring(row.id, None)
         return
-    pinned_until_at = int((clock.now() + gallery.settings.idle_for).timestamp())
+    pinned_until_at = gallery.pinned_until_at(clock.now())
     if survey.at_path is AtPath.ORIGINAL:
         # Removes what is left in the vault: our stand-in after the exchange, or a second copy where names can't be exchanged.
         fingerprint = gallery.vault.put_back(row.goal, row.sha256 or "", row.stand_in_sha256, taken_from=row.location)

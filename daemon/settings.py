@@ -95,6 +95,8 @@ class Reporting:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
+    """Everything that the file and the environment say; keys that neither names have their defaults."""
+
     galleries: tuple[GallerySettings, ...]
     limits: Limits
     schedule: Schedule
@@ -218,8 +220,7 @@ def changes(before: Settings, after: Settings) -> list[str]:
 
 def _as_written(name: str, value: object) -> str:
     """A value in force as a person would write it."""
-    import humanfriendly
-    from humanfriendly.text import pluralize
+    from daemon.report import amount, days
 
     key = next(each for each in KEYS if each.name == name)
     if _is_off(key, value):
@@ -228,12 +229,11 @@ def _as_written(name: str, value: object) -> str:
         case bool():
             return "true" if value else "false"
         case timedelta():
-            whole = value == timedelta(days=value.days)
-            return str(pluralize(value.days, "day") if whole else humanfriendly.format_timespan(value))
+            return days(value)
         case float() if key.default.startswith('"'):
             return f"{value:.0%}"
         case int() if key.unit == "size":
-            return str(humanfriendly.format_size(value))
+            return amount(value)
         case tuple():
             return " ".join(value) or '""' if key.unit == "command" else str(list(value))
     return str("" if value is None else value) or '""'
