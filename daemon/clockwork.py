@@ -4,7 +4,6 @@ What is due is decided by whoever is rung for, from the clock on the wall: a bel
 clock, or twice, does no harm.
 """
 
-import logging
 from collections.abc import Callable
 from datetime import timedelta, tzinfo
 
@@ -19,8 +18,6 @@ WALK = timedelta(hours=6)
 """Every gallery is walked so often, for what no event told of."""
 POLL = timedelta(minutes=30)
 """Galleries that others change behind the kernel's back."""
-
-_log = logging.getLogger(__name__)
 
 
 class Clockwork:

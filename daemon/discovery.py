@@ -4,7 +4,6 @@ Looking is not deciding: the catalogue's own rule (`storage.admission.judge`) sa
 digests that the rule asks for, and the refusal to take a gallery that is suddenly empty for one that was emptied.
 """
 
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -27,7 +26,6 @@ from storage.fingerprint import Fingerprint
 from storage.records import PhotoRow
 from storage.states import State
 
-_log = logging.getLogger(__name__)
 _AT_ONCE = 500
 """Sightings that are told to the catalogue in one transaction; others wait for it no longer than that takes."""
 
@@ -138,7 +136,7 @@ def _considered(
         sha256 = sha256_of(sighting.path)
         standing = judge(row, sighting.fingerprint, sha256, rules=gallery.rules, by_name=by_name, now=now)
     if row is not None and row.state is State.PURGED and standing is Standing.SUPERSEDES and _is_its_copy(catalog, row, sha256):
-        pinned_until_at = now + int(gallery.settings.idle_for.total_seconds())
+        pinned_until_at = gallery.pinned_until_at(clock.now())
         catalog.restoring(row.id, sha256)
         catalog.restored(row.id, pinned_until_at=pinned_until_at, fingerprint=sighting.fingerprint, copy_sha256=sha256)
         return

@@ -3,6 +3,7 @@
 import hashlib
 import os
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from codec.levels import Level, level_of
@@ -46,6 +47,10 @@ class Gallery:
     def grace_s(self) -> int:
         """Seconds that a retired original waits, by the configuration as it is now."""
         return int(self.settings.grace.total_seconds())
+
+    def pinned_until_at(self, now: datetime) -> int:
+        """Until when a photo is left alone that is restored `now`; seconds since the epoch."""
+        return int((now + self.settings.idle_for).timestamp())
 
     @property
     def rules(self) -> str:

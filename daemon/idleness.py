@@ -8,7 +8,7 @@ import bisect
 import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -129,7 +129,6 @@ class Idleness:
     clock: Clock
     recent: Mapping[Path, float] | None = None
     table: list[Mount] | None = None
-    _opened: dict[bytes, list[tuple[float, float]]] = field(default_factory=dict)
 
     def choose(self, gallery: Gallery, rows: Sequence[PhotoRow]) -> list[PhotoRow]:
         """Those of the rows that are idle now."""

@@ -121,7 +121,7 @@ def give_back(shop: Workshop, gallery: Gallery, row: PhotoRow, goal: Path) -> Gi
     if data is not None and labels:
         given = labelled(shop.codec, data, labels)
         data, labels, left_out = given.data, b"" if given.data == data else labels, given.left_out
-    pinned_until_at = int((shop.clock.now() + gallery.settings.idle_for).timestamp())
+    pinned_until_at = gallery.pinned_until_at(shop.clock.now())
     if row.state is State.RETIRED and not labels:
         try:
             with _intending(shop, gallery, row, sha256, goal):
@@ -161,7 +161,7 @@ def give_again(shop: Workshop, gallery: Gallery, row: PhotoRow) -> GivenBack:
     shop.note_copy(data, sha256)
     digest = sha256_of_bytes(data)
     copy_sha256 = None if digest == sha256 else digest
-    pinned_until_at = int((shop.clock.now() + gallery.settings.idle_for).timestamp())
+    pinned_until_at = gallery.pinned_until_at(shop.clock.now())
     noted = partial(shop.catalog.brought_back, row.id, pinned_until_at=pinned_until_at, copy_sha256=copy_sha256)
     noted(fingerprint=row.fingerprint)
     noted(fingerprint=vault.replace_stand_in(row.location, data, None, attributes(row, row.location, archive)))

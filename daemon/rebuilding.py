@@ -238,7 +238,7 @@ def _adopt(shop: Workshop, gallery: Gallery, path: Path, digest: str, archive: P
         purge_after_at=until,
     )
     if whole and stand_in is not None:
-        pinned_until_at = int((shop.clock.now() + gallery.settings.idle_for).timestamp())
+        pinned_until_at = gallery.pinned_until_at(shop.clock.now())
         restored = shop.catalog.restoring(row.id, sha256_of(path))
         shop.catalog.restored(row.id, pinned_until_at=pinned_until_at, fingerprint=stand_in, copy_sha256=restored.copy_sha256, kept=True)
     return until is not None

@@ -111,7 +111,7 @@ def serve_requests(shop: Workshop, gallery: Gallery) -> list[Restoration]:
     Takes the vault's lock where there is something to do. Raises Locked.
     """
     done: list[Restoration] = []
-    if not any(True for _ in plan(shop, gallery)):
+    if next(plan(shop, gallery), None) is None:
         return done
     shop.lock_vault(gallery)
     recover(gallery, shop.catalog, shop.clock, shop.with_relief)

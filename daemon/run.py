@@ -1,6 +1,5 @@
 """One run over all galleries: recover, look, archive what is queued, purge what is out of grace."""
 
-import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -39,8 +38,6 @@ from daemon.waits import Hold
 from storage.errors import Locked, NoSpace, StorageError, shown
 from storage.records import PhotoRow
 from storage.states import State
-
-_log = logging.getLogger(__name__)
 
 
 def optimize(

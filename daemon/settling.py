@@ -41,7 +41,3 @@ class Settling:
                 self._seen.clear()
             self._seen[path] = (fingerprint, now_s)
         return False
-
-    @property
-    def waiting(self) -> int:
-        return len(self._seen)

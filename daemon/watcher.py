@@ -196,8 +196,9 @@ class Watcher:
         reader = self._reader
         if reader is None or tree.remote:
             return
+        most = self._most()
         for folder in tree.below(start):
-            if self.watches >= self._most():
+            if self.watches >= most:
                 self._too_many(tree, "so many that other programs would get none")
                 break
             try:

@@ -49,14 +49,6 @@ class Window:
     def __str__(self) -> str:
         return ALWAYS if self.starts is None or self.ends is None else f"{self.starts:%H:%M}-{self.ends:%H:%M}"
 
-    @property
-    def length(self) -> timedelta:
-        """On a day without a change of the clock."""
-        if self.starts is None or self.ends is None:
-            return timedelta(days=1)
-        span = datetime.combine(date.min, self.ends) - datetime.combine(date.min, self.starts)
-        return span % timedelta(days=1)
-
     def night(self, now: datetime, zone: tzinfo) -> Night | None:
         """The night that holds `now`; None while the window is closed."""
         return next((night for night in self._around(now, zone) if night.holds(now)), None)

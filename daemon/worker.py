@@ -92,10 +92,10 @@ class Worker:
         """Seconds of processor time since the first job, over all processes that this worker has had."""
         return self._spent_s + (0.0 if self.pid is None else cpu_s_of(self.pid))
 
-    def start(self) -> None:
+    def start(self) -> tuple[SpawnProcess, Connection]:
         """Start the process if there is none; it imports while the daemon goes on."""
-        if self._process is not None and self._process.is_alive():
-            return
+        if self._process is not None and self._connection is not None and self._process.is_alive():
+            return self._process, self._connection
         self.close()
         context = multiprocessing.get_context("spawn")  # fork would copy threads' locks and the catalogue's connection
         ours, theirs = context.Pipe()
@@ -105,6 +105,7 @@ class Worker:
         # Ours only from here on: an interrupt in the midst of starting leaves nothing that `close` could join. That child ends by itself.
         self._process, self._connection, self._answered = process, ours, 0
         theirs.close()
+        return process, ours
 
     def ask(self, job: Job) -> Answer:
         """Send a job and wait for its answer. Raises WorkerDied, WorkerTimedOut, or WorkerBroke after an error that nobody foresaw;
@@ -122,8 +123,7 @@ class Worker:
     def _ask_once(self, job: Job) -> Answer:
         if self._interrupted:
             raise Interrupted(f"the {self._name} process is not to work any more")
-        self.start()
-        process, connection = cast(SpawnProcess, self._process), cast(Connection, self._connection)
+        process, connection = self.start()
         patience = self._patience.start
         try:
             connection.send_bytes(wire.dump(job))

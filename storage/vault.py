@@ -42,8 +42,6 @@ class Retired:
     stand_in_fingerprint: Fingerprint | None
     differences: tuple[str, ...]
     """Attributes of the original that the stand-in could not be given, e.g. ('owner',)."""
-    leased: bool
-    """The kernel vouched that nobody had the original open for writing during the exchange."""
 
 
 class Vault(Shelf):
@@ -121,8 +119,7 @@ class Vault(Shelf):
                 with suppress(StorageError):
                     self._undo_retire(path, aside, proof.original_sha256, stand_in_sha256)
                 raise
-            granted = lease.granted
-        return Retired(aside, stand_in_sha256, len(stand_in or b""), placed, differences, granted)
+        return Retired(aside, stand_in_sha256, len(stand_in or b""), placed, differences)
 
     def put_back(
         self, path: Path, sha256: str, stand_in_sha256: str | None, *, as_it_is: bool = False, taken_from: Path | None = None
