@@ -65,7 +65,7 @@ def labels_of(data: bytes) -> Labels:
         found = {name: value or raw.get(name, b"") for name, value in found.items()}
         return Labels(found[b"eXIf"], found[b"iTXt"])
     segments, _ = walk(data)
-    return Labels(*(_first(data, segments, marker, lead) for marker, lead in _LEADS))
+    return Labels(*(_first(data, segments, lead) for _, lead in _LEADS))
 
 
 def picture_digest(data: bytes) -> str:
@@ -158,11 +158,17 @@ def chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
-def _first(data: bytes, segments: list[Segment], marker: int, lead: bytes) -> bytes:
-    for each in segments:
-        if each.marker == marker and data.startswith(lead, each.body, each.body_end):
-            return data[each.body + len(lead) : each.body_end]
-    return b""
+def _first(data: bytes, segments: list[Segment], lead: bytes) -> bytes:
+    return next((data[each.body + len(lead) : each.body_end] for each in segments if _lead_in(data, each) == lead), b"")
+
+
+def _lead_in(data: bytes, segment: Segment) -> bytes | None:
+    """What leads in the label that a segment holds, None for others. The last byte of EXIF's may be any: browsers and ExifTool skip it."""
+    for marker, lead in _LEADS:
+        start = EXIF_LEAD[:-1] if lead == EXIF_LEAD else lead
+        if segment.marker == marker and data.startswith(start, segment.body, segment.body_end):
+            return lead
+    return None
 
 
 def _labelled_jpeg(data: bytes, labels: Labels) -> bytes:
@@ -172,7 +178,7 @@ def _labelled_jpeg(data: bytes, labels: Labels) -> bytes:
     index_at = None
     for each in segments:
         raw = data[each.start : each.end]
-        lead = next((lead for marker, lead in _LEADS if each.marker == marker and data.startswith(lead, each.body, each.body_end)), None)
+        lead = _lead_in(data, each)
         if is_index(raw) and index_at is None:
             index_at = each.start
             raw = raw[len(raw) - len(raw.lstrip(b"\xff")) - 1 :]
@@ -182,7 +188,7 @@ def _labelled_jpeg(data: bytes, labels: Labels) -> bytes:
         else:
             parts.append(raw)
     missing = [wanted[lead] for _, lead in _LEADS if lead in wanted and lead not in placed]
-    at = 1 if parts and EXIF_LEAD in parts[0][:10] else 0  # EXIF is to come first
+    at = 1 if parts and EXIF_LEAD[:-1] in parts[0][:10] else 0  # EXIF is to come first
     parts = [data[:2], *parts[:at], *missing, *parts[at:], b"\xff\xd9"]
     outline = JpegStructure(1, 1, (1,), ((1, 1),), ((1,) * 64,), False, 0, None, end, index_at, tuple(parts[1:-1]), 0, data[end:])
     if places_matter(outline):

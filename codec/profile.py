@@ -19,7 +19,7 @@ from codec.exif import is_adobe_rgb
 from codec.picture import JpegStructure, Structure
 
 _ICC: Final = b"ICC_PROFILE\0"
-_EXIF: Final = b"Exif\0\0"
+_EXIF: Final = b"Exif\0"
 _MOST_BYTES: Final = 1 << 20
 _D50: Final = (0.9642, 1.0, 0.8249)
 _BRADFORD: Final = ((0.8951, 0.2664, -0.1614), (-0.7502, 1.7135, 0.0367), (0.0389, -0.0685, 1.0296))

@@ -23,7 +23,7 @@ MOST_XMP_BYTES: Final = 4 << 20
 
 _RDF: Final = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 _XMP_LEAD: Final = b"http://ns.adobe.com/xap/1.0/\0"
-_EXIF_LEAD: Final = b"Exif\0\0"
+_EXIF_LEAD: Final = b"Exif\0"
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
 _XMP_KEYWORD: Final = b"XML:com.adobe.xmp\0"
 _EXIF_STARS, _EXIF_PERCENT = 0x4746, 0x4749
@@ -187,7 +187,7 @@ def _packets(data: bytes) -> Iterator[bytes]:
 def _exif_blocks(data: bytes) -> Iterator[bytes]:
     for body in _jpeg_bodies(data):
         if body.startswith(_EXIF_LEAD):
-            yield body[len(_EXIF_LEAD) :]
+            yield body[len(_EXIF_LEAD) + 1 :]
     for kind, body in _png_chunks(data):
         if kind == b"eXIf":
             yield body

@@ -119,6 +119,15 @@ def test_in_a_whole_jpeg_with_a_video_behind_it(make_jpeg: Callable[..., bytes])
         assert image.getexif().get_ifd(EXIF)[MAKER_NOTE] == MAKER
 
 
+def test_exif_whose_lead_ends_with_another_byte(make_jpeg: Callable[..., bytes]) -> None:
+    """As browsers and ExifTool read it."""
+    odd = labelled(make_jpeg(96, 128), Labels(exif=OWN[">"])).replace(b"Exif\0\0", b"Exif\0\xff", 1)
+    assert labels_of(odd).exif == OWN[">"]
+    given_back = merged(odd, labelled(make_jpeg(48, 64), Labels(exif=block("<", {RATING: 4})))).data
+    assert read_rating(given_back).stars == 4
+    assert given_back.count(b"Exif\0") == 1
+
+
 def packet(*inside: str, attributes: str = "") -> bytes:
     return (
         "<x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'>"
