@@ -25,8 +25,8 @@ _PADDING: Final = 64
 LABELS: Final[Mapping[int, frozenset[int]]] = {
     # Description, orientation, artist, copyright; Windows' stars, title, comment, author, keywords and subject.
     0: frozenset((0x010E, _ORIENTATION, 0x013B, 0x8298, 0x4746, 0x4749, *range(0x9C9B, 0x9CA0))),
-    # The day it was taken, its zone and its fraction of a second; a comment.
-    _EXIF: frozenset((0x9003, 0x9011, 0x9291, 0x9286)),
+    # The day it was taken and the day it was digitised, which programs change together, zone and fraction of a second of both; a comment.
+    _EXIF: frozenset((0x9003, 0x9004, 0x9011, 0x9012, 0x9291, 0x9292, 0x9286)),
     _GPS: frozenset(range(0x20)),
 }
 """By directory (0: the first), what a person writes on a picture."""

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from codec import exif, iptc, jpeg_segments, xmp
 from codec.errors import CodecError, Corrupt, Unsupported
-from codec.jpeg_segments import APP1, Segment, walk
+from codec.jpeg_segments import APP0, APP1, Segment, walk
 from codec.multi_picture import fill, filler, is_index, move_places, places_matter
 from codec.picture import JpegStructure
 
@@ -173,6 +173,8 @@ def _lead_in(data: bytes, segment: Segment) -> bytes | None:
 
 def _labelled_jpeg(data: bytes, labels: Labels) -> bytes:
     segments, end = walk(data)
+    if labels.exif and _goes_on(data, segments):
+        raise Unsupported("too-large", "EXIF that goes on in another segment, which nothing may be written in front of")
     parts, wanted = [], {lead: segment(marker, lead + body) for (marker, lead), body in zip(_LEADS, labels, strict=True) if body}
     placed: set[bytes] = set()
     index_at = None
@@ -188,7 +190,7 @@ def _labelled_jpeg(data: bytes, labels: Labels) -> bytes:
         else:
             parts.append(raw)
     missing = [wanted[lead] for _, lead in _LEADS if lead in wanted and lead not in placed]
-    at = 1 if parts and EXIF_LEAD[:-1] in parts[0][:10] else 0  # EXIF is to come first
+    at = _front(data, segments)
     parts = [data[:2], *parts[:at], *missing, *parts[at:], b"\xff\xd9"]
     outline = JpegStructure(1, 1, (1,), ((1, 1),), ((1,) * 64,), False, 0, None, end, index_at, tuple(parts[1:-1]), 0, data[end:])
     if places_matter(outline):
@@ -199,6 +201,18 @@ def _labelled_jpeg(data: bytes, labels: Labels) -> bytes:
     else:
         parts.insert(-1, filler(max(0, _filled(data, segments, end) and end - sum(map(len, parts)))))
     return b"".join((*parts, data[end:]))
+
+
+def _front(data: bytes, segments: list[Segment]) -> int:
+    """How many segments stand in front of labels that a file had none of: JFIF's, and all of EXIF, which are to come first."""
+    firsts = (each.marker == APP0 or _lead_in(data, each) == EXIF_LEAD for each in segments)
+    return next((at for at, is_first in enumerate(firsts) if not is_first), len(segments))
+
+
+def _goes_on(data: bytes, segments: list[Segment]) -> bool:
+    """Whether a block of EXIF does not end with its segment: then the next one begins as none does. ExifTool writes more than 64 KB so."""
+    blocks = [data[each.body + len(EXIF_LEAD) :][:4] for each in segments if _lead_in(data, each) == EXIF_LEAD]
+    return len(blocks) > 1 and blocks[1] not in (b"II*\0", b"MM\0*")
 
 
 def _filled(data: bytes, segments: list[jpeg_segments.Segment], end: int) -> int:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from codec import conversion, exif, iptc, xmp
-from codec.labels import Labels, chunk, labelled, labels_of, merged, picture_digest
+from codec.jpeg_segments import walk
+from codec.labels import Labels, chunk, labelled, labels_of, merged, picture_digest, segment
 from codec.rating import read_rating
 
 MAKER = b"Example\0\x01\x02II*\0" + bytes(range(256)) * 3
@@ -126,6 +127,36 @@ def test_exif_whose_lead_ends_with_another_byte(make_jpeg: Callable[..., bytes])
     given_back = merged(odd, labelled(make_jpeg(48, 64), Labels(exif=block("<", {RATING: 4})))).data
     assert read_rating(given_back).stars == 4
     assert given_back.count(b"Exif\0") == 1
+
+
+def test_both_days_are_corrected_together() -> None:
+    taken, digitised, zone = 0x9003, 0x9004, 0x9012
+    own = block("<", {0x010F: "Example"}, {taken: "2001:01:01 00:00:00", digitised: "2001:01:01 00:00:00"})
+    edited = block("<", {0x010F: "Example"}, {taken: "2026:11:28 17:00:00", digitised: "2026:11:28 17:00:00", zone: "+01:00"})
+    found = read(exif.merged(own, edited)).get_ifd(EXIF)
+    assert [found[tag] for tag in (taken, digitised, zone)] == ["2026:11:28 17:00:00", "2026:11:28 17:00:00", "+01:00"]
+
+
+def test_exif_in_two_segments_is_left_whole(make_jpeg: Callable[..., bytes]) -> None:
+    """As ExifTool writes what has no room in one."""
+    plain = make_jpeg(96, 128)
+    own = block("<", {0x010F: "Example"}, {MAKER_NOTE: bytes(500)})
+    pieces = segment(0xE1, b"Exif\0\0" + own[:300]) + segment(0xE1, b"Exif\0\0" + own[300:])
+    photo = plain[:2] + pieces + plain[2:]
+    stand_in = labelled(make_jpeg(48, 64), Labels(exif=block("<", {RATING: 4}), xmp=packet(attributes="xmp:Rating='4'")))
+    given_back = merged(photo, stand_in)
+    assert given_back.left_out == ("EXIF",)
+    assert pieces in given_back.data, "nothing stands between the two"
+    assert read_rating(given_back.data).stars == 4
+
+
+def test_new_labels_stand_behind_jfif(make_jpeg: Callable[..., bytes]) -> None:
+    plain = make_jpeg(96, 128)
+    assert plain[2:4] == b"\xff\xe0"
+    data = labelled(plain, Labels(exif=OWN["<"], xmp=packet()))
+    markers = [each.marker for each in walk(data)[0][:4]]
+    assert markers == [0xE0, 0xE1, 0xE1, 0xDB]
+    assert labels_of(data) == Labels(OWN["<"], packet())
 
 
 def packet(*inside: str, attributes: str = "") -> bytes:
