@@ -6,8 +6,6 @@ Runs in a process of its own, which a desktop starts for one file and ends.
 
 import io
 import os
-import re
-import struct
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -25,6 +23,7 @@ from codec.png_chunks import SIGNATURE
 from codec.shown import preview as png_preview
 from daemon.composition import start_workers
 from daemon.errors import CommandFailed
+from daemon.exif_thumbnail import ORIENTATION, block_in, camera_thumbnail, orientation_of
 from daemon.messages import Refused, RestoreJob
 from daemon.places import Places, real
 from daemon.reading import reading_room
@@ -33,12 +32,10 @@ from storage.digest import opened, read_once
 from storage.errors import Missing, StorageError, shown
 from storage.states import State
 
-_SEGMENT = re.compile(rb"\xff\xe1(..)Exif\x00\x00", re.DOTALL)
 _ORIGIN = ("Software", "gallery-optimizer")
 """In every thumbnail, by the thumbnail specification of freedesktop.org: it tells one from a photo that must not be overwritten."""
 _BEGIN_BYTES = 128
 """Pillow writes it right behind the header."""
-_ORIENTATION, _OFFSET, _LENGTH = 0x0112, 0x0201, 0x0202
 
 
 def thumbnail(places: Places, archive: Path, size: int) -> bytes:
@@ -71,43 +68,27 @@ def may_be_replaced(goal: Path) -> bool:
 def _exif(kept: Iterable[bytes]) -> bytes:
     """The TIFF block in what an archive keeps of its original."""
     for part in kept:
-        found = _SEGMENT.search(part)  # one part may be several segments
-        if found is not None:
-            return part[found.end() : found.start() + 2 + int.from_bytes(found[1], "big")]
         if part[4:8] == b"eXIf":
             return part[8:-4]
+        if block := block_in(part):  # one part may be several segments
+            return block
     return b""
 
 
 def _of_exif(block: bytes, size: int) -> Image.Image | None:
-    """The thumbnail that the camera put into the EXIF (Exif 2.3, 4.5.8), where it is as large as what is wanted."""
+    """The thumbnail that the camera put into the EXIF, where it is as large as what is wanted."""
+    found = camera_thumbnail(block)
+    if found is None:
+        return None
     try:
-        order = {b"II*\0": "<", b"MM\0*": ">"}[block[:4]]
-        first = _directory(block, order, struct.unpack_from(order + "I", block, 4)[0])
-        second = _directory(block, order, first[None])
-        data = block[second[_OFFSET] :][: second[_LENGTH]]
-        with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
+        with Image.open(io.BytesIO(found.data), formats=("JPEG",)) as image:
             if max(image.size) < size:
                 return None
             turned = image.convert("RGB")
-    except (KeyError, struct.error, OSError, ValueError, SyntaxError):
+    except (OSError, ValueError, SyntaxError):
         return None
-    turned.getexif()[_ORIENTATION] = first.get(_ORIENTATION, 1)
+    turned.getexif()[ORIENTATION] = found.orientation
     return _fitted(turned, size)
-
-
-def _directory(block: bytes, order: str, at: int) -> dict[int | None, int]:
-    """Short and long values of an image file directory by their tags; under None where the next one begins."""
-    (count,) = struct.unpack_from(order + "H", block, at)
-    found: dict[int | None, int] = {}
-    for entry in range(at + 2, at + 2 + 12 * count, 12):
-        tag, kind, values = struct.unpack_from(order + "HHI", block, entry)
-        if values == 1 and kind in (3, 4):
-            (found[tag],) = struct.unpack_from(order + ("H" if kind == 3 else "I"), block, entry + 8)
-    (found[None],) = struct.unpack_from(order + "I", block, at + 2 + 12 * count)
-    if not found[None]:
-        del found[None]
-    return found
 
 
 def _of_stand_in(places: Places, digest: str, size: int) -> Image.Image | None:
@@ -144,10 +125,8 @@ def _of_photo(data: bytes, size: int) -> Image.Image:
     if icc[16:20] == b"GRAY":
         image = image.convert("LA" if image.mode == "RGBA" else "L")
     image.info["icc_profile"] = icc or None
-    with suppress(CodecError, KeyError, struct.error):
-        exif = labels_of(data).exif
-        order = {b"II*\0": "<", b"MM\0*": ">"}[exif[:4]]
-        image.getexif()[_ORIENTATION] = _directory(exif, order, struct.unpack_from(order + "I", exif, 4)[0]).get(_ORIENTATION, 1)
+    with suppress(CodecError):
+        image.getexif()[ORIENTATION] = orientation_of(labels_of(data).exif)
     return _fitted(image, size)
 
 

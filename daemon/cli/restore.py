@@ -89,17 +89,12 @@ def restore(
 
 def _in_place(places: Places, chosen: "Chosen") -> "list[Restoration]":
     """By ourselves, or by the running service between two photos where it is at work."""
-    from daemon import asking, settings
-    from daemon.composition import Workshop
-    from daemon.neighbours import restore_in_place
-    from storage.errors import Locked
+    from daemon import asking
+    from daemon.back_in_place import by_ourselves
 
-    try:
-        with Workshop(places, settings.read(places.config_file), patient=asking.doing(places) is None) as shop:
-            return restore_in_place(shop, chosen, watch())
-    except Locked:
-        if asking.doing(places) is None:
-            raise
+    done = by_ourselves(places, chosen, watch())
+    if done is not None:
+        return done
     try:
         return asking.restore(places, chosen, watch())
     except KeyboardInterrupt:

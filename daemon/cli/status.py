@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from daemon.cli.output import console, emit, hanging, json_option, show, wrapped
-from daemon.places import Places, is_folder
+from daemon.places import Places
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from daemon.report import Status
     from daemon.situation import Situation
-    from storage.records import RunRow
 
 EVERY_S = 2.0
 
@@ -35,7 +34,9 @@ def status(places: Places, watch: bool, prometheus: bool, as_json: bool) -> None
     if watch:
         _watch(places)
         return
-    found, situation, runs = _look(places)
+    from daemon.glance import glance
+
+    found, situation, runs = glance(places)
     if prometheus:
         from daemon import metrics
 
@@ -45,37 +46,6 @@ def status(places: Places, watch: bool, prometheus: bool, as_json: bool) -> None
     else:
         screen = console()
         _show(screen, found, situation)
-
-
-def _look(places: Places) -> "tuple[Status, Situation, list[RunRow]]":
-    """Everything at one moment. Where there is no catalogue yet, all sums are 0."""
-    from datetime import UTC, datetime
-
-    from daemon import settings
-    from daemon.galleries import all_of
-    from daemon.nightly import RUNS
-    from daemon.reading import reading_room
-    from daemon.report import NOTHING, GalleryStatus, Status
-    from daemon.situation import look
-    from daemon.unended import Lock
-    from daemon.zone import local_zone
-    from storage.errors import shown
-
-    wanted = settings.read(places.config_file)
-    galleries = all_of(wanted)
-    graces_s = {each.key: each.grace_s for each in galleries}
-    lock = Lock.of(places.lock_file)
-    with reading_room(places) as catalog:
-        sums = [NOTHING if catalog is None else catalog.totals(each.key, graces_s) for each in galleries]
-        together = sums[0] if len(sums) == 1 else NOTHING if catalog is None else catalog.totals(list(graces_s), graces_s)
-        archived = {} if catalog is None else catalog.archived_by_gallery()
-        runs = [] if catalog is None else catalog.runs(limit=RUNS)
-    with_sums = list(zip(galleries, sums, strict=True))
-    each = tuple(
-        GalleryStatus(shown(one.root), is_folder(one.root), totals, int(one.settings.trash.total_seconds())) for one, totals in with_sums
-    )
-    situation = look(places, wanted.schedule, with_sums, runs, lock, datetime.now(UTC), local_zone(), archived)
-    return Status(together, each), situation, runs
 
 
 def _show(screen: "Console", found: "Status", situation: "Situation") -> None:
@@ -113,8 +83,10 @@ def _pictures(places: Places, width: int) -> Iterator[Any]:
     from rich.console import Group
     from rich.text import Text
 
+    from daemon.glance import glance
+
     while True:
-        found, situation, _ = _look(places)
+        found, situation, _ = glance(places)
         parts = found.parts() if found.totals.photos else [_nothing(situation)]
         head = [wrapped(part, width) if isinstance(part, str) else part for part in parts]
         yield Group(*head, "", *(Text(_entry(label, text, width)) for label, text in situation.lines()))
