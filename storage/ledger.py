@@ -99,6 +99,15 @@ class Ledger(Findings):
             yield from page
             after = page[-1].id
 
+    def listed(self, gallery: bytes) -> list[tuple[int, bytes]]:
+        """(id, path) of every photo that is in its place, or stands to be given back there; in the order of the paths."""
+        with translated_sqlite(self.path):
+            return self._connection.execute(
+                "SELECT id, path FROM photos WHERE gallery = ? AND superseded_at IS NULL AND missed_at IS NULL AND reason IS NOT 'gone' "
+                "ORDER BY path",
+                (gallery,),
+            ).fetchall()
+
     def expected(self, gallery: bytes) -> Iterator[tuple[bytes, int, bool]]:
         """(absolute path, bytes, whether it is a stand-in) of every file that was under a photo's name when it was last looked at."""
         with translated_sqlite(self.path):

@@ -68,16 +68,17 @@ class Copies:
 
     def size(self, wanted: Wanted) -> int:
         """Bytes of the copy; it is decoded where it is not at hand. Raises OSError (input/output) with the reason."""
-        descriptor = self._cache.open(wanted.name)
-        if descriptor is not None:
-            try:
-                return os.fstat(descriptor).st_size
-            finally:
-                os.close(descriptor)
-        with self._guard:
-            if wanted.name in self._spare:
-                return len(self._spare[wanted.name])
-        return self._waited_for(wanted)
+        held = self._held_bytes(wanted)
+        return self._waited_for(wanted) if held is None else held
+
+    def _held_bytes(self, wanted: Wanted) -> int | None:
+        found = self.at_hand(wanted)
+        if found is None or isinstance(found, bytes):
+            return None if found is None else len(found)
+        try:
+            return os.fstat(found).st_size
+        finally:
+            os.close(found)
 
     def descriptor(self, wanted: Wanted) -> int | None:
         """Of the copy, decoded where it is not at hand; None where only the memory has it. Raises OSError."""
@@ -106,10 +107,20 @@ class Copies:
         with self._guard:
             if self._running:
                 return
-        self._asked(wanted)
+        self.asked(wanted)
 
-    def _asked(self, wanted: Wanted) -> "Future[int]":
-        """The one decoding that all readers of a photo wait for."""
+    def at_hand(self, wanted: Wanted) -> int | bytes | None:
+        """A descriptor of the copy, or its bytes where only the memory has it; None where it would have to be decoded. Waits for nobody."""
+        descriptor = self._cache.open(wanted.name)
+        if descriptor is not None:
+            return descriptor
+        with self._guard:
+            return self._spare.get(wanted.name)
+
+    def asked(self, wanted: Wanted) -> "Future[int]":
+        """The one decoding that all readers of a photo wait for; it ends with the size of the copy, or an OSError with the reason.
+
+        Raises OSError where the view is being closed."""
         with self._guard:
             running = self._running.get(wanted.name)
             if running is None:
@@ -122,13 +133,14 @@ class Copies:
 
     def _waited_for(self, wanted: Wanted) -> int:
         try:
-            return self._asked(wanted).result()
+            return self.asked(wanted).result()
         except CancelledError as error:
             raise OSError(errno.EIO, "the view is being closed") from error
 
     def _run(self, wanted: Wanted) -> int:
         try:
-            return self._decode(wanted)
+            held = self._held_bytes(wanted)  # decoded between the asker's look and its asking
+            return self._decode(wanted) if held is None else held
         finally:
             with self._guard:
                 self._running.pop(wanted.name, None)

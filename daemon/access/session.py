@@ -61,11 +61,7 @@ class Session:
             raise WrongPath(f"{shown(folder)} is no configured gallery; there is {known}.")
         if real(cache_folder).is_relative_to(gallery.root):
             raise WrongPath(f"the cache {shown(cache_folder)} lies in the gallery itself; choose a folder outside.")
-        # As many threads as `restore` has: with another number a decoder may round a pixel the other way. No low priority: somebody waits.
-        bounds = Bounds(threads=threads(), memory_bytes=settings.limits.memory_bytes, niceness=0)
-        processes = 2 if len(os.sched_getaffinity(0)) >= 2 * bounds.threads else 1
-        backend = os.environ.get(BACKEND_VARIABLE) or DEFAULT_BACKEND
-        return cls(places, gallery, Cache(cache_folder, cache_bytes), lambda: Workers(backend, bounds), processes)
+        return cls(places, gallery, Cache(cache_folder, cache_bytes), *decoders(settings))
 
     def __enter__(self) -> Self:
         return self
@@ -117,6 +113,15 @@ class Session:
                     catalog.measured_copy(row.id, size_bytes)
             except StorageError as error:
                 _log.info("the size of a copy can't be noted: %s", error)
+
+
+def decoders(settings: Settings) -> "tuple[Callable[[], Codec], int]":
+    """What makes a decoder, and how many there may be at a time."""
+    # As many threads as `restore` has: with another number a decoder may round a pixel the other way. No low priority: somebody waits.
+    bounds = Bounds(threads=threads(), memory_bytes=settings.limits.memory_bytes, niceness=0)
+    processes = 2 if len(os.sched_getaffinity(0)) >= 2 * bounds.threads else 1
+    backend = os.environ.get(BACKEND_VARIABLE) or DEFAULT_BACKEND
+    return lambda: Workers(backend, bounds), processes
 
 
 def wanted_of(gallery: Gallery, node: Node) -> Wanted:
