@@ -47,6 +47,11 @@ class Places:
         return platformdirs.user_cache_path(APPLICATION) / "copies"
 
     @property
+    def secret_file(self) -> Path:
+        """What a browser has to know where the page is served to other computers."""
+        return self.state_folder / "serve-secret"
+
+    @property
     def service_lock_file(self) -> Path:
         """Held by the service as long as it runs; `lock_file` only while it works."""
         return self.state_folder / "service.lock"

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from daemon.copies import without
 from daemon.restorer import Came, Restoration
 from storage.errors import shown
 
@@ -22,6 +23,12 @@ def as_lines(done: Iterable[Restoration]) -> Iterator[str]:
             yield f"{shown(each.written)}: {_WORDS[each.came]}"
         if each.note:
             yield f"  {each.note}"
+
+
+def in_words(each: Restoration) -> str:
+    """What became of one photo."""
+    told = each.trouble or (each.note if each.came is Came.NOT else f"{_WORDS[each.came]}. {each.note}".strip())
+    return f"{told or 'it is in its place already'} {without(each.left_out)}".strip()
 
 
 def as_json(done: Iterable[Restoration]) -> list[dict[str, Any]]:

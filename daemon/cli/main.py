@@ -34,6 +34,7 @@ COMMANDS = {
     "export": "daemon.cli.eject",
     "doctor": "daemon.cli.doctor",
     "mount": "daemon.cli.mount",
+    "serve": "daemon.cli.serve",
     "thumbnail": "daemon.cli.thumbnail",
     "sync-guard": "daemon.cli.sync_guard",
     "config": "daemon.cli.config",

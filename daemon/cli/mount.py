@@ -1,6 +1,7 @@
 """`mount`: a gallery as it was, every photo in full, as a read-only folder."""
 
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -19,11 +20,19 @@ def _size(_: click.Context, option: click.Parameter, text: str) -> int:
         raise click.BadParameter(str(error), param=option) from None
 
 
+def cache_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Where decoded photos are kept, for every command that shows them."""
+    size = click.option(
+        "--cache-size", metavar="SIZE", default="2 GB", show_default=True, callback=_size, help="How much they may take there."
+    )
+    folder = click.option("--cache", type=Given(file_okay=False), metavar="DIR", help="Where decoded photos are kept.")
+    return folder(size(command))
+
+
 @click.command()
 @click.argument("gallery", type=Given())
 @click.argument("mountpoint", type=Given())
-@click.option("--cache", type=Given(file_okay=False), metavar="DIR", help="Where decoded photos are kept.")
-@click.option("--cache-size", metavar="SIZE", default="2 GB", show_default=True, callback=_size, help="How much they may take there.")
+@cache_options
 @click.option("--prefetch", type=click.IntRange(0, 20), metavar="N", help="Decode N photos ahead (default: the gallery's `prefetch`).")
 @click.option("--allow-other", is_flag=True, help="Other users of this computer may look, too, as far as modes allow.")
 @click.pass_obj

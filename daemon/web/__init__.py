@@ -1,0 +1,1 @@
+"""The page for a browser: `gallery-optimizer serve`. Needs the extra `serve`."""

@@ -1,0 +1,111 @@
+"""What became of a photo, and how much that saved, for somebody who uses no terminal."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from daemon.kept import due_at
+from daemon.reasons import STAND_INS, sentence
+from daemon.report import STATE_WORDS, amount, change, day, days
+from daemon.web.library import Found
+from daemon.web.trouble import sentence as whole
+from storage.records import PhotoRow
+from storage.states import State
+
+BADGES: dict[State, str] = {
+    State.QUEUED: "waiting",
+    State.ENCODING: "at work",
+    State.COMMITTED: "at work",
+    State.RETIRED: "in grace",
+    State.PURGED: "archived",
+    State.RESTORED: "full",
+    State.LEFT: "full",
+    State.FAILED: "waiting",
+}
+"""One or two words for an album: what is in the photo's place."""
+_LOSSLESS = {
+    "exact": "Nothing is lost: it comes back bit for bit.",
+    "pixel-exact": "Nothing is lost: every pixel comes back as it was.",
+}
+_LANES = {"exact": "without loss, bit for bit", "pixel-exact": "without loss"}
+_LEVELS = {
+    "visually-lossless": "even flickering between the two shows no difference",
+    "high": "side by side shows no difference",
+    "compact": "it may differ a little where one looks closely",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    label: str
+    text: str
+
+
+def story(found: Found) -> list[str]:
+    """Sentences: what this photo is now."""
+    row = found.row
+    if row.replaced:
+        return ["It was packed anew without any loss, and is the photo itself. Nothing has to be given back."]
+    match row.state:
+        case State.RETIRED:
+            return [
+                "The photo is archived, and a small preview is in its place.",
+                f"The original itself is still kept, until {day(due_at(found.gallery, row))} at least: until then you get exactly that.",
+            ]
+        case State.PURGED:
+            return ["The photo is archived, and a small preview is in its place.", _loss(row)]
+        case State.RESTORED:
+            since = "" if row.restored_at is None else f" since {day(row.restored_at)}"
+            until = "" if row.pinned_until_at is None else f" It is left alone until {day(row.pinned_until_at)}."
+            return [f"The full photo is back in its place{since}.{until}"]
+        case State.LEFT | State.FAILED if row.reason in STAND_INS:
+            return [f"{whole(sentence(row.reason or ''))}"]
+        case State.LEFT:
+            return [f"The photo is as it always was: {sentence(row.reason or '')}."]
+        case State.FAILED:
+            return [f"The photo is as it always was. Archiving it failed, and will be tried again: {sentence(row.reason or '')}."]
+        case _:
+            return [f"The photo is as it always was; it is {STATE_WORDS[row.state]}."]
+
+
+def _loss(row: PhotoRow) -> str:
+    if row.lane in _LOSSLESS:
+        return _LOSSLESS[row.lane]
+    return (
+        f"What you open is rebuilt from its archive, with every pixel measured before: {_LEVELS.get(row.quality or '', 'as it was set')}."
+    )
+
+
+def facts(found: Found) -> list[Fact]:
+    """Lane, quality, bytes and dates, as far as there are any."""
+    row = found.row
+    told = [Fact("Date", f"{_moment(row.fingerprint.mtime_ns)}"), Fact("Size", amount(row.size_bytes))]
+    if row.has_archive and row.state in (State.RETIRED, State.PURGED):
+        kept = (row.archive_bytes or 0) + (row.stand_in_bytes or 0)
+        share = 1 - kept / row.size_bytes if row.size_bytes else 0.0
+        told.append(Fact("Archive and preview", f"{amount(kept)}, {change(share)}"))
+        saved = amount(row.size_bytes - kept)
+        told.append(Fact("Saved", saved if row.state is State.PURGED else f"{saved}, once the original goes"))
+    if row.lane is not None and row.has_archive:
+        told.append(Fact("Archived", _LANES.get(row.lane, "with a measured loss")))
+    if row.lane == "neural" and row.score_whole is not None:
+        told.append(Fact("Quality", f"{row.quality}: {row.score_whole:.0f} of 100 points, {row.whole_at_least or 0:.0f} are asked for"))
+    if row.state is State.RETIRED:
+        told.append(Fact("Original goes", f"on {day(due_at(found.gallery, row))} or later"))
+    if row.state is State.PURGED and row.purged_at is not None:
+        told.append(Fact("Original went", f"on {day(row.purged_at)}"))
+    return told
+
+
+def after_restore(found: Found) -> str:
+    """What the button does."""
+    return (
+        "The full photo takes the place of its preview, with its name and dates. "
+        f"It is not archived again for {days(found.gallery.settings.idle_for)}."
+    )
+
+
+def _moment(ns: int) -> str:
+    try:
+        return datetime.fromtimestamp(ns // 10**9, UTC).astimezone().strftime("%Y-%m-%d %H:%M")
+    except (OverflowError, ValueError, OSError):
+        return "unknown"
