@@ -14,6 +14,7 @@ writes the new places into the index, and the new length into the XMP: a copy wi
 
 import re
 import struct
+from collections.abc import Iterator
 
 from codec.errors import Unsupported
 from codec.far_offsets import leads_behind, moved
@@ -26,9 +27,11 @@ _ENTRIES_TAG = 0xB002
 _CONTAINER_MARKS = (b"ns.google.com/photos/1.0/container", b"Container:Directory", b"ns.adobe.com/hdr-gain-map", b"HDRGainMap")
 
 # In such XMP a length is mostly given for what lies behind only, and readers count it from the end of the file.
-_PRIMARY_ITEM = re.compile(rb"""<[^<>]*:Semantic=["']Primary["'][^<>]*>""")
+_TAG = re.compile(rb"<[^<>]*>")
+_IS_PRIMARY = re.compile(rb""":Semantic=["']Primary["']""")
 _LENGTH = re.compile(rb""":Length=["']0*[1-9]""")
-_PRIMARY_LIST_ITEM = re.compile(rb"<rdf:li\b(?:(?!</rdf:li>).)*>\s*Primary\s*<(?:(?!</rdf:li>).)*</rdf:li>", re.DOTALL)
+_LIST_ITEM = (b"<rdf:li", b"</rdf:li>")
+_PRIMARY_VALUE = re.compile(rb">\s*Primary\s*<")
 _GIVEN_LENGTH = re.compile(rb"""(:Length\s*(?:=\s*["']|>\s*))(\d{1,18})""")
 
 
@@ -115,13 +118,25 @@ def _with_length(parts: list[bytes], before: int) -> list[bytes]:
 
 
 def _saying(segment: bytes, before: int, now: int) -> bytes:
-    def corrected(item: re.Match[bytes]) -> bytes:
-        return _GIVEN_LENGTH.sub(lambda m: m[1] + str(now).encode().rjust(len(m[2]), b"0") if int(m[2]) == before else m[0], item[0])
+    def corrected(item: bytes) -> bytes:
+        return _GIVEN_LENGTH.sub(lambda m: m[1] + str(now).encode().rjust(len(m[2]), b"0") if int(m[2]) == before else m[0], item)
 
-    changed = _PRIMARY_LIST_ITEM.sub(corrected, _PRIMARY_ITEM.sub(corrected, segment))
+    once = _TAG.sub(lambda tag: corrected(tag[0]) if _IS_PRIMARY.search(tag[0]) else tag[0], segment)
+    changed = b"".join(corrected(item) if _PRIMARY_VALUE.search(item) else item for item in _list_items(once))
     marker = len(segment) - len(segment.lstrip(b"\xff"))
     length = int.from_bytes(segment[marker + 1 : marker + 3], "big") + len(changed) - len(segment)
     return segment if length > 65535 else changed[: marker + 1] + length.to_bytes(2, "big") + changed[marker + 3 :]
+
+
+def _list_items(text: bytes) -> Iterator[bytes]:
+    """All of the text in parts: the items of its lists, and what stands between them. With a pattern some texts would take a minute."""
+    begin, end = _LIST_ITEM
+    last = 0
+    while (start := text.find(begin, last)) >= 0 and (close := text.find(end, start)) >= 0:
+        yield text[last:start]
+        last = close + len(end)
+        yield text[start:last]
+    yield text[last:]
 
 
 def is_index(segment: bytes) -> bool:
@@ -137,7 +152,7 @@ def _leads_behind(structure: JpegStructure) -> bool:
 
 def _says_its_length(structure: JpegStructure) -> bool:
     for segment in structure.segments:
-        if b">Primary<" in segment or any(_LENGTH.search(item) for item in _PRIMARY_ITEM.findall(segment)):
+        if b">Primary<" in segment or any(_IS_PRIMARY.search(tag) and _LENGTH.search(tag) for tag in _TAG.findall(segment)):
             return True
     return False
 

@@ -3,6 +3,7 @@
 import io
 import shutil
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from codec import jpeg
+from codec import jpeg, multi_picture
 from codec.errors import Unsupported
 from codec.jpeg_segments import walk
 from codec.picture import JpegStructure
@@ -150,6 +151,20 @@ def test_a_longer_primary_says_its_own_length(say: Callable[[str], bytes], width
     assert end > own
     assert copy[end:] == SMALL
     assert insert(SMALL, say(str(end).rjust(width, "0")))[2:].startswith(structure_of(copy).segments[0])
+
+
+@pytest.mark.parametrize(
+    "text", [b"<rdf:li", b"<rdf:li>", b':Semantic="Primary"', b'<:Semantic="Primary" :Length="1"', b"> ", b">Primary<"]
+)
+def test_no_text_takes_long_to_look_through(text: bytes) -> None:
+    """A restored photo with labels is given what its XMP says, whoever wrote that; a minute for each such segment was none to wait."""
+    body = b"http://ns.adobe.com/xap/1.0/\0 http://ns.google.com/photos/1.0/container/ <rdf:li" + text * (60_000 // len(text))
+    structure = structure_of(insert(SMALL, segment(0xE1, body)) + SMALL)
+    before = time.process_time()
+    parts = multi_picture.move_places([b"\xff\xd8", *structure.segments, bytes(90_000), b"\xff\xd9"], structure)
+    assert multi_picture.places_matter(structure)
+    assert time.process_time() - before < 2.0
+    assert len(parts) == len(structure.segments) + 3
 
 
 def test_a_length_of_something_else_stays() -> None:
