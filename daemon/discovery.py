@@ -16,6 +16,7 @@ from daemon.ignoring import WISHES
 from daemon.in_place import as_it_stands
 from daemon.ports import Clock
 from daemon.reasons import STAND_INS
+from daemon.spelling import Spellings
 from daemon.strays import glimpse, whose
 from daemon.surprise import AS_IT_IS
 from storage.admission import QUEUES, Standing, judge
@@ -65,6 +66,7 @@ def look(
     found = Found()
     seen = 0
     due: list[_Due] = []
+    spellings = Spellings(gallery, catalog)
     for each, named in _sightings(gallery, starts):
         seen += 1
         if not ready(each):
@@ -73,7 +75,7 @@ def look(
             continue
         sighting = _kept_together(gallery, each)
         try:
-            due += _considered(gallery, catalog, clock, sighting, named and by_name, found)
+            due += _considered(gallery, catalog, clock, spellings, sighting, named and by_name, found)
         except Missing:
             continue  # gone between the listing and the look
         except StorageError as error:
@@ -104,6 +106,8 @@ class _Due:
     """A sighting that the catalogue has to be told of."""
 
     sighting: Sighting
+    name: bytes
+    """In the catalogue."""
     by_name: bool
     sha256: str | None
     stands_for: str | None
@@ -114,15 +118,27 @@ def admit(gallery: Gallery, catalog: Catalog, clock: Clock, sighting: Sighting, 
 
     Raises StorageError for a file that can't be read.
     """
-    _queue(gallery, catalog, list(_considered(gallery, catalog, clock, sighting, by_name, found, seen_to=True)), found)
+    _queue(
+        gallery,
+        catalog,
+        list(_considered(gallery, catalog, clock, Spellings(gallery, catalog), sighting, by_name, found, seen_to=True)),
+        found,
+    )
 
 
 def _considered(
-    gallery: Gallery, catalog: Catalog, clock: Clock, sighting: Sighting, by_name: bool, found: Found, *, seen_to: bool = False
+    gallery: Gallery,
+    catalog: Catalog,
+    clock: Clock,
+    spellings: Spellings,
+    sighting: Sighting,
+    by_name: bool,
+    found: Found,
+    *,
+    seen_to: bool = False,
 ) -> Iterator[_Due]:
     """One sighting compared with the catalogue: what it has to be told, if anything."""
-    name = gallery.relative(sighting.path)
-    row = catalog.find(gallery.key, name)
+    row = spellings.follow(sighting.path)
     stands_for, over = whose(catalog, row, sighting)
     if over is not None and not seen_to:
         found.saved_over.append((sighting, by_name, over))
@@ -148,7 +164,7 @@ def _considered(
     known = row is not None and row.is_current(sighting.fingerprint)
     if known and standing not in QUEUES and row is not None and row.state is not State.QUEUED:
         return  # nothing to write: a second look at a gallery must cost next to nothing
-    yield _Due(sighting, by_name, sha256, stands_for)
+    yield _Due(sighting, gallery.relative(sighting.path) if row is None else row.path, by_name, sha256, stands_for)
 
 
 def _queue(gallery: Gallery, catalog: Catalog, due: list[_Due], found: Found) -> None:
@@ -159,7 +175,7 @@ def _queue(gallery: Gallery, catalog: Catalog, due: list[_Due], found: Found) ->
     left: list[tuple[Path, str]] = []
     with catalog.together():
         for each in due:
-            name, reason = gallery.relative(each.sighting.path), each.sighting.reason
+            name, reason = each.name, each.sighting.reason
             fingerprint = each.sighting.fingerprint
             told = {"sha256": each.sha256, "stands_for": each.stands_for}
             row = catalog.enqueue(gallery.key, name, fingerprint, rules=gallery.rules, by_name=each.by_name, **told).row

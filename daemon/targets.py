@@ -15,6 +15,7 @@ from daemon.ignoring import WISHES
 from daemon.marking import original_of
 from daemon.reasons import STAND_INS
 from daemon.selection import Chosen, awaits, deleted_since, in_album, is_pattern, matching, since
+from daemon.spelling import Spellings
 from storage.digest import read_once
 from storage.errors import StorageError, shown
 from storage.records import PhotoRow
@@ -106,7 +107,7 @@ def _targets(shop: Workshop, given: Path) -> Iterator[Target]:
 
 def _by_name(shop: Workshop, gallery: Gallery, where: Path) -> Iterator[Target]:
     """The photo of that name, and those that were archived under it before it was edited."""
-    known = shop.catalog.find(gallery.key, gallery.relative(where))
+    known = Spellings(gallery, shop.catalog).row_of(where)
     moved = shop.catalog.moved_from(gallery.key, gallery.relative(where))
     gone = moved and known is not None and not known.has_archive and not os.path.lexists(where)
     if known is not None and known.reason not in STAND_INS and not gone and (known.state not in _WAITING or not _is_stand_in(where)):

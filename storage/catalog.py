@@ -280,15 +280,19 @@ class Catalog(Ledger):
                 self._note_copy(copy_sha256, row.sha256)
             return self._move(photo_id, State.RESTORED, values)
 
-    def moved(self, photo_id: int, path: bytes, fingerprint: Fingerprint) -> PhotoRow:
-        """No move of its state: its user gave the photo, or its stand-in, this path, where a file with `fingerprint` is now.
-        Refused where it is RETIRED (its set-aside original is named after the old path) or in work, or the path has an archived photo.
+    def moved(self, photo_id: int, path: bytes, fingerprint: Fingerprint | None) -> PhotoRow:
+        """No move of its state: its user gave the photo, or its stand-in, this path, where a file with `fingerprint` is now; None: the same
+        file by another spelling. Refused where it is RETIRED (its set-aside original is named after the old path) or in work, or the path
+        has an archived photo.
         """
         with self._transaction():
             row = self._row(photo_id)
             if row.state in (State.ENCODING, State.COMMITTED, State.RETIRED) or row.bound_for is not None:
                 raise Refused(f"photo {photo_id} is {row.state} and keeps its path")
             self._make_room(row.gallery, path)
+            if fingerprint is None:
+                self._update(photo_id, {"path": path})
+                return self._row(photo_id)
             seen = to_columns(fingerprint, "stand_in_") if row.state is State.PURGED else to_columns(fingerprint)
             self._update(photo_id, {**seen, "path": path, "came_from": row.path if row.has_archive else None, "missed_at": None})
             return self._row(photo_id)

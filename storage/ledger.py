@@ -121,6 +121,14 @@ class Ledger(Findings):
             for path, size_bytes, stands_in in cursor:
                 yield os.path.join(gallery, path), size_bytes, bool(stands_in)
 
+    def paths(self, gallery: bytes) -> Iterator[bytes]:
+        """The path of every current row, relative to the gallery."""
+        with translated_sqlite(self.path):
+            yield from (
+                path
+                for (path,) in self._connection.execute("SELECT path FROM photos WHERE gallery = ? AND superseded_at IS NULL", (gallery,))
+            )
+
     def away(self, gallery: bytes) -> set[bytes]:
         """Absolute paths of archived photos that are known not to be in their places: they are in the trash, or a file elsewhere is known
         to stand for them."""

@@ -22,6 +22,7 @@ def explain(places: Places, path: Path, as_json: bool) -> None:
     from daemon.explanation import explain as why
     from daemon.galleries import all_of, holding, place
     from daemon.reading import reading_room
+    from daemon.spelling import Spellings
     from storage.errors import shown
 
     where = place(path)
@@ -31,7 +32,7 @@ def explain(places: Places, path: Path, as_json: bool) -> None:
     if is_folder(where):
         raise WrongPath(f'{shown(path)} is a folder; name one photo in it. "status" counts all of them by reason.')
     with reading_room(places) as catalog:
-        row = catalog.find(gallery.key, gallery.relative(where)) if catalog is not None else None
+        row = Spellings(gallery, catalog).row_of(where) if catalog is not None else None
         found = why(gallery, row, where, catalog)
     if as_json:
         emit("explain", **found.facts)

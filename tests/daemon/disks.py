@@ -58,3 +58,41 @@ def fill(folder: Path, leave_bytes: int = 0) -> Path:
             with suppress(OSError):
                 os.truncate(ballast, ballast.stat().st_size - leave_bytes)
     return ballast
+
+
+class Card:
+    """A disk that does not tell capitals from small letters, and knows neither exchange, links nor attributes: exFAT, by FUSE."""
+
+    def __init__(self, place: Path, device: str) -> None:
+        self.place, self.device = place, device
+
+    def plug(self) -> None:
+        made = subprocess.run(["mount.exfat-fuse", self.device, self.place], capture_output=True, text=True)
+        if made.returncode:
+            pytest.skip(f"a small disk can't be mounted: {made.stderr.strip()}")
+
+    def pull(self) -> None:
+        subprocess.run(["umount", self.place], capture_output=True, check=True)
+
+
+@contextmanager
+def exfat(place: Path, size_bytes: int) -> Iterator[Card]:
+    """One that is plugged in."""
+    image = place.with_suffix(".img")
+    with image.open("wb") as file:
+        file.truncate(size_bytes)
+    place.mkdir()
+    try:
+        subprocess.run(["mkfs.exfat", image], capture_output=True, check=True)
+        made = subprocess.run(["losetup", "--find", "--show", image], capture_output=True, text=True)
+        if made.returncode:
+            pytest.skip(f"a small disk can't be made: {made.stderr.strip()}")
+        card = Card(place, made.stdout.strip())
+        try:
+            card.plug()
+            yield card
+        finally:
+            subprocess.run(["umount", "-l", place], capture_output=True)
+            subprocess.run(["losetup", "-d", card.device], capture_output=True)
+    except FileNotFoundError as error:
+        pytest.skip(f"{error.filename} is not installed")
