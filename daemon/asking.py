@@ -24,6 +24,10 @@ class NoService(Exception):
     """No service runs on this state."""
 
 
+class Silent(CommandFailed):
+    """There is a service, and it did not answer in the time that it was given."""
+
+
 def ask(places: Places, command: str, *, time_out_s: float | None = None, **order: Any) -> Iterator[dict[str, Any]]:
     """The service's answers, the last of them with the event `done`.
 
@@ -40,15 +44,23 @@ def ask(places: Places, command: str, *, time_out_s: float | None = None, **orde
                 yield answer
                 if answer["event"] == "done":
                     return
+        except TimeoutError as error:
+            raise Silent("the service does not answer.") from error
         except OSError as error:
             raise CommandFailed(f"the service does not answer: {error}") from error
     raise CommandFailed("the service ended meanwhile. Nothing is lost: what was begun is finished or undone at its next start.")
 
 
 def doing(places: Places) -> dict[str, Any] | None:
-    """What the service is at (`control.as_json`); None where none runs, or it does not answer at once."""
+    """What the service is at (`control.as_json`), "silent" where it does not answer at once: it has the lowest priority, and on a busy
+    computer that takes its time. None where none runs."""
     try:
         (answer,) = ask(places, "status", time_out_s=_QUICK_S)
+    except Silent:
+        from daemon import control
+        from daemon.doing import Doing
+
+        return control.as_json(Doing("silent"))
     except (NoService, DaemonError, ValueError, KeyError):
         return None
     found = answer.get("doing")

@@ -21,7 +21,7 @@ class Doing:
     """See above."""
 
     what: str = "waiting"
-    """waiting | working | asked (working on what somebody asked for) | verifying | paused"""
+    """waiting | working | asked (working on what somebody asked for) | verifying | paused; to whom it does not answer: silent"""
     hold: Hold | None = None
     """Why it waits although it is night."""
     night: Night | None = None

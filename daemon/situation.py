@@ -80,6 +80,8 @@ class Situation:
             text = f"at work, {done} of {photos(total)}" if total else "at work, looking around"
             saved = self.service["saving_bytes"]
             return text + (f", {amount(saved)} saved" if saved else "") + (f": {self.service['photo']}" if self.service["photo"] else "")
+        if self.service["what"] == "silent":
+            return "runs, and does not answer at once: the computer has other things to do"
         if self.service["what"] == "verifying":
             return f"reads archives again, {self.service['done']} of {self.service['total']}"
         if self.service["why"]:

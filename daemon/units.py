@@ -125,7 +125,7 @@ def try_as(unit: Unit, program: Path, config: Path) -> None:
     except subprocess.TimeoutExpired:
         raise CommandFailed(f"{program}, started as {unit.user}, did not read {config} within two minutes.") from None
     if done.returncode != 0:
-        said = done.stderr.strip().removeprefix(f"{NAME}: ") or f"exit code {done.returncode}"
+        said = (done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1].removeprefix(f"{NAME}: ").removeprefix("Error: ")
         raise CommandFailed(f"{program}, started as {unit.user}, would end at once: {said}")
 
 

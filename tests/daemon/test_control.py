@@ -215,6 +215,21 @@ def test_a_socket_that_a_killed_service_left_is_nobody(home: Home, monkeypatch: 
     assert not path.exists()
 
 
+def test_a_service_that_has_no_time_to_answer_runs_all_the_same(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the lowest priority, beside something that took both processors, `status` and `report` said that none runs."""
+    monkeypatch.setattr(asking, "_QUICK_S", 0.01)
+    path = home.places.socket_files[0]
+    path.parent.mkdir(parents=True)
+    with socket.socket(socket.AF_UNIX) as busy:
+        busy.bind(str(path))
+        busy.listen()
+        found = asking.doing(home.places)
+        assert found is not None
+        assert found["what"] == "silent"
+        assert "runs, and does not answer at once" in run(home, "status").stdout
+        assert "does not run" not in run(home, "report").stdout
+
+
 def test_a_deep_state_folder(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
     home.places = Places(home.places.config_file, home.places.state_folder / ("x" * 100) / ("y" * 100))
