@@ -107,9 +107,9 @@ def merged(photo: bytes, stand_in: bytes) -> Merged:
     The photo as it is, where its stand-in says the same. It has to come back whatever was written on its stand-in: what can't be given to
     it stays behind, and is told. Raises CodecError for a stand-in that can't be walked.
     """
-    edited = labels_of(stand_in)
+    edited = _without_lead(labels_of(stand_in))
     try:
-        own = labels_of(photo)
+        own = _without_lead(labels_of(photo))
     except CodecError:
         return Merged(photo, _kinds(edited._asdict()))
     wanted = Labels(
@@ -126,6 +126,11 @@ def merged(photo: bytes, stand_in: bytes) -> Merged:
         given = _given(data, {name: value})
         data, left_out = (data, {**left_out, name: value}) if given is None else (given, left_out)
     return Merged(data, _kinds(left_out))
+
+
+def _without_lead(labels: Labels) -> Labels:
+    """Some programs lead EXIF in in a PNG, too."""
+    return labels._replace(exif=labels.exif.removeprefix(EXIF_LEAD))
 
 
 def _given(photo: bytes, labels: dict[str, bytes]) -> bytes | None:

@@ -190,7 +190,7 @@ def _exif_blocks(data: bytes) -> Iterator[bytes]:
             yield body[len(_EXIF_LEAD) + 1 :]
     for kind, body in _png_chunks(data):
         if kind == b"eXIf":
-            yield body
+            yield body.removeprefix(_EXIF_LEAD + b"\0")
 
 
 def _jpeg_bodies(data: bytes) -> Iterator[bytes]:

@@ -415,6 +415,23 @@ def test_labels_of_a_png(make_photo: Callable[..., object]) -> None:
     assert read_rating(labelled(data, Labels(xmp=packet(attributes="xmp:Rating='4'")))).stars == 4
 
 
+@pytest.mark.parametrize("leads", [(b"Exif\0\0", b""), (b"Exif\0\0", b"Exif\0\0"), (b"", b"Exif\0\0")])
+def test_exif_that_is_led_in_in_a_png(leads: tuple[bytes, bytes], make_photo: Callable[..., np.ndarray]) -> None:
+    """As some versions of ImageMagick write it."""
+    buffer = io.BytesIO()
+    Image.fromarray(make_photo(64, 64)).save(buffer, "PNG")
+    plain = buffer.getvalue()
+    photo, stand_in = (
+        plain[:33] + chunk(b"eXIf", lead + each) + plain[33:]
+        for lead, each in zip(leads, (OWN[">"], block("<", {RATING: 4, DESCRIPTION: "sea"})), strict=True)
+    )
+    given_back = merged(photo, stand_in)
+    assert given_back.left_out == ()
+    assert read_rating(given_back.data).stars == read_rating(stand_in).stars == 4
+    assert MAKER in given_back.data
+    assert merged(given_back.data, stand_in) == given_back
+
+
 def raw_profile(kind: bytes, name: bytes, data: bytes) -> bytes:
     """As ImageMagick and Exiv2 write it."""
     digits = data.hex().encode()
