@@ -232,7 +232,8 @@ class Optimizer:
     def _existing(self, row: PhotoRow, snapshot: Snapshot, level: Level) -> _Archived | Refused | None:
         """The vault's archive of these very bytes, proven anew: after a crash, a restore, or for a twin. None without a good one.
 
-        One that does not reach the level wanted now is discarded, unless other photos need it: the original is in place.
+        One that does not reach the level wanted now is discarded, unless other photos need it: the original is in place. Where it may be
+        needed by stand-ins that no row accounts for, it stays until a better one takes its name.
         """
         path = row.location
         place = self._vault.archive_path(snapshot.sha256)
@@ -244,8 +245,9 @@ class Optimizer:
             if in_use:
                 return Refused("archive-in-use", proven.detail)
             _log.info("%s: its archive is made anew (%s)", self._gallery.shown(path), proven.detail)
-            self._catalog.disowned(row.id)
-            self._vault.discard_archive(snapshot.sha256, path)
+            if self._is_for_it_alone(row, snapshot.sha256):
+                self._catalog.disowned(row.id)
+                self._vault.discard_archive(snapshot.sha256, path)
             return None
         stand_in = None
         if self._gallery.wants_stand_ins:
@@ -254,6 +256,12 @@ class Optimizer:
                 return made
             stand_in = made.data
         return _Archived(proven, stand_in, counted=in_use or row.retired_at is not None)
+
+    def _is_for_it_alone(self, row: PhotoRow, sha256: str) -> bool:
+        """Whether nothing but this photo needs its archive. One that its row does not know is of a catalogue that was lost, or of another
+        set-up's: its stand-ins may be anywhere. So may those that their user copied."""
+        known = row.has_archive and row.sha256 == sha256
+        return known and all(digest != sha256 for digest, *_ in self._catalog.standing_in(()))
 
     def _encode(self, path: Path, snapshot: Snapshot, level: Level) -> _Archived | Refused:
         """Encode, stage, have it proven by the other process, and give the archive its name."""
@@ -278,7 +286,10 @@ class Optimizer:
         if made.repacked:
             self._vault.drop_staged(staged)  # it takes the original's place, and is written there with the original's attributes
             return _Archived(proven, made.repacked)
-        self._vault.commit_archive(staged, snapshot.sha256)
+        if self._vault.archive_path(snapshot.sha256).exists():
+            self._vault.replace_archive(staged, snapshot.sha256, path)
+        else:
+            self._vault.commit_archive(staged, snapshot.sha256)
         return _Archived(proven, made.stand_in if self._gallery.wants_stand_ins else None)
 
     @property

@@ -92,6 +92,16 @@ class Shelf:
         durable.commit(staged, final)
         return final
 
+    def replace_archive(self, staged: Path, sha256: str, original: Path) -> Path:
+        """The same over an archive of another quality, in one step, while `original` still holds the very bytes that both were made of
+        (else Refused)."""
+        final = self.archive_path(sha256)
+        if sha256_or_none(original) != sha256:
+            raise Refused(f"the archive of {shown(original)} stays: the original is not in place")
+        durable.replace(staged, final)
+        self._drop_parity(sha256)
+        return final
+
     def drop_staged(self, staged: Path) -> None:
         """Remove a temp file of ``staging/``. Raises Refused for anything else."""
         if staged.parent != self._staging or not durable.is_temporary(staged.name):

@@ -13,6 +13,8 @@ import pytest
 from PIL import Image
 
 from daemon.marking import original_of
+from daemon.ports import Silence
+from daemon.restorer import restore
 from storage.catalog import Catalog
 from storage.digest import sha256_of_bytes
 from storage.errors import Damaged, NoSpace
@@ -280,3 +282,39 @@ def test_a_lost_catalogue_does_not_archive_stand_ins(home: Home, photo: Photo) -
     for file in home.places.state_folder.iterdir():
         file.unlink()
     assert dict(home.optimize().left) == {"stand-in": 1}
+
+
+def test_an_archive_that_the_catalogue_does_not_know_stays(home: Home, photo: Photo) -> None:
+    """The catalogue is lost, the phone sends the photo again into another folder, and another quality is wanted: the archive was discarded
+    although the stand-in in the first folder had no other, and nothing took its place where that would not have saved enough."""
+    home.configure('grace = "0 days"')
+    (home.root / "a.jpg").write_bytes(photo())
+    home.optimize()
+    home.places.catalog_file.unlink()
+    (home.root / "again").mkdir()
+    (home.root / "again/a.jpg").write_bytes(photo())
+    home.configure('quality = "visually-lossless"', 'min_saving = "99%"\nmin_saving_lossless = "99%"')
+    (archive,) = home.archives()
+    before = archive.read_bytes()
+    assert home.optimize().left == {"stand-in": 1, "no-gain": 1}
+    assert archive.read_bytes() == before
+    archive.write_bytes(before[:-1])
+    home.configure()
+    assert home.optimize().archived == 1
+    assert home.archives() == [archive]
+    assert archive.read_bytes() == before, "the better one has its name"
+    assert home.rows()["again/a.jpg"].archive_sha256 == sha256_of_bytes(archive.read_bytes())
+
+
+def test_an_archive_that_a_copied_stand_in_needs_stays(home: Home, photo: Photo) -> None:
+    home.configure('grace = "7 days"')
+    (home.root / "a.jpg").write_bytes(photo())
+    home.optimize()
+    (home.root / "album.jpg").write_bytes((home.root / "a.jpg").read_bytes())
+    home.optimize()
+    with home.shop() as shop:
+        restore(shop, [home.root / "a.jpg"], None, None, Silence())
+    (archive,) = home.archives()
+    home.configure('quality = "visually-lossless"', 'min_saving = "99%"\nmin_saving_lossless = "99%"')
+    assert home.optimize(home.root / "a.jpg").left == {"no-gain": 1}
+    assert archive.exists()
