@@ -4,7 +4,7 @@ In place only over our own unchanged stand-in; elsewhere only under names that a
 """
 
 import os
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -29,7 +29,7 @@ from daemon.targets import Target, meant
 from storage import durable
 from storage.attributes import Attributes
 from storage.digest import read_once, sha256_of, sha256_of_bytes
-from storage.errors import Locked, Missing, NoSpace, StorageError, shown
+from storage.errors import Locked, Missing, NoSpace, ReadOnly, StorageError, shown
 from storage.records import PhotoRow
 from storage.states import State
 
@@ -82,22 +82,17 @@ def restore(
     """
     if folder is None and format is not None:
         raise WrongPath("another format can't go in place of the stand-in; say --to DIR.")
-    if folder is None:
-        for gallery in shop.galleries:
-            if is_folder(gallery.vault.folder):
-                with suppress(GalleryGone):  # another gallery's wrong disk is no obstacle; its own photos will say so
-                    shop.lock_vault(gallery)
-                    recover(gallery, shop.catalog, shop.clock, shop.with_relief)
+    unready = {} if folder is not None else _made_ready(shop)
     targets = list(meant(shop, chosen if isinstance(chosen, Chosen) else Chosen(chosen)))
     done: list[Restoration] = []
     progress.start(len(targets), "restoring")
     try:
         for target in targets:
             progress.step(target.name)
-            result = _one(shop, target, folder, format)
+            result = _one(shop, target, folder, format, unready)
             if result.full:
                 shop.give_up_reserves()
-                result = _one(shop, _as_it_is_now(shop, target), folder, format)
+                result = _one(shop, _as_it_is_now(shop, target), folder, format, unready)
             came = "nothing to restore" if result.came is Came.NOT else f"{result.came} restored"
             progress.done(target.name, "failed" if result.trouble else came)
             done.append(result)
@@ -106,8 +101,28 @@ def restore(
     return done
 
 
-def _one(shop: Workshop, target: Target, folder: Path | None, format: Format | None) -> Restoration:
+def _made_ready(shop: Workshop) -> dict[bytes, Exception]:
+    """Every vault locked and recovered; by gallery, why one could not be: another gallery's wrong, full or read-only disk is no obstacle.
+
+    Raises Locked.
+    """
+    unready: dict[bytes, Exception] = {}
+    for gallery in shop.galleries:
+        if is_folder(gallery.vault.folder):
+            try:
+                shop.lock_vault(gallery)
+                recover(gallery, shop.catalog, shop.clock, shop.with_relief)
+            except Locked:
+                raise
+            except (StorageError, GalleryGone) as error:
+                unready[gallery.key] = error
+    return unready
+
+
+def _one(shop: Workshop, target: Target, folder: Path | None, format: Format | None, unready: Mapping[bytes, Exception]) -> Restoration:
     try:
+        if target.gallery is not None and target.gallery.key in unready:
+            raise unready[target.gallery.key]
         if target.gallery is not None and not is_folder(target.gallery.vault.folder):
             check_presence(target.gallery, shop.catalog)
         if target.row is None:
@@ -116,14 +131,13 @@ def _one(shop: Workshop, target: Target, folder: Path | None, format: Format | N
             return _from_archive_alone(shop, target, folder, format)
         assert target.gallery is not None
         if folder is None:
-            if is_folder(target.gallery.vault.folder):
-                shop.lock_vault(target.gallery)
             return _in_place(shop, target.gallery, target.row, target)
         return _into(shop, target.gallery, target.row, target, folder, format)
     except Locked:
         raise
     except (StorageError, CodecError, WorkerError, WrongPath, GalleryGone) as error:
-        return Restoration(target.name, Came.NOT, None, str(error), full=isinstance(error, NoSpace))
+        advice = "; say --to DIR" if folder is None and isinstance(error, ReadOnly) else ""
+        return Restoration(target.name, Came.NOT, None, f"{error}{advice}", full=isinstance(error, NoSpace))
 
 
 def _as_it_is_now(shop: Workshop, target: Target) -> Target:

@@ -29,7 +29,7 @@ def eject(places: Places, paths: tuple[Path, ...], as_json: bool) -> None:
     from daemon.galleries import Gallery
     from daemon.report import counted, photos
     from daemon.run import chosen_galleries
-    from storage.errors import shown
+    from storage.errors import ReadOnly, shown
 
     done: dict[Gallery, ejection.Ejected] = {}
     full, gone = list[str](), list[str]()
@@ -44,6 +44,8 @@ def eject(places: Places, paths: tuple[Path, ...], as_json: bool) -> None:
                 full.append(str(error))
             except GalleryGone as error:
                 gone.append(str(error))
+            except ReadOnly as error:  # the other galleries' photos come back all the same
+                gone.append(f"{error}; `restore FOLDER --to DIR` gives the photos of {shown(gallery.root)} back on another disk.")
     if as_json:
         found = {shown(gallery.root): asdict(each) | {"complete": each.complete} for gallery, each in done.items()}
         emit("eject", galleries=found, galleries_passed_by=[*gone, *full])

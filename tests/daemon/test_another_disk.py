@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import Result
 
 from daemon import discovery, purging, trash
 from daemon.anchor import Anchor
@@ -278,6 +279,27 @@ def test_the_other_gallery_can_still_be_restored(archived: Home, photo: Photo, t
     with archived.shop() as shop:
         (result,) = restore(shop, [other / "9.jpg"], None, None, Silence())
     assert result.came is Came.ORIGINAL
+
+
+@pytest.mark.root
+def test_a_read_only_disk_is_no_obstacle_for_the_other_gallery(
+    home: Home, photo: Photo, run: Callable[..., Result], tmp_path: Path
+) -> None:
+    """No photo of any gallery could be restored in its place."""
+    with tmpfs(tmp_path / "disk", 16 << 20) as disk:
+        home.configure(f'[[gallery]]\npath = "{disk}"')
+        for folder in (home.root, disk):
+            (folder / "a.jpg").write_bytes(photo())
+        assert home.optimize().archived == 2
+        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        with home.shop() as shop:
+            here, there = restore(shop, [home.root / "a.jpg", disk / "a.jpg"], None, None, Silence())
+        assert (here.came, there.came) == (Came.ORIGINAL, Came.NOT)
+        assert there.trouble.endswith("is on a read-only file system; say --to DIR")
+        ejected = run("eject")
+        assert ejected.exit_code == 1
+        assert "Complete" in ejected.stdout
+        assert "gives the photos of" in ejected.stderr
 
 
 def move_vault_away(home: Home) -> Path:
