@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import struct
 import zlib
@@ -469,3 +470,21 @@ def test_bytes_that_fill_make_room_for_labels(make_jpeg: Callable[..., bytes]) -
     data = labelled(filled, Labels(xmp=packet(attributes="xmp:Rating='2'")))
     assert len(data) == len(filled)
     assert read_rating(data).stars == 2
+
+
+def test_the_digest_of_iptc_says_what_iptc_says() -> None:
+    """Photoshop passes a block by whose digest (resource 1061) is another one's."""
+    own = resource(0x0404, dataset(25, b"old")) + resource(0x0425, bytes(16))
+    data = iptc.merged(own, resource(0x0404, dataset(25, b"sea")))
+    assert data == resource(0x0404, dataset(25, b"sea")) + resource(0x0425, hashlib.md5(dataset(25, b"sea")).digest())
+
+
+def test_directories_that_a_photo_had_none_of() -> None:
+    own = block("<", {0x010F: "Example"})
+    edited = block("<", {0x010F: "Example"}, {0x9286: b"ASCII\0\0\0new"}, {2: (48.0, 6.0, 0.0), 4: (11.0, 30.0, 0.0), 1: "N", 3: "E"})
+    data = exif.merged(own, edited)
+    found = read(data)
+    assert found[0x010F] == "Example"
+    assert found.get_ifd(EXIF)[0x9286] == b"ASCII\0\0\0new"
+    assert found.get_ifd(GPS)[2] == (48.0, 6.0, 0.0)
+    assert [tag for tag, _ in entries_of(data)] == [0x010F, EXIF, GPS], "in the order that TIFF wants"

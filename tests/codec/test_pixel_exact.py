@@ -167,6 +167,9 @@ def test_damage() -> None:
         read(beyond)
     with pytest.raises(NotAPicture):
         read(b"\x89PNG\r\n\x1a\n")
+    grey = chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 2, 8, 0, 0, 0, 0))
+    with pytest.raises(Corrupt, match="filter"):
+        read(SIGNATURE + grey + chunk(b"IDAT", zlib.compress(b"\0ab\5ab")) + chunk(b"IEND", b""))
     huge = chunk(b"IHDR", struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0))
     bomb = SIGNATURE + huge + chunk(b"IDAT", b"x") + chunk(b"IEND", b"")
     with pytest.raises(Unsupported, match="too-large"):
