@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from codec import lepton
 from codec.errors import Corrupt
+from codec.jpeg_segments import frame, walk
 from tests.codec.jpegs import PROGRESSIVE, SMALL, coded, noise, segment
 
 AREA = range(40 * 56, 40 * 56 + 1)
@@ -89,14 +90,8 @@ def test_memory_is_asked_for_before_it_is_taken(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(lepton_jpeg_python, "decompress_bytes", lambda *a: SMALL)
     for more in (b"", b"XYZ" + b"\xff" * 9, b"HH\3" + bytes(48)):
         assert lepton.decoded(with_header(parts()[1] + more), len(SMALL), AREA) == SMALL
-    assert asked[0] == asked[1] > lepton.work_bytes(_frame(), 0)
+    assert asked[0] == asked[1] > lepton.work_bytes(frame(SMALL, walk(SMALL)[0]), 0)
     assert asked[2] in (3 * asked[0], 4 * asked[0])
-
-
-def _frame() -> lepton.Frame:
-    from codec.jpeg_segments import frame, walk
-
-    return frame(SMALL, walk(SMALL)[0])
 
 
 def test_a_decoder_that_gives_too_little_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
