@@ -99,13 +99,17 @@ class Ledger(Findings):
             yield from page
             after = page[-1].id
 
-    def listed(self, gallery: bytes) -> list[tuple[int, bytes]]:
-        """(id, path) of every photo that is in its place, or stands to be given back there; in the order of the paths."""
+    def listed(self, gallery: bytes, folder: bytes | None = None) -> list[tuple[int, bytes]]:
+        """(id, path) of every photo that is in its place, or stands to be given back there, in the order of the paths; `folder`: of those
+        right in it alone (empty: in the gallery itself)."""
+        below, beyond = (
+            (folder + b"/", folder + b"0") if folder else (b"", b"\xff" * 256)
+        )  # "0" follows "/", and a name has up to 255 bytes
         with translated_sqlite(self.path):
             return self._connection.execute(
-                "SELECT id, path FROM photos WHERE gallery = ? AND superseded_at IS NULL AND missed_at IS NULL AND reason IS NOT 'gone' "
-                "ORDER BY path",
-                (gallery,),
+                "SELECT id, path FROM photos WHERE gallery = ?1 AND superseded_at IS NULL AND missed_at IS NULL AND reason IS NOT 'gone' "
+                "AND path >= ?2 AND path < ?3 AND (?4 OR instr(substr(path, ?5), x'2f') = 0) ORDER BY path",
+                (gallery, below, beyond, folder is None, len(below) + 1),
             ).fetchall()
 
     def expected(self, gallery: bytes) -> Iterator[tuple[bytes, int, bool]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from daemon.access.session import wanted_of
 from daemon.access.view import Node, Source, View
 from daemon.anchor import check_presence
-from daemon.explanation import explain
+from daemon.explanation import Explanation, explain
 from daemon.galleries import Gallery
 from daemon.places import Places
 from daemon.reading import reading_room
@@ -106,7 +106,7 @@ class Library:
         """Ids of its photos by their names; empty where there is no such album. Raises GalleryGone, StorageError."""
         with self._catalog() as catalog:
             check_presence(self.gallery(number), catalog)
-            return [row_id for row_id, path in catalog.listed(self.gallery(number).key) if path.rpartition(b"/")[0] == folder]
+            return [row_id for row_id, _ in catalog.listed(self.gallery(number).key, folder)]
 
     def rows(self, ids: list[int]) -> list[PhotoRow]:
         """Those that are still there."""
@@ -127,17 +127,17 @@ class Library:
             node = view.node(os.fsdecode(found.row.path))
         return Seen(found.gallery, found.number, found.row, node)
 
-    def told(self, photo: int) -> tuple[Found, tuple[str, ...]]:
+    def told(self, photo: int) -> tuple[Found, Explanation]:
         """With what `explain` says of it."""
         with self._catalog() as catalog:
             found = self._found(catalog, photo)
             check_presence(found.gallery, catalog)
-            return found, explain(found.gallery, found.row, found.row.location, catalog).lines
+            return found, explain(found.gallery, found.row, found.row.location, catalog)
 
     def beside(self, found: Found) -> tuple[int | None, int | None]:
         """Ids of the photos before and behind one in its album."""
         with self._catalog() as catalog:
-            listed = [each for each in catalog.listed(found.gallery.key) if each[1].rpartition(b"/")[0] == found.folder]
+            listed = catalog.listed(found.gallery.key, found.folder)
         at = bisect_left(listed, found.row.path, key=lambda each: each[1])
         after = at + 1 if at < len(listed) and listed[at][1] == found.row.path else at
         return (listed[at - 1][0] if at else None), (listed[after][0] if after < len(listed) else None)

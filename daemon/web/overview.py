@@ -7,13 +7,13 @@ from datetime import UTC, datetime, tzinfo
 from daemon.glance import glance
 from daemon.places import Places
 from daemon.reasons import sentence
-from daemon.report import STATE_WORDS, amount, day, photos
+from daemon.report import STATE_WORDS, GalleryStatus, amount, day, photos
 from daemon.web.words import Fact
 from daemon.weeks import Week, weeks
 from storage.records import RunRow, Totals
 
-WIDTH, HEIGHT, GAP = 640, 160, 12
-"""Of the chart, in units of its own."""
+WIDTH, HEIGHT, GAP, HEAD = 640, 170, 12, 24
+"""Of the chart, in units of its own; `HEAD` is for what stands above the bars."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,8 @@ class Bar:
     width: int
     height: int
     day: str
+    saved: str
+    """Above the bar; empty for none."""
     text: str
 
 
@@ -32,9 +34,9 @@ class Bar:
 class GalleryLine:
     """One gallery of the list."""
 
-    number: int
+    number: int | None
+    """None: it came into the configuration after the page was started."""
     path: str
-    present: bool
     text: str
 
 
@@ -52,8 +54,8 @@ class Overview:
     lines: tuple[tuple[str, str], ...]
 
 
-def overview(places: Places) -> Overview:
-    """Of this moment. Raises DaemonError, StorageError."""
+def overview(places: Places, known: Sequence[str]) -> Overview:
+    """Of this moment; `known`: the galleries that have pages, by their numbers. Raises DaemonError, StorageError."""
     found, situation, runs = glance(places)
     totals = found.totals
     lines = [(label, text) for label, text in situation.lines() if label != "Attention"]
@@ -62,8 +64,7 @@ def overview(places: Places) -> Overview:
         figures=tuple(_figures(totals)),
         attention=situation.attention,
         galleries=tuple(
-            GalleryLine(number, each.path, each.present, photos(each.totals.photos) if each.present else "its disk is not there now")
-            for number, each in enumerate(found.galleries)
+            GalleryLine(known.index(each.path) if each.path in known else None, each.path, _size_of(each)) for each in found.galleries
         ),
         bars=tuple(bars(runs, datetime.now(UTC), situation.zone)),
         states=tuple((totals.by_state[state], words) for state, words in STATE_WORDS.items() if totals.by_state[state]),
@@ -72,14 +73,22 @@ def overview(places: Places) -> Overview:
     )
 
 
+def _size_of(gallery: GalleryStatus) -> str:
+    if not gallery.present:
+        return "its disk is not there now"
+    return f"{photos(gallery.totals.photos)}, {amount(gallery.totals.original_bytes)} in full"
+
+
 def _figures(totals: Totals) -> list[Fact]:
     """The large numbers."""
     told = []
     if totals.purged.photos:
-        told.append(Fact(amount(totals.purged.saving_bytes), f"given back, by {photos(totals.purged.photos)}"))
+        told.append(Fact(amount(totals.purged.saving_bytes), f"saved by archiving {photos(totals.purged.photos)}"))
     if totals.retired.photos:
-        when = f"from {day(totals.retired.earliest_at or 0)} on"
-        told.append(Fact(amount(totals.retired.saving_bytes), f"more {when}, when originals of {photos(totals.retired.photos)} go"))
+        when = day(totals.retired.earliest_at or 0)
+        told.append(
+            Fact(amount(totals.retired.saving_bytes), f"more from {when} on, when the originals of {photos(totals.retired.photos)} go")
+        )
     if totals.restored.photos:
         told.append(Fact(str(totals.restored.photos), "given back in full" if totals.restored.photos > 1 else "photo given back in full"))
     if totals.damaged_archives or totals.damaged_originals:
@@ -98,6 +107,13 @@ def bars(runs: Sequence[RunRow], now: datetime, zone: tzinfo) -> list[Bar]:
 
 
 def _bar(week: Week, x: int, width: int, most: int) -> Bar:
-    height = round(HEIGHT * max(week.saving_bytes, 0) / most)
+    height = round((HEIGHT - HEAD) * max(week.saving_bytes, 0) / most)
+    saved = _short(week.saving_bytes) if week.saving_bytes > 0 else ""
     text = f"{amount(week.saving_bytes)}, {photos(week.archived)}" if week.archived else "nothing"
-    return Bar(x, HEIGHT - height, width, height, f"{week.monday:%d %b}", text)
+    return Bar(x, HEIGHT - height, width, height, f"{week.monday:%d %b}", saved, text)
+
+
+def _short(size_bytes: int) -> str:
+    """Three digits at most: 1.71 MB -> '1.7 MB'."""
+    number, _, unit = amount(size_bytes).partition(" ")
+    return f"{float(number):.2g} {unit}" if float(number) < 100 else f"{float(number):.0f} {unit}"

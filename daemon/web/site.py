@@ -59,7 +59,7 @@ class Site:
         return Starlette(routes=routes, exception_handlers=dict.fromkeys(kinds, self._trouble))
 
     async def overview(self, request: Request) -> Response:
-        found = await run_in_threadpool(overview, self._places)
+        found = await run_in_threadpool(overview, self._places, [title(gallery.key) for gallery in self._library.galleries])
         return self._pages.shown("overview.html", found=found, width=WIDTH, height=HEIGHT)
 
     async def albums(self, request: Request) -> Response:
@@ -88,7 +88,7 @@ class Site:
 
     async def photo(self, request: Request) -> Response:
         number = request.path_params["photo"]
-        found, lines = await run_in_threadpool(self._library.told, number)
+        found, known = await run_in_threadpool(self._library.told, number)
         before, behind = await run_in_threadpool(self._library.beside, found)
         return self._pages.shown(
             "photo.html",
@@ -100,9 +100,11 @@ class Site:
             number=found.number,
             before=before,
             behind=behind,
+            there=found.row.missed_at is None,
             story=words.story(found),
+            warnings=words.warnings(found, known),
             facts=words.facts(found),
-            lines=lines,
+            lines=known.lines,
             button=words.after_restore(found) if found.can_be_given_back else "",
             order=self._giving.order(number),
         )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from daemon.explanation import Explanation
 from daemon.kept import due_at
 from daemon.reasons import STAND_INS, sentence
 from daemon.report import STATE_WORDS, amount, change, day, days
@@ -67,12 +68,26 @@ def story(found: Found) -> list[str]:
             return [f"The photo is as it always was; it is {STATE_WORDS[row.state]}."]
 
 
+def warnings(found: Found, known: Explanation) -> list[str]:
+    """What is not as it should be."""
+    told = []
+    if known.facts.get("edited"):
+        told.append("The picture in its place was edited since; it stays. The photo as it was comes back beside it.")
+    if known.facts.get("damage"):
+        told.append(f"Its archive is damaged: {known.facts['damage']}.")
+    if known.facts.get("original_damage"):
+        told.append(f"The original that is kept of it is damaged: {known.facts['original_damage']}.")
+    if found.row.missed_at is not None:
+        until = day(found.row.missed_at + int(found.gallery.settings.trash.total_seconds()))
+        told.append(f"Its preview was deleted. The archive stays until {until}, and then goes as well, unless you put it back.")
+    return told
+
+
 def _loss(row: PhotoRow) -> str:
     if row.lane in _LOSSLESS:
         return _LOSSLESS[row.lane]
-    return (
-        f"What you open is rebuilt from its archive, with every pixel measured before: {_LEVELS.get(row.quality or '', 'as it was set')}."
-    )
+    level = _LEVELS.get(row.quality or "", "as it was set")
+    return f"What you open is rebuilt from its archive, and was measured before the original went: {level}."
 
 
 def facts(found: Found) -> list[Fact]:

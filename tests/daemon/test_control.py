@@ -17,6 +17,7 @@ from click.testing import CliRunner, Result
 
 from daemon import asking, composition, control, restore_report, settings
 from daemon.asked import to_optimize
+from daemon.back_in_place import back_in_place
 from daemon.cli.main import cli
 from daemon.composition import Workshop
 from daemon.doing import Doing
@@ -25,11 +26,13 @@ from daemon.messages import Encoded, EncodeJob, Refused
 from daemon.nightwork import Nightwork
 from daemon.pausing import paused_until
 from daemon.places import Places
+from daemon.ports import Silence
 from daemon.restorer import Came, Restoration
 from daemon.run_report import packed, unpacked
 from daemon.state_folder import make_state_folder
 from daemon.summary import Summary
 from daemon.waits import Hold
+from daemon.web.giving_back import GivingBack
 from storage.lock import InstanceLock
 
 if TYPE_CHECKING:
@@ -134,6 +137,37 @@ def test_a_restore_is_handed_over_while_the_service_works(
         refused = run(home, "restore", "2.jpg")
     assert (refused.exit_code, "lock" in refused.output) == (11, True)
     assert run(home, "restore", "nothing.jpg").exit_code == 2
+
+
+def test_what_a_visitor_of_the_page_asks_for_is_handed_over_too(
+    service: Service, home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seed in range(2):
+        (home.root / f"{seed}.jpg").write_bytes(photo(seed))
+    home.optimize(home.root / "0.jpg")
+    at_work, go_on, encode = threading.Event(), threading.Event(), home.codec.encode
+
+    def slow(job: EncodeJob) -> Encoded | Refused:
+        at_work.set()
+        assert go_on.wait(60)
+        return encode(job)
+
+    monkeypatch.setattr(home.codec, "encode", slow)
+    service.work.ask(to_optimize([home.root / "1.jpg"]))
+    service.wake()
+    assert at_work.wait(60)
+    giving = GivingBack(lambda chosen: back_in_place(home.places, chosen, Silence()))
+    giving.ask(7, home.root / "0.jpg")
+    while not service.work._asked:
+        order = giving.order(7)
+        assert order is not None
+        assert not order.over, order.text
+    go_on.set()
+    giving.close()
+    order = giving.order(7)
+    assert order is not None
+    assert (order.over, order.failed, order.text) == (True, False, "The original, bit for bit.")
+    assert (home.root / "0.jpg").read_bytes() == photo(0)
 
 
 def test_restorations_travel_whole() -> None:

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from daemon.web.leaves import PAGE, Leaf
-from daemon.web.overview import HEIGHT, WIDTH, bars
+from daemon.web.overview import HEAD, HEIGHT, WIDTH, bars
 from storage.records import RunRow
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def test_from_the_first_page_to_a_photo(gallery: Home, browse: Browse) -> None:
     browser = browse()
     first = Page(browser.get("/").text)
     assert "3 photos" in first.text
-    assert "given back, by 1 photo" in first.text
+    assert "saved by archiving 1 photo" in first.text
     albums = Page(browser.get("/albums/0").text)
     assert [link for link in albums.links if "/album/" in link] == ["/album/0", "/album/0?folder=Sommer"]
     album = Page(browser.get("/album/0?folder=Sommer").text)
@@ -117,9 +117,9 @@ def test_the_chart() -> None:
     runs = [_run(1, datetime(2026, 2, 24, tzinfo=UTC), 1000), _run(2, datetime(2026, 2, 3, tzinfo=UTC), 500)]
     found = bars(runs, datetime(2026, 3, 1, tzinfo=UTC), zone)
     assert len(found) == 8
-    assert [each.height for each in found if each.height] == [HEIGHT // 2, HEIGHT]
+    assert [each.height for each in found if each.height] == [(HEIGHT - HEAD) // 2, HEIGHT - HEAD]
     assert all(each.x >= 0 and each.x + each.width <= WIDTH and each.y + each.height == HEIGHT for each in found)
-    assert found[-1].text == "1 KB, 1 photo"
+    assert (found[-1].saved, found[-1].text) == ("1 KB", "1 KB, 1 photo")
 
 
 def _run(number: int, at: datetime, saved: int) -> RunRow:
@@ -144,6 +144,35 @@ def test_why_a_photo_is_left_is_said(gallery: Home, browse: Browse) -> None:
     text = Page(browse().get(f"/photo/{row.id}").text).text
     assert "The photo is as it always was" in text
     assert "Put it back" not in text
+
+
+def test_what_is_not_as_it_should_be_is_said(gallery: Home, browse: Browse) -> None:
+    browser = browse()
+    rows = gallery.rows()
+    (gallery.root / "a.jpg").write_bytes(b"an edit of some length")
+    edited = Page(browser.get(f"/photo/{rows['a.jpg'].id}").text)
+    assert "was edited since" in edited.text
+    (gallery.root / "Sommer" / "Möwe.jpg").unlink()
+    gallery.clock.forward(days=1)
+    gallery.optimize()
+    text = Page(browser.get(f"/photo/{rows['Sommer/Möwe.jpg'].id}").text).text
+    assert "Its preview was deleted" in text
+    assert "Put it back" in text
+    assert "Open in full size" not in text
+    assert browser.get("/album/0?folder=Sommer").status_code == 404
+
+
+def test_several_galleries(gallery: Home, browse: Browse) -> None:
+    other = gallery.root.with_name("Other")
+    (other / "x").mkdir(parents=True)
+    browser = browse()
+    text = gallery.places.config_file.read_text()
+    gallery.places.config_file.write_text(f'[[gallery]]\npath = "{other}"\n{text}')
+    page = Page(browser.get("/").text)
+    assert [link for link in page.links if "/albums/" in link] == ["/albums/0"], "the one that was there when it started"
+    assert "start the program again" in page.text
+    assert "No photo is known" in browse().get("/albums/0").text
+    assert "Sommer" in browse().get("/albums/1").text
 
 
 ODD = (
