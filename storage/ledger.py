@@ -6,7 +6,7 @@ from typing import Any, Unpack
 
 from storage import summary
 from storage.connection import translated_sqlite
-from storage.findings import Findings
+from storage.folders import Folders
 from storage.records import PhotoRow, RunFigures, RunRow, Totals
 from storage.rows import run_from_row, run_to_columns, signed, unsigned
 from storage.states import State
@@ -14,7 +14,7 @@ from storage.states import State
 _KEEP_PARITY = "INSERT INTO parities VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET parity_bytes = excluded.parity_bytes"
 
 
-class Ledger(Findings):
+class Ledger(Folders):
     """What can be asked of the catalogue, and its runs. `Catalog` adds the moves."""
 
     # Questions.
@@ -62,16 +62,6 @@ class Ledger(Findings):
         """Current rows of photos that were archived under this path and have another one now."""
         return self._rows("superseded_at IS NULL AND gallery = ? AND came_from = ? ORDER BY id", (gallery, path))
 
-    def following(self, gallery: bytes, path: bytes, count: int) -> list[PhotoRow]:
-        """The archived photos whose names follow that of `path` in its folder, up to `count` of them, in the order of the names."""
-        folder = path[: path.rfind(b"/") + 1]
-        return self._rows(
-            "superseded_at IS NULL AND gallery = ?1 AND path > ?2 AND substr(path, 1, ?4) = ?3 AND instr(substr(path, ?4 + 1), x'2f') = 0 "
-            "AND state IN ('retired', 'purged') AND archive_sha256 IS NOT NULL "
-            "AND (?5 = x'' OR path < ?5) ORDER BY path LIMIT ?6",
-            (gallery, path, folder, len(folder), folder[:-1] + b"0" if folder else b"", count),
-        )
-
     def without_stand_in(self, gallery: bytes) -> list[PhotoRow]:
         """Archived photos of which nothing stands in their place, since their gallery wanted no stand-ins."""
         return self._rows(
@@ -98,19 +88,6 @@ class Ledger(Findings):
         ):
             yield from page
             after = page[-1].id
-
-    def listed(self, gallery: bytes, folder: bytes | None = None) -> list[tuple[int, bytes]]:
-        """(id, path) of every photo that is in its place, or stands to be given back there, in the order of the paths; `folder`: of those
-        right in it alone (empty: in the gallery itself)."""
-        below, beyond = (
-            (folder + b"/", folder + b"0") if folder else (b"", b"\xff" * 256)
-        )  # "0" follows "/", and a name has up to 255 bytes
-        with translated_sqlite(self.path):
-            return self._connection.execute(
-                "SELECT id, path FROM photos WHERE gallery = ?1 AND superseded_at IS NULL AND missed_at IS NULL AND reason IS NOT 'gone' "
-                "AND path >= ?2 AND path < ?3 AND (?4 OR instr(substr(path, ?5), x'2f') = 0) ORDER BY path",
-                (gallery, below, beyond, folder is None, len(below) + 1),
-            ).fetchall()
 
     def expected(self, gallery: bytes) -> Iterator[tuple[bytes, int, bool]]:
         """(absolute path, bytes, whether it is a stand-in) of every file that was under a photo's name when it was last looked at."""

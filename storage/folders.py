@@ -1,0 +1,32 @@
+"""What lies in which folder of a gallery, by the catalogue."""
+
+from storage.connection import translated_sqlite
+from storage.findings import Findings
+from storage.records import PhotoRow
+
+
+class Folders(Findings):
+    """Photos by their places, in the order of their paths."""
+
+    def listed(self, gallery: bytes, folder: bytes | None = None) -> list[tuple[int, bytes]]:
+        """(id, path) of every photo that is in its place, or stands to be given back there, in the order of the paths; `folder`: of those
+        right in it alone (empty: in the gallery itself)."""
+        below, beyond = (
+            (folder + b"/", folder + b"0") if folder else (b"", b"\xff" * 256)
+        )  # "0" follows "/", and a name has up to 255 bytes
+        with translated_sqlite(self.path):
+            return self._connection.execute(
+                "SELECT id, path FROM photos WHERE gallery = ?1 AND superseded_at IS NULL AND missed_at IS NULL AND reason IS NOT 'gone' "
+                "AND path >= ?2 AND path < ?3 AND (?4 OR instr(substr(path, ?5), x'2f') = 0) ORDER BY path",
+                (gallery, below, beyond, folder is None, len(below) + 1),
+            ).fetchall()
+
+    def following(self, gallery: bytes, path: bytes, count: int) -> list[PhotoRow]:
+        """The archived photos whose names follow that of `path` in its folder, up to `count` of them, in the order of the names."""
+        folder = path[: path.rfind(b"/") + 1]
+        return self._rows(
+            "superseded_at IS NULL AND gallery = ?1 AND path > ?2 AND substr(path, 1, ?4) = ?3 AND instr(substr(path, ?4 + 1), x'2f') = 0 "
+            "AND state IN ('retired', 'purged') AND archive_sha256 IS NOT NULL "
+            "AND (?5 = x'' OR path < ?5) ORDER BY path LIMIT ?6",
+            (gallery, path, folder, len(folder), folder[:-1] + b"0" if folder else b"", count),
+        )
