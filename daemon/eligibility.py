@@ -17,7 +17,19 @@ from storage.errors import shown
 from storage.fingerprint import Fingerprint, within_a_word
 
 SUFFIXES = (b".jpg", b".jpeg", b".jpe", b".jfif", b".mpo", b".png")
-UNFINISHED = (b".part", b".partial", b".filepart", b".tmp", b".temp", b".crdownload", b".opdownload", b".download", b".aria2", b".!ut")
+UNFINISHED = (
+    b".part",
+    b".partial",
+    b".filepart",
+    b".tmp",
+    b".temp",
+    b".crdownload",
+    b".opdownload",
+    b".download",
+    b".aria2",
+    b".!ut",
+    b".!sync",
+)
 """Ends of names under which browsers and transfer tools keep what has not arrived yet; beside a photo they say that it has not."""
 FOREIGN_FOLDERS = frozenset({b"@eaDir", b"lost+found", b"#recycle", b"@Recycle", b"#snapshot", b"@Recently-Snapshot", b"$RECYCLE.BIN"})
 """Folders that tools and file systems keep for themselves, bins of network storage among them; hidden ones are passed by anyway."""

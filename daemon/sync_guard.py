@@ -79,6 +79,12 @@ def _not_ours(root: Path, owner: SyncRoot) -> str:
             f"{where} a folder that Immich manages ({shown(owner.folder / owner.marker)}): its database knows every file's checksum, and "
             "takes a changed one for damaged. Keep the photos in a folder of your own and give that to Immich as an external library."
         )
+    if owner.tool is Tool.GIT_ANNEX:
+        return (
+            f"{where} a repository of git-annex ({shown(owner.folder / owner.marker)}): it knows every file by its checksum, and keeps "
+            "the one that a stand-in would replace, so that nothing would be saved; the stand-in goes to its clones. Keep the photos in "
+            "a folder of your own."
+        )
     return (
         f"{where} the data directory of a Nextcloud server ({shown(owner.folder / owner.marker)}): its database knows every file's size "
         "and checksum, and would hand out wrong ones. Keep the photos in a folder of your own and give that to Nextcloud as local external "

@@ -20,6 +20,7 @@ from storage.errors import Missing, StorageError
 from storage.layout import VAULT_NAME
 
 NEXTCLOUD_FILE = ".sync-exclude.lst"
+RESILIO_FILE = ".sync/IgnoreList"
 DROPBOX_MARK = "user.com.dropbox.ignored"
 _SAMPLES = ("", "/lock", "/staging/.gallery-optimizer-0.tmp", "/originals/0.original", "/archives/ab/ab.nphoto", "/models/m.safetensors")
 """What lies in a vault; all of it has to be ignored."""
@@ -81,6 +82,8 @@ def ignore_line(root: SyncRoot, gallery: Path) -> IgnoreLine | None:
             return IgnoreLine(root, vault, root.folder / syncthing.IGNORE_FILE, syncthing.line_for(relative), why_not)
         case Tool.NEXTCLOUD:
             return IgnoreLine(root, vault, root.folder / NEXTCLOUD_FILE, VAULT_NAME, _nextcloud(root.folder, relative))
+        case Tool.RESILIO:
+            return IgnoreLine(root, vault, root.folder / RESILIO_FILE, VAULT_NAME, _resilio(root.folder, relative))
         case Tool.DROPBOX:
             return IgnoreLine(root, vault, vault, "", _dropbox(vault))
         case _:
@@ -110,6 +113,19 @@ def _nextcloud(folder: Path, relative: str) -> str:
                 return f"the line {line} in {file} lets Nextcloud delete it"
             found = True
     return "" if found else "no line of it matches"
+
+
+def _resilio(folder: Path, relative: str) -> str:
+    """By the list of its folder: a name holds everywhere, a path from the folder on."""
+    try:
+        lines = read_once(folder / RESILIO_FILE).data.decode("utf-8-sig", "surrogateescape").splitlines()
+    except StorageError:
+        lines = []
+    return (
+        ""
+        if any(_matches(line, relative) for line in map(str.strip, lines) if line and not line.startswith("#"))
+        else "no line of it matches"
+    )
 
 
 def _matches(pattern: str, relative: str) -> bool:

@@ -26,14 +26,16 @@ class Tool(StrEnum):
     SYNCTHING = "Syncthing"
     NEXTCLOUD = "Nextcloud"
     DROPBOX = "Dropbox"
+    RESILIO = "Resilio Sync"
     NEXTCLOUD_SERVER = "a Nextcloud server"
     IMMICH = "Immich"
+    GIT_ANNEX = "git-annex"
     DIGIKAM = "digiKam"
 
 
-CARRIERS = frozenset({Tool.SYNCTHING, Tool.NEXTCLOUD, Tool.DROPBOX})
+CARRIERS = frozenset({Tool.SYNCTHING, Tool.NEXTCLOUD, Tool.DROPBOX, Tool.RESILIO})
 """Those that carry changes to other devices, and changes from there to here."""
-OWNERS = frozenset({Tool.NEXTCLOUD_SERVER, Tool.IMMICH})
+OWNERS = frozenset({Tool.NEXTCLOUD_SERVER, Tool.IMMICH, Tool.GIT_ANNEX})
 """Those whose database knows every file's size and checksum, so that nobody else may change one."""
 
 
@@ -118,7 +120,7 @@ def _marked(folder: Path, names: list[str]) -> Iterator[SyncRoot]:
 
 
 _PLAIN = frozenset({"digikam4.db"})
-_FIXED = (".stfolder", ".nextcloudsync.log", ".dropbox", ".dropbox.cache", ".ncdata", ".ocdata", ".immich", *_PLAIN)
+_FIXED = (".stfolder", ".nextcloudsync.log", ".dropbox", ".dropbox.cache", ".sync", ".ncdata", ".ocdata", ".immich", ".git", *_PLAIN)
 
 
 def _tool(folder: Path, name: str) -> Tool | None:
@@ -132,10 +134,14 @@ def _tool(folder: Path, name: str) -> Tool | None:
             return Tool.DROPBOX if (folder / name).is_file() else None
         case ".dropbox.cache":
             return Tool.DROPBOX if is_folder(folder / name) else None
+        case ".sync":
+            return Tool.RESILIO if any(is_there(folder / name / each) for each in ("ID", "IgnoreList")) else None
         case ".ncdata" | ".ocdata":
             return Tool.NEXTCLOUD_SERVER
         case ".immich":
             return Tool.IMMICH
+        case ".git":
+            return Tool.GIT_ANNEX if is_folder(folder / name / "annex") else None
         case "digikam4.db":
             return Tool.DIGIKAM
         case _:

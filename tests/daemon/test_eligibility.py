@@ -81,6 +81,7 @@ def test_a_browsers_unfinished_file_keeps_its_photo_from_being_seen(tmp_path: Pa
         (b"left.mpo", None),
         (b"2021/-rf.jpeg", None),
         (b"IMG.jpg.crdownload", "unfinished"),
+        (b"IMG.jpg.!sync", "unfinished"),
         (b".pending-1735689600-IMG.jpg", "unfinished"),
         (b".syncthing.IMG.jpg.tmp", "unfinished"),
         (b".trashed-1735689600-IMG.jpg", "in-the-bin"),

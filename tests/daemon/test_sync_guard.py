@@ -52,6 +52,9 @@ MARKERS = [
     (".ocdata", False, Tool.NEXTCLOUD_SERVER),
     (".immich", False, Tool.IMMICH),
     ("digikam4.db", False, Tool.DIGIKAM),
+    (".sync/ID", False, Tool.RESILIO),
+    (".sync/IgnoreList", False, Tool.RESILIO),
+    (".git/annex", True, Tool.GIT_ANNEX),
 ]
 
 
@@ -63,11 +66,20 @@ def test_markers_are_found_in_the_gallery_above_and_below(tmp_path: Path, marker
     place = tmp_path / where
     put(place / marker, folder)
     gallery = gallery if where != "a/b" else place
-    assert [each for each in sync_roots(gallery) if each.folder.is_relative_to(tmp_path)] == [SyncRoot(tool, place, marker)]
+    assert [each for each in sync_roots(gallery) if each.folder.is_relative_to(tmp_path)] == [
+        SyncRoot(tool, place, marker.partition("/")[0])
+    ]
 
 
 def test_what_is_no_marker(tmp_path: Path) -> None:
-    for name, folder in ((".dropbox", True), (".sync_x", False), ("sync_x.db", False), (".dropbox.cache", False)):
+    for name, folder in (
+        (".dropbox", True),
+        (".sync_x", False),
+        ("sync_x.db", False),
+        (".dropbox.cache", False),
+        (".sync/x", False),
+        (".git/config", False),
+    ):
         put(tmp_path / name, folder)
     put(tmp_path / ".hidden/.stfolder", True)
     (tmp_path / "link").symlink_to(tmp_path / ".hidden")
@@ -80,7 +92,7 @@ def test_one_tool_has_one_root_in_a_folder(tmp_path: Path) -> None:
     assert len([each for each in sync_roots(tmp_path) if each.folder == tmp_path]) == 1
 
 
-@pytest.mark.parametrize("marker", [".immich", ".ncdata"])
+@pytest.mark.parametrize("marker", [".immich", ".ncdata", ".git/annex/index"])
 @pytest.mark.parametrize("where", [".", "..", "library"])
 def test_a_folder_of_a_server_is_refused_whatever_is_configured(home: Home, photo: Photo, marker: str, where: str) -> None:
     home.configure(f"{CONFIRMED}\none_copy = true")
@@ -88,7 +100,7 @@ def test_a_folder_of_a_server_is_refused_whatever_is_configured(home: Home, phot
     put((home.root / where).resolve() / marker)
     before = home.files()
     (said,) = home.optimize().gone
-    assert "external" in said
+    assert "Keep the photos in a folder of your own" in said
     assert "Nothing was changed" in said
     assert home.files() == before
     assert not (home.root / ".gallery-optimizer").exists()
@@ -101,7 +113,7 @@ def test_digikam_is_only_noted(home: Home, photo: Photo) -> None:
     assert "digiKam" in seen(home).notes[0]
 
 
-@pytest.mark.parametrize("marker", [".stfolder", ".nextcloudsync.log", ".dropbox"])
+@pytest.mark.parametrize("marker", [".stfolder", ".nextcloudsync.log", ".dropbox", ".sync/IgnoreList"])
 @pytest.mark.parametrize("where", [".", ".."])
 def test_nothing_is_written_before_it_is_confirmed_and_the_vault_stays(home: Home, photo: Photo, marker: str, where: str) -> None:
     if marker == ".dropbox" and not can_mark(home.root):
