@@ -15,17 +15,18 @@ _DEFAULT = "127.0.0.1:8765"
 @click.command()
 @click.option("--listen", metavar="ADDRESS[:PORT]", default=_DEFAULT, show_default=True, help="Where; 0.0.0.0 is the whole home network.")
 @click.option("--host", "hosts", multiple=True, metavar="NAME", help="A further name under which browsers may ask. May be repeated.")
-@click.option("--secret", "with_secret", is_flag=True, help="Ask for the secret on this computer, too.")
+@click.option("--no-secret", is_flag=True, help="Let everybody on this computer look; not with another address.")
 @click.option("--secret-file", type=Given(), metavar="FILE", help="A secret of your own: one line, in a file of mode 0600.")
 @cache_options
 @click.pass_obj
 def serve(
-    places: Places, listen: str, hosts: tuple[str, ...], with_secret: bool, secret_file: Path | None, cache: Path | None, cache_size: int
+    places: Places, listen: str, hosts: tuple[str, ...], no_secret: bool, secret_file: Path | None, cache: Path | None, cache_size: int
 ) -> None:
     """Show the galleries in a browser: albums, photos in full, what was saved.
 
     Open the address that it prints; Ctrl-C ends it. A visitor can look at photos, save them, and ask for one back in its place, and
-    nothing else. Only this computer is served; with another address to listen on, whoever looks has to know a secret, which is printed.
+    nothing else. Only this computer is served, unless you give another address. Whoever looks has to know a secret, which the printed
+    address holds; a browser remembers it.
     """
     from daemon import settings
     from daemon.errors import CommandFailed
@@ -41,11 +42,13 @@ def serve(
         where = Listening.of(listen)
     except ValueError as error:
         raise click.BadParameter(f"{error}; write 127.0.0.1:8765, 0.0.0.0 or [::1]:8765", param_hint="'--listen'") from None
+    if no_secret and (secret_file is not None or not where.is_loopback):
+        raise click.UsageError("--no-secret is for this computer alone, and for no --secret-file.")
     wanted = settings.read(places.config_file)
     secret = None
     if secret_file is not None:
         secret = given(secret_file)
-    elif with_secret or not where.is_loopback:
+    elif not no_secret:
         from daemon.state_folder import make_state_folder
 
         make_state_folder(places)

@@ -1,4 +1,4 @@
-"""The secret that a browser has to know where others than this computer can reach the page."""
+"""The secret that a browser has to know: other users of a computer, and of its network, reach its addresses, too."""
 
 import hashlib
 import hmac

@@ -71,7 +71,7 @@ def test_it_serves_until_it_is_told_to_end(home: Home, start: Start, photo: Call
     home.optimize()
     home.purge()
     row = home.rows()["a.jpg"]
-    served = start("--listen", "127.0.0.1:0")
+    served = start("--listen", "127.0.0.1:0", "--no-secret")
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", served.address)
     with urllib.request.urlopen(served.address) as answer:
         assert answer.status == 200
@@ -81,11 +81,12 @@ def test_it_serves_until_it_is_told_to_end(home: Home, start: Start, photo: Call
     assert served.end(number) == (0, "", "")
 
 
-def test_another_address_asks_for_the_secret_that_it_prints(home: Home, start: Start) -> None:
-    served = start("--listen", "0.0.0.0:0")
+@pytest.mark.parametrize("listen", ["0.0.0.0:0", "127.0.0.1:0"])
+def test_it_asks_for_the_secret_that_it_prints(home: Home, start: Start, listen: str) -> None:
+    served = start("--listen", listen)
     port = re.search(r":(\d+)/login\?secret=([\w-]{30,})$", served.address)
     assert port is not None, served.said
-    assert "It is not encrypted" in served.said
+    assert ("It is not encrypted" in served.said) == listen.startswith("0.")
     here = f"http://127.0.0.1:{port[1]}"
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(here)
@@ -101,7 +102,7 @@ def test_another_address_asks_for_the_secret_that_it_prints(home: Home, start: S
 
 def test_a_port_that_is_taken(home: Home, start: Start, run: Run) -> None:
     served = start("--listen", "127.0.0.1:0")
-    result = run("serve", "--listen", served.address.removeprefix("http://").rstrip("/"))
+    result = run("serve", "--listen", served.address.removeprefix("http://").partition("/")[0])
     assert result.exit_code == 1
     assert "can't be listened on" in result.stderr
 
@@ -120,6 +121,13 @@ def test_no_address(run: Run, listen: str) -> None:
     result = run("serve", "--listen", listen)
     assert result.exit_code == 2
     assert "--listen" in result.stderr
+
+
+@pytest.mark.parametrize("options", [("--listen", "0.0.0.0"), ("--secret-file", "own")])
+def test_the_network_has_to_know_a_secret(run: Run, options: tuple[str, ...]) -> None:
+    result = run("serve", "--no-secret", *options)
+    assert result.exit_code == 2
+    assert "--no-secret" in result.stderr
 
 
 def test_without_a_gallery(home: Home, run: Run) -> None:
