@@ -86,16 +86,22 @@ def export(places: Places, originals: bool, folder: Path, as_json: bool) -> None
     from daemon import ejection, settings
     from daemon.composition import Workshop
     from daemon.errors import CommandFailed, DiskFull, GalleryGone, NothingToDo
+    from daemon.goals import check_goal, in_a_gallery
     from daemon.report import photos
+
+    check_goal(folder)
 
     with Workshop(places, settings.read(places.config_file), reading=True) as shop:
         done = ejection.export_originals(shop, folder, watch())
+        where = in_a_gallery(shop.galleries, folder)
     failed = [each for each in done.photos if each[1]]
     if as_json:
         told = [{"photo": name, "trouble": trouble or None} for name, trouble in done.photos]
         emit("export", originals=told, galleries_passed_by=done.gone)
     elif done.photos:
         say(f"{photos(len(done.photos) - len(failed))} exported to {folder}.")
+    if where and len(failed) < len(done.photos):
+        remark(where)
     for name, trouble in failed:
         remark(f"Failed: {name}: {trouble}")
     if done.gone:

@@ -48,6 +48,7 @@ def restore(
     from daemon.composition import Workshop
     from daemon.copies import without
     from daemon.errors import CommandFailed, DiskFull, NothingToDo, WrongPath
+    from daemon.goals import check_goal, in_a_gallery
     from daemon.ports import SystemClock
     from daemon.report import photos
     from daemon.selection import Chosen
@@ -59,11 +60,14 @@ def restore(
     if folder is None and format_ is not None:
         raise WrongPath("another format can't go in place of the stand-in; say --to DIR.")
     chosen = Chosen(list(paths), albums, _moment(since, SystemClock().now()))
+    where = ""
     if folder is None:
         done = _in_place(places, chosen)
     else:
+        check_goal(folder)
         with Workshop(places, settings.read(places.config_file), reading=True) as shop:
             done = restorer.restore(shop, chosen, folder, format_, watch())
+            where = in_a_gallery(shop.galleries, folder)
     failed = [each for each in done if each.trouble]
     unlabelled = [each for each in done if each.left_out]
     given = [each for each in done if each.came is not restorer.Came.NOT]
@@ -72,6 +76,8 @@ def restore(
     else:
         for line in restore_report.as_lines(done):
             say(line)
+    if where and given:
+        remark(where)
     for each in failed:
         remark(f"Failed: {each.name}: {each.trouble}")
     for each in unlabelled:
