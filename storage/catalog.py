@@ -190,8 +190,19 @@ class Catalog(Ledger):
                 (row.gallery, proof.original_sha256),
             )
             done = self._move(photo_id, State.COMMITTED, values)
-            self._hand_on(photo_id, OF_AN_ARCHIVE)
+            self._hand_on(photo_id)
             return done
+
+    def _hand_on(self, photo_id: int) -> None:
+        """In a transaction: what the row says of an archive that was made anew holds of every photo of its gallery with the same bytes."""
+        names = ", ".join(OF_AN_ARCHIVE)
+        self._connection.execute(
+            f"UPDATE photos SET ({names}) = (SELECT {names} FROM photos WHERE id = ?1), "
+            "copy_bytes = CASE WHEN relabelled_at IS NULL THEN (SELECT copy_bytes FROM photos WHERE id = ?1) END "
+            "WHERE id <> ?1 AND (gallery, sha256) = (SELECT gallery, sha256 FROM photos WHERE id = ?1) "
+            "AND archive_sha256 <> (SELECT archive_sha256 FROM photos WHERE id = ?1) AND state NOT IN ('encoding', 'committed')",
+            (photo_id,),
+        )
 
     def retiring(self, photo_id: int, stand_in_sha256: str | None, stand_in_bytes: int) -> PhotoRow:
         """Intent, no move: before the exchange, so that recovery can tell our stand-in from somebody's file. Also before `put_away`.
@@ -277,7 +288,7 @@ class Catalog(Ledger):
                 self._make_room(row.gallery, row.bound_for)
                 values |= {"path": row.bound_for, "came_from": row.path, "bound_for": None}
             if copy_sha256 is not None and row.sha256 is not None:
-                self._note_copy(copy_sha256, row.sha256)
+                self.noted_copy(copy_sha256, row.sha256)
             return self._move(photo_id, State.RESTORED, values)
 
     def moved(self, photo_id: int, path: bytes, fingerprint: Fingerprint | None) -> PhotoRow:
@@ -297,31 +308,6 @@ class Catalog(Ledger):
             self._update(photo_id, {**seen, "path": path, "came_from": row.path if row.has_archive else None, "missed_at": None})
             return self._row(photo_id)
 
-    def relabelled(self, photo_id: int, stand_in_sha256: str, fingerprint: Fingerprint) -> PhotoRow:
-        """No move: somebody gave the stand-in of a RETIRED or PURGED photo other labels, and it is its stand-in still."""
-        values = {**to_columns(fingerprint, "stand_in_"), "stand_in_sha256": stand_in_sha256, "copy_bytes": None}
-        with self._transaction():
-            if self._row(photo_id).state not in (State.RETIRED, State.PURGED):
-                raise Refused(f"photo {photo_id} has no stand-in")
-            self._update(photo_id, {**values, "relabelled_at": self._now()})
-            return self._row(photo_id)
-
-    def shared_archive(self, photo_id: int, source_id: int, copy_sha256: str) -> PhotoRow:
-        """No move: the ENCODING photo is a copy of ours under another name, and the archive of photo `source_id` is its archive, too.
-
-        From here on it is like any restored copy (see `put_away`). Refused where it has an archive of its own, or the source has none.
-        """
-        with self._transaction():
-            row, source = self._row(photo_id), self._row(source_id)
-            if row.state is not State.ENCODING or row.has_archive or not source.has_archive or row.gallery != source.gallery:
-                raise Refused(f"photo {photo_id} can't take over the archive of photo {source_id}")
-            columns = ", ".join(OF_AN_ARCHIVE)
-            self._connection.execute(
-                f"UPDATE photos SET ({columns}) = (SELECT {columns} FROM photos WHERE id = ?2), copy_sha256 = ?3 WHERE id = ?1",
-                (photo_id, source_id, copy_sha256),
-            )
-            return self._row(photo_id)
-
     def _make_room(self, gallery: bytes, path: bytes) -> None:
         """The row of the stand-in, or of the mere sighting, that stands at `path` gives way."""
         taken = self._check_room(gallery, path)
@@ -334,16 +320,6 @@ class Catalog(Ledger):
         if taken is not None and (taken.has_archive or taken.state not in (State.LEFT, State.QUEUED, State.FAILED)):
             raise Refused(f"photo {taken.id} has that path already")
         return taken
-
-    def regrace(self, gallery: bytes, grace_s: int) -> int:
-        """The grace of a gallery is `grace_s` seconds from now on, also for what was retired before; how many rows that changed."""
-        with self._transaction():
-            cursor = self._connection.execute(
-                "UPDATE photos SET purge_after_at = retired_at + ?2 "
-                "WHERE state = 'retired' AND gallery = ?1 AND purge_after_at IS NOT retired_at + ?2",
-                (gallery, grace_s),
-            )
-            return cursor.rowcount
 
     def thrown_away(self, photo_id: int, detail: str) -> PhotoRow:
         """PURGED or RESTORED -> LEFT: the user deleted it, and the catalogue forgets its archive. RETIRED likewise, where it was packed

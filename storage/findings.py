@@ -1,4 +1,4 @@
-"""What is found of photos without moving them: where their files are, or are not."""
+"""What is found of photos without moving them: where their files are, or are not, and whose copies they are."""
 
 import os
 from collections.abc import Collection
@@ -6,7 +6,8 @@ from collections.abc import Collection
 from storage.connection import translated_sqlite
 from storage.errors import Refused
 from storage.fingerprint import Fingerprint
-from storage.rows import to_columns
+from storage.records import PhotoRow
+from storage.rows import OF_AN_ARCHIVE, to_columns
 from storage.statements import Statements
 from storage.states import State
 
@@ -36,6 +37,56 @@ class Findings(Statements):
             if self._row(photo_id).state is not State.RESTORED:
                 raise Refused(f"photo {photo_id} was not restored")
             self._update(photo_id, {**values, "restored_at": self._now()})
+
+    def relabelled(self, photo_id: int, stand_in_sha256: str, fingerprint: Fingerprint) -> PhotoRow:
+        """Somebody gave the stand-in of a RETIRED or PURGED photo other labels, and it is its stand-in still."""
+        values = {**to_columns(fingerprint, "stand_in_"), "stand_in_sha256": stand_in_sha256, "copy_bytes": None}
+        with self._transaction():
+            if self._row(photo_id).state not in (State.RETIRED, State.PURGED):
+                raise Refused(f"photo {photo_id} has no stand-in")
+            self._update(photo_id, {**values, "relabelled_at": self._now()})
+            return self._row(photo_id)
+
+    def shared_archive(self, photo_id: int, source_id: int, copy_sha256: str) -> PhotoRow:
+        """The ENCODING photo is a copy of ours under another name, and the archive of photo `source_id` is its archive, too.
+
+        From here on it is like any restored copy (see `put_away`). Refused where it has an archive of its own, or the source has none.
+        """
+        with self._transaction():
+            row, source = self._row(photo_id), self._row(source_id)
+            if row.state is not State.ENCODING or row.has_archive or not source.has_archive or row.gallery != source.gallery:
+                raise Refused(f"photo {photo_id} can't take over the archive of photo {source_id}")
+            columns = ", ".join(OF_AN_ARCHIVE)
+            self._connection.execute(
+                f"UPDATE photos SET ({columns}) = (SELECT {columns} FROM photos WHERE id = ?2), copy_sha256 = ?3 WHERE id = ?1",
+                (photo_id, source_id, copy_sha256),
+            )
+            return self._row(photo_id)
+
+    def regrace(self, gallery: bytes, grace_s: int) -> int:
+        """The grace of a gallery is `grace_s` seconds from now on, also for what was retired before; how many rows that changed."""
+        with self._transaction():
+            cursor = self._connection.execute(
+                "UPDATE photos SET purge_after_at = retired_at + ?2 "
+                "WHERE state = 'retired' AND gallery = ?1 AND purge_after_at IS NOT retired_at + ?2",
+                (gallery, grace_s),
+            )
+            return cursor.rowcount
+
+    def noted_copy(self, sha256: str, original_sha256: str) -> None:
+        """Bytes with this digest are, or may at any time become, a copy that was rebuilt for the original.
+
+        Wherever they turn up later, they are no new photo: coding them would lose quality a second time.
+        """
+        if sha256 == original_sha256:  # a lossless lane gives the original itself
+            return
+        with self._transaction():
+            self._connection.execute("INSERT OR IGNORE INTO copies VALUES (?, ?, ?)", (sha256, original_sha256, self._now()))
+
+    def measured_copy(self, photo_id: int, copy_bytes: int) -> None:
+        """A copy of this photo has so many bytes."""
+        with self._transaction():
+            self._update(photo_id, {"copy_bytes": copy_bytes})
 
     def standing_in(self, but: Collection[bytes]) -> list[tuple[str, bytes, bytes]]:
         """(digest of the original, gallery, absolute path) of every file that stands for one, in all galleries `but` those."""

@@ -1,11 +1,11 @@
 """What lies in which folder of a gallery, by the catalogue."""
 
 from storage.connection import translated_sqlite
-from storage.findings import Findings
 from storage.records import PhotoRow
+from storage.statements import Statements
 
 
-class Folders(Findings):
+class Folders(Statements):
     """Photos by their places, in the order of their paths."""
 
     def listed(self, gallery: bytes, folder: bytes | None = None) -> list[tuple[int, bytes]]:

@@ -1,23 +1,20 @@
-"""What can be asked of the catalogue, its runs, and what `verify` has read. ``Catalog`` adds the moves."""
+"""What can be asked of the catalogue. ``Catalog`` adds the moves."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Unpack
 
 from storage import summary
 from storage.connection import translated_sqlite
+from storage.findings import Findings
 from storage.folders import Folders
-from storage.records import PhotoRow, RunFigures, RunRow, Totals
-from storage.rows import run_from_row, run_to_columns, signed, unsigned
+from storage.inspections import Inspections
+from storage.records import PhotoRow, Totals
+from storage.runs import Runs
 from storage.states import State
 
-_KEEP_PARITY = "INSERT INTO parities VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET parity_bytes = excluded.parity_bytes"
 
-
-class Ledger(Folders):
-    """What can be asked of the catalogue, and its runs. `Catalog` adds the moves."""
-
-    # Questions.
+class Ledger(Folders, Findings, Inspections, Runs):
+    """Questions, about photos and all of them together; `Catalog` adds the moves."""
 
     def get(self, photo_id: int) -> PhotoRow:
         """Raises Missing."""
@@ -40,23 +37,6 @@ class Ledger(Folders):
         with translated_sqlite(self.path):
             found = self._connection.execute("SELECT original_sha256 FROM copies WHERE sha256 = ?", (sha256,)).fetchone()
         return None if found is None else str(found[0])
-
-    def noted_copy(self, sha256: str, original_sha256: str) -> None:
-        """No move: bytes with this digest are, or may at any time become, a copy that was rebuilt for the original.
-
-        Wherever they turn up later, they are no new photo: coding them would lose quality a second time.
-        """
-        with self._transaction():
-            self._note_copy(sha256, original_sha256)
-
-    def _note_copy(self, sha256: str, original_sha256: str) -> None:
-        if sha256 != original_sha256:  # a lossless lane gives the original itself
-            self._connection.execute("INSERT OR IGNORE INTO copies VALUES (?, ?, ?)", (sha256, original_sha256, self._now()))
-
-    def measured_copy(self, photo_id: int, copy_bytes: int) -> None:
-        """No move: a copy of this photo has so many bytes."""
-        with self._transaction():
-            self._update(photo_id, {"copy_bytes": copy_bytes})
 
     def moved_from(self, gallery: bytes, path: bytes) -> list[PhotoRow]:
         """Current rows of photos that were archived under this path and have another one now."""
@@ -239,140 +219,3 @@ class Ledger(Folders):
         """
         with translated_sqlite(self.path):
             return summary.totals(self._connection, [gallery] if isinstance(gallery, bytes) else gallery, graces_s or {})
-
-    # What `verify` read.
-
-    def inspected(self, gallery: bytes, sha256: str, damage: str = "") -> None:
-        """The archive of this original was read again just now; `damage` says what was wrong with it."""
-        with self._transaction():
-            self._connection.execute(
-                "INSERT INTO inspections (gallery, sha256, inspected_at, damage) VALUES (?, ?, ?, ?) "
-                "ON CONFLICT DO UPDATE SET inspected_at = excluded.inspected_at, damage = excluded.damage",
-                (gallery, sha256, self._now(), damage),
-            )
-
-    def compared(self, gallery: bytes, sha256: str, damage: str = "") -> None:
-        """A set-aside original was read again just now; `damage` says what was wrong with it."""
-        with self._transaction():
-            if damage:
-                self._connection.execute(
-                    "INSERT INTO inspections (gallery, sha256, inspected_at, original_damage) VALUES (?, ?, 0, ?) "
-                    "ON CONFLICT DO UPDATE SET original_damage = excluded.original_damage",
-                    (gallery, sha256, damage),
-                )
-            else:
-                self._connection.execute(
-                    "UPDATE inspections SET original_damage = '' WHERE gallery = ? AND sha256 = ? AND original_damage <> ''",
-                    (gallery, sha256),
-                )
-
-    def inspections(self, gallery: bytes) -> dict[str, tuple[int, str]]:
-        """By the original's digest: when its archive was last read, and what was wrong with it then."""
-        with translated_sqlite(self.path):
-            cursor = self._connection.execute("SELECT sha256, inspected_at, damage FROM inspections WHERE gallery = ?", (gallery,))
-            return {sha256: (at, damage) for sha256, at, damage in cursor}
-
-    def damage(self, gallery: bytes, sha256: str) -> tuple[str, str]:
-        """What was wrong with the archive of this original, and with the set-aside original, when they were last read; empty where nothing
-        was, or they were never read."""
-        with translated_sqlite(self.path):
-            query = "SELECT damage, original_damage FROM inspections WHERE gallery = ? AND sha256 = ?"
-            found = self._connection.execute(query, (gallery, sha256)).fetchone()
-        return ("", "") if found is None else (str(found[0]), str(found[1]))
-
-    # When runs were.
-
-    def ran_between(self, first: float, last: float) -> bool:
-        """Whether any run was begun between these two times (seconds)."""
-        with translated_sqlite(self.path):
-            query = "SELECT EXISTS (SELECT 1 FROM runs WHERE started_at BETWEEN ? AND ?)"
-            found = self._connection.execute(query, (first, last)).fetchone()
-        return bool(found[0])
-
-    def _hand_on(self, photo_id: int, columns: Sequence[str]) -> None:
-        """In a transaction: the `columns` of an archive that was made anew are those of every photo of its gallery with the same bytes."""
-        names = ", ".join(columns)
-        self._connection.execute(
-            f"UPDATE photos SET ({names}) = (SELECT {names} FROM photos WHERE id = ?1), "
-            "copy_bytes = CASE WHEN relabelled_at IS NULL THEN (SELECT copy_bytes FROM photos WHERE id = ?1) END "
-            "WHERE id <> ?1 AND (gallery, sha256) = (SELECT gallery, sha256 FROM photos WHERE id = ?1) "
-            "AND archive_sha256 <> (SELECT archive_sha256 FROM photos WHERE id = ?1) AND state NOT IN ('encoding', 'committed')",
-            (photo_id,),
-        )
-
-    # Which vault a gallery has.
-
-    def vault_of(self, gallery: bytes) -> tuple[str, int] | None:
-        """Identity of the vault that was last worked on, and the device that it was on (`st_dev`)."""
-        with translated_sqlite(self.path):
-            query = "SELECT identity, device FROM vaults WHERE gallery = ?"
-            found = self._connection.execute(query, (gallery,)).fetchone()
-        return None if found is None else (str(found[0]), unsigned(found[1]))
-
-    def noted_vault(self, gallery: bytes, identity: str, device: int) -> None:
-        """From now on this is the gallery's vault."""
-        with self._transaction():
-            self._connection.execute("INSERT OR REPLACE INTO vaults VALUES (?, ?, ?)", (gallery, identity, signed(device)))
-
-    # What lies beside archives.
-
-    def noted_parity(self, gallery: bytes, sha256: str, parity_bytes: int) -> None:
-        """The archive of this original has parity of that size; 0: none any more."""
-        with self._transaction():
-            if parity_bytes:
-                self._connection.execute(_KEEP_PARITY, (gallery, sha256, parity_bytes))
-            else:
-                self._connection.execute("DELETE FROM parities WHERE gallery = ? AND sha256 = ?", (gallery, sha256))
-
-    def parity_bytes(self, gallery: bytes, sha256: str) -> int:
-        """Of the archive of this original; 0 where it has none."""
-        with translated_sqlite(self.path):
-            query = "SELECT parity_bytes FROM parities WHERE gallery = ? AND sha256 = ?"
-            found = self._connection.execute(query, (gallery, sha256)).fetchone()
-        return 0 if found is None else int(found[0])
-
-    # Runs, for the history.
-
-    def started_run(self, command: str, prediction: Mapping[str, Any] | None = None) -> int:
-        """Id of the new run. `prediction` (JSON values): what was predicted of it."""
-        values = run_to_columns({"started_at": self._now(), "command": command, "prediction": prediction})
-        with self._transaction():
-            return self._insert(values, table="runs")
-
-    def ended_run(
-        self,
-        run_id: int,
-        *,
-        archived: int = 0,
-        left: int = 0,
-        failed: int = 0,
-        purged: int = 0,
-        original_bytes: int = 0,
-        archive_bytes: int = 0,
-        stand_in_bytes: int = 0,
-        outcome: str = "",
-        **further: Unpack[RunFigures],
-    ) -> RunRow:
-        """Counts and bytes of the photos archived in it; `outcome` says why it stopped early, empty if it did not."""
-        values = {
-            "ended_at": self._now(),
-            "archived": archived,
-            "left": left,
-            "failed": failed,
-            "purged": purged,
-            "original_bytes": original_bytes,
-            "archive_bytes": archive_bytes,
-            "stand_in_bytes": stand_in_bytes,
-            "outcome": outcome,
-            **further,
-        }
-        with self._transaction():
-            self._update(run_id, run_to_columns(values), table="runs")
-        return self.runs(run_id=run_id)[0]
-
-    def runs(self, *, run_id: int | None = None, limit: int = 50) -> list[RunRow]:
-        """The latest first."""
-        with translated_sqlite(self.path):
-            cursor = self._connection.execute("SELECT * FROM runs WHERE ?1 IS NULL OR id = ?1 ORDER BY id DESC LIMIT ?2", (run_id, limit))
-            names = [column[0] for column in cursor.description]
-            return [run_from_row(dict(zip(names, values, strict=True))) for values in cursor]

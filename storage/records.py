@@ -220,8 +220,16 @@ class Totals:
 
 
 class RunFigures(TypedDict, total=False):
-    """Further fields of a RunRow that the end of a run may tell."""
+    """Fields of a RunRow that the end of a run may tell; what it leaves out is 0 or empty."""
 
+    archived: int
+    left: int
+    failed: int
+    purged: int
+    original_bytes: int
+    archive_bytes: int
+    stand_in_bytes: int
+    outcome: str
     worked: int
     worked_bytes: int
     freed_bytes: int

@@ -8,7 +8,7 @@ from typing import Any
 
 from storage.fingerprint import Fingerprint
 from storage.proof import Proof
-from storage.records import PhotoRow, RunRow
+from storage.records import PhotoRow
 from storage.states import State
 
 _FINGERPRINT = ("device", "inode", "mtime_ns", "ctime_ns", "links", "mode")
@@ -81,27 +81,14 @@ def from_row(values: Sequence[Any]) -> PhotoRow:
 
 def _fingerprint(row: Mapping[str, Any], prefix: str, size_bytes: int) -> Fingerprint:
     return Fingerprint(
-        device=row[prefix + "device"] % _WORD,
-        inode=row[prefix + "inode"] % _WORD,
+        device=unsigned(row[prefix + "device"]),
+        inode=unsigned(row[prefix + "inode"]),
         size_bytes=size_bytes,
         mtime_ns=row[prefix + "mtime_ns"],
         ctime_ns=row[prefix + "ctime_ns"],
         links=row[prefix + "links"],
         mode=row[prefix + "mode"],
     )
-
-
-_JSON = ("by_lane", "by_reason", "prediction")
-
-
-def run_from_row(values: Mapping[str, Any]) -> RunRow:
-    flat = {field.name: values[field.name] for field in fields(RunRow)}
-    return RunRow(**{**flat, **{name: None if flat[name] is None else json.loads(flat[name]) for name in _JSON}})
-
-
-def run_to_columns(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Columns of table `runs` out of fields of a RunRow."""
-    return {name: json.dumps(value, sort_keys=True) if name in _JSON and value is not None else value for name, value in values.items()}
 
 
 NO_ARCHIVE: Mapping[str, None] = dict.fromkeys(

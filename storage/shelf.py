@@ -10,6 +10,7 @@ from pathlib import Path
 from storage import durable, layout, parity
 from storage.digest import bytes_of, opened, sha256_of_bytes, sha256_or_none
 from storage.errors import AlreadyThere, Damaged, Missing, Refused, shown, translated
+from storage.fingerprint import Fingerprint
 from storage.lock import InstanceLock
 from storage.permission import check_givable
 from storage.reserve import Reserve
@@ -146,12 +147,11 @@ class Shelf:
         if any((self.folder / "originals").glob(f"{layout.checked_digest(sha256)}-*")):
             raise Refused("the archive stays: an original of it is still set aside")
         path = self.archive_path(sha256)
-        with translated(path):
-            if not path.exists():
-                self._drop_parity(sha256)
-                return 0
-            size_bytes = path.stat().st_size
-        durable.remove(path)
+        try:
+            size_bytes = Fingerprint.of(path).size_bytes
+            durable.remove(path)
+        except Missing:
+            size_bytes = 0
         self._drop_parity(sha256)
         return size_bytes
 

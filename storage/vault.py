@@ -14,20 +14,19 @@ places in one step.
 """
 
 import os
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from storage import durable, layout
+from storage import durable
 from storage.attributes import RIGHTS, Attributes
 from storage.digest import opened, sha256_of, sha256_of_bytes, sha256_of_open, sha256_or_none
 from storage.errors import AlreadyThere, Changed, Damaged, Missing, Refused, StorageError, shown, translated
 from storage.fingerprint import Fingerprint
 from storage.lease import Lease, lease_on
+from storage.originals import Originals
 from storage.proof import Proof
-from storage.shelf import Shelf
 from storage.survey import AtPath, Holding, Survey
 
 
@@ -44,32 +43,8 @@ class Retired:
     """Attributes of the original that the stand-in could not be given, e.g. ('owner',)."""
 
 
-class Vault(Shelf):
-    """One gallery's vault. Every method may raise NoSpace, ReadOnly and, for an input/output error, StorageError."""
-
-    # Originals.
-
-    def aside_path(self, path: Path, sha256: str) -> Path:
-        """Where the set-aside original of `path` is or would be."""
-        return self.folder / layout.aside_name(layout.relative_to_gallery(self.root, path), sha256)
-
-    def swap_path(self, path: Path) -> Path:
-        """Where a copy and the stand-in of `path` change places."""
-        return self.folder / layout.swap_name(layout.relative_to_gallery(self.root, path))
-
-    def mark_of(self, path: Path) -> str:
-        """What the name of a set-aside original says of its path."""
-        return layout.mark(layout.relative_to_gallery(self.root, path))
-
-    def asides(self, sha256: str) -> list[Path]:
-        """Set-aside originals of these bytes by their names, whatever paths they had: for one who has lost the catalogue."""
-        return sorted((self.folder / "originals").glob(f"{layout.checked_digest(sha256)}-*{layout.ORIGINAL_SUFFIX}"))
-
-    def all_asides(self) -> Iterator[tuple[str, Path]]:
-        """(digest by its name, path) of every set-aside original."""
-        for path in sorted((self.folder / "originals").glob(f"*{layout.ORIGINAL_SUFFIX}")):
-            with suppress(Refused):
-                yield layout.checked_digest(path.name[:64]), path
+class Vault(Originals):
+    """One gallery's vault, with the moves that let photos and stand-ins change places."""
 
     def retire(self, path: Path, proof: Proof, stand_in: bytes | None, attributes: Attributes | None = None) -> Retired:
         """Exchange the original and the stand-in (None: move the original aside); `attributes` default to the original's own.
@@ -182,48 +157,6 @@ class Vault(Shelf):
             raise
         return Fingerprint.of(path)
 
-    def purge(self, path: Path, proof: Proof, *, packed_at: Path | None = None, aside: Path | None = None) -> int:
-        """Remove the set-aside original of `path`; bytes freed. Reads and checks archive and original first.
-
-        `aside`: where it is, if `path` is not the one that it had when it was set aside; one of `asides`.
-        `packed_at`: there is no archive; the photo packed anew has to lie there, whole: in its place, or where its user moved it within
-        the gallery. Raises Damaged (archive), Changed (somebody wrote to the set-aside original, or has it open for writing: it is a new
-        version of the photo, and is kept), Missing (archive, or none set aside, or no re-packed photo there).
-        """
-        if packed_at is None:
-            self._check_archive(proof, from_disk=True)
-        elif self._digest_at(packed_at, from_disk=True) != proof.archive_sha256:
-            raise Missing(f"the re-packed {shown(path)} is not in its place, so its original is kept in the vault")
-        if aside is not None and aside not in self.asides(proof.original_sha256):
-            raise Refused(f"{shown(aside)} is no set-aside original of {shown(path)}")
-        aside = aside or self.aside_path(path, proof.original_sha256)
-        with opened(aside) as original, lease_on(original, shown(aside)) as lease, translated(aside):
-            if sha256_of_open(original) != proof.original_sha256:
-                raise Changed(f"{shown(aside)} is not the original of {shown(path)} any more: a new version of it, kept")
-            if lease.broken():
-                raise Changed(f"somebody is about to write to {shown(aside)}")
-            size_bytes = os.fstat(original).st_size
-            durable.remove(aside)
-        return size_bytes
-
-    def throw_away_original(self, path: Path, sha256: str) -> int:
-        """Remove the set-aside original of a re-packed photo that its user deleted; bytes freed.
-
-        Raises Refused where there is a file under its name again, Changed where it is another version than the one that was set aside.
-        """
-        aside = self.aside_path(path, sha256)
-        if os.path.lexists(path):
-            raise Refused(f"the original of {shown(path)} stays: there is a file again")
-        held = sha256_or_none(aside)
-        if held is None:
-            return 0
-        if held != sha256:
-            raise Changed(f"{shown(aside)} is not the original of {shown(path)} any more: a new version of it, kept")
-        with translated(aside):
-            size_bytes = aside.stat().st_size
-        durable.remove(aside)
-        return size_bytes
-
     # Recovery.
 
     def survey(
@@ -289,19 +222,6 @@ class Vault(Shelf):
         """Whether this mount exchanges two names in one step; tried once."""
         return durable.can_exchange(self._staging)
 
-    def _check_archive(self, proof: Proof, *, from_disk: bool = False) -> None:
-        path = self.archive_path(proof.original_sha256)
-        if sha256_of(path, from_disk=from_disk) != proof.archive_sha256 or os.path.getsize(path) != proof.archive_bytes:
-            raise Damaged(f"{shown(path)} is not the archive that was proven")
-
-    def _digest_at(self, path: Path, *, from_disk: bool = False) -> str | None:
-        """Of the file under a photo's name; None where there is none, or something that is no plain file."""
-        layout.relative_to_gallery(self.root, path)
-        try:
-            return sha256_of(path, from_disk=from_disk)
-        except (Missing, Refused):
-            return None
-
     def _make_room(self, slot: Path, expendable: tuple[str | None, ...]) -> None:
         """Free a name of ours that a killed run may have left taken, if what it holds exists elsewhere."""
         held = sha256_or_none(slot)
@@ -341,10 +261,7 @@ class Vault(Shelf):
     def _swap(self, slot: Path, path: Path, stand_in_sha256: str) -> None:
         """What is in `slot` takes the place of our stand-in, which is removed; whoever else was there by now goes back."""
         if self.exchange_works:
-            durable.exchange(slot, path)
-            if sha256_or_none(slot) != stand_in_sha256:
-                durable.exchange(slot, path)
-                raise Changed(f"{shown(path)} was replaced in that very moment")
+            self.return_edit(slot, path, stand_in_sha256)
             durable.remove(slot)
         else:
             sha256 = sha256_of(slot)
