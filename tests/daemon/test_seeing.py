@@ -1,15 +1,12 @@
-"""What is told of runs and nights: the forecast, the nightly report, the chart of weeks, Prometheus' figures, notifications, the log."""
+"""What is told of runs and nights: the forecast, the nightly report, the chart of weeks, notifications."""
 
 from __future__ import annotations
 
-import io
 import json
 import logging
 import os
-import re
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -18,18 +15,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from click.testing import Result
-from rich.console import Console
 
-from daemon import announcing, logs, metrics, outlook, settings
-from daemon.cli import status as status_command
+from daemon import announcing, outlook, settings
 from daemon.nightly import of_night
 from daemon.nightwork import Nightwork
-from daemon.pausing import pause
 from daemon.report import NOTHING
 from daemon.weeks import as_lines, weeks
 from daemon.window import Night, Window
 from storage.records import RunRow, Share
-from storage.states import State
 
 if TYPE_CHECKING:
     from tests.daemon.conftest import Home
@@ -180,203 +173,6 @@ def test_weeks_with_bars() -> None:
     assert as_lines(found, 30)[1] == "2026-11-16  1.6 KB, 3 photos", "no room for bars"
     assert as_lines(found, 40, plain=True)[1] == "2026-11-16  ########  1.6 KB, 3 photos"
     assert as_lines(weeks([], now, UTC)) == as_lines(weeks([a_run(now)], now, UTC))
-
-
-# Status.
-
-
-def test_status_says_how_things_stand(run: Callable[..., Result], home: Home, photo: Photo) -> None:
-    said = run("status").stdout
-    assert "Nothing was archived yet" in said
-    assert "does not run" in said
-    (home.root / "a.jpg").write_bytes(photo())
-    (home.root / "b.jpg").write_bytes(photo(1, "raise"))
-    run("optimize")
-    pause(home.places)
-    (home.places.state_folder / "stop").touch()
-    said = run("status").stdout
-    assert "paused; it does not run" in said
-    assert "2026-03-01" in said, "the last run"
-    assert "stops all work" in said
-    assert "1 photo in" in said
-    told = json.loads(run("status", "--json").stdout)
-    assert told["paused"]
-    assert told["service"] is None
-    assert len(told["attention"]) == 2
-    assert told["last_night"]["runs"] == 0
-    assert run("status", "--json", "--prometheus").exit_code == 2
-
-
-def test_status_tells_of_a_gallery_that_may_not_be_touched_and_of_originals_that_wait(
-    run: Callable[..., Result], home: Home, photo: Photo
-) -> None:
-    (home.root / "a.jpg").write_bytes(photo())
-    home.optimize()
-    (home.root / ".stfolder").mkdir()
-    assert "nothing is archived in" in run("status").stdout
-    home.configure('two_way_sync = "stand-ins travel"')
-    run("sync-guard", "--write-ignore")
-    said = run("status").stdout  # by the clock on the wall, its grace is long over
-    assert "whose grace is over wait: Syncthing" in said
-    home.configure('two_way_sync = "stand-ins travel"\none_copy = true')
-    assert "Syncthing" not in run("status").stdout
-
-
-def test_status_tells_of_a_gallery_that_is_read_only(run: Callable[..., Result], home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "can't be written to" not in run("status").stdout
-    monkeypatch.setattr(os, "access", lambda path, mode: not (Path(path) == home.root and mode == os.W_OK))
-    assert "can't be written to, so nothing is archived there" in run("status").stdout
-
-
-def test_an_empty_folder_in_place_of_a_disk_is_told(run: Callable[..., Result], home: Home, photo: Photo) -> None:
-    """Every run passes such a gallery by, and an unmounted disk mostly leaves its folder behind."""
-    (home.root / "a.jpg").write_bytes(photo())
-    home.optimize()
-    assert "vault" not in run("status").stdout
-    home.root.rename(home.root.with_name("away"))
-    home.root.mkdir()
-    (told,) = [each for each in json.loads(run("status", "--json").stdout)["attention"] if "vault" in each]
-    assert "is the right disk mounted?" in told
-    report = run("report")
-    assert f"Passed by: the vault of {home.root} is not there." in " ".join(report.stdout.split())
-
-
-def test_entries_are_wrapped_under_their_beginning() -> None:
-    said = status_command._entry("Attention", "one two three four five six seven", 35)
-    assert said == "Attention:   one two three four\n             five six seven"
-    assert status_command._entry("A", "x " * 100, None).count("\n") == 0
-
-
-def test_watching_draws_it_again_until_it_is_stopped(home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
-    slept: list[float] = []
-
-    def sleep(seconds: float) -> None:
-        slept.append(seconds)
-        if len(slept) == 1:
-            (home.root / "a.jpg").write_bytes(photo())
-            home.optimize()
-        else:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(time, "sleep", sleep)
-    pictures = status_command._pictures(home.places, 80)
-    next(pictures)
-    assert asking_for_another(pictures)
-    with pytest.raises(KeyboardInterrupt):
-        next(pictures)
-    assert slept == [2.0, 2.0]
-
-
-def asking_for_another(pictures: Iterator[Any]) -> bool:
-    return "1 photo, " in next(pictures).renderables[0]
-
-
-def stop(*_: object) -> None:
-    raise KeyboardInterrupt
-
-
-def test_ctrl_c_is_how_watching_ends(run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(status_command, "console", lambda: Console(force_terminal=True, file=io.StringIO()))
-    monkeypatch.setattr(time, "sleep", stop)
-    done = run("status", "--watch")
-    assert (done.exit_code, done.stderr) == (0, "")
-
-
-def test_stopping_what_changes_nothing_promises_nothing(run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(announcing, "passed_by", stop)
-    done = run("report")
-    assert (done.exit_code, done.stderr) == (130, "gallery-optimizer: stopped.\n")
-
-
-def test_watching_needs_a_terminal(run: Callable[..., Result]) -> None:
-    assert run("status", "--watch").exit_code == 2
-
-
-def test_a_run_that_has_not_ended_is_at_work_or_was_killed(run: Callable[..., Result], home: Home) -> None:
-    with home.shop() as shop:
-        shop.catalog.started_run("optimize")
-        began = int(home.clock.now().timestamp())
-        os.utime(home.places.lock_file, (began, began))  # which the clock on the wall has dated
-        assert f"process {os.getpid()} is at work" in run("status").stdout
-    assert "it was killed, or the computer went down; the next run brings everything in order" in run("status").stdout
-
-
-# Prometheus.
-
-
-def test_figures_for_prometheus(run: Callable[..., Result], home: Home, photo: Photo) -> None:
-    target = home.root.parent / "textfile" / "gallery.prom"
-    target.parent.mkdir()
-    home.configure(limits=f'[report]\ntextfile = "{target}"')
-    (home.root / "a.jpg").write_bytes(photo())
-    assert home.optimize().archived == 1
-    text = target.read_text()
-    assert target.stat().st_mode & 0o777 == 0o644
-    assert f'gallery_optimizer_photos{{gallery="{home.root}",state="retired"}} 1' in text
-    assert "gallery_optimizer_last_run_archived_photos 1" in text
-    assert run("status", "--prometheus").stdout == text
-    for line in text.splitlines():
-        assert re.fullmatch(r'# (HELP|TYPE) \S+ .+|[a-z_]+(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\})? -?[0-9.e+]+', line), line
-    target.parent.chmod(0o755)
-    home.configure(limits='[report]\ntextfile = "/nowhere/at/all.prom"')
-    (home.root / "b.jpg").write_bytes(photo(1))
-    assert home.optimize().archived == 1, "a file that can't be written stops nothing"
-
-
-def test_the_file_for_prometheus_takes_nobodys_place(home: Home, photo: Photo, caplog: pytest.LogCaptureFixture) -> None:
-    target = home.root.parent / "keepsake.jpg"
-    target.write_bytes(photo(5))
-    home.configure(limits=f'[report]\ntextfile = "{target}"')
-    (home.root / "a.jpg").write_bytes(photo())
-    assert home.optimize().archived == 1
-    assert target.read_bytes() == photo(5)
-    assert "holds something else; it stays as it is" in caplog.text
-    target.write_bytes(b"")
-    (home.root / "b.jpg").write_bytes(photo(1))
-    assert home.optimize().archived == 1
-    assert target.read_text().startswith("# HELP gallery_optimizer_")
-
-
-def test_names_are_quoted_for_prometheus() -> None:
-    assert 'gallery="a\\"b\\\\c\\nd"' in metrics.text([('a"b\\c\nd', NOTHING)], [])
-    assert State.RETIRED.value in metrics.text([("a", NOTHING)], [])
-
-
-# The log.
-
-
-def record(level: int, text: str, line: int = 1) -> logging.LogRecord:
-    return logging.LogRecord("daemon.run", level, "run.py", line, text, (), None)
-
-
-def test_each_line_of_the_journal_has_its_priority() -> None:
-    formatter = logs.JournalFormatter()
-    assert formatter.format(record(logging.WARNING, "a\nb")) == "<4>daemon.run: a\n<4>b"
-    assert formatter.format(record(logging.INFO, "a")) == "<6>daemon.run: a"
-    assert formatter.format(record(logging.CRITICAL, "a")) == "<3>daemon.run: a"
-
-
-def test_one_kind_of_line_does_not_fill_the_journal() -> None:
-    now = [0.0]
-    sparing = logs.Sparing(lambda: now[0])
-    passed = [each.getMessage() for number in range(100) if sparing.filter(each := record(logging.WARNING, f"bad {number}"))]
-    assert len(passed) == logs.MOST + 1
-    assert "more like this are not logged" in passed[-1]
-    assert sparing.filter(record(logging.WARNING, "another", 2))
-    assert sparing.filter(record(logging.ERROR, "bad"))
-    now[0] = logs.WITHIN_S
-    late = record(logging.WARNING, "bad again")
-    assert sparing.filter(late)
-    assert "69 more like this" in late.getMessage() or "70 more like this" in late.getMessage()
-
-
-def test_the_journal_is_told_by_its_stream(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    with (tmp_path / "journal").open("w") as stream:
-        status = os.fstat(stream.fileno())
-        monkeypatch.setattr("sys.stderr", stream)
-        for given, is_it in ((f"{status.st_dev}:{status.st_ino}", True), (f"{status.st_dev}:1", False), ("", False), ("x", False)):
-            monkeypatch.setenv("JOURNAL_STREAM", given)
-            assert logs._is_read_by_the_journal() is is_it
 
 
 # The service tells of its nights.
