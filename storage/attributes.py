@@ -7,11 +7,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from storage.digest import is_digest
 from storage.errors import translated
 
 _NEVER_COPIED = frozenset({"security.ima", "security.evm"})
 """Signatures of the kernel over one file's content; on another content they would be wrong."""
-
 
 _ACL = "system.posix_acl_access"
 RIGHTS = frozenset({"mode", "owner", _ACL})
@@ -23,6 +23,8 @@ _MARK = _OWN + "original"
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
+    """What a file has beside its bytes and its name."""
+
     mode: int
     """Permission bits."""
     uid: int
@@ -90,7 +92,7 @@ def marked(path: os.PathLike[str] | str | bytes) -> str | None:
         text = os.getxattr(path, _MARK, follow_symlinks=False).decode("ascii")
     except (OSError, UnicodeDecodeError):
         return None
-    return text if len(text) == 64 and not text.strip("0123456789abcdef") else None
+    return text if is_digest(text) else None
 
 
 def _xattrs(path: os.PathLike[str] | str | bytes | int) -> dict[str, bytes]:

@@ -47,8 +47,8 @@ def translated_sqlite(path: os.PathLike[str] | str) -> Iterator[None]:
 
 def is_catalogue(path: Path | str) -> bool:
     """False for a database of another program, which must never be written to. True for what can't be understood: it may be damaged."""
-    try:  # as if nobody wrote: then nothing is made beside it
-        with closing(sqlite3.connect(f"file:{quote(os.fsencode(os.path.abspath(path)))}?mode=ro&immutable=1", uri=True)) as connection:
+    try:
+        with closing(_reader(path, at_rest=True)) as connection:
             tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
             columns = {row[1] for row in connection.execute("PRAGMA table_info(photos)")}
     except sqlite3.DatabaseError:
@@ -62,8 +62,8 @@ def open_for_writing(path: Path | str) -> sqlite3.Connection:
     Raises Refused for a catalogue that a later version wrote and for another program's database, Damaged, Locked, NoSpace, ReadOnly.
     """
     if path != ":memory:":
-        Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with translated(path):  # it tells names and places of photos: for its owner only
+            Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         _check_ours(path)
     with translated_sqlite(path):
@@ -88,23 +88,22 @@ def open_for_reading(path: Path | str, *, any_thread: bool = False) -> sqlite3.C
     if not os.path.exists(path):
         raise Missing(f"the catalogue {shown(path)} is not there yet")
     _check_ours(path)
-    where = f"file:{quote(os.fsencode(os.path.abspath(path)))}"
     with translated_sqlite(path):
-        connection = _connected(f"{where}?mode=ro", any_thread)
+        connection = _reader(path, any_thread=any_thread)
         try:
             try:
                 version = _version(connection, path)
             except sqlite3.OperationalError:
                 # On a read-only mount, or a full disk, SQLite can't make the index of its log; with nothing in it, nothing is missed.
-                if os.path.exists(f"{path}-wal") and os.path.getsize(f"{path}-wal"):
+                if not _is_empty(f"{path}-wal"):
                     raise
                 connection.close()
-                connection = _connected(f"{where}?mode=ro&immutable=1", any_thread)
+                connection = _reader(path, at_rest=True, any_thread=any_thread)
                 version = _version(connection, path)
             if version < SCHEMA_VERSION:
                 connection.close()
                 open_for_writing(path).close()
-                connection = _connected(f"{where}?mode=ro", any_thread)
+                connection = _reader(path, any_thread=any_thread)
         except BaseException:
             connection.close()
             raise
@@ -116,8 +115,18 @@ def _check_ours(path: Path | str) -> None:
         raise Refused(f"{shown(path)} is the database of another program; choose another state folder with --state")
 
 
-def _connected(address: str, any_thread: bool) -> sqlite3.Connection:
+def _reader(path: Path | str, *, at_rest: bool = False, any_thread: bool = False) -> sqlite3.Connection:
+    """`at_rest`: as if nobody wrote, so that SQLite makes nothing beside the file."""
+    address = f"file:{quote(os.fsencode(os.path.abspath(path)))}?mode=ro{'&immutable=1' if at_rest else ''}"
     return sqlite3.connect(address, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000, check_same_thread=not any_thread)
+
+
+def _is_empty(path: str) -> bool:
+    """Whether there is nothing in a file, or no file."""
+    try:
+        return os.path.getsize(path) == 0
+    except FileNotFoundError:
+        return True
 
 
 def open_in_memory(path: Path | str) -> sqlite3.Connection:
@@ -140,14 +149,14 @@ def open_in_memory(path: Path | str) -> sqlite3.Connection:
 
 
 def _copy_into(copy: sqlite3.Connection, path: Path | str) -> None:
-    where = f"file:{quote(os.fsencode(os.path.abspath(path)))}?mode=ro"
     log = f"{path}-wal"
-    quiet = not os.path.exists(log)  # nobody has it open: SQLite need not make its log and the log's index, which even a reader does
-    for address in (f"{where}&immutable=1", where)[0 if quiet else 1 :]:
-        with closing(sqlite3.connect(address, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000)) as source:
+    if not os.path.exists(log):  # nobody has it open: SQLite need not make its log and the log's index, which even a reader does
+        with closing(_reader(path, at_rest=True)) as source:
             source.backup(copy)
         if not os.path.exists(log):
             return  # still nobody: what was read without a lock is whole
+    with closing(_reader(path)) as source:
+        source.backup(copy)
 
 
 def _version(connection: sqlite3.Connection, path: Path | str) -> int:

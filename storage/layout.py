@@ -5,6 +5,7 @@ import os
 import re
 from pathlib import Path
 
+from storage.digest import is_digest
 from storage.errors import Refused, shown
 
 VAULT_NAME = ".gallery-optimizer"
@@ -18,7 +19,6 @@ PARITY_SUFFIX = ".parity"
 
 VAULT_ID = re.compile(r"[0-9a-f]{16}")
 
-_DIGEST = re.compile(r"[0-9a-f]{64}")
 _MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 README = """\
@@ -46,7 +46,7 @@ Any later version decodes every archive, also on another machine, and needs no c
 
 def checked_digest(sha256: str) -> str:
     """The digest, since it becomes a part of a path. Raises Refused if it is not 64 hex digits."""
-    if not _DIGEST.fullmatch(sha256):
+    if not is_digest(sha256):
         raise Refused(f"{sha256!r} is not a SHA-256 digest")
     return sha256
 

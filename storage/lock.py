@@ -13,8 +13,8 @@ from storage.errors import Locked, Refused, shown, translated
 _WORDS, _OWNER, _PLACE = 8, 4, 5
 """Of a line of /proc/locks: number, kind, advisory or not, reading or writing, pid, device and inode, from, to (proc(5))."""
 
-
 _MOST_BYTES = 32
+"""Of the file: a pid takes up to 20 digits."""
 
 
 class InstanceLock:
@@ -98,5 +98,5 @@ def holder(path: Path, table: Path = Path("/proc/locks")) -> int | None:
 
 
 def _pid(descriptor: int) -> int | None:
-    text = os.pread(descriptor, 32, 0).strip()
+    text = os.pread(descriptor, _MOST_BYTES, 0).strip()
     return int(text) if text.isdigit() else None

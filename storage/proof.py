@@ -2,16 +2,14 @@
 
 import math
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from storage.digest import is_digest
 from storage.errors import Refused
 
 COPY_ALLOWANCE_POINTS = 2.0
 """How many points (SSIMULACRA2) the copy that `restore` writes may lose beyond the level's threshold."""
-
-_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +47,7 @@ class Proof:
 
     def __post_init__(self) -> None:
         for name in ("original_sha256", "archive_sha256"):
-            if not _DIGEST.fullmatch(getattr(self, name)):
+            if not is_digest(getattr(self, name)):
                 raise Refused(f"no proof: {name} is not a SHA-256 digest")
         if self.archive_bytes <= 0:
             raise Refused("no proof: an archive has at least one byte")

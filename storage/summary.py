@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import NamedTuple
 
 from storage.records import Scores, Share, Totals
 from storage.states import State
@@ -64,12 +64,24 @@ _ARCHIVED = frozenset({State.COMMITTED, State.RETIRED, State.PURGED, State.RESTO
 _TOLD_WHY = frozenset({State.LEFT, State.FAILED})
 
 
+class _Group(NamedTuple):
+    """Photos that have the first four in common, as a line of `sums` counts them."""
+
+    state: State
+    lane: str | None
+    reason: str | None
+    points: int
+    photos: int
+    original_bytes: int
+    stand_in_bytes: int
+    missed: int
+
+
 @dataclass(frozen=True, slots=True)
 class _Read:
     """What the tables said at one moment."""
 
-    kinds: list[tuple[Any, ...]]
-    """(state, lane, reason, points, photos, bytes of originals, bytes of stand-ins, missed)"""
+    groups: list[_Group]
     archives: dict[State, int]
     """Bytes, each archive once."""
     dates: list[tuple[int, int]]
@@ -98,15 +110,12 @@ def _read(connection: sqlite3.Connection, wanted: Sequence[bytes] | None, graces
     galleries = [key for (key,) in connection.execute("SELECT DISTINCT gallery FROM sums")] if wanted is None else list(wanted)
     of_these = f"gallery IN ({','.join('?' * len(galleries))})" if wanted is not None else "TRUE"
     given = galleries if wanted is not None else []
-    kinds = connection.execute(
-        f"SELECT state, lane, reason, points, photos, original_bytes, stand_in_bytes, missed FROM sums WHERE photos > 0 AND {of_these}",
-        given,
-    ).fetchall()
+    groups = connection.execute(f"SELECT {', '.join(_Group._fields)} FROM sums WHERE photos > 0 AND {of_these}", given)
     archives = connection.execute(f"SELECT state, SUM(archive_bytes) FROM archive_sums WHERE {of_these} GROUP BY state", given).fetchall()
     damaged_archives, damaged_originals = connection.execute(_DAMAGE.format(of_these), given).fetchone()
     parities, parity_bytes = connection.execute(_PARITY.format(of_these), given).fetchone()
     return _Read(
-        kinds=kinds,
+        groups=[_Group(State(state), *rest) for state, *rest in groups],
         archives={State(state): int(total) for state, total in archives},
         dates=[found for key in galleries for found in _dates(connection, key, graces_s.get(key))],
         kept=[found for key in galleries if (found := _kept(connection, key, graces_s.get(key))).photos],
@@ -125,18 +134,17 @@ def _added_up(found: _Read) -> Totals:
     by_lane: Counter[str] = Counter()
     by_reason: Counter[str] = Counter()
     by_points: Counter[int] = Counter()
-    for name, lane, reason, points, count, *_ in found.kinds:
-        state = State(name)
-        by_state[state] += count
-        if state in _ARCHIVED and lane:
-            by_lane[lane] += count
-        if state in _ARCHIVED and points >= 0:
-            by_points[points] += count
-        if state in _TOLD_WHY:
-            by_reason[reason or "unknown"] += count
+    for group in found.groups:
+        by_state[group.state] += group.photos
+        if group.state in _ARCHIVED and group.lane:
+            by_lane[group.lane] += group.photos
+        if group.state in _ARCHIVED and group.points >= 0:
+            by_points[group.points] += group.photos
+        if group.state in _TOLD_WHY:
+            by_reason[group.reason or "unknown"] += group.photos
     return Totals(
         photos=sum(by_state.values()),
-        original_bytes=sum(kind[5] for kind in found.kinds),
+        original_bytes=sum(group.original_bytes for group in found.groups),
         by_state=MappingProxyType(by_state),
         by_lane=MappingProxyType(dict(sorted(by_lane.items()))),
         by_reason=MappingProxyType(dict(sorted(by_reason.items()))),
@@ -153,20 +161,20 @@ def _added_up(found: _Read) -> Totals:
         parity_bytes=found.parity_bytes,
         damaged_archives=found.damaged_archives,
         damaged_originals=found.damaged_originals,
-        trash=sum(missed for *_, missed in found.kinds),
+        trash=sum(group.missed for group in found.groups),
         missed_since_at=None if found.missed_since_at is None else int(found.missed_since_at),
         scores=Scores(MappingProxyType(dict(sorted(by_points.items()))), found.lowest, found.lowest_tile),
     )
 
 
 def _share(found: _Read, state: State) -> Share:
-    groups = [kind[4:] for kind in found.kinds if kind[0] == state]
+    groups = [group for group in found.groups if group.state is state]
     dated = found.dates if state is State.RETIRED else []
     return Share(
-        photos=sum(group[0] for group in groups),
-        original_bytes=sum(group[1] for group in groups),
+        photos=sum(group.photos for group in groups),
+        original_bytes=sum(group.original_bytes for group in groups),
         archive_bytes=found.archives.get(state, 0),
-        stand_in_bytes=sum(group[2] for group in groups),
+        stand_in_bytes=sum(group.stand_in_bytes for group in groups),
         earliest_at=min((first for first, _ in dated), default=None),
         latest_at=max((last for _, last in dated), default=None),
     )
