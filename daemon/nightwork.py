@@ -16,6 +16,7 @@ from daemon.asked import Asked, Result
 from daemon.composition import Workshop, start_workers
 from daemon.doing import Board, Both, Doing
 from daemon.errors import CommandFailed, DaemonError, Held, Interrupted
+from daemon.gathering import Gathering
 from daemon.idleness import Idleness
 from daemon.intake import BATCH_S, Arrival, Intake, arrivals
 from daemon.machine import Machine, Room
@@ -27,6 +28,7 @@ from daemon.scheduled import Scheduled, budget_of, machine_hold
 from daemon.scrub import scrub
 from daemon.settings import Settings
 from daemon.settling import Settling
+from daemon.summary import Summary
 from daemon.surprise import STOP_NAME
 from daemon.waits import Hold
 from daemon.window import Night
@@ -43,6 +45,8 @@ _COOL = timedelta(minutes=5)
 """After work was held up by the machine: a look at the whole gallery costs too much to begin with every gust."""
 _REST = timedelta(hours=3)
 """After everything was done: a night is looked over again, for what no event told of."""
+_CALLED_AWAY = frozenset({"stopping", "asked", "reload", "paused"})
+"""Reasons for which work ends at once that could go on at once."""
 
 
 class Nightwork:
@@ -88,10 +92,7 @@ class Nightwork:
         self._worked = False
         self._scrubbed: Night | None = None
         self._rest_until: datetime | None = None
-        self._came: list[Arrival] = []
-        """What came while it rests."""
-        self._came_at: datetime | None = None
-        """When the first of them did."""
+        self._gathering = Gathering()
         self._made_up: Night | None = None
         self._last_look: datetime | None = None
 
@@ -104,8 +105,7 @@ class Nightwork:
         codec = None if shop is None else shop.started_codec
         if codec is not None:
             codec.interrupt()
-        while self._asked:
-            asked = self._asked.popleft()
+        while (asked := self._next_asked()) is not None:
             asked.error = Held(Hold("stopping"))
             asked.finished.set()
 
@@ -139,12 +139,14 @@ class Nightwork:
         return min([_LONGEST_S, *(max(1.0, wait_s) for wait_s in soon if wait_s is not None)])
 
     def _gathers_s(self, now: datetime) -> float | None:
-        """Seconds for which arrivals are still gathered: as long as the slowest gallery's photos take to settle, since each beginning costs
-        two new processes. None where nothing is."""
-        quiet = max(gallery.quiet for gallery in self.settings.galleries)
-        if not self._came or self._came_at is None or not timedelta() <= now - self._came_at < quiet:
+        """Seconds for which arrivals are still gathered: as long as the slowest gallery's photos take to settle."""
+        return self._gathering.wait_s(now, max(gallery.quiet for gallery in self.settings.galleries))
+
+    def _next_asked(self) -> Asked[Any] | None:
+        try:
+            return self._asked.popleft()
+        except IndexError:  # asked for in one step: another thread may have taken the last one since
             return None
-        return (quiet - (now - self._came_at)).total_seconds()
 
     # In the thread that works.
 
@@ -154,15 +156,12 @@ class Nightwork:
         if self._new_settings is not None:
             self.settings, self._new_settings = self._new_settings, None
             self._rest_until = None
-        while self._asked and not self._stopping.is_set():
-            self._serve(self._asked.popleft())
+        while not self._stopping.is_set() and (asked := self._next_asked()) is not None:
+            self._serve(asked)
         if self._stopping.is_set():
             return
         try:
-            before = len(self._came)
-            self._came += self.intake.take_in(self._open)
-            if self._came and not before:
-                self._came_at = self.clock.now()
+            self._gathering.add(self.intake.take_in(self._open), self.clock.now())
             self._tonight()
         except Locked as error:
             self._wait(Hold("locked", f"process {error.pid}" if error.pid else ""))
@@ -230,11 +229,11 @@ class Nightwork:
         if self._hold == Hold("paused"):
             self._hold = None
         if night is None:
-            self._came.clear()
+            self._gathering.take()
             self.board.now = Doing(next_night=following)
             return
         rests = self._rest_until is not None and timedelta() < self._rest_until - now <= _LONGEST_REST
-        if rests and (self._hold is not None or self._gathers_s(now) is not None or not self._came):
+        if rests and (self._hold is not None or self._gathers_s(now) is not None or not self._gathering):
             self.board.now = Doing(hold=self._hold, night=night, next_night=following)
             return
         stopped = Hold("stop-file") if (self.places.state_folder / STOP_NAME).exists() else None
@@ -244,7 +243,7 @@ class Nightwork:
         elif held is not None:
             self._wait(held)
         else:
-            came, self._came = self._came, []
+            came = self._gathering.take()
             self._stretch(night, came if rests else None)
 
     def _turn_over(self, night: Night | None) -> None:
@@ -287,31 +286,29 @@ class Nightwork:
                 done = optimize(shop, [], self.board.show("working"), arrived=arrived, budget=budget, pace=pace, command=COMMAND)
             finally:
                 self._at_work = None
-        now = self.clock.now()
-        self._hold = done.held
-        for trouble in done.gone:
-            _log.warning("%s", trouble)
-        for trouble in done.full:
-            _log.warning("%s", trouble)
-        for name, why in done.failed:
-            _log.warning("failed: %s: %s", name, why)
-        if done.held is None:
-            if arrived is None:
-                self._rest_until = now + _REST
-            if done.full and arrived is not None:
-                self._rest_until = None  # there may be something to purge
-            elif done.full:
-                self._hold = Hold("no-room")
-            if done.postponed:
-                self._hold, self._rest_until = Hold("budget"), night.ends_at
-        elif done.held.reason not in ("stopping", "asked", "reload", "paused"):
-            self._rest_until = now + _COOL
-        elif came is not None:
-            self._hold, self._came = None, came + self._came
+        _tell(done)
+        self._rest_after(done, night, came)
         self.board.now = Doing(hold=self._hold, night=night)
         _log.info("%d archived, %d purged%s", done.archived, done.purged, f"; {self._hold}" if self._hold else "")
-        if done.held is None and arrived is None and self._scrubbed != night:
+        if done.held is None and came is None and self._scrubbed != night:
             self._scrub(night, pace)
+
+    def _rest_after(self, done: Summary, night: Night, came: list[Arrival] | None) -> None:
+        """What holds the work up from here on, and until when it rests."""
+        self._hold = done.held
+        if done.held is not None and done.held.reason in _CALLED_AWAY:
+            if came is not None:
+                self._hold = None
+                self._gathering.put_back(came)
+        elif done.held is not None:
+            self._rest_until = self.clock.now() + _COOL
+        elif done.postponed:
+            self._hold, self._rest_until = Hold("budget"), night.ends_at
+        elif came is None:
+            self._hold = Hold("no-room") if done.full else None
+            self._rest_until = self.clock.now() + _REST
+        elif done.full:
+            self._rest_until = None  # there may be something to purge
 
     def _scrub(self, night: Night, pace: Scheduled) -> None:
         """What is left of the night goes to reading archives again, once a night; in place of the rest, until something is in the way."""
@@ -379,3 +376,10 @@ class Nightwork:
             return False
         rooms = [self._room(gallery.path) for gallery in self.settings.galleries]
         return any(room is not None and room.is_below(bound) for room in rooms)
+
+
+def _tell(done: Summary) -> None:
+    for trouble in (*done.gone, *done.full):
+        _log.warning("%s", trouble)
+    for name, why in done.failed:
+        _log.warning("failed: %s: %s", name, why)

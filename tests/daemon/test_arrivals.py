@@ -349,7 +349,7 @@ def test_arrivals_by_day_are_not_kept_in_memory(home: Home, photo: Photo, monkey
     made.arrive("a.jpg", 1)
     made.stepped()
     assert made.states()["a.jpg"] is State.QUEUED
-    assert made.work._came == []
+    assert not made.work._gathering
     made.home.clock.time += timedelta(hours=14)
     made.stepped()
     assert made.states()["a.jpg"] is State.RETIRED
