@@ -7,21 +7,19 @@ server that tells nothing) is found by walking. Only the tree of folders is held
 import errno
 import logging
 import os
-import stat
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from watchdog.observers.inotify_c import CallbackId, InotifyConstants, InotifyEvent, InotifyFD, Mask, WatchDescriptor
+from watchdog.observers.inotify_c import InotifyConstants, InotifyEvent, InotifyFD, Mask, WatchDescriptor
 
-from daemon.eligibility import FOREIGN_FOLDERS, SUFFIXES
+from daemon.eligibility import SUFFIXES
 from daemon.galleries import Gallery
-from daemon.ignoring import Rules
 from daemon.mounts import Mount, mount_of, mounts
 from daemon.places import is_folder
 from daemon.pulse import Pulse
+from daemon.watched_tree import Tree
 from storage.errors import shown
 
 _MASK = Mask(
@@ -69,7 +67,7 @@ class Watcher:
         self._retry_s = retry_s
         self._tried_s = monotonic()
         self._reader: InotifyFD | None = None
-        self._trees: list[_Tree] = []
+        self._trees: list[Tree] = []
         self._lock = threading.RLock()
         self._ours: dict[Path, float] = {}
         self.polled: frozenset[Path] = frozenset()
@@ -81,7 +79,7 @@ class Watcher:
         """Watch these from now on. Everything in them is news."""
         self.stop()
         with self._lock:
-            self._trees = [_Tree(self, each.root, each.settings.exclude) for each in galleries]
+            self._trees = [Tree(self, each.root, each.settings.exclude) for each in galleries]
             self._start()
         self._news(tree.root for tree in self._trees)
 
@@ -98,7 +96,7 @@ class Watcher:
                 old = self._reader
                 for tree in self._trees:
                     tree.forget()
-                self._trees = [_Tree(self, tree.root, tree.exclude) for tree in self._trees]  # what the old one still tells is nobody's
+                self._trees = [Tree(self, tree.root, tree.exclude) for tree in self._trees]  # what the old one still tells is nobody's
                 self._start()
                 threading.Thread(target=old.stop, daemon=True).start()  # which may wait for ever for one that hangs
                 self._news(tree.root for tree in self._trees)
@@ -186,12 +184,12 @@ class Watcher:
             self._watch(tree)
         self._note_polled()
 
-    def _place(self, tree: "_Tree", table: list[Mount]) -> None:
+    def _place(self, tree: Tree, table: list[Mount]) -> None:
         tree.mount = mount_of(table, tree.root)
         if tree.remote and tree.mount is not None:
             _log.info("%s is on %s, which tells of no changes; it is walked now and then", shown(tree.root), tree.mount.kind)
 
-    def _watch(self, tree: "_Tree", start: bytes | None = None) -> None:
+    def _watch(self, tree: Tree, start: bytes | None = None) -> None:
         """Watch a tree, or the part of it from `start` on."""
         reader = self._reader
         if reader is None or tree.remote:
@@ -210,7 +208,7 @@ class Watcher:
                 _log.debug("%s can't be watched: %s", shown(folder), error)  # gone, or not ours to read
         self._note_polled()
 
-    def _too_many(self, tree: "_Tree", why: str) -> None:
+    def _too_many(self, tree: Tree, why: str) -> None:
         if not tree.told:
             _log.warning(
                 "%d folders are watched, %s; all of %s is walked now and then instead. More: sysctl fs.inotify.max_user_watches",
@@ -225,7 +223,7 @@ class Watcher:
 
     # From the reader's thread, by way of a tree.
 
-    def changed(self, tree: "_Tree", event: InotifyEvent) -> None:
+    def changed(self, tree: Tree, event: InotifyEvent) -> None:
         with self._lock:
             folder = tree.folders.get(event.wd)
             if folder is None or tree not in self._trees:
@@ -249,12 +247,12 @@ class Watcher:
                 return
         self._news([place])
 
-    def gone(self, tree: "_Tree", descriptor: WatchDescriptor) -> None:
+    def gone(self, tree: Tree, descriptor: WatchDescriptor) -> None:
         with self._lock:
             if tree.folders.pop(descriptor, None) == tree.top and tree in self._trees:
                 self._lost(tree)
 
-    def overflowed(self, tree: "_Tree") -> None:
+    def overflowed(self, tree: Tree) -> None:
         """Events were lost: what was written, and folders that were made."""
         with self._lock:
             if tree not in self._trees:
@@ -264,97 +262,17 @@ class Watcher:
             self._watch(tree)
         self._news([tree.root])
 
-    def _lost(self, tree: "_Tree") -> None:
+    def _lost(self, tree: Tree) -> None:
         if tree.watched:
             _log.warning("%s is no longer there; is its disk mounted?", shown(tree.root))
             self._unwatch(tree, tree.top)
 
-    def _unwatch(self, tree: "_Tree", path: bytes) -> None:
+    def _unwatch(self, tree: Tree, path: bytes) -> None:
         going = [each for each, folder in tree.folders.items() if folder == path or folder.startswith(path + b"/")]
         for descriptor in going:
             tree.folders.pop(descriptor)
         if self._reader is not None:
             self._reader.remove_callbacks([(each, tree.id) for each in going])
-
-
-@dataclass(eq=False, slots=True)
-class _Tree:
-    """The watched folders of one gallery; what watchdog calls back."""
-
-    watcher: Watcher
-    root: Path
-    exclude: tuple[str, ...]
-    mount: Mount | None = None
-    """What it lay on when it was last looked at."""
-    short: bool = False
-    """Whether some of its folders could not be watched."""
-    told: bool = False
-    """Whether that was said before."""
-    folders: dict[WatchDescriptor, bytes] = field(default_factory=dict)
-    _rules: Rules = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._rules = Rules(self.exclude)
-
-    @property
-    def id(self) -> CallbackId:
-        return CallbackId(id(self))
-
-    @property
-    def top(self) -> bytes:
-        return os.fsencode(self.root)
-
-    @property
-    def remote(self) -> bool:
-        return self.mount is not None and self.mount.is_remote
-
-    @property
-    def watched(self) -> bool:
-        return bool(self.folders)
-
-    def forget(self) -> None:
-        self.folders.clear()
-        self.short = False
-
-    def add(self, folder: bytes, descriptor: WatchDescriptor) -> None:
-        self.folders[descriptor] = folder
-
-    def excludes(self, folder: bytes) -> bool:
-        """As the walk does: hidden folders, bins, and what the configuration excludes."""
-        name = os.path.basename(folder)
-        return name.startswith(b".") or name in FOREIGN_FOLDERS or self._rules.excludes(folder[len(self.top) + 1 :], folder=True)
-
-    def below(self, start: bytes | None) -> Iterator[bytes]:
-        """A folder and every folder below it that is not excluded, on the same file system."""
-        known = set(self.folders.values())
-        try:
-            device = os.stat(self.top).st_dev
-        except OSError:
-            return
-        waiting = [self.top if start is None else start]
-        while waiting:
-            folder = waiting.pop()
-            try:
-                found = os.lstat(folder)
-                if not stat.S_ISDIR(found.st_mode) or found.st_dev != device:
-                    continue
-                if folder not in known:
-                    yield folder
-                with os.scandir(folder) as listing:
-                    waiting += [each.path for each in listing if each.is_dir(follow_symlinks=False) and not self.excludes(each.path)]
-            except OSError:
-                continue
-
-    # watchdog's WatchCallback.
-
-    def on_event(self, event: InotifyEvent) -> None:
-        self.watcher.changed(self, event)
-
-    def on_watch_deleted(self, wd: WatchDescriptor) -> None:
-        self.watcher.gone(self, wd)
-
-    def on_queue_overflow(self) -> None:
-        self.watcher.overflowed(self)
 
 
 def most_watches() -> int:
