@@ -40,11 +40,16 @@ class Anchor:
         return found.st_dev, found.st_ino
 
 
+def lacks_vault(gallery: Gallery, catalog: Catalog) -> bool:
+    """Whether the catalogue knows of something in a vault that is not there: most likely its disk is not mounted."""
+    return not gallery.vault.is_there and catalog.needs_vault(gallery.key)
+
+
 def check_presence(gallery: Gallery, catalog: Catalog) -> None:
     """Raise GalleryGone where the gallery's folder is missing, or the catalogue knows of something in its vault, and that is not there."""
     if not is_folder(gallery.root):
         raise GalleryGone(f"the gallery {gallery.root} is not there; is its disk mounted? Nothing was changed or forgotten.")
-    if not gallery.vault.is_there and catalog.needs_vault(gallery.key):
+    if lacks_vault(gallery, catalog):
         raise GalleryGone(
             f"the gallery {gallery.root} has archives or originals in its vault by the catalogue, but its vault is not there; is the right "
             "disk mounted? Nothing was changed or forgotten."

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from daemon import metrics, outlook
+from daemon.anchor import lacks_vault
 from daemon.composition import Workshop
 from daemon.galleries import all_of
 from daemon.nightly import RUNS, of_night
@@ -64,7 +65,7 @@ def passed_by(settings: Settings, catalog: Catalog | None) -> list[str]:
     for gallery in all_of(settings):
         if not is_folder(gallery.root):
             found.append(f"{shown(gallery.root)} is not there")
-        elif catalog is not None and not gallery.vault.is_there and catalog.needs_vault(gallery.key):
+        elif catalog is not None and lacks_vault(gallery, catalog):
             found.append(f"the vault of {shown(gallery.root)} is not there")
         elif guard(gallery.root, gallery.settings, QUICK).refusals:
             found.append(f'{shown(gallery.root)}, and "gallery-optimizer sync-guard" says why')

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -36,12 +37,13 @@ BACKEND_VARIABLE = "GALLERY_OPTIMIZER_BACKEND"
 """Import path of another codec for the worker processes; for tests."""
 
 
-def start_workers(bounds: Settings | Limits | None = None) -> Workers:
-    """The codec behind its processes, bounded as configured; None: without a bound of their memory."""
+def start_workers(bounds: Settings | Limits | None = None, *, polite: bool = True) -> Workers:
+    """The codec behind its processes, bounded as configured; None: without a bound of their memory. Not `polite`: somebody waits."""
     limits = bounds.limits if isinstance(bounds, Settings) else bounds
     memory = limits.memory_bytes if limits else None
     backend = os.environ.get(BACKEND_VARIABLE) or DEFAULT_BACKEND
-    return Workers(backend, Bounds(threads=threads(), memory_bytes=memory))
+    used = Bounds(threads=threads(), memory_bytes=memory)
+    return Workers(backend, used if polite else replace(used, niceness=0))
 
 
 class Workshop:

@@ -17,7 +17,7 @@ from codec import bitstream
 from codec.errors import CodecError
 from codec.facts import Facts
 from codec.levels import DEFAULT_LEVEL, EXACT, LEVELS, level_of
-from daemon.anchor import check_presence
+from daemon.anchor import check_presence, lacks_vault
 from daemon.composition import Workshop
 from daemon.copies import labelled
 from daemon.eligibility import walk
@@ -74,7 +74,7 @@ def check_all_there(places: Places, galleries: Sequence[Gallery]) -> None:
     away = {gallery.root for gallery in galleries if not is_folder(gallery.root)}
     with suppress(StorageError), reading_room(places) as catalog:  # a damaged one says nothing: then the folders have to do
         for gallery in galleries:
-            if catalog is not None and not gallery.vault.is_there and catalog.needs_vault(gallery.key):
+            if catalog is not None and lacks_vault(gallery, catalog):
                 away.add(gallery.root)
     if away:
         raise GalleryGone(

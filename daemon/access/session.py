@@ -3,6 +3,7 @@
 import logging
 import os
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -10,13 +11,12 @@ from typing import TYPE_CHECKING, Self
 from daemon.access.copying import Copies, Wanted
 from daemon.access.view import Node, Source, View
 from daemon.anchor import check_presence
-from daemon.child import Bounds
-from daemon.composition import BACKEND_VARIABLE
+from daemon.composition import start_workers
 from daemon.errors import CommandFailed, WrongPath
 from daemon.galleries import Gallery, all_of
 from daemon.places import Places, real
 from daemon.settings import Settings
-from daemon.worker import DEFAULT_BACKEND, Workers, threads
+from daemon.worker import threads
 from storage.cache import Cache
 from storage.catalog import Catalog
 from storage.errors import Missing, StorageError, shown
@@ -117,11 +117,9 @@ class Session:
 
 def decoders(settings: Settings) -> "tuple[Callable[[], Codec], int]":
     """What makes a decoder, and how many there may be at a time."""
-    # As many threads as `restore` has: with another number a decoder may round a pixel the other way. No low priority: somebody waits.
-    bounds = Bounds(threads=threads(), memory_bytes=settings.limits.memory_bytes, niceness=0)
-    processes = 2 if len(os.sched_getaffinity(0)) >= 2 * bounds.threads else 1
-    backend = os.environ.get(BACKEND_VARIABLE) or DEFAULT_BACKEND
-    return lambda: Workers(backend, bounds), processes
+    # As many threads as `restore` has: with another number a decoder may round a pixel the other way.
+    processes = 2 if len(os.sched_getaffinity(0)) >= 2 * threads() else 1
+    return partial(start_workers, settings, polite=False), processes
 
 
 def wanted_of(gallery: Gallery, node: Node) -> Wanted:

@@ -45,8 +45,9 @@ def init(places: Places, folder: Path | None, quality: str | None, window: str |
     from storage import durable
     from storage.errors import AlreadyThere
 
+    there = CommandFailed(f"{places.config_file} is already there; it stays as it is. Edit it, or move it away first.")
     if places.config_file.exists():
-        raise CommandFailed(f"{places.config_file} is already there; it stays as it is. Edit it, or move it away first.")
+        raise there
     asked = folder is None and _at_a_terminal()
     if asked:
         folder = asking_user.which_folder()
@@ -60,7 +61,7 @@ def init(places: Places, folder: Path | None, quality: str | None, window: str |
         durable.make_folders(places.config_file.parent)
         durable.write_new(places.config_file, text.encode())
     except AlreadyThere as error:
-        raise CommandFailed(f"{places.config_file} is already there; it stays as it is. Edit it, or move it away first.") from error
+        raise there from error
     say(f"Written: {places.config_file}")
     if folder is None:
         remark("Set `path` in it to where your photos are.")
