@@ -6,12 +6,12 @@ Band by band, on any number of threads; each cell is added by one thread in one 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from codec import artefact_maps as kernels
 from codec.artefact_maps import CELL, PATCH, TILE
+from codec.compiled import most_threads
 from codec.masked_error import BLOCK, TABLES, error_of_blocks
 
 Pixels = NDArray[np.uint8]
@@ -63,7 +63,7 @@ def sums_of(a: Pixels, b: Pixels, threads: int | None = None) -> Sums:
         colours=np.zeros((cells[0], kernels.COLOURS, cells[1]), np.int32),
         strokes=zeros(cells[0], kernels.STROKES, cells[1]),
     )
-    with ThreadPoolExecutor(threads or numba.config.NUMBA_NUM_THREADS) as workers:  # type: ignore[attr-defined]  # numba sets it as it loads
+    with ThreadPoolExecutor(threads or most_threads()) as workers:
         for _ in workers.map(lambda band: _add_band(a, b, band, sums), range(bands)):
             pass
     return sums

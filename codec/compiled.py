@@ -27,6 +27,11 @@ def compiled(signature: object) -> Callable[[_F], _F]:
     return decorate
 
 
+def most_threads() -> int:
+    """How many a loop may take: NUMBA_NUM_THREADS, or one for each processor."""
+    return int(numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]  # numba sets it as it loads
+
+
 def read_only(scalar: object, dimensions: int = 1) -> object:
     """Type of a C-contiguous array that a loop only reads."""
     return types.Array(scalar, dimensions, "C", readonly=True)

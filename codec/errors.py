@@ -6,13 +6,11 @@ CodecError
 ├── Corrupt           damaged bytes: a picture file, an archive or a stream that contradicts itself
 ├── UnknownVersion    an archive or stream written by a later version
 └── ModelMissing      the archive names a model that is not installed; `digest` says which
-
-Each survives pickling, since they travel from the worker processes to the daemon.
 """
 
 
 class CodecError(Exception):
-    """Base of all named errors of the codec. Its arguments are exactly what its class was called with."""
+    """Base of all named errors of the codec."""
 
 
 class NotAPicture(CodecError):

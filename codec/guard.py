@@ -52,11 +52,6 @@ class Finding:
         """(y, x) of the worst place, pixels; None: the whole photo."""
         return self.measured.place
 
-    @property
-    def area(self) -> Area | None:
-        """The worst place."""
-        return self.areas[0] if self.areas else None
-
 
 @dataclass(frozen=True, slots=True)
 class Verdict:

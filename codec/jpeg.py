@@ -6,12 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Final
 
-import numba
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
 
+from codec.compiled import most_threads
 from codec.errors import Corrupt, Unsupported
 from codec.health import check_end
 from codec.jpeg_segments import APP11, APP14, SOFS, Frame, Segment, frame, walk
@@ -107,8 +107,7 @@ def write(pixels: NDArray[np.uint8], structure: JpegStructure, *, fineness: int 
 
 def _side_by_side(encode: Callable[[bool], tuple[bytes, bytes]], ways: Sequence[bool]) -> list[tuple[bytes, bytes]]:
     """Each way in a thread of its own, as far as there are some: somebody waits for the copy."""
-    threads = min(len(ways), numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]  # numba sets it as it loads
-    with ThreadPoolExecutor(threads) as workers:
+    with ThreadPoolExecutor(min(len(ways), most_threads())) as workers:
         return list(workers.map(encode, ways))
 
 

@@ -38,7 +38,6 @@ class Archived:
     """An archive and what was measured while making it; scores in SSIMULACRA2 points."""
 
     archive: bytes
-    lane: str
     whole: float
     worst_tile: float
     copy_whole: float
@@ -102,7 +101,6 @@ def archive_photo(
     height, width = picture.pixels.shape[:2]
     return Archived(
         archive=archive,
-        lane="neural",
         whole=found.score.whole,
         worst_tile=found.score.worst_tile,
         copy_whole=copy_whole,

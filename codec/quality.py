@@ -15,10 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from codec.compiled import most_threads
 from codec.error_maps import CONES, LINEAR, SUMS, halve, pool, quarter
 from codec.profile import Profile
 from codec.ssimulacra2_constants import CUBIC, POWER, SCALES, SMALLEST, WEIGHTS
@@ -67,7 +67,7 @@ def score(original: Pixels, decoded: Pixels, *, profile: Profile | None = None, 
     SSIMULACRA2 looks at linear light: `profile` says how the numbers of both become that, None that they are sRGB.
 
     Tiles lie on a grid from the top left, the last row and column moved inwards; a photo smaller than a tile has one. `threads` defaults to
-    NUMBA_NUM_THREADS. Raises ValueError if the shapes differ or a side is under 8 pixels, where SSIMULACRA2 is undefined.
+    `most_threads`. Raises ValueError if the shapes differ or a side is under 8 pixels, where SSIMULACRA2 is undefined.
     """
     a, b = prepared(original), prepared(decoded)
     if original.shape != decoded.shape:
@@ -78,7 +78,7 @@ def score(original: Pixels, decoded: Pixels, *, profile: Profile | None = None, 
         raise ValueError(f"SSIMULACRA2 is undefined for {width} x {height}: a side is under {SMALLEST} pixels")
     tops, lefts = _starts(height), _starts(width)
     rows, columns = _cuts(height, tops), _cuts(width, lefts)
-    with ThreadPoolExecutor(threads or numba.config.NUMBA_NUM_THREADS) as workers:  # type: ignore[attr-defined]  # numba sets it as it loads
+    with ThreadPoolExecutor(threads or most_threads()) as workers:
         sums, areas = _pool(a, b, light, rows, columns, 0, workers.map)
         whole = _score_of(_means(sums, areas))
         corners = list(itertools.product(tops, lefts))

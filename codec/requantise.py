@@ -10,11 +10,10 @@ import itertools
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.compiled import compiled, read_only, types
+from codec.compiled import compiled, most_threads, read_only, types
 
 Tables = tuple[tuple[int, ...], ...]
 
@@ -121,13 +120,13 @@ def requantised(pixels: NDArray[np.uint8], tables: Tables, across: int, down: in
     steps = np.array(tables, np.float32).reshape(-1, 8, 8)
     out = np.empty_like(wide)
     blocks = -(-len(wide) // (8 * down))  # rows of them, of which none knows of another
-    threads = min(blocks, numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]  # numba sets it as it loads
-    borders = [8 * down * (blocks * band // threads) for band in range(threads)] + [len(wide)]
+    bands = min(blocks, most_threads())
+    borders = [8 * down * (blocks * band // bands) for band in range(bands)] + [len(wide)]
 
     def band(rows: tuple[int, int]) -> None:
         first, last = rows
         _requantise(wide[first:last], steps, _ZONES, _BASIS, across, down, out[first:last])
 
-    with ThreadPoolExecutor(threads) as workers:
+    with ThreadPoolExecutor(bands) as workers:
         list(workers.map(band, itertools.pairwise(borders)))
     return out if pixels.ndim == 3 else out[..., 0]

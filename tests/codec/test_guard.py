@@ -96,9 +96,8 @@ def test_what_the_score_lets_pass_is_found(make_photo: Photo) -> None:
         assert verdict.score.worst_tile >= HIGH.worst_tile
         (finding,) = [each for each in verdict.findings if each.name == name]
         assert finding.value > finding.limit
-        assert finding.area is not None
-        assert touch(finding.area, area)
-        assert finding.place == finding.area[:2]
+        assert touch(finding.areas[0], area)
+        assert finding.place == finding.areas[0][:2]
         assert f"{finding.value:.2f}" in finding.sentence
 
 

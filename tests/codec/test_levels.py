@@ -1,4 +1,5 @@
 from codec.levels import COPY_MARGIN, DEFAULT_LEVEL, LEVELS
+from storage.proof import COPY_ALLOWANCE_POINTS
 
 
 def test_levels_are_those_that_users_were_promised() -> None:
@@ -9,4 +10,4 @@ def test_levels_are_those_that_users_were_promised() -> None:
     }
     assert all(name == level.name for name, level in LEVELS.items())
     assert DEFAULT_LEVEL is LEVELS["high"]
-    assert COPY_MARGIN == 2
+    assert COPY_MARGIN == COPY_ALLOWANCE_POINTS
