@@ -4,15 +4,15 @@ Sections: 'STRC' is canonical JSON (docs/bitstream.md); those of the kept segmen
 the file, are `codec.surroundings`'.
 """
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from codec import canonical, jpeg, png, png_chunks, surroundings
+from codec import canonical, jpeg, png, surroundings
 from codec.errors import Corrupt, NotAPicture, Unsupported
+from codec.leads import PNG_SIGNATURE
 from codec.picture import JpegStructure, Picture, PngStructure, Structure
 
 MOST_COPY_BYTES = 2**33
@@ -39,7 +39,7 @@ def read(data: bytes) -> Picture:
     """
     if data[:2] == b"\xff\xd8":
         return jpeg.read(data)
-    if data[:8] == png_chunks.SIGNATURE:
+    if data[:8] == PNG_SIGNATURE:
         return png.read(data)
     if data[1:4].upper() == b"PNG":
         raise Corrupt("damaged: the signature of the PNG was altered")
@@ -87,15 +87,13 @@ def to_sections(structure: Structure) -> dict[str, bytes]:
         fields = {"kind": "png", "grey": structure.grey, "interlaced": structure.interlaced, "before": len(structure.before)}
     sections, more = surroundings.to_sections(kept, structure.trailer)
     fields |= {"width": structure.width, "height": structure.height, **more}
-    return {"STRC": json.dumps(fields, sort_keys=True, separators=(",", ":")).encode(), **sections}
+    return {"STRC": canonical.dump(fields), **sections}
 
 
 def from_sections(sections: Mapping[str, bytes]) -> Structure:
     """The structure in an archive's sections. Raises Corrupt for anything that `to_sections` does not write."""
     try:
-        fields = json.loads(sections["STRC"])
-        if not isinstance(fields, dict):
-            raise Corrupt("the structure is not a set of fields")
+        fields = canonical.load(sections["STRC"])
         kept, trailer = surroundings.from_sections(sections, fields)
         if fields["kind"] == "jpeg":
             return _jpeg_structure(fields, kept, trailer)
@@ -103,7 +101,7 @@ def from_sections(sections: Mapping[str, bytes]) -> Structure:
             return _png_structure(fields, kept, trailer)
     except KeyError as error:
         raise Corrupt(f"the structure lacks {error}") from None
-    except (ValueError, TypeError, RecursionError) as error:
+    except (ValueError, TypeError) as error:
         raise Corrupt(f"the structure cannot be read ({error})") from None
     raise Corrupt("the structure is of an unknown kind")
 

@@ -10,9 +10,10 @@ from PIL import Image
 from codec import exact, pixel_exact
 from codec.errors import CodecError
 from codec.jpeg_segments import walk
-from codec.labels import EXIF_LEAD, MOST, XMP_LEAD, Labels, labelled, labels_of
+from codec.labels import MOST, Labels, labelled, labels_of
+from codec.leads import EXIF_LEAD, PNG_SIGNATURE, XMP_LEAD
 from codec.picture import PngStructure
-from codec.png_chunks import SIGNATURE, chunks
+from codec.png_chunks import chunks
 from codec.profile import as_icc, icc_of, joined, profile_of, profile_of_segments
 from codec.shown import flat, shown
 
@@ -25,7 +26,7 @@ def pixels_of(copy: bytes) -> NDArray[np.uint8]:
 
     Raises Corrupt or Unsupported('too-large').
     """
-    if copy[: len(SIGNATURE)] == SIGNATURE:
+    if copy[: len(PNG_SIGNATURE)] == PNG_SIGNATURE:
         return flat(shown(pixel_exact.read(copy)))
     return exact.preview(copy, _LONGEST)[0]
 
@@ -56,7 +57,7 @@ def converted(copy: bytes, pixels: NDArray[np.uint8], format: Format) -> bytes:
 def profile_in(copy: bytes, *, grey: bool) -> bytes:
     """The ICC profile of a JPEG or PNG; one is made where they say it without. Empty where its colours are sRGB, or what they are can't
     be told. `grey`: for pixels that are."""
-    if copy[: len(SIGNATURE)] != SIGNATURE:
+    if copy[: len(PNG_SIGNATURE)] != PNG_SIGNATURE:
         segments, _ = walk(copy)
         kept = tuple(copy[s.start : s.end] for s in segments if s.kept)
         profile = profile_of_segments(kept)

@@ -30,6 +30,7 @@ LABELS: Final[Mapping[int, frozenset[int]]] = {
     _GPS: frozenset(range(0x20)),
 }
 """By directory (0: the first), what a person writes on a picture."""
+_ORDERS: Final = {b"II*\0": "<", b"MM\0*": ">"}
 
 
 class _Value(NamedTuple):
@@ -58,12 +59,18 @@ class _Block(NamedTuple):
     directories: Mapping[int, _Directory]
 
 
+def byte_order(block: bytes) -> str:
+    """As `struct` has it. Raises ValueError for what is no TIFF block."""
+    order = _ORDERS.get(block[:4])
+    if order is None:
+        raise ValueError("no TIFF block begins here")
+    return order
+
+
 def is_adobe_rgb(block: bytes) -> bool:
     """Whether a camera says so in its way: a colour space that is none of EXIF's own, and R03 as its option (DCF 2.0, 4.2.3); or 2."""
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(block[:4])
-    if order is None:
-        return False
     try:
+        order = byte_order(block)
         first = _directory(block, order, _long(block, order, 4), frozenset((_EXIF,)))
         second = _directory(block, order, _long(first.values[_EXIF][0].data, order, 0), frozenset((_COLOUR_SPACE, _INTEROPERABILITY)))
         space = second.values[_COLOUR_SPACE][0].data
@@ -81,10 +88,8 @@ def without_thumbnail(block: bytes) -> bytes:
     The block as it is where anything else may stand behind the thumbnail. What is left stays at its place; so does the thumbnail's
     directory, to which nothing leads any more.
     """
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(block[:4])
-    if order is None:
-        return block
     try:
+        order = byte_order(block)
         at = _long(block, order, 4)
         (count,) = struct.unpack_from(order + "H", block, at)
         link = at + 2 + 12 * count
@@ -168,10 +173,8 @@ def _turned(value: _Value, order: str, wanted: str) -> _Value:
 
 
 def _read(block: bytes) -> _Block | None:
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(block[:4])
-    if order is None:
-        return None
     try:
+        order = byte_order(block)
         first = _directory(block, order, _long(block, order, 4), LABELS[0] | {_EXIF, _GPS})
         directories = {0: first}
         for name in (_EXIF, _GPS):

@@ -4,33 +4,27 @@ The rest of a file, that which makes the picture, has a digest of its own: two f
 """
 
 import hashlib
-import struct
 import zlib
-from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from codec import exif, iptc, jpeg_segments, xmp
-from codec.errors import CodecError, Corrupt, Unsupported
+from codec.errors import CodecError, Unsupported
 from codec.jpeg_segments import APP0, APP1, Segment, walk
+from codec.leads import EXIF_LEAD, IPTC_LEAD, MOST_TEXT_BYTES, PNG_SIGNATURE, XMP_KEYWORD, XMP_LEAD, international_text
 from codec.multi_picture import fill, filler, is_index, move_places, places_matter
 from codec.picture import JpegStructure
+from codec.png_chunks import chunk, chunks
 
 APP13: Final = 0xED
-EXIF_LEAD: Final = b"Exif\0\0"
-XMP_LEAD: Final = b"http://ns.adobe.com/xap/1.0/\0"
-IPTC_LEAD: Final = b"Photoshop 3.0\0"
 _LEADS: Final = ((APP1, EXIF_LEAD), (APP1, XMP_LEAD), (APP13, IPTC_LEAD))
 MOST: Final = 65533
 """Bytes in a JPEG segment behind its length."""
-_PNG: Final = b"\x89PNG\r\n\x1a\n"
-_XMP_KEYWORD: Final = b"XML:com.adobe.xmp\0"
 _RAW_PROFILES: Final = {
     b"Raw profile type exif": b"eXIf",
     b"Raw profile type APP1": b"eXIf",
     b"Raw profile type xmp": b"iTXt",
 }
 """Keywords of texts in which ImageMagick, Exiv2 and digiKam put what has a chunk of its own (by which it is named here) in a PNG."""
-_MOST_TEXT: Final = 4 << 20
 _PICTURE_CHUNKS: Final = (b"IHDR", b"PLTE", b"tRNS", b"IDAT")
 
 
@@ -51,9 +45,9 @@ class Labels(NamedTuple):
 
 def labels_of(data: bytes) -> Labels:
     """Of a whole file. Raises CodecError for one that can't be walked."""
-    if data[:8] == _PNG:
+    if data[:8] == PNG_SIGNATURE:
         found, raw = dict.fromkeys((b"eXIf", b"iTXt"), b""), dict[bytes, bytes]()
-        for kind, start, end in _chunks(data):
+        for kind, start, end in chunks(data):
             body = data[start + 8 : end - 4]
             name = _label_in(kind, body)
             if name is None:
@@ -61,7 +55,7 @@ def labels_of(data: bytes) -> Labels:
             if kind != name:
                 raw.setdefault(name, _raw_profile(kind, body))
             else:
-                found[kind] = body if kind == b"eXIf" else _text(body[len(_XMP_KEYWORD) :])
+                found[kind] = body if kind == b"eXIf" else international_text(body[len(XMP_KEYWORD) :])
         found = {name: value or raw.get(name, b"") for name, value in found.items()}
         return Labels(found[b"eXIf"], found[b"iTXt"])
     segments, _ = walk(data)
@@ -71,8 +65,8 @@ def labels_of(data: bytes) -> Labels:
 def picture_digest(data: bytes) -> str:
     """Of all that makes the picture: 32 hex digits. Raises CodecError for a file that can't be walked."""
     digest = hashlib.sha256()
-    if data[:8] == _PNG:
-        for kind, start, end in _chunks(data):
+    if data[:8] == PNG_SIGNATURE:
+        for kind, start, end in chunks(data):
             if kind in _PICTURE_CHUNKS:
                 digest.update(data[start:end])
     else:
@@ -90,7 +84,7 @@ def labelled(data: bytes, labels: Labels) -> bytes:
     reach. Raises CodecError, Unsupported('too-large') for a label that does not fit into a JPEG, or makes a PNG grow by more than one of
     a JPEG could hold: a PNG's own labels may be as large as they are.
     """
-    return _labelled_png(data, labels) if data[:8] == _PNG else _labelled_jpeg(data, labels)
+    return _labelled_png(data, labels) if data[:8] == PNG_SIGNATURE else _labelled_jpeg(data, labels)
 
 
 class Merged(NamedTuple):
@@ -115,7 +109,7 @@ def merged(photo: bytes, stand_in: bytes) -> Merged:
     wanted = Labels(
         exif=exif.merged(own.exif, edited.exif),
         xmp=xmp.merged(own.xmp, edited.xmp) if edited.xmp else b"",
-        iptc=b"" if photo[:8] == _PNG else iptc.merged(own.iptc, edited.iptc),
+        iptc=b"" if photo[:8] == PNG_SIGNATURE else iptc.merged(own.iptc, edited.iptc),
     )
     changed = {name: value for name, value in wanted._asdict().items() if value and value != getattr(own, name)}
     together = _given(photo, changed) if changed else photo
@@ -155,12 +149,7 @@ def segment(marker: int, body: bytes) -> bytes:
 
 def xmp_chunk(packet: bytes) -> bytes:
     """The iTXt chunk of a packet (XMP specification part 3, 1.1.5): not compressed, no language, no other keyword."""
-    return chunk(b"iTXt", _XMP_KEYWORD + bytes(4) + packet)
-
-
-def chunk(kind: bytes, body: bytes) -> bytes:
-    """A PNG chunk."""
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+    return chunk(b"iTXt", XMP_KEYWORD + bytes(4) + packet)
 
 
 def _first(data: bytes, segments: list[Segment], lead: bytes) -> bytes:
@@ -232,7 +221,7 @@ def _labelled_png(data: bytes, labels: Labels) -> bytes:
         raise Unsupported("too-large", "more labels than a picture is given here")
     wanted = {b"eXIf": chunk(b"eXIf", labels.exif)} if labels.exif else {}
     wanted |= {b"iTXt": xmp_chunk(labels.xmp)} if labels.xmp else {}
-    for kind, start, end in _chunks(data):
+    for kind, start, end in chunks(data):
         label = _label_in(kind, data[start + 8 : end - 4])
         if kind in (b"IDAT", b"IEND"):  # all that is wanted stands before the picture, or where it stood
             parts += [each for name, each in wanted.items() if name not in placed]
@@ -245,15 +234,9 @@ def _labelled_png(data: bytes, labels: Labels) -> bytes:
     return b"".join((*parts, data[end:]))
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    from codec.png_chunks import chunks
-
-    return chunks(data)
-
-
 def _label_in(kind: bytes, body: bytes) -> bytes | None:
     """The kind of chunk that holds the label which this one holds, of whatever kind this one is; None for others."""
-    if kind == b"eXIf" or (kind == b"iTXt" and body.startswith(_XMP_KEYWORD)):
+    if kind == b"eXIf" or (kind == b"iTXt" and body.startswith(XMP_KEYWORD)):
         return kind
     return _RAW_PROFILES.get(body[:80].partition(b"\0")[0]) if kind in (b"tEXt", b"zTXt") else None
 
@@ -263,25 +246,12 @@ def _raw_profile(kind: bytes, body: bytes) -> bytes:
     text = body.partition(b"\0")[2]
     try:
         if kind == b"zTXt":
-            text = zlib.decompressobj().decompress(text[1:], _MOST_TEXT)
+            text = zlib.decompressobj().decompress(text[1:], MOST_TEXT_BYTES)
         _, size, digits = text.split(maxsplit=2)
         data = bytes.fromhex(digits.decode("ascii"))
         return data.removeprefix(EXIF_LEAD) if len(data) == int(size) else b""
     except (ValueError, zlib.error):
         return b""
-
-
-def _text(body: bytes) -> bytes:
-    """The text of an iTXt chunk behind its keyword: two flags, language and translated keyword, and the text, perhaps compressed."""
-    parts = body[2:].split(b"\0", 2)
-    if len(body) < 4 or len(parts) < 3:
-        return b""
-    if body[0] != 1:
-        return parts[2]
-    try:
-        return zlib.decompressobj().decompress(parts[2], _MOST_TEXT)
-    except zlib.error as error:
-        raise Corrupt(f"damaged: the XMP does not inflate ({error})") from None
 
 
 def same_picture(data: bytes, digest: str) -> bool:

@@ -23,8 +23,8 @@ from codec.conversion import Format, converted, pixels_of
 from codec.errors import Corrupt, Unsupported
 from codec.examination import Examination
 from codec.facts import Facts
+from codec.leads import PNG_SIGNATURE
 from codec.levels import EXACT, Level
-from codec.png_chunks import SIGNATURE
 
 if TYPE_CHECKING:
     from codec.model import Model
@@ -99,7 +99,7 @@ def choose(original: bytes, facts: Facts, model: Loader, wanted: Wanted) -> Chos
         return _neural(original, facts, model, wanted, math.inf, ("rate", "a rate was asked for"))
     if original[:2] == b"\xff\xd8":
         return _jpeg(original, facts, model, wanted)
-    if original[:8] == SIGNATURE:
+    if original[:8] == PNG_SIGNATURE:
         return _png(original, facts, model, wanted)
     read_container(original)  # raises: it knows other formats by name
     raise Unsupported("unsupported-format", "neither a JPEG nor a PNG")
@@ -115,20 +115,20 @@ def restore(archive: bytes, model: Loader, format: Format | None = None) -> byte
 
         return restore_photo(archive, model(), format)
     copy = _lossless_copy(archive)
-    own = "png" if copy[:8] == SIGNATURE else "jpeg"
+    own = "png" if copy[:8] == PNG_SIGNATURE else "jpeg"
     return copy if format in (None, own) else converted(copy, pixels_of(copy), format)
 
 
 def examine(archive: bytes, original: bytes, model: Loader) -> Examination:
     """Restore an archive (or take a re-packed PNG as it is) and compare it with the original. Raises what restoring and reading raise."""
-    repacked = archive[:8] == SIGNATURE
+    repacked = archive[:8] == PNG_SIGNATURE
     if not repacked and peek(archive).lane == "neural":
         from codec.photo import examine as examine_neural
 
         return examine_neural(archive, original, model())
     copy = archive if repacked else _lossless_copy(archive)
     digest = hashlib.sha256(original).hexdigest()
-    if original[:8] == SIGNATURE:
+    if original[:8] == PNG_SIGNATURE:
         found = pixel_exact.difference(pixel_exact.read(original), pixel_exact.read(copy))
         alike = not found and pixel_exact.seen_alike(original, copy)
     else:
@@ -140,7 +140,7 @@ def examine(archive: bytes, original: bytes, model: Loader) -> Examination:
 
 def reason_of(archive: bytes) -> tuple[str, str]:
     """Why an archive is of its lane: slug and sentence, empty where it does not say (early archives don't). Raises Corrupt."""
-    if archive[:8] == SIGNATURE:
+    if archive[:8] == PNG_SIGNATURE:
         return "", ""
     said = canonical.load(peek(archive).small.get("QUAL", b"{}"))
     choice, why = said.get("choice", ""), said.get("why", "")

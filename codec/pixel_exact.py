@@ -11,7 +11,6 @@ profile, texts), what follows the picture, and every bit of every sample, those 
 """
 
 import io
-import struct
 import warnings
 import zlib
 from collections.abc import Mapping
@@ -25,7 +24,8 @@ from PIL import Image
 
 from codec import canonical, surroundings
 from codec.errors import Corrupt, Unsupported
-from codec.png_chunks import CRITICAL, SIGNATURE, chunks, split
+from codec.leads import PNG_SIGNATURE
+from codec.png_chunks import CRITICAL, chunks, image_chunks, split
 from codec.rust import Refusal, call, reserve
 from codec.scanlines import Layout, Rows, inflated, rows_of, samples, unfiltered, without_filling
 
@@ -34,8 +34,6 @@ WEBP_SIDE: Final = 16383
 
 SLOW_PIXELS: Final = 6_000_000
 """Above it WebP's slowest search takes too long for the percent or two that it finds."""
-
-_IDAT_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +97,7 @@ def seen_alike(data: bytes, other: bytes) -> bool:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a bomb: our own reader has measured it
             try:
-                with Image.open(io.BytesIO(b"".join((SIGNATURE, *needed))), formats=("PNG",)) as image:
+                with Image.open(io.BytesIO(b"".join((PNG_SIGNATURE, *needed))), formats=("PNG",)) as image:
                     views.append((image.mode, image.size, image.tobytes()))
             except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
                 return False
@@ -200,7 +198,7 @@ def _packed_anew(png: Png, level: int) -> bytes:
 def _around(png: Png, packed: bytes) -> bytes:
     """The chunks of `png` around the image data of `packed`."""
     image_data = [packed[start:end] for kind, start, end in chunks(packed) if kind == b"IDAT"]
-    return b"".join((SIGNATURE, *png.before, *image_data, *png.after, png.trailer))
+    return b"".join((PNG_SIGNATURE, *png.before, *image_data, *png.after, png.trailer))
 
 
 def _oxipng(plain: bytes, level: int) -> bytes:
@@ -220,8 +218,5 @@ def _oxipng(plain: bytes, level: int) -> bytes:
 
 def _bare(png: Png) -> bytes:
     """IHDR, palette and transparency, image data without filters, IEND: all that decides what the pixels are."""
-    packed = zlib.compress(png.rows.tobytes(), 6)
-    bodies = [b"IDAT" + packed[at : at + _IDAT_BYTES] for at in range(0, len(packed), _IDAT_BYTES)]
-    image_data = [struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body)) for body in bodies]
     needed = [chunk for chunk in png.before if chunk[4:8] in (b"IHDR", b"PLTE", b"tRNS")]
-    return b"".join((SIGNATURE, *needed, *image_data, png.after[-1]))
+    return b"".join((PNG_SIGNATURE, *needed, *image_chunks(zlib.compress(png.rows.tobytes(), 6)), png.after[-1]))

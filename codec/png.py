@@ -1,7 +1,6 @@
 """The file around the pixels of a PNG: chunks read strictly, kept raw and in order, and put back around new image data."""
 
 import io
-import struct
 import zlib
 from collections.abc import Iterable
 
@@ -11,12 +10,12 @@ from PIL import Image
 
 from codec import adam7
 from codec.errors import Corrupt, Unsupported
+from codec.leads import PNG_SIGNATURE
 from codec.picture import Picture, PngStructure, check_area, check_pixels
-from codec.png_chunks import REFUSED, SIGNATURE, Parts, chunks, header, inflated, split
+from codec.png_chunks import REFUSED, Parts, chunks, header, image_chunks, inflated, split
 from codec.profile import HDR, icc_of, is_hdr
 
 _REFUSED = {**REFUSED, b"tRNS": ("alpha", "a transparent colour")}
-_IDAT_BYTES = 1 << 20  # of one chunk of the image data of an interlaced copy
 
 
 def read(data: bytes) -> Picture:
@@ -42,7 +41,7 @@ def write(pixels: NDArray[np.uint8], structure: PngStructure) -> bytes:
     """A PNG of `pixels` between the chunks of `structure`, IHDR first, and its trailer."""
     check_pixels(pixels, structure)
     image_data = _interlaced(pixels) if structure.interlaced else _plain(pixels)
-    return b"".join((SIGNATURE, *structure.before, *image_data, *structure.after, structure.trailer))
+    return b"".join((PNG_SIGNATURE, *structure.before, *image_data, *structure.after, structure.trailer))
 
 
 def _plain(pixels: NDArray[np.uint8]) -> list[bytes]:
@@ -53,9 +52,7 @@ def _plain(pixels: NDArray[np.uint8]) -> list[bytes]:
 
 
 def _interlaced(pixels: NDArray[np.uint8]) -> list[bytes]:
-    packed = zlib.compress(adam7.rows(pixels), 9)
-    bodies = [b"IDAT" + packed[at : at + _IDAT_BYTES] for at in range(0, len(packed), _IDAT_BYTES)]
-    return [struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body)) for body in bodies]
+    return image_chunks(zlib.compress(adam7.rows(pixels), 9))
 
 
 def _supported(chunk: bytes) -> tuple[int, int, bool, bool]:
@@ -93,7 +90,7 @@ def _check_rows(image_data: Iterable[bytes], expected: int) -> None:
 
 def _decode(parts: Parts, structure: PngStructure) -> NDArray[np.uint8]:
     # Pillow sees no ancillary chunk: it would inflate texts and profiles, of whatever size.
-    bare = b"".join((SIGNATURE, parts.before[0], *parts.image_data, parts.after[-1]))
+    bare = b"".join((PNG_SIGNATURE, parts.before[0], *parts.image_data, parts.after[-1]))
     try:
         with Image.open(io.BytesIO(bare), formats=("PNG",)) as image:
             pixels = np.array(image)  # a copy, since Pillow's own memory is read-only

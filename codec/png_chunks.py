@@ -11,9 +11,8 @@ from types import MappingProxyType
 from typing import Final
 
 from codec.errors import Corrupt, NotAPicture, Unsupported
+from codec.leads import PNG_SIGNATURE
 from codec.picture import MAX_KEPT_BYTES
-
-SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 
 REFUSED: Final[Mapping[bytes, tuple[str, str]]] = MappingProxyType(
     {
@@ -30,6 +29,7 @@ REFUSED: Final[Mapping[bytes, tuple[str, str]]] = MappingProxyType(
 CRITICAL: Final = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
 _DEPTHS: Final = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}  # by colour type
 _PIECE_BYTES: Final = 1 << 20
+"""Of image data: in a chunk that is written, and inflated at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Parts:
 
 def split(data: bytes) -> Parts:
     """Every chunk's CRC checked. Raises NotAPicture, Corrupt, and Unsupported('cgbi')."""
-    if data[:8] != SIGNATURE:
+    if data[:8] != PNG_SIGNATURE:
         raise NotAPicture("no PNG begins here")
     if len(data) == 8:
         raise NotAPicture("only the signature of a PNG")
@@ -106,6 +106,16 @@ def chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
         if kind == b"IEND":
             return
         at = end
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    """One whole chunk."""
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def image_chunks(packed: bytes) -> list[bytes]:
+    """IDAT chunks that hold rows which are deflated already."""
+    return [chunk(b"IDAT", packed[at : at + _PIECE_BYTES]) for at in range(0, len(packed), _PIECE_BYTES)]
 
 
 def header(ihdr: bytes) -> tuple[int, int, int, int, bool]:

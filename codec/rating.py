@@ -7,25 +7,20 @@ Microsoft's System.Rating (1..99), EXIF as Windows writes it (0x4746, 0x4749), d
 
 import math
 import struct
-import zlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from codec import jpeg_segments
-from codec.errors import CodecError
+from codec.errors import CodecError, Corrupt
+from codec.exif import byte_order
+from codec.leads import EXIF_LEAD, MOST_TEXT_BYTES, PNG_SIGNATURE, XMP_KEYWORD, XMP_LEAD, international_text
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-MOST_XMP_BYTES: Final = 4 << 20
-"""A packet in a photo is far below; a sidecar with a long history of edits can be some hundred kilobytes."""
-
 _RDF: Final = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
-_XMP_LEAD: Final = b"http://ns.adobe.com/xap/1.0/\0"
-_EXIF_LEAD: Final = b"Exif\0"
-_PNG: Final = b"\x89PNG\r\n\x1a\n"
-_XMP_KEYWORD: Final = b"XML:com.adobe.xmp\0"
 _EXIF_STARS, _EXIF_PERCENT = 0x4746, 0x4749
 
 
@@ -124,7 +119,7 @@ def _of_xmp(packet: bytes) -> Iterator[_Mark]:
 
 
 def _parsed(packet: bytes) -> "Element | None":
-    if len(packet) > MOST_XMP_BYTES:
+    if len(packet) > MOST_TEXT_BYTES:
         return None
     from xml.etree.ElementTree import ParseError
 
@@ -159,10 +154,8 @@ def _number(text: str) -> float | None:
 
 def _of_exif(block: bytes) -> Iterator[_Mark]:
     """From the first directory of a TIFF block, where Windows writes the rating."""
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(block[:4])
-    if order is None:
-        return
     try:
+        order = byte_order(block)
         (directory,) = struct.unpack_from(order + "I", block, 4)
         (count,) = struct.unpack_from(order + "H", block, directory)
         for index in range(count):
@@ -171,26 +164,27 @@ def _of_exif(block: bytes) -> Iterator[_Mark]:
                 form = {1: "B", 3: "H", 4: "I"}[kind]
                 (value,) = struct.unpack_from(order + form, block, directory + 10 + 12 * index)
                 yield from (_stars if tag == _EXIF_STARS else _percent)(str(value))
-    except struct.error:  # a directory that leaves its block
+    except (struct.error, ValueError):  # no block, or a directory that leaves it
         return
 
 
 def _packets(data: bytes) -> Iterator[bytes]:
     for body in _jpeg_bodies(data):
-        if body.startswith(_XMP_LEAD):
-            yield body[len(_XMP_LEAD) :]
+        if body.startswith(XMP_LEAD):
+            yield body[len(XMP_LEAD) :]
     for kind, body in _png_chunks(data):
-        if kind == b"iTXt" and body.startswith(_XMP_KEYWORD):
-            yield from _international_text(body[len(_XMP_KEYWORD) :])
+        if kind == b"iTXt" and body.startswith(XMP_KEYWORD):
+            with suppress(Corrupt):
+                yield international_text(body[len(XMP_KEYWORD) :])
 
 
 def _exif_blocks(data: bytes) -> Iterator[bytes]:
     for body in _jpeg_bodies(data):
-        if body.startswith(_EXIF_LEAD):
-            yield body[len(_EXIF_LEAD) + 1 :]
+        if body.startswith(EXIF_LEAD[:-1]):  # the last byte may be any
+            yield body[len(EXIF_LEAD) :]
     for kind, body in _png_chunks(data):
         if kind == b"eXIf":
-            yield body.removeprefix(_EXIF_LEAD + b"\0")
+            yield body.removeprefix(EXIF_LEAD)
 
 
 def _jpeg_bodies(data: bytes) -> Iterator[bytes]:
@@ -206,9 +200,9 @@ def _jpeg_bodies(data: bytes) -> Iterator[bytes]:
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Chunks with text or EXIF; as far as there are whole ones."""
-    if not data.startswith(_PNG):
+    if not data.startswith(PNG_SIGNATURE):
         return
-    at = len(_PNG)
+    at = len(PNG_SIGNATURE)
     while at + 12 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, at)
         if at + 12 + length > len(data):
@@ -216,20 +210,3 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         if kind in (b"iTXt", b"eXIf"):
             yield kind, data[at + 8 : at + 8 + length]
         at += 12 + length
-
-
-def _international_text(body: bytes) -> Iterator[bytes]:
-    """The text of an iTXt chunk behind its keyword: two flags, language and translated keyword, and the text, perhaps compressed."""
-    if len(body) < 4:
-        return
-    packed = body[0] == 1
-    parts = body[2:].split(b"\0", 2)
-    if len(parts) < 3:
-        return
-    if not packed:
-        yield parts[2]
-        return
-    try:
-        yield zlib.decompressobj().decompress(parts[2], MOST_XMP_BYTES)
-    except zlib.error:
-        return

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from codec.bitstream import peek
 from codec.facts import Facts
 from codec.lanes import Wanted, choose, examine, reason_of, restore
+from codec.leads import PNG_SIGNATURE
 from codec.levels import level_of
-from codec.png_chunks import SIGNATURE
 from codec.rating import Rating, read_rating
 from daemon import standin
 from daemon.messages import Encoded, EncodeJob, Examined, Format, StandInJob
@@ -71,7 +71,7 @@ class CodecBackend:
         return read_rating(original, sidecars)
 
     def examine(self, archive: bytes, original: bytes) -> Examined:
-        repacked = archive[: len(SIGNATURE)] == SIGNATURE
+        repacked = archive[: len(PNG_SIGNATURE)] == PNG_SIGNATURE
         header = None if repacked else peek(archive)
         choice, why = reason_of(archive)
         found = examine(archive, original, self._model)

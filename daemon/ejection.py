@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from codec.png_chunks import SIGNATURE
+from codec.leads import PNG_SIGNATURE
 from daemon.anchor import check_presence
 from daemon.composition import Workshop
 from daemon.copies import without
@@ -178,7 +178,7 @@ def _found_original(aside: Path, digest: str, folder: Path) -> Restoration:
     """Its name is lost; its bytes tell what it is."""
     try:
         data = read_once(aside)
-        goal = folder / (digest[:12] + (".png" if data.data.startswith(SIGNATURE) else ".jpg"))
+        goal = folder / (digest[:12] + (".png" if data.data.startswith(PNG_SIGNATURE) else ".jpg"))
         if from_aside(aside, digest, goal) is None:
             return Restoration(aside.name, Came.NOT, None, "it was written to since it was set aside; it stays in the vault")
     except (StorageError, WrongPath) as error:

@@ -4,6 +4,9 @@ import re
 import struct
 from dataclasses import dataclass
 
+from codec.exif import byte_order
+from codec.leads import EXIF_LEAD
+
 ORIENTATION = 0x0112
 _OFFSET, _LENGTH = 0x0201, 0x0202
 _SEGMENT = re.compile(rb"\xff\xe1(..)Exif\x00\x00", re.DOTALL)
@@ -24,7 +27,7 @@ class CameraThumbnail:
         if not 1 < self.orientation <= 8:
             return self.data
         tiff = b"MM\0*" + struct.pack(">IHHHIHHI", 8, 1, ORIENTATION, _SHORT, 1, self.orientation, 0, 0)
-        block = b"Exif\0\0" + tiff
+        block = EXIF_LEAD + tiff
         return _SOI + _APP1 + struct.pack(">H", len(block) + 2) + block + self.data[2:]
 
 
@@ -37,11 +40,11 @@ def block_in(data: bytes) -> bytes:
 def camera_thumbnail(block: bytes) -> CameraThumbnail | None:
     """Out of an EXIF block; None where there is none, or what is said of it can't be."""
     try:
-        order = {b"II*\0": "<", b"MM\0*": ">"}[block[:4]]
+        order = byte_order(block)
         first = _directory(block, order, struct.unpack_from(order + "I", block, 4)[0])
         second = _directory(block, order, first[None])
         data = block[second[_OFFSET] :][: second[_LENGTH]]
-    except (KeyError, struct.error):
+    except (KeyError, ValueError, struct.error):
         return None
     return CameraThumbnail(data, first.get(ORIENTATION, _UPRIGHT)) if data[:2] == _SOI else None
 
@@ -49,9 +52,9 @@ def camera_thumbnail(block: bytes) -> CameraThumbnail | None:
 def orientation_of(block: bytes) -> int:
     """How a photo with this EXIF block is to be turned (1 to 8; 1: not at all, also where it does not say)."""
     try:
-        order = {b"II*\0": "<", b"MM\0*": ">"}[block[:4]]
+        order = byte_order(block)
         return _directory(block, order, struct.unpack_from(order + "I", block, 4)[0]).get(ORIENTATION, _UPRIGHT)
-    except (KeyError, struct.error):
+    except (ValueError, struct.error):
         return _UPRIGHT
 
 

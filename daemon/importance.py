@@ -9,8 +9,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from codec.leads import MOST_TEXT_BYTES
 from codec.levels import EXACT, Level, level_of
-from codec.rating import MOST_XMP_BYTES, Rating
+from codec.rating import Rating
 from daemon.messages import RatingJob, Refused
 from daemon.ports import Codec
 from storage.digest import Snapshot, read_once
@@ -72,7 +73,7 @@ def sidecars(path: Path) -> tuple[bytes, ...]:
         for suffix in (".xmp", ".XMP"):
             place = path.with_name(name + suffix)
             try:
-                if os.lstat(place).st_size <= MOST_XMP_BYTES:
+                if os.lstat(place).st_size <= MOST_TEXT_BYTES:
                     found.append(read_once(place).data)
             except (Missing, FileNotFoundError):
                 continue

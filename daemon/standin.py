@@ -17,8 +17,9 @@ from PIL import Image
 from codec import container, exact, jpeg_segments, shown, xmp
 from codec.errors import CodecError, Unsupported
 from codec.exif import without_thumbnail
-from codec.labels import APP13, EXIF_LEAD, IPTC_LEAD, MOST, XMP_LEAD, Labels, chunk, labels_of, picture_digest, segment, xmp_chunk
-from codec.png_chunks import SIGNATURE
+from codec.labels import APP13, MOST, Labels, labels_of, picture_digest, segment, xmp_chunk
+from codec.leads import EXIF_LEAD, IPTC_LEAD, PNG_SIGNATURE, XMP_LEAD
+from codec.png_chunks import chunk
 from codec.profile import icc_of
 from codec.small_jpeg import small_jpeg
 from daemon.marking import CHANGED, Mark
@@ -51,7 +52,7 @@ def make(job: StandInJob) -> bytes:
     if original[:2] == b"\xff\xd8":
         pixels, segments = exact.preview(original, 2 * JPEG_TRIES[0][0])
         tries = _jpegs(Image.fromarray(pixels), segments, job)
-    elif original[:8] == SIGNATURE:
+    elif original[:8] == PNG_SIGNATURE:
         image, chunks = shown.preview(original, PNG_SIDES[0])
         tries = _pngs(image, chunks, job)
     else:

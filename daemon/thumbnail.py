@@ -19,7 +19,7 @@ from codec.conversion import profile_in
 from codec.errors import CodecError
 from codec.facts import Facts
 from codec.labels import labels_of
-from codec.png_chunks import SIGNATURE
+from codec.leads import PNG_SIGNATURE
 from codec.shown import preview as png_preview
 from daemon.composition import start_workers
 from daemon.errors import CommandFailed
@@ -117,7 +117,7 @@ def _decoded(archive: Path, size: int) -> Image.Image:
 
 def _of_photo(data: bytes, size: int) -> Image.Image:
     """Without Pillow's reader, which refuses photos of 200 megapixels, and PNGs with a long text."""
-    if data[:8] == SIGNATURE:
+    if data[:8] == PNG_SIGNATURE:
         image = png_preview(data, size)[0]
     else:
         image = Image.fromarray(exact.preview(data, size)[0])

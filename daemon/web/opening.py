@@ -5,7 +5,7 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from codec.png_chunks import SIGNATURE
+from codec.leads import PNG_SIGNATURE
 
 JPEG, PNG, OTHER = "image/jpeg", "image/png", "application/octet-stream"
 _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -39,7 +39,7 @@ def kind_of(head: bytes) -> str:
     """What a browser is told that a file is, by its first bytes alone: whatever is no JPEG or PNG is nothing to be shown."""
     if head[:3] == b"\xff\xd8\xff":
         return JPEG
-    return PNG if head[:8] == SIGNATURE else OTHER
+    return PNG if head[:8] == PNG_SIGNATURE else OTHER
 
 
 def begin_of(descriptor: int, size: int) -> bytes:

@@ -12,7 +12,8 @@ from PIL import Image, ImageCms
 from codec import profile
 from codec.conversion import converted, pixels_of
 from codec.jpeg_segments import walk
-from codec.labels import Labels, chunk, labelled, labels_of
+from codec.labels import Labels, labelled, labels_of
+from codec.png_chunks import chunk
 from codec.profile import _PRIMARIES, _SRGB, icc_of, joined
 
 P3_NAMED = {b"cICP": bytes((12, 13, 0, 1))}

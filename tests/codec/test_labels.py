@@ -16,7 +16,8 @@ from PIL import Image
 
 from codec import conversion, exif, iptc, xmp
 from codec.jpeg_segments import walk
-from codec.labels import Labels, chunk, labelled, labels_of, merged, picture_digest, segment
+from codec.labels import Labels, labelled, labels_of, merged, picture_digest, segment
+from codec.png_chunks import chunk
 from codec.rating import read_rating
 
 MAKER = b"Example\0\x01\x02II*\0" + bytes(range(256)) * 3

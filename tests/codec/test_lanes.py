@@ -17,9 +17,9 @@ from codec.errors import Corrupt, NotAPicture, Unsupported
 from codec.facts import Facts
 from codec.labels import Labels, labelled
 from codec.lanes import Chosen, Wanted, choose, examine, reason_of, restore
+from codec.leads import PNG_SIGNATURE
 from codec.levels import EXACT, LEVELS, Level, level_of
 from codec.model import Model
-from codec.png_chunks import SIGNATURE
 
 EASY = LEVELS["compact"]
 WANTED = Wanted(EASY, min_saving=0.2, min_saving_lossless=0.05)
@@ -234,4 +234,4 @@ def test_an_archive_that_gives_no_reason(jpeg: bytes) -> None:
     parts = unpack(made.archive)
     assert reason_of(pack(Archive("exact", None, {**parts.sections, "QUAL": b"{}"}))) == ("", "")
     assert reason_of(pack(Archive("exact", None, {**parts.sections, "QUAL": b'{"choice":3}'}))) == ("", "")
-    assert lanes.reason_of(SIGNATURE + b"...") == ("", "")
+    assert lanes.reason_of(PNG_SIGNATURE + b"...") == ("", "")

@@ -14,8 +14,8 @@ from PIL import Image
 
 from codec import pixel_exact
 from codec.errors import CodecError, Corrupt, NotAPicture, Unsupported
+from codec.leads import PNG_SIGNATURE
 from codec.pixel_exact import Png, difference, from_sections, read, repacked, seen_alike, to_sections
-from codec.png_chunks import SIGNATURE
 from codec.scanlines import CHANNELS, Layout, inflated, rows_of, samples, unfiltered
 
 KINDS = [(0, 1), (0, 2), (0, 4), (0, 8), (0, 16), (2, 8), (2, 16), (3, 1), (3, 2), (3, 4), (3, 8), (4, 8), (4, 16), (6, 8), (6, 16)]
@@ -54,7 +54,7 @@ def png_of(colour: int, depth: int, interlaced: bool, width: int = 21, height: i
     packed = zlib.compress(rows.tobytes(), 1)
     data = [chunk(b"IDAT", packed[:20]), chunk(b"IDAT", packed[20:])]
     parts = [chunk(b"IHDR", ihdr), *before, chunk(b"tEXt", b"Author\0me"), *extra, *data, chunk(b"tEXt", b"Late\0one"), chunk(b"IEND", b"")]
-    return SIGNATURE + b"".join(parts) + b"behind the end"
+    return PNG_SIGNATURE + b"".join(parts) + b"behind the end"
 
 
 @pytest.mark.parametrize("interlaced", [False, True])
@@ -169,9 +169,9 @@ def test_damage() -> None:
         read(b"\x89PNG\r\n\x1a\n")
     grey = chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 2, 8, 0, 0, 0, 0))
     with pytest.raises(Corrupt, match="filter"):
-        read(SIGNATURE + grey + chunk(b"IDAT", zlib.compress(b"\0ab\5ab")) + chunk(b"IEND", b""))
+        read(PNG_SIGNATURE + grey + chunk(b"IDAT", zlib.compress(b"\0ab\5ab")) + chunk(b"IEND", b""))
     huge = chunk(b"IHDR", struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0))
-    bomb = SIGNATURE + huge + chunk(b"IDAT", b"x") + chunk(b"IEND", b"")
+    bomb = PNG_SIGNATURE + huge + chunk(b"IDAT", b"x") + chunk(b"IEND", b"")
     with pytest.raises(Unsupported, match="too-large"):
         read(bomb)
 
@@ -193,7 +193,7 @@ def test_filters_are_undone_as_another_decoder_does(
     palette = chunk(b"PLTE", bytes(range(256)) * 3) if colour == 3 else b""
     end = chunk(b"IEND", b"")
     plain = unfiltered(inflated([zlib.compress(raw.tobytes())], layout), layout)
-    files = [SIGNATURE + ihdr + palette + chunk(b"IDAT", zlib.compress(each.tobytes())) + end for each in (raw, plain)]
+    files = [PNG_SIGNATURE + ihdr + palette + chunk(b"IDAT", zlib.compress(each.tobytes())) + end for each in (raw, plain)]
     assert seen_alike(*files)
     if depth <= 8:
         picture = samples(plain, layout)
@@ -225,6 +225,6 @@ def test_interlaced_pictures_stay_small() -> None:
     ramp = np.linspace(0, 255, 200, dtype=np.uint8)
     rows = rows_of(np.stack([ramp[None] + ramp[:, None]] * 3, 2).astype(np.uint8), Layout(200, 200, 8, 2, True))
     ihdr = struct.pack(">IIBBBBB", 200, 200, 8, 2, 0, 0, 1)
-    data = SIGNATURE + chunk(b"IHDR", ihdr) + chunk(b"IDAT", zlib.compress(rows.tobytes(), 9)) + chunk(b"IEND", b"")
+    data = PNG_SIGNATURE + chunk(b"IHDR", ihdr) + chunk(b"IDAT", zlib.compress(rows.tobytes(), 9)) + chunk(b"IEND", b"")
     assert len(repacked(read(data), 2)) < len(data)
     assert len(from_sections(to_sections(read(data)))) < 1.1 * len(data)

@@ -15,6 +15,7 @@ from PIL import Image
 
 from codec import adam7, pixel_exact, png, png_chunks
 from codec.errors import CodecError, Corrupt, NotAPicture, Unsupported
+from codec.leads import PNG_SIGNATURE
 from codec.picture import PngStructure
 
 
@@ -37,7 +38,7 @@ def parts(data: bytes) -> list[bytes]:
 
 
 def joined(*chunks: bytes) -> bytes:
-    return png_chunks.SIGNATURE + b"".join(chunks)
+    return PNG_SIGNATURE + b"".join(chunks)
 
 
 def interlaced(pixels: np.ndarray) -> bytes:

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from codec import png_chunks
 from codec.errors import CodecError, Corrupt, NotAPicture, Unsupported
+from codec.leads import PNG_SIGNATURE
 from codec.picture import MAX_KEPT_BYTES
-from codec.png_chunks import SIGNATURE, Parts
+from codec.png_chunks import Parts
 
 COLOURS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 """Depths of each colour type (PNG specification, third edition, table 12)."""
@@ -35,7 +36,7 @@ IMAGE_DATA = st.lists(st.builds(chunk, st.just(b"IDAT"), st.binary(max_size=40))
 
 @given(before=OTHERS, image_data=IMAGE_DATA, after=OTHERS, trailer=st.binary(max_size=40))
 def test_a_file_is_its_parts_one_behind_the_other(before: list[bytes], image_data: list[bytes], after: list[bytes], trailer: bytes) -> None:
-    data = b"".join((SIGNATURE, HEADER, *before, *image_data, *after, END, trailer))
+    data = b"".join((PNG_SIGNATURE, HEADER, *before, *image_data, *after, END, trailer))
     parts = png_chunks.split(data)
     assert parts == Parts((HEADER, *before), tuple(image_data), (*after, END), trailer)
     assert parts.kept == (HEADER, *before, *after, END)
@@ -46,14 +47,14 @@ def test_a_file_is_its_parts_one_behind_the_other(before: list[bytes], image_dat
 
 @given(before=OTHERS, image_data=IMAGE_DATA, cut=st.integers(0, 400))
 def test_a_file_that_was_cut_is_damage(before: list[bytes], image_data: list[bytes], cut: int) -> None:
-    data = b"".join((SIGNATURE, HEADER, *before, *image_data, END))
+    data = b"".join((PNG_SIGNATURE, HEADER, *before, *image_data, END))
     with pytest.raises((Corrupt, NotAPicture)):
         png_chunks.split(data[: cut % len(data)])
 
 
 @given(before=OTHERS, image_data=IMAGE_DATA, bit=st.integers(0, 8 * 4000))
 def test_a_bit_that_fell_over_is_damage_wherever_it_is(before: list[bytes], image_data: list[bytes], bit: int) -> None:
-    data = bytearray(b"".join((SIGNATURE, HEADER, *before, *image_data, END)))
+    data = bytearray(b"".join((PNG_SIGNATURE, HEADER, *before, *image_data, END)))
     data[bit // 8 % len(data)] ^= 1 << bit % 8
     with pytest.raises((Corrupt, NotAPicture)):
         png_chunks.split(bytes(data))
@@ -61,7 +62,7 @@ def test_a_bit_that_fell_over_is_damage_wherever_it_is(before: list[bytes], imag
 
 @given(st.binary(max_size=200))
 def test_bytes_behind_a_signature_give_chunks_or_a_named_error(noise: bytes) -> None:
-    for data in (noise, SIGNATURE + noise, SIGNATURE + HEADER + noise):
+    for data in (noise, PNG_SIGNATURE + noise, PNG_SIGNATURE + HEADER + noise):
         with pytest.raises(CodecError):
             png_chunks.split(data)
 
@@ -70,16 +71,16 @@ def test_bytes_behind_a_signature_give_chunks_or_a_named_error(noise: bytes) -> 
     ("data", "error", "said"),
     [
         (b"", NotAPicture, "no PNG"),
-        (SIGNATURE, NotAPicture, "only the signature"),
-        (SIGNATURE + END, Corrupt, "IHDR is not the first"),
-        (SIGNATURE + HEADER + HEADER + chunk(b"IDAT") + END, Corrupt, "IHDR is not the first"),
-        (SIGNATURE + HEADER + chunk(b"IDAT") + HEADER + END, Corrupt, "IHDR is not the first"),
-        (SIGNATURE + HEADER + END, Corrupt, "no image data"),
-        (SIGNATURE + HEADER + chunk(b"IDAT") + chunk(b"tEXt") + chunk(b"IDAT") + END, Corrupt, "not in one piece"),
-        (SIGNATURE + HEADER + chunk(b"ID4T") + END, Corrupt, "no chunk begins"),
-        (SIGNATURE + HEADER + chunk(b"ID\xc4T") + END, Corrupt, "no chunk begins"),
-        (SIGNATURE + HEADER + struct.pack(">I4s", 0xFFFFFFFF, b"IDAT") + bytes(40), Corrupt, "passes the end"),
-        (SIGNATURE + chunk(b"CgBI", bytes(4)) + HEADER + chunk(b"IDAT") + END, Unsupported, "Apple"),
+        (PNG_SIGNATURE, NotAPicture, "only the signature"),
+        (PNG_SIGNATURE + END, Corrupt, "IHDR is not the first"),
+        (PNG_SIGNATURE + HEADER + HEADER + chunk(b"IDAT") + END, Corrupt, "IHDR is not the first"),
+        (PNG_SIGNATURE + HEADER + chunk(b"IDAT") + HEADER + END, Corrupt, "IHDR is not the first"),
+        (PNG_SIGNATURE + HEADER + END, Corrupt, "no image data"),
+        (PNG_SIGNATURE + HEADER + chunk(b"IDAT") + chunk(b"tEXt") + chunk(b"IDAT") + END, Corrupt, "not in one piece"),
+        (PNG_SIGNATURE + HEADER + chunk(b"ID4T") + END, Corrupt, "no chunk begins"),
+        (PNG_SIGNATURE + HEADER + chunk(b"ID\xc4T") + END, Corrupt, "no chunk begins"),
+        (PNG_SIGNATURE + HEADER + struct.pack(">I4s", 0xFFFFFFFF, b"IDAT") + bytes(40), Corrupt, "passes the end"),
+        (PNG_SIGNATURE + chunk(b"CgBI", bytes(4)) + HEADER + chunk(b"IDAT") + END, Unsupported, "Apple"),
     ],
 )
 def test_what_no_png_can_be_is_named(data: bytes, error: type[CodecError], said: str) -> None:
@@ -91,7 +92,7 @@ def test_what_no_png_can_be_is_named(data: bytes, error: type[CodecError], said:
 @pytest.mark.parametrize("behind", [False, True])
 def test_chunks_that_forbid_other_image_data_have_a_reason_before_and_behind_it(kind: bytes, behind: bool) -> None:
     around = [b"", chunk(kind)] if behind else [chunk(kind), b""]
-    parts = png_chunks.split(SIGNATURE + HEADER + around[0] + chunk(b"IDAT") + around[1] + END)
+    parts = png_chunks.split(PNG_SIGNATURE + HEADER + around[0] + chunk(b"IDAT") + around[1] + END)
     with pytest.raises(Unsupported) as raised:
         parts.check_kept()
     assert raised.value.reason == png_chunks.REFUSED.get(kind, ("critical-chunk", ""))[0]
@@ -99,7 +100,7 @@ def test_chunks_that_forbid_other_image_data_have_a_reason_before_and_behind_it(
 
 @pytest.mark.parametrize("kind", [b"PLTE", b"abCD", b"aBcd", b"tEXt"])
 def test_chunks_that_forbid_nothing_are_kept(kind: bytes) -> None:
-    parts = png_chunks.split(SIGNATURE + HEADER + chunk(kind) + chunk(b"IDAT") + END)
+    parts = png_chunks.split(PNG_SIGNATURE + HEADER + chunk(kind) + chunk(b"IDAT") + END)
     parts.check_kept()
     parts.check_kept_bytes()
     assert parts.kept == (HEADER, chunk(kind), END)

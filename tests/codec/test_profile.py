@@ -13,8 +13,9 @@ from PIL import Image, ImageCms
 
 from codec import container
 from codec.errors import Unsupported
-from codec.labels import Labels, chunk, labelled
+from codec.labels import Labels, labelled
 from codec.picture import JpegStructure
+from codec.png_chunks import chunk
 from codec.profile import _PRIMARIES, _SRGB, Profile, as_icc, joined, profile_of
 from codec.quality import score
 

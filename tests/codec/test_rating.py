@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codec.rating import MOST_XMP_BYTES, Rating, read_rating
+from codec.leads import MOST_TEXT_BYTES
+from codec.rating import Rating, read_rating
 
 NAMESPACES = {
     "x": "adobe:ns:meta/",
@@ -75,7 +76,7 @@ REAL = {
     "empty": (b"", stars(None)),
     "unknown encoding": (b'<?xml version="1.0" encoding="klingon"?>' + xmp('xmp:Rating="5"'), stars(None)),
     "entity": (b'<!DOCTYPE a [<!ENTITY b "5">]>' + xmp("", "<xmp:Rating>&b;</xmp:Rating>"), stars(None)),
-    "too long": (xmp('xmp:Rating="5"') + b" " * MOST_XMP_BYTES, stars(None)),
+    "too long": (xmp('xmp:Rating="5"') + b" " * MOST_TEXT_BYTES, stars(None)),
 }
 
 

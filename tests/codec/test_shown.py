@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from codec import pixel_exact
-from codec.labels import chunk
-from codec.png_chunks import SIGNATURE
+from codec.leads import PNG_SIGNATURE
+from codec.png_chunks import chunk
 from codec.scanlines import CHANNELS
 from codec.shown import flat, preview, shown
 
@@ -23,7 +23,7 @@ def png(colour: int, depth: int, rows: np.ndarray, **chunks: bytes) -> bytes:
     head = struct.pack(">IIBBBBB", width, len(rows), depth, colour, 0, 0, 0)
     body = zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))
     kept = [chunk(kind.encode(), data) for kind, data in chunks.items()]
-    return b"".join((SIGNATURE, chunk(b"IHDR", head), *kept, chunk(b"IDAT", body), chunk(b"IEND", b"")))
+    return b"".join((PNG_SIGNATURE, chunk(b"IHDR", head), *kept, chunk(b"IDAT", body), chunk(b"IEND", b"")))
 
 
 def rows(colour: int, depth: int) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from codec import pixel_exact
-from codec.png_chunks import SIGNATURE
+from codec.leads import PNG_SIGNATURE
 from daemon import restorer
 from daemon.backend import load
 from daemon.messages import Encoded, EncodeJob
@@ -28,7 +28,7 @@ def sixteen_bits(seed: int = 0) -> bytes:
 
 
 def same_picture(data: bytes, other: bytes) -> bool:
-    return other[:8] == SIGNATURE and not pixel_exact.difference(pixel_exact.read(data), pixel_exact.read(other))
+    return other[:8] == PNG_SIGNATURE and not pixel_exact.difference(pixel_exact.read(data), pixel_exact.read(other))
 
 
 class RealInProcess(InProcess):

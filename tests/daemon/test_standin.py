@@ -16,7 +16,8 @@ from PIL import Image, ImageCms
 from codec import exif, profile, xmp
 from codec.errors import Corrupt, NotAPicture, Unsupported
 from codec.jpeg_segments import walk
-from codec.labels import Labels, chunk, labelled, labels_of, merged, picture_digest
+from codec.labels import Labels, labelled, labels_of, merged, picture_digest
+from codec.png_chunks import chunk
 from daemon import standin
 from daemon.marking import MARK, Mark, has_own_labels, mark_of, original_of, relabelled
 from daemon.messages import StandInJob

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from codec import bitstream, packing
 from codec.errors import CodecError
-from codec.png_chunks import SIGNATURE
+from codec.leads import PNG_SIGNATURE
 
 NUMBERS = (0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF)
 
@@ -51,7 +51,7 @@ def unsealed(data: bytes) -> bytes:
 
 def sealed_png(data: bytes) -> bytes:
     """Every chunk's CRC made right, as far as there are whole chunks."""
-    out, at = bytearray(data), len(SIGNATURE)
+    out, at = bytearray(data), len(PNG_SIGNATURE)
     while at + 12 <= len(out):
         end = at + 8 + int.from_bytes(out[at : at + 4], "big")
         if end + 4 > len(out):
@@ -63,12 +63,12 @@ def sealed_png(data: bytes) -> bytes:
 
 def sealed(data: bytes) -> bytes:
     """Of a PNG or a JPEG, which has no checksums."""
-    return sealed_png(data) if data.startswith(SIGNATURE) else data
+    return sealed_png(data) if data.startswith(PNG_SIGNATURE) else data
 
 
 def inside(data: bytes, rng: random.Random, change: Callable[[bytes], bytes]) -> bytes:
     """Of a PNG or a JPEG."""
-    return inside_png(data, rng, change) if data.startswith(SIGNATURE) else change(data)
+    return inside_png(data, rng, change) if data.startswith(PNG_SIGNATURE) else change(data)
 
 
 def sealed_archive(data: bytes) -> bytes:
@@ -104,7 +104,7 @@ def sealed_stream(data: bytes) -> bytes:
 
 def inside_png(data: bytes, rng: random.Random, change: Callable[[bytes], bytes]) -> bytes:
     """What a chunk holds is changed, unpacked where it is packed."""
-    chunks, at = [], len(SIGNATURE)
+    chunks, at = [], len(PNG_SIGNATURE)
     while at + 12 <= len(data):
         end = at + 8 + int.from_bytes(data[at : at + 4], "big")
         if end + 4 > len(data):
@@ -129,7 +129,7 @@ def inside_png(data: bytes, rng: random.Random, change: Callable[[bytes], bytes]
     if rng.random() < 0.1:
         rng.shuffle(chunks)
     made = (struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in chunks)
-    return data[: len(SIGNATURE)] + b"".join(made) + data[at:]
+    return data[: len(PNG_SIGNATURE)] + b"".join(made) + data[at:]
 
 
 def inside_archive(data: bytes, rng: random.Random, change: Callable[[bytes], bytes]) -> bytes:

@@ -1,0 +1,33 @@
+"""What leads metadata in: the beginnings of a JPEG's segments and of a PNG's texts, and the text behind them.
+
+XMP specification part 3, 1.1.3 and 1.1.5; EXIF 3.0, 4.7.2; PNG specification, third edition, 11.3.3.4 (iTXt).
+"""
+
+import zlib
+from typing import Final
+
+from codec.errors import Corrupt
+
+PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
+EXIF_LEAD: Final = b"Exif\0\0"
+XMP_LEAD: Final = b"http://ns.adobe.com/xap/1.0/\0"
+IPTC_LEAD: Final = b"Photoshop 3.0\0"
+XMP_KEYWORD: Final = b"XML:com.adobe.xmp\0"
+MOST_TEXT_BYTES: Final = 4 << 20
+"""Of a text once it is inflated; a packet in a photo is far below, a sidecar with a long history of edits some hundred kilobytes."""
+
+
+def international_text(body: bytes) -> bytes:
+    """Of an iTXt chunk behind its keyword: two flags, language and translated keyword, and the text, perhaps compressed.
+
+    Empty where something is missing. Raises Corrupt where it does not inflate.
+    """
+    parts = body[2:].split(b"\0", 2)
+    if len(body) < 4 or len(parts) < 3:
+        return b""
+    if body[0] != 1:
+        return parts[2]
+    try:
+        return zlib.decompressobj().decompress(parts[2], MOST_TEXT_BYTES)
+    except zlib.error as error:
+        raise Corrupt(f"damaged: the text does not inflate ({error})") from None
