@@ -123,6 +123,14 @@ def merged(own: bytes, edited: bytes) -> bytes:
     return _written(own or EMPTY, ours, changes)
 
 
+def is_lost(own: bytes, edited: bytes) -> bool:
+    """Whether the block of a stand-in has labels that can't be given to its photo, since the photo's own block can't be read."""
+    if not own or edited == own or _read(own) is not None:
+        return False
+    theirs = _read(edited)
+    return theirs is not None and any(LABELS[name] & _values(theirs, name).keys() for name in LABELS)
+
+
 def _changes(name: int, ours: _Block, theirs: _Block) -> dict[int, _Value | None]:
     """What has another value in one directory; None: it is not there any more."""
     here, there = (_values(block, name) for block in (ours, theirs))

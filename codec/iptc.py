@@ -45,7 +45,26 @@ def merged(own: bytes, edited: bytes) -> bytes:
     made.append(_Resource(_IPTC, b"\0\0", data))
     if any(each.number == _IPTC_DIGEST for each in ours):
         made.append(_Resource(_IPTC_DIGEST, b"\0\0", hashlib.md5(data, usedforsecurity=False).digest()))
-    return b"".join(b"8BIM" + struct.pack(">H", number) + name + _sized(body) for number, name, body in made)
+    return b"".join(map(_packed, made))
+
+
+def is_lost(own: bytes, edited: bytes) -> bool:
+    """Whether the block of a stand-in has datasets that can't be given to its photo, since the photo's own block can't be read."""
+    if not own or edited == own:
+        return False
+    ours = _resources(own)
+    if ours is not None and all(_datasets(each.data) is not None for each in ours if each.number == _IPTC):
+        return False
+    return any(_datasets(each.data) for each in _resources(edited) or () if each.number == _IPTC)
+
+
+def alone(block: bytes) -> bytes:
+    """IPTC without the other resources, which may be pictures and paths; empty where the block can't be read."""
+    return b"".join(_packed(each) for each in _resources(block) or () if each.number == _IPTC)
+
+
+def _packed(resource: _Resource) -> bytes:
+    return b"8BIM" + struct.pack(">H", resource.number) + resource.name + _sized(resource.data)
 
 
 def _together(before: list[_Dataset], said: list[_Dataset]) -> list[_Dataset]:

@@ -59,7 +59,7 @@ def labels_of(data: bytes) -> Labels:
         found = {name: value or raw.get(name, b"") for name, value in found.items()}
         return Labels(found[b"eXIf"], found[b"iTXt"])
     segments, _ = walk(data)
-    return Labels(*(_first(data, segments, lead) for _, lead in _LEADS))
+    return Labels(*(_of(data, segments, lead) for _, lead in _LEADS))
 
 
 def picture_digest(data: bytes) -> str:
@@ -78,7 +78,7 @@ def picture_digest(data: bytes) -> str:
 
 def labelled(data: bytes, labels: Labels) -> bytes:
     """The file with these labels in place of its own; an empty one leaves what the file has. Everything else is kept, in order;
-    so is a second segment of the same kind in a JPEG: Photoshop's resources may go on there.
+    so is a second EXIF or XMP in a JPEG.
 
     Where other pictures in the file are found by offsets, these still lead there; bytes that fill take or give the room as far as they
     reach. Raises CodecError, Unsupported('too-large') for a label that does not fit into a JPEG, or makes a PNG grow by more than one of
@@ -92,7 +92,8 @@ class Merged(NamedTuple):
 
     data: bytes
     left_out: tuple[str, ...] = ()
-    """Kinds of labels (EXIF, XMP, IPTC) that its stand-in says otherwise and that could not be given to it: most often there is no room."""
+    """Kinds of labels (EXIF, XMP, IPTC) that its stand-in says otherwise and that could not be given to it: there is no room, or its own
+    can't be read."""
 
 
 def merged(photo: bytes, stand_in: bytes) -> Merged:
@@ -112,10 +113,12 @@ def merged(photo: bytes, stand_in: bytes) -> Merged:
         iptc=b"" if photo[:8] == PNG_SIGNATURE else iptc.merged(own.iptc, edited.iptc),
     )
     changed = {name: value for name, value in wanted._asdict().items() if value and value != getattr(own, name)}
+    kinds = {"exif": exif.is_lost, "xmp": xmp.is_lost, "iptc": iptc.is_lost}
+    left_out = {name: getattr(edited, name) for name, is_lost in kinds.items() if is_lost(getattr(own, name), getattr(edited, name))}
     together = _given(photo, changed) if changed else photo
     if together is not None:
-        return Merged(together)
-    data, left_out = photo, dict[str, bytes]()
+        return Merged(together, _kinds(left_out))
+    data = photo
     for name, value in changed.items():
         given = _given(data, {name: value})
         data, left_out = (data, {**left_out, name: value}) if given is None else (given, left_out)
@@ -147,13 +150,21 @@ def segment(marker: int, body: bytes) -> bytes:
     return b"\xff" + bytes((marker,)) + (len(body) + 2).to_bytes(2, "big") + body
 
 
+def _segments(marker: int, lead: bytes, body: bytes) -> bytes:
+    """A label's segment; several where Photoshop's resources need them. Raises Unsupported('too-large')."""
+    most = MOST - len(lead) if lead == IPTC_LEAD else len(body)
+    return b"".join(segment(marker, lead + body[at : at + most]) for at in range(0, len(body), most))
+
+
 def xmp_chunk(packet: bytes) -> bytes:
     """The iTXt chunk of a packet (XMP specification part 3, 1.1.5): not compressed, no language, no other keyword."""
     return chunk(b"iTXt", XMP_KEYWORD + bytes(4) + packet)
 
 
-def _first(data: bytes, segments: list[Segment], lead: bytes) -> bytes:
-    return next((data[each.body + len(lead) : each.body_end] for each in segments if _lead_in(data, each) == lead), b"")
+def _of(data: bytes, segments: list[Segment], lead: bytes) -> bytes:
+    """The first label of a kind; Photoshop's resources go on in further segments, wherever those are cut."""
+    found = [data[each.body + len(lead) : each.body_end] for each in segments if _lead_in(data, each) == lead]
+    return b"".join(found if lead == IPTC_LEAD else found[:1])
 
 
 def _lead_in(data: bytes, segment: Segment) -> bytes | None:
@@ -169,7 +180,7 @@ def _labelled_jpeg(data: bytes, labels: Labels) -> bytes:
     segments, end = walk(data)
     if labels.exif and _goes_on(data, segments):
         raise Unsupported("too-large", "EXIF that goes on in another segment, which nothing may be written in front of")
-    parts, wanted = [], {lead: segment(marker, lead + body) for (marker, lead), body in zip(_LEADS, labels, strict=True) if body}
+    parts, wanted = [], {lead: _segments(marker, lead, body) for (marker, lead), body in zip(_LEADS, labels, strict=True) if body}
     placed: set[bytes] = set()
     index_at = None
     for each in segments:
@@ -181,7 +192,7 @@ def _labelled_jpeg(data: bytes, labels: Labels) -> bytes:
         if lead is not None and lead in wanted and lead not in placed:
             parts.append(wanted[lead])
             placed.add(lead)
-        else:
+        elif lead != IPTC_LEAD or lead not in wanted:
             parts.append(raw)
     missing = [wanted[lead] for _, lead in _LEADS if lead in wanted and lead not in placed]
     at = _front(data, segments)

@@ -120,6 +120,11 @@ def merged(packet: bytes, edited: bytes) -> bytes:
     return _written(root)
 
 
+def is_lost(packet: bytes, edited: bytes) -> bool:
+    """Whether the packet of a stand-in has labels that can't be given to its photo, since the photo's own packet can't be read."""
+    return bool(packet.strip(b"\0 \t\r\n")) and _read(packet) is None and any(map(_is_label, _properties(_read(edited))))
+
+
 def is_signed(packet: bytes) -> bool:
     """Whether a packet says where a C2PA manifest of its photo is kept, which is not in the file (C2PA 2.2, 11.5).
 

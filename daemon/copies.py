@@ -65,7 +65,8 @@ def without(left_out: tuple[str, ...]) -> str:
     """What to say of labels that a photo came back without; empty where there are none."""
     if not left_out:
         return ""
-    return f"It came back without what was written on its stand-in as {' and '.join(left_out)}: the file has no room for that."
+    names = " and ".join(left_out)
+    return f"It came back without what was written on its stand-in as {names}: the file has no room for that, or what it has can't be read."
 
 
 def facts_of(archive: Path) -> Facts:

@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from codec import container, exact, jpeg_segments, shown, xmp
+from codec import container, exact, iptc, jpeg_segments, shown, xmp
 from codec.errors import CodecError, Unsupported
 from codec.exif import without_thumbnail
 from codec.labels import APP13, MOST, Labels, labels_of, picture_digest, segment, xmp_chunk
@@ -35,7 +35,7 @@ JPEG_TRIES = (
 PNG_SIDES = (640, 480, 320, 240, 160, 96)
 COLOURS = 64
 MOST_IPTC_BYTES = 16 << 10
-"""Above, the block holds a picture of its own."""
+"""Above, the block holds pictures and paths of its own; then a stand-in repeats IPTC alone."""
 
 _COLOUR_CHUNKS = (b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"cICP")
 
@@ -77,10 +77,11 @@ def _labels(job: StandInJob) -> Labels:
     except CodecError:  # the picture can be read all the same
         own = Labels()
     marks = {"Original": job.sha256, **({"Vault": job.vault} if job.vault else {})}
-    iptc = own.iptc if len(own.iptc) <= MOST_IPTC_BYTES else b""
+    resources = own.iptc if len(own.iptc) <= MOST_IPTC_BYTES else iptc.alone(own.iptc)
+    resources = resources if len(resources) <= MOST_IPTC_BYTES else b""
     exif = without_thumbnail(own.exif)
     exif = exif if len(EXIF_LEAD + exif) <= MOST else b""  # a PNG's may be of any size
-    return Labels(exif, xmp.for_stand_in(own.xmp, marks), iptc)
+    return Labels(exif, xmp.for_stand_in(own.xmp, marks), resources)
 
 
 def _mark(job: StandInJob, labels: Labels) -> Mark:

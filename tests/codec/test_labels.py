@@ -7,6 +7,7 @@ import io
 import struct
 import zlib
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -294,6 +295,33 @@ def test_what_goes_on_in_a_second_segment_stays(make_jpeg: Callable[..., bytes])
     assert b"a thumbnail!" in given_back
     assert b"new" in given_back
     assert b"old" not in given_back
+
+
+def test_resources_that_are_cut_by_a_segment(make_jpeg: Callable[..., bytes]) -> None:
+    """As Photoshop writes more than 64 KB, and less."""
+    plain = make_jpeg()
+    own = resource(0x0404, dataset(25, b"old")) + resource(0x07D0, bytes(range(256)) * 600) + resource(0x0406, b"x")
+    cuts = [0, 20, 40_000, 100_000, len(own)]
+    photo = plain[:2] + b"".join(segment(0xED, b"Photoshop 3.0\0" + own[a:b]) for a, b in pairwise(cuts)) + plain[2:]
+    assert labels_of(photo).iptc == own
+    assert iptc.alone(own) == resource(0x0404, dataset(25, b"old"))
+    stand_in = labelled(make_jpeg(48, 64), Labels(iptc=resource(0x0404, dataset(25, b"sea"))))
+    given_back = merged(photo, stand_in)
+    assert given_back.left_out == ()
+    assert labels_of(given_back.data).iptc == own[len(iptc.alone(own)) :] + resource(0x0404, dataset(25, b"sea"))
+    assert merged(given_back.data, stand_in) == given_back
+    assert merged(photo, labelled(stand_in, Labels(iptc=iptc.alone(own)))) == (photo, ())
+
+
+def test_what_can_not_be_given_since_the_photo_s_own_cannot_be_read_is_told(make_jpeg: Callable[..., bytes]) -> None:
+    edited = Labels(block("<", {RATING: 4}), packet(attributes="xmp:Rating='4'"), resource(0x0404, dataset(25, b"sea")))
+    stand_in = labelled(make_jpeg(48, 64), edited)
+    unread = Labels(b"MM\0*garbage", b"<x:xmpmeta", b"8BIM\4\4garbage garbage")
+    photo = labelled(make_jpeg(96, 128), unread)
+    assert merged(photo, stand_in) == (photo, ("EXIF", "XMP", "IPTC"))
+    assert merged(photo, labelled(make_jpeg(48, 64), unread)) == (photo, ())
+    nothing = Labels(block("<", {SOFTWARE: "A program"}), packet(attributes="xmp:CreatorTool='Program'"), resource(0x0409, b"no IPTC"))
+    assert merged(photo, labelled(make_jpeg(48, 64), nothing)) == (photo, ())
 
 
 def test_a_label_that_cannot_be_read_is_not_one_that_was_taken_away() -> None:

@@ -259,3 +259,17 @@ def test_a_png_with_more_exif_than_any_jpeg_has_still_has_a_small_stand_in(make_
     assert labels_of(made).exif == b""
     assert not has_own_labels(made), "nobody took anything away"
     assert merged(photo, made) == (photo, ())
+
+
+def test_of_many_resources_a_stand_in_repeats_what_people_wrote(jpeg: bytes) -> None:
+    def resource(number: int, body: bytes) -> bytes:
+        return b"8BIM" + number.to_bytes(2, "big") + bytes(2) + len(body).to_bytes(4, "big") + body + bytes(len(body) % 2)
+
+    keyword = resource(0x0404, b"\x1c\x02\x19\0\x03sea")
+    for others, repeated in ((b"", keyword), (resource(0x07D0, bytes(100_000)), keyword), (resource(0x0404, bytes(40_000)), b"")):
+        own = (others + keyword) if repeated else others
+        photo = labelled(jpeg, Labels(iptc=own))
+        made = make(photo, share=1.0)
+        assert labels_of(made).iptc == repeated
+        assert not has_own_labels(made)
+        assert merged(photo, made) == (photo, ())
