@@ -22,6 +22,10 @@ class Mount:
     """Type of the file system, e.g. ext4, nfs4, fuse.sshfs."""
     options: frozenset[str]
     device: str
+    number: str = ""
+    """Major and minor number of the file system, e.g. 8:1; the same of each place where a part of it is mounted."""
+    root: Path = Path("/")
+    """The folder of the file system that is mounted here: another one than / for a bind mount or a subvolume."""
 
     @property
     def is_remote(self) -> bool:
@@ -37,7 +41,9 @@ def parse(text: str) -> list[Mount]:
         fields, ends = before.split(" "), after.split(" ")
         if not dash or len(fields) < 6 or len(ends) < 2:
             continue
-        found.append(Mount(Path(_plain(fields[4])), ends[0], frozenset(fields[5].split(",")), _plain(ends[1])))
+        found.append(
+            Mount(Path(_plain(fields[4])), ends[0], frozenset(fields[5].split(",")), _plain(ends[1]), fields[2], Path(_plain(fields[3])))
+        )
     return found
 
 
@@ -57,6 +63,12 @@ def mount_of(table: list[Mount], path: Path) -> Mount | None:
         if deeper and path.is_relative_to(mount.place):
             best = mount
     return best
+
+
+def inner_path(table: list[Mount], path: Path) -> tuple[str, Path]:
+    """(file system, path in it) of a path: the same for a folder and for a bind mount of it."""
+    mount = mount_of(table, path)
+    return ("", path) if mount is None else (mount.number, mount.root / path.relative_to(mount.place))
 
 
 def _plain(field: str) -> str:

@@ -16,6 +16,7 @@ from typing import cast
 from daemon.config_reader import Override, Reader, not_toml
 from daemon.errors import DaemonError, Misconfigured, NoGallery, WrongPath
 from daemon.keys import KEYS, TABLES, Key
+from daemon.mounts import inner_path, mounts
 from daemon.places import Places, real
 from daemon.window import Window
 from storage.errors import shown
@@ -260,8 +261,13 @@ def _gallery(values: dict[str, object]) -> GallerySettings:
 
 
 def _refuse_overlap(reader: Reader, galleries: tuple[GallerySettings, ...]) -> None:
+    """Also by a bind mount: two names of one folder, or of one in the other."""
     roots = [real(gallery.path) for gallery in galleries]
+    table = mounts() if len(roots) > 1 else []
+    inner = [inner_path(table, root) for root in roots]
     for index, path in enumerate(roots):
-        for other in roots[:index]:
-            if path == other or path.is_relative_to(other) or other.is_relative_to(path):
+        for before, other in enumerate(roots[:index]):
+            (disk, mine), (other_disk, theirs) = inner[index], inner[before]
+            one_name = path.is_relative_to(other) or other.is_relative_to(path)
+            if one_name or (disk == other_disk and (mine.is_relative_to(theirs) or theirs.is_relative_to(mine))):
                 reader.refuse("gallery", index, "path", f"{path} and {other} overlap; a photo can belong to one gallery only")

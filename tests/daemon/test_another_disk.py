@@ -282,6 +282,24 @@ def test_the_other_gallery_can_still_be_restored(archived: Home, photo: Photo, t
 
 
 @pytest.mark.root
+@pytest.mark.parametrize("part", [".", "trip"])
+def test_galleries_that_overlap_by_a_bind_mount(home: Home, run: Callable[..., Result], tmp_path: Path, part: str) -> None:
+    """Every run ended with "another instance is at work", which was itself, or took a photo for another computer's."""
+    (home.root / "trip").mkdir()
+    bound = tmp_path / "bound"
+    bound.mkdir()
+    subprocess.run(["mount", "--bind", home.root / part, bound], check=True)
+    try:
+        home.configure(f'[[gallery]]\npath = "{bound}"')
+        done = run("optimize")
+        assert (done.exit_code, "overlap" in done.stderr) == (2, True)
+    finally:
+        subprocess.run(["umount", "-l", bound], check=True)
+    home.configure(f'[[gallery]]\npath = "{bound}"')
+    assert run("optimize").exit_code == 3
+
+
+@pytest.mark.root
 def test_a_read_only_disk_is_no_obstacle_for_the_other_gallery(
     home: Home, photo: Photo, run: Callable[..., Result], tmp_path: Path
 ) -> None:
