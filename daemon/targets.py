@@ -13,6 +13,7 @@ from daemon.errors import WrongPath
 from daemon.galleries import Gallery, holding, place
 from daemon.ignoring import WISHES
 from daemon.marking import original_of
+from daemon.places import is_folder
 from daemon.reasons import STAND_INS
 from daemon.selection import Chosen, awaits, deleted_since, in_album, is_pattern, matching, since
 from daemon.spelling import Spellings
@@ -134,7 +135,7 @@ def _by_mark(shop: Workshop, own: Gallery | None, where: Path) -> Target | None:
     alone: Target | None = None
     for gallery in sorted(shop.galleries, key=lambda each: each is not own):
         rows = [row for row in shop.catalog.by_digest(digest, gallery.key) if row.state in _GIVING]
-        if rows:  # best the one whose original is still there
+        if rows and (alone is None or is_folder(gallery.vault.folder)):  # best the one whose original is still there
             return Target(name, Path(where.name), gallery, min(rows, key=lambda row: _GIVING.index(row.state)), place=where)
         archive = gallery.vault.archive_path(digest)
         if alone is None and archive.exists():

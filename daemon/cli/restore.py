@@ -41,10 +41,12 @@ def restore(
 
     While the original is in grace it is the original itself, bit for bit; later a copy rebuilt from the archive.
 
+    With --to a gallery needs no configuration: its folder, with the vault in it, is enough.
+
     Nothing is ever overwritten: in place only an unchanged stand-in gives way, and with --to a name that is taken is an error.
     Photos restored in place are left alone for the gallery's `idle_for`. While the service works, it gives them back between two photos.
     """
-    from daemon import restore_report, restorer, settings
+    from daemon import restore_report, restorer
     from daemon.composition import Workshop
     from daemon.copies import without
     from daemon.errors import CommandFailed, DiskFull, NothingToDo, WrongPath
@@ -52,6 +54,7 @@ def restore(
     from daemon.ports import SystemClock
     from daemon.report import photos
     from daemon.selection import Chosen
+    from daemon.unconfigured import widened
 
     if folder is not None and in_place:
         raise click.UsageError("--to and --in-place exclude each other.")
@@ -65,7 +68,7 @@ def restore(
         done = _in_place(places, chosen)
     else:
         check_goal(folder)
-        with Workshop(places, settings.read(places.config_file), reading=True) as shop:
+        with Workshop(places, widened(places.config_file, paths), reading=True) as shop:
             done = restorer.restore(shop, chosen, folder, format_, watch())
             where = in_a_gallery(shop.galleries, folder)
     failed = [each for each in done if each.trouble]

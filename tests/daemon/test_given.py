@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import Result
+
+from daemon.unconfigured import widened
 
 if TYPE_CHECKING:
     from tests.daemon.conftest import Home
@@ -57,3 +60,33 @@ def test_names_that_begin_with_a_tilde(run: Run, home: Home, photo: Photo, monke
     monkeypatch.chdir(home.root)
     assert run("restore", "~a.jpg").exit_code == 0
     assert Path("~a.jpg").read_bytes() == photo()
+
+
+def test_a_disk_that_no_configuration_names(run: Run, home: Home, photo: Photo, tmp_path: Path) -> None:
+    """What the README of every vault says to do on another computer ended with "no gallery is configured"."""
+    (home.root / "2020").mkdir()
+    (home.root / "2020" / "a.jpg").write_bytes(photo())
+    run("optimize")
+    other = tmp_path / "other"
+    shutil.copytree(home.root, other, symlinks=True)
+    elsewhere = home.root.with_name("elsewhere")
+    home.root.rename(elsewhere)
+    for goal, given in (("1", other), ("2", other / "2020"), ("3", other / "2020" / "a.jpg")):
+        done = run("restore", str(given), "--to", str(tmp_path / goal))
+        assert done.exit_code == 0, done.stderr
+        assert next((tmp_path / goal).rglob("a.jpg")).read_bytes() == photo()
+    home.places.config_file.unlink()
+    shutil.rmtree(home.places.state_folder)
+    for goal, given in (("4", other), ("5", other / "2020" / "a.jpg")):
+        assert run("restore", str(given), "--to", str(tmp_path / goal)).exit_code == 0, "without any"
+        assert next((tmp_path / goal).rglob("a.jpg")).read_bytes() == photo()
+    assert not home.places.state_folder.exists()
+    assert run("restore", str(tmp_path / "1"), "--to", str(tmp_path / "6")).exit_code == 10, "no vault, no archive"
+    assert run("restore", str(other), "--in-place").exit_code == 10, "in place only what is configured"
+
+
+def test_a_gallery_around_a_configured_one_is_no_gallery(home: Home) -> None:
+    home.optimize()
+    (home.root.parent / ".gallery-optimizer").mkdir()
+    found = widened(home.places.config_file, [home.root / "a.jpg", home.root.parent / "b.jpg"])
+    assert [each.path for each in found.galleries] == [home.root]
