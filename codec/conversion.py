@@ -34,7 +34,7 @@ def pixels_of(copy: bytes) -> NDArray[np.uint8]:
 def converted(copy: bytes, pixels: NDArray[np.uint8], format: Format) -> bytes:
     """`pixels` in a file of the other kind, with what both kinds can hold of `copy`: EXIF, XMP and what its colours mean.
 
-    A JPEG has 64 KB for EXIF and for XMP; of a PNG that has more, they are left out.
+    A JPEG has 64 KB for EXIF and for XMP; of a PNG that has more, they are left out. So is EXIF that is none, at which readers stop.
     """
     icc = profile_in(copy, grey=pixels.ndim == 2)
     if pixels.ndim == 2 and icc[16:20] == b"RGB ":  # JPEGs have that; in a grey PNG a reader would pass it by
@@ -49,7 +49,7 @@ def converted(copy: bytes, pixels: NDArray[np.uint8], format: Format) -> bytes:
     except CodecError:  # the picture can be read all the same
         labels = Labels()
     exif = labels.exif.removeprefix(EXIF_LEAD)  # some writers put it into a PNG, too
-    exif = exif if len(EXIF_LEAD + exif) <= MOST else b""
+    exif = exif if exif[:4] in (b"II*\0", b"MM\0*") and len(EXIF_LEAD + exif) <= MOST else b""
     xmp = labels.xmp if len(XMP_LEAD + labels.xmp) <= MOST else b""
     return labelled(out.getvalue(), Labels(exif, xmp))
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageOps
 
 from codec import profile
 from codec.conversion import converted, pixels_of
@@ -107,6 +107,15 @@ def test_labels_go_along(image: Image.Image, kind: str) -> None:
     assert labels_of(made) == labels
     with Image.open(io.BytesIO(made)) as copy:
         assert copy.getexif()[0x0112] == 6
+
+
+def test_exif_that_is_none_does_not_go_along(image: Image.Image) -> None:
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", exif=b"Exif\0\0no EXIF at all")
+    made = converted(buffer.getvalue(), pixels_of(buffer.getvalue()), "png")
+    assert b"eXIf" not in made
+    with Image.open(io.BytesIO(made)) as found:
+        assert ImageOps.exif_transpose(found).size == image.size
 
 
 def test_a_long_text_is_no_damage(image: Image.Image) -> None:
