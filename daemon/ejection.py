@@ -161,17 +161,21 @@ def _without_place(shop: Workshop, gallery: Gallery, progress: Progress, done: E
         if shop.catalog.by_digest(digest, gallery.key) or gallery.vault.archive_path(digest).exists():
             continue
         folder = gallery.root / FOUND_FOLDER / digest[:12]
-        done.found += 1
-        if not (folder.is_dir() and any(folder.iterdir())):
+        if not _is_filled(folder):
             results.append(_found_original(aside, digest, folder))
+        done.found += _is_filled(folder)
     for digest, archive in gallery.vault.archives():
         if any(row.superseded_at is None for row in shop.catalog.by_digest(digest, gallery.key)):
             continue
         folder = gallery.root / FOUND_FOLDER / digest[:12]
-        done.found += 1
-        if not (folder.is_dir() and any(folder.iterdir())):
+        if not _is_filled(folder):
             results += restore(shop, [archive], folder, None, progress)
+        done.found += _is_filled(folder)
     return results
+
+
+def _is_filled(folder: Path) -> bool:
+    return folder.is_dir() and any(folder.iterdir())
 
 
 def _found_original(aside: Path, digest: str, folder: Path) -> Restoration:

@@ -63,7 +63,10 @@ def eject(places: Places, paths: tuple[Path, ...], as_json: bool) -> None:
         if each.found:
             say(f"  {photos(each.found)} of which nothing tells the place: {shown(gallery.root / ejection.FOUND_FOLDER)}")
         if each.complete:
-            say(f"  Complete. The vault is no longer needed for them: {shown(gallery.vault.folder)}")
+            say(
+                "  Complete. Take the gallery out of the configuration, or it is archived again in a while; then its vault can go:"
+            )
+            say(f"  {shown(gallery.vault.folder)}")
     if full:
         raise DiskFull("\n".join((*gone, *full)))
     if gone:

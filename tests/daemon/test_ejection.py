@@ -18,6 +18,7 @@ from daemon.exits import ExitCode
 from daemon.marking import original_of
 from daemon.ports import Silence
 from daemon.restorer import restore
+from storage.vault import Vault
 from tests.daemon.faults import Killing
 from tests.daemon.scenarios import in_child
 
@@ -162,3 +163,16 @@ def test_the_command(gallery: Home) -> None:
     assert result.exit_code == ExitCode.DONE, result.output
     assert "Complete" in result.output
     assert CliRunner().invoke(cli, [*options, "eject", str(gallery.root / "trip")]).exit_code == ExitCode.USAGE
+
+
+def test_what_could_not_be_brought_is_not_called_found(home: Home, photo: Photo) -> None:
+    """It named a folder that was not there."""
+    (home.root / "a.jpg").write_bytes(photo())
+    home.optimize()
+    strange = Vault(home.root).archive_path("ab" * 32)
+    strange.parent.mkdir()
+    strange.write_bytes(b"no archive")
+    done = leave(home)
+    assert (done.found, len(done.troubles), done.complete) == (0, 1, False)
+    strange.unlink()
+    assert leave(home).complete
