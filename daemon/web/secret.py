@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import os
 import secrets
 import stat
 import time
@@ -12,8 +13,8 @@ from pathlib import Path
 
 from daemon.errors import CommandFailed
 from storage import durable
-from storage.digest import bytes_of, opened
-from storage.errors import AlreadyThere, Missing, shown
+from storage.digest import opened
+from storage.errors import AlreadyThere, Missing, shown, translated
 from storage.fingerprint import Fingerprint
 
 COOKIE = "gallery-optimizer"
@@ -56,13 +57,13 @@ def kept(path: Path) -> Secret:
 
 def given(path: Path) -> Secret:
     """The first line of a file that nobody else may read. Raises CommandFailed, Missing, StorageError."""
-    with opened(path) as descriptor:
-        found = Fingerprint.of_open(descriptor)
+    with opened(path) as descriptor, translated(path):
+        found, data = Fingerprint.of_open(descriptor), os.pread(descriptor, _MOST_BYTES, 0)
     if stat.S_IMODE(found.mode) & 0o077:
         raise CommandFailed(f"{shown(path)} may be read by others, and so is no secret: chmod 600 it.")
     if found.size_bytes > _MOST_BYTES:
         raise CommandFailed(f"{shown(path)} is too large for a secret, which is one line.")
-    text = bytes_of(path).decode("utf-8", "surrogateescape").strip().partition("\n")[0].strip()
+    text = data.decode("utf-8", "surrogateescape").strip().partition("\n")[0].strip()
     if len(text) < LEAST:
         raise CommandFailed(f"the secret in {shown(path)} is too short: at least {LEAST} characters.")
     return Secret(text)
