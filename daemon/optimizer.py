@@ -135,10 +135,13 @@ class Optimizer:
         return survey.at_path in (AtPath.ORIGINAL, AtPath.OTHER) and survey.aside is Holding.MISSING
 
     def _work(self, row: PhotoRow) -> Outcome:
-        path = row.location
-        snapshot = read_once(path)
+        snapshot = read_once(row.location)
         if row.stands_for is not None and not row.is_current(snapshot.fingerprint):
             raise storage_errors.Changed("a stand-in was saved over; the next look sees to the photo that it stood for")
+        return self._known(row, snapshot) or self._archive(row, snapshot)
+
+    def _known(self, row: PhotoRow, snapshot: Snapshot) -> Outcome | None:
+        """What becomes of a copy of ours, of a stand-in, and of what need not be tried; None: it is a photo to archive."""
         if row.copy_sha256 == snapshot.sha256:
             return self._put_away(row, snapshot)
         copied = self._catalog.original_of_copy(snapshot.sha256)
@@ -151,8 +154,12 @@ class Optimizer:
             return self._leave(row.id, "empty")
         if row.returns >= MAX_RETURNS and row.sha256 == snapshot.sha256:
             with contextlib.suppress(storage_errors.Missing):
-                self._vault.put_back(path, snapshot.sha256, row.stand_in_sha256)  # a second copy in the vault is of no use
+                self._vault.put_back(row.location, snapshot.sha256, row.stand_in_sha256)  # a second copy in the vault is of no use
             return self._leave(row.id, "source-resends")
+        return None
+
+    def _archive(self, row: PhotoRow, snapshot: Snapshot) -> Outcome:
+        path = row.location
         check_movable(path)
         self._vault.check_givable(path)
         self._catalog.digested(row.id, snapshot.sha256, snapshot.fingerprint)
