@@ -31,6 +31,7 @@ class Inference:
 
     def __init__(self, network: Network) -> None:
         self._network = network
+        self._half = half_pays()
         analysis = network.analysis
         self._linear, self._embed = _of_bytes(analysis.linear), _of_bytes(analysis.embed)
         self._blocks = analysis.trunk
@@ -40,10 +41,16 @@ class Inference:
         self._z_mean = array(network.z_mean)
         self.means = Means(network)
 
-    @cached_property
+    @property
     def half(self) -> bool:
-        """Whether to multiply in bfloat16 where that does no harm; may be set until a picture is first coded."""
-        return half_pays()
+        """Whether to multiply in bfloat16 where that does no harm; may be set while no picture is coded."""
+        return self._half
+
+    @half.setter
+    def half(self, half: bool) -> None:
+        self._half = half
+        for laid_out in ("_trunk", "synthesis"):
+            self.__dict__.pop(laid_out, None)
 
     @cached_property
     def _trunk(self) -> list[Residual]:

@@ -146,6 +146,16 @@ class TestHalf:
         assert abs(sizes[1] / sizes[0] - 1) < 0.002
         assert abs(errors[1] / errors[0] - 1) < 0.004
 
+    def test_may_be_chosen_again(self, model: Model, photo: NDArray[np.uint8]) -> None:
+        """Whoever coded with the model before, and how."""
+        from codec.neural import encode_pixels
+
+        other, found = dataclasses.replace(model), []
+        for half in (False, True, False):
+            other.networks.half = half
+            found.append(encode_pixels(photo[:128], other, 0.5))
+        assert found[0] == found[2] != found[1]
+
     def test_stays_within_what_is_promised(self, model: Model, photo: NDArray[np.uint8]) -> None:
         from codec.neural import Analysed
 
