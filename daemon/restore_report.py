@@ -27,7 +27,7 @@ def as_lines(done: Iterable[Restoration]) -> Iterator[str]:
 
 def in_words(each: Restoration) -> str:
     """What became of one photo."""
-    told = each.trouble or (each.note if each.came is Came.NOT else f"{_WORDS[each.came]}. {each.note}".strip())
+    told = each.trouble or (each.note if each.came is Came.NOT else f"Given back: {_WORDS[each.came]}. {each.note}".strip())
     return f"{told or 'it is in its place already'} {without(each.left_out)}".strip()
 
 

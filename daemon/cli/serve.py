@@ -55,14 +55,14 @@ def serve(
         secret = kept(places.secret_file)
     with (
         where.opened() as door,
-        server.application(places, wanted, cache or places.cache_folder, cache_size, Names(where, hosts), secret) as app,
+        server.application(places, wanted, cache or places.cache_folder, cache_size, Names(where, hosts), secret) as application,
     ):
         address = where.address(door.getsockname()[1])
         remark(f"Open in a browser: {address}" + ("" if secret is None else f"login?secret={_quoted(secret.text)}"))
         if secret is not None and not where.is_loopback:
             remark("Whoever has that address can see the photos. It is not encrypted: for your own network only.")
         remark("Ctrl-C ends it.")
-        server.serve(app, door)
+        server.serve(application, door)
 
 
 def _quoted(text: str) -> str:

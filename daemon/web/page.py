@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import secrets
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -27,5 +28,7 @@ class Pages:
         return HTMLResponse(self._templates.get_template(template).render(values), status, headers)
 
     def trouble(self, trouble: Trouble) -> HTMLResponse:
-        headers = {"retry-after": str(trouble.retry_s)} if trouble.retry_s else None
+        headers = {"retry-after": str(trouble.retry_s)} if trouble.retry_s else {}
+        if trouble.status == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["allow"] = "GET, HEAD"
         return self.shown("trouble.html", status=trouble.status, headers=headers, heading=trouble.heading, text=trouble.text)

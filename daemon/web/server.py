@@ -1,9 +1,11 @@
 """All that serves the page, put together and taken apart: galleries, decoders, cache, secret, and the server around the application."""
 
 import contextlib
+import logging
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
@@ -34,6 +36,14 @@ _END_S = 3
 _HEAD_BYTES = 16 << 10
 
 
+@dataclass(frozen=True, slots=True)
+class Application:
+    """What is served, and what sends those away who wait for a photo when it is to end."""
+
+    app: ASGIApp
+    end: Callable[[], None]
+
+
 @contextmanager
 def application(
     places: Places,
@@ -43,7 +53,7 @@ def application(
     names: Names,
     secret: Secret | None,
     codec: Callable[[], Codec] | None = None,
-) -> Iterator[ASGIApp]:
+) -> "Iterator[Application]":
     """Raises NoGallery, StorageError. `codec`: what makes a decoder, where that is not the usual one."""
     make, processes = decoders(settings)
     with ExitStack() as stack:
@@ -55,14 +65,28 @@ def application(
         stack.callback(giving.close)
         pages = Pages()
         library = Library(places, all_of(settings))
-        site = Site(places, library, Unpacking(copies), giving, pages, Login(pages, secret))
-        yield Gate(site.app(), pages, names, secret)
+        unpacking = Unpacking(copies)
+        site = Site(places, library, unpacking, giving, pages, Login(pages, secret))
+        yield Application(Gate(site.app(), pages, names, secret), unpacking.end)
 
 
-def serve(app: ASGIApp, door: socket.socket) -> None:
+class _Server(uvicorn.Server):
+    """Ends quickly, and without a word about those whom it could no longer serve."""
+
+    def __init__(self, config: uvicorn.Config, end: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._end = end
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        self._end()
+        await super().shutdown(sockets)
+
+
+def serve(application: Application, door: socket.socket) -> None:
     """Until the process is told to end (SIGINT, SIGTERM)."""
     config = uvicorn.Config(
-        app,
+        application.app,
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -76,4 +100,4 @@ def serve(app: ASGIApp, door: socket.socket) -> None:
         h11_max_incomplete_event_size=_HEAD_BYTES,
     )
     with contextlib.suppress(KeyboardInterrupt):  # it takes the signal, ends in order, and then sends it on
-        uvicorn.Server(config).run(sockets=[door])
+        _Server(config, application.end).run(sockets=[door])

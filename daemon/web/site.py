@@ -67,7 +67,7 @@ class Site:
         gallery = self._library.gallery(number)
         albums = await run_in_threadpool(self._library.albums, number)
         leaf = Leaf.at(queried(request.scope["query_string"]).get("page", ""), len(albums))
-        shown = [(each, f"/album/{number}{query(folder=each.folder)}", _folder(gallery, each.folder)) for each in albums[leaf.part]]
+        shown = [(each, f"/album/{number}{query(folder=each.folder)}", _folder(each.folder)) for each in albums[leaf.part]]
         return self._pages.shown(
             "albums.html", gallery=_name(gallery), albums=shown, leaf=leaf, here=f"/albums/{number}", folder=b"", query=query
         )
@@ -83,18 +83,19 @@ class Site:
         leaf = Leaf.at(asked.get("page", ""), len(ids))
         rows = await run_in_threadpool(self._library.rows, ids[leaf.part])
         shown = [(row.id, title(row.path.rpartition(b"/")[2]), words.BADGES[row.state]) for row in rows]
-        told = {"gallery": _name(gallery), "number": number, "folder": folder, "album": _folder(gallery, folder), "count": len(ids)}
+        told = {"gallery": _name(gallery), "number": number, "folder": folder, "album": _folder(folder), "count": len(ids)}
         return self._pages.shown("album.html", **told, photos=shown, leaf=leaf, here=f"/album/{number}", query=query)
 
     async def photo(self, request: Request) -> Response:
         number = request.path_params["photo"]
+        order = self._giving.order(number)  # first: a photo that was given back is not to be shown as it was before
         found, known = await run_in_threadpool(self._library.told, number)
         before, behind = await run_in_threadpool(self._library.beside, found)
         return self._pages.shown(
             "photo.html",
             photo=number,
             name=title(found.name),
-            album=_folder(found.gallery, found.folder),
+            album=_folder(found.folder),
             album_link=f"/album/{found.number}{query(folder=found.folder)}",
             gallery=_name(found.gallery),
             number=found.number,
@@ -106,7 +107,7 @@ class Site:
             facts=words.facts(found),
             lines=known.lines,
             button=words.after_restore(found) if found.can_be_given_back else "",
-            order=self._giving.order(number),
+            order=order,
         )
 
     async def small(self, request: Request) -> Response:
@@ -183,5 +184,5 @@ def _name(gallery: Gallery) -> str:
     return title(os.fsencode(gallery.root.name)) or "/"
 
 
-def _folder(gallery: Gallery, folder: bytes) -> str:
-    return title(folder).replace("/", " / ") if folder else _name(gallery)
+def _folder(folder: bytes) -> str:
+    return title(folder).replace("/", " / ") if folder else "In no album"

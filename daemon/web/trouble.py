@@ -21,6 +21,10 @@ def busy() -> Trouble:
     return Trouble(503, "Too much at once", "Many photos are being unpacked just now. Wait a moment, and open it again.", BUSY_S)
 
 
+def ending() -> Trouble:
+    return Trouble(503, "It is being ended", "The program that serves this page ends just now. Try again when it was started anew.", BUSY_S)
+
+
 def no_such_photo() -> Trouble:
     return Trouble(404, "No such photo", "There is no photo here. It may have been moved, or its gallery was read anew; look in its album.")
 

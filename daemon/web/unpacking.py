@@ -5,7 +5,7 @@ import asyncio
 from starlette.concurrency import run_in_threadpool
 
 from daemon.access.copying import Copies, Wanted
-from daemon.web.trouble import busy
+from daemon.web.trouble import busy, ending
 
 MOST = 16
 """Photos that are waited for at the same time, decoded by one or two processes: the last one waits for about a minute."""
@@ -19,6 +19,8 @@ class Unpacking:
         self._copies = copies
         self._most = most
         self._waited_for: dict[str, int] = {}
+        self._end: asyncio.Future[None] | None = None
+        self._ended = False
 
     async def opened(self, wanted: Wanted) -> int | bytes:
         """A descriptor of the copy, which its asker closes, or its bytes where the disk has no room for it.
@@ -32,13 +34,28 @@ class Unpacking:
             await self._decoded(wanted)
         raise busy()  # others pushed it out of the memory, thrice
 
+    def end(self) -> None:
+        """Whoever waits is told that the program ends; likewise who asks from now on. For the thread of the loop."""
+        self._ended = True
+        if self._end is not None and not self._end.done():
+            self._end.set_result(None)
+
     async def _decoded(self, wanted: Wanted) -> None:
+        if self._ended:
+            raise ending()
+        if self._end is None:
+            self._end = asyncio.get_running_loop().create_future()
         if wanted.name not in self._waited_for and len(self._waited_for) >= self._most:
             raise busy()
         self._waited_for[wanted.name] = self._waited_for.get(wanted.name, 0) + 1
         try:
-            # Shielded: a visitor who leaves must not stop the decoding that others wait for.
-            await asyncio.shield(asyncio.wrap_future(self._copies.asked(wanted)))
+            decoding = asyncio.wrap_future(self._copies.asked(wanted))
+            decoding.add_done_callback(lambda done: done.cancelled() or done.exception())  # asked for, though nobody may wait any more
+            # A visitor who leaves, or is sent away, stops no decoding that others wait for: `wait` cancels nothing.
+            await asyncio.wait((decoding, self._end), return_when=asyncio.FIRST_COMPLETED)
+            if not decoding.done():
+                raise ending()
+            decoding.result()
         finally:
             self._waited_for[wanted.name] -= 1
             if not self._waited_for[wanted.name]:

@@ -166,7 +166,7 @@ def test_what_a_visitor_of_the_page_asks_for_is_handed_over_too(
     giving.close()
     order = giving.order(7)
     assert order is not None
-    assert (order.over, order.failed, order.text) == (True, False, "The original, bit for bit.")
+    assert (order.over, order.failed, order.text) == (True, False, "Given back: the original, bit for bit.")
     assert (home.root / "0.jpg").read_bytes() == photo(0)
 
 

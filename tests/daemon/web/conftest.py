@@ -26,7 +26,7 @@ def browse(home: "Home", run: Callable[..., Result]) -> Iterator[Browse]:
     with ExitStack() as stack:
 
         def make(listen: str = DEFAULT, *, secret: str = "", names: tuple[str, ...] = (), address: str = HERE) -> TestClient:
-            app = stack.enter_context(
+            application = stack.enter_context(
                 server.application(
                     home.places,
                     settings.read(home.places.config_file),
@@ -37,6 +37,6 @@ def browse(home: "Home", run: Callable[..., Result]) -> Iterator[Browse]:
                     codec=lambda: home.codec,
                 )
             )
-            return TestClient(app, base_url=address, follow_redirects=False)
+            return TestClient(application.app, base_url=address, follow_redirects=False)
 
         yield make

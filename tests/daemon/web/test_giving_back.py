@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from daemon.errors import CommandFailed
+from daemon.explanation import Explanation
 from daemon.restorer import Came, Restoration
 from daemon.selection import Chosen
 from daemon.web.giving_back import MOST, GivingBack, chosen
+from daemon.web.library import Found, Library
 from daemon.web.trouble import Trouble
 from storage.states import State
 
@@ -58,6 +60,35 @@ def test_the_photo_comes_back_in_its_place(home: Home, browse: Browse, photo: Ph
     assert purged or path.read_bytes() == photo()
     assert "Put it back" not in text
     assert browser.get(f"/photo/{number}/full").content == path.read_bytes()
+
+
+def test_a_page_never_says_that_it_is_back_and_shows_it_as_it_was(
+    home: Home, browse: Browse, photo: Photo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home.root / "a.jpg").write_bytes(photo())
+    home.optimize()
+    number = home.rows()["a.jpg"].id
+    told_of = Library.told
+
+    def late(library: Library, photo: int) -> tuple[Found, Explanation]:
+        """It comes back between the look at the catalogue and the end of that page."""
+        found = told_of(library, photo)
+        giving.ask(number, home.root / "a.jpg")
+        while (order := giving.order(number)) is not None and not order.over:
+            threading.Event().wait(0.001)
+        return found
+
+    browser = browse()
+    site = browser.app._app.routes[0].endpoint.__self__  # type: ignore[attr-defined]
+    giving = site._giving
+    monkeypatch.setattr(Library, "told", late)
+    text = browser.get(f"/photo/{number}").text
+    assert "Given back" not in text
+    assert "Put it back" in text
+    monkeypatch.setattr(Library, "told", told_of)
+    text = browser.get(f"/photo/{number}").text
+    assert "Given back" in text
+    assert "Put it back" not in text
 
 
 def test_a_photo_without_a_stand_in_whose_name_is_a_pattern_brings_no_other(home: Home, browse: Browse, photo: Photo) -> None:

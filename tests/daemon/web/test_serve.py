@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import tomllib
 import urllib.error
 import urllib.request
@@ -15,6 +16,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 from click.testing import Result
 
@@ -79,6 +81,36 @@ def test_it_serves_until_it_is_told_to_end(home: Home, start: Start, photo: Call
     with urllib.request.urlopen(f"{served.address}photo/{row.id}/full") as answer:
         assert len(answer.read()) == row.copy_bytes
     assert served.end(number) == (0, "", "")
+
+
+def test_it_ends_in_the_midst_of_a_decoding(home: Home, start: Start, photo: Callable[..., bytes]) -> None:
+    for seed, name in enumerate(("a.jpg", "b.jpg")):
+        (home.root / name).write_bytes(photo(seed))
+    home.configure(gallery='grace = "0 days"')
+    home.optimize()
+    served = start("--listen", "127.0.0.1:0", "--no-secret")
+    with urllib.request.urlopen(f"{served.address}photo/1/full"):
+        pass
+    decoders = [each for each in psutil.Process(served.process.pid).children() if any("spawn_main" in word for word in each.cmdline())]
+    assert decoders
+    for each in decoders:
+        each.suspend()
+    answers: list[int] = []
+
+    def ask() -> None:
+        try:
+            urllib.request.urlopen(f"{served.address}photo/2/full")
+        except urllib.error.HTTPError as error:
+            answers.append(error.code)
+            error.close()
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    threading.Event().wait(1)  # it must have come in before the end begins; nothing tells when
+    assert served.end(signal.SIGTERM) == (0, "", "")
+    asking.join()
+    assert answers == [503]
+    assert not any(each.is_running() for each in decoders)
 
 
 @pytest.mark.parametrize("listen", ["0.0.0.0:0", "127.0.0.1:0"])

@@ -95,3 +95,36 @@ def test_a_visitor_who_leaves_stops_nothing() -> None:
             await leaves
 
     asyncio.run(main())
+
+
+def test_at_the_end_nobody_is_kept_waiting() -> None:
+    copies = Slow()
+
+    async def main() -> None:
+        desk = Unpacking(copies)  # type: ignore[arg-type]
+        asked = [asyncio.create_task(desk.opened(wanted(name))) for name in "aab"]
+        while sum(desk._waited_for.values()) < 3:
+            await asyncio.sleep(0)
+        desk.end()
+        answers = await asyncio.gather(*asked, desk.opened(wanted("c")), return_exceptions=True)
+        assert [each.status for each in answers if isinstance(each, Trouble)] == [503] * 4
+        assert copies.begun == 2
+
+    asyncio.run(main())
+
+
+def test_what_went_wrong_is_raised_and_with_nobody_there_it_is_no_word_worth(caplog: pytest.LogCaptureFixture) -> None:
+    copies = Slow()
+
+    async def main() -> None:
+        desk = Unpacking(copies)  # type: ignore[arg-type]
+        stays, leaves = (asyncio.create_task(desk.opened(wanted("a"))) for _ in range(2))
+        while desk._waited_for.get("a", 0) < 2:
+            await asyncio.sleep(0)
+        leaves.cancel()
+        copies.running["a"].set_exception(OSError(5, "it is damaged"))
+        with pytest.raises(OSError, match="it is damaged"):
+            await stays
+
+    asyncio.run(main())
+    assert caplog.messages == []
