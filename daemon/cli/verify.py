@@ -89,7 +89,8 @@ def _say(found: "Inspection", done: "Mended") -> None:
         originals = counted(found.originals, "set-aside original")
         say(f"{state}: {counted(found.archives - len(found.later), 'archive')} read and decoded, {originals} compared.")
     for each in found.damages:
-        remark(f"Damaged: {each.file}: {each.what}; photo: {', '.join(each.photos) or 'none that is known'}.")
+        what = each.what.removeprefix(f"{each.file} ")  # a sentence about a file begins with its name
+        remark(f"Damaged: {each.file}: {what}; photo: {', '.join(each.photos) or 'none that is known'}.")
         if each.file in done.repaired:
             count = done.repaired[each.file]
             remark(f"  Repaired out of its parity: {counted(count, 'damaged block')} of 4 KiB; its digest is the proven one again.")

@@ -110,7 +110,8 @@ def test_the_command(tmp_path: Path, archive: Callable[..., Path]) -> None:
     assert CliRunner().invoke(cli, words).exit_code == 0
     with Image.open(goal) as picture:
         assert picture.size == (128, 96)
-    assert CliRunner().invoke(cli, ["thumbnail", str(tmp_path / "none"), str(goal), "128"]).exit_code == 1
+    assert CliRunner().invoke(cli, ["thumbnail", str(tmp_path / "none"), str(goal), "128"]).exit_code == 2
+    assert CliRunner().invoke(cli, [*words[:4], str(tmp_path / "none" / "a.png"), "128"]).exit_code == 2
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "text"])
