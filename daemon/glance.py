@@ -25,10 +25,11 @@ def glance(places: Places) -> tuple[Status, Situation, list[RunRow]]:
         sums = [NOTHING if catalog is None else catalog.totals(each.key, graces_s) for each in galleries]
         together = sums[0] if len(sums) == 1 else NOTHING if catalog is None else catalog.totals(list(graces_s), graces_s)
         archived = {} if catalog is None else catalog.archived_by_gallery()
+        known = frozenset(each.key for each in galleries if catalog is not None and catalog.needs_vault(each.key))
         runs = [] if catalog is None else catalog.runs(limit=RUNS)
     with_sums = list(zip(galleries, sums, strict=True))
     each = tuple(
         GalleryStatus(shown(one.root), is_folder(one.root), totals, int(one.settings.trash.total_seconds())) for one, totals in with_sums
     )
-    situation = look(places, wanted.schedule, with_sums, runs, lock, datetime.now(UTC), local_zone(), archived)
+    situation = look(places, wanted.schedule, with_sums, runs, lock, datetime.now(UTC), local_zone(), archived, known)
     return Status(together, each), situation, runs

@@ -81,8 +81,8 @@ def moment_of(text: str, now: datetime, zone: tzinfo) -> datetime:
 
 
 def deleted_since(row: PhotoRow) -> bool:
-    """Whether a photo was restored, and then deleted: its archive waits in the trash."""
-    return row.state is State.RESTORED and row.has_archive and row.superseded_at is None and is_gone(row.location)
+    """Whether a photo was restored, or left alone though it had been archived, and then deleted: its archive waits in the trash."""
+    return row.state in (State.RESTORED, State.LEFT) and row.has_archive and row.superseded_at is None and is_gone(row.location)
 
 
 def awaits(row: PhotoRow) -> bool:

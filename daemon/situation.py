@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
@@ -27,7 +27,6 @@ from storage.vault import Vault
 
 LOW_SPACE = 0.02
 """Share of a disk below which it is worth a word."""
-_WITH_ARCHIVE = (State.COMMITTED, State.RETIRED, State.PURGED, State.RESTORED)
 LONG = timedelta(days=3)
 """Without a run, and nobody said pause."""
 
@@ -121,16 +120,18 @@ def look(
     now: datetime,
     zone: tzinfo,
     archived: Mapping[bytes, int],
+    known: Collection[bytes],
 ) -> Situation:
     """Gather it all; quick, and without taking the lock. `runs`: the latest first; `lock`: as it was before they were read; `archived`: how
-    many photos have only a stand-in in their place, by gallery, whether that is configured or not."""
+    many photos have only a stand-in in their place, by gallery, whether that is configured or not; `known`: galleries with something in
+    their vaults that the catalogue knows of."""
     service = asking.doing(places)
     paused_until = pausing.paused_until(places, now)
     tonight = schedule.window.night(now, zone)
     night = tonight or schedule.window.last_night(now, zone)
     last_run = runs[0] if runs else None
     present = [(gallery, totals) for gallery, totals in galleries if is_folder(gallery.root)]
-    attention = [text for gallery, totals in galleries for text in _attention(places, gallery, totals, now)]
+    attention = [text for gallery, totals in galleries for text in _attention(places, gallery, totals, gallery.key in known, now)]
     attention += _left_out([gallery for gallery, _ in galleries], archived)
     last_at = now if last_run is None else datetime.fromtimestamp(last_run.started_at, UTC)
     if service is None and paused_until is None and now - last_at > LONG:
@@ -149,17 +150,16 @@ def look(
     )
 
 
-def _attention(places: Places, gallery: Gallery, totals: Totals, now: datetime) -> Iterator[str]:
+def _attention(places: Places, gallery: Gallery, totals: Totals, known: bool, now: datetime) -> Iterator[str]:
     where = shown(gallery.root)
     if not is_folder(gallery.root):
         yield f"{where} is not there; is its disk mounted?"
         return
     if not os.access(gallery.root, os.W_OK):
         yield f"{where} can't be written to, so nothing is archived there: it is mounted read-only, or belongs to somebody else"
-    archived = any(totals.by_state[state] for state in _WITH_ARCHIVE)
-    if archived and not gallery.vault.is_there:
+    if known and not gallery.vault.is_there:
         yield f"the vault of {where} is not there, so nothing is done there; is the right disk mounted?"
-    if not archived and _has_archives(gallery):
+    if not known and _has_archives(gallery):
         yield f"archives lie in {where} that the catalogue does not know, since it is lost or old: doctor --rebuild"
     for place in stop_files(places, gallery):
         yield f"the file {shown(place)} stops all work; remove it to go on"

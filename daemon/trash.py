@@ -75,7 +75,7 @@ def empty(shop: Workshop, gallery: Gallery) -> Emptied:
         catalog.missed(row.id, there=True)
         catalog.missed(row.id)
         old.remove(row)
-    rows = [row for row in old if row.state in (State.PURGED, State.RESTORED) and row.kept_since_at is None]
+    rows = [row for row in old if row.state in (State.PURGED, State.RESTORED, State.LEFT) and row.kept_since_at is None]
     originals = [row for row in old if row.state is State.RETIRED and row.replaced and (row.purge_after_at or 0) <= now]
     try:
         # A stand-in that only has another name now is as large as it was.

@@ -323,13 +323,17 @@ class Catalog(Ledger):
 
     def thrown_away(self, photo_id: int, detail: str) -> PhotoRow:
         """PURGED or RESTORED -> LEFT: the user deleted it, and the catalogue forgets its archive. RETIRED likewise, where it was packed
-        anew. Refused where it was never missed."""
+        anew; what is LEFT stays so. Refused where it was never missed."""
         with self._transaction():
             row = self._row(photo_id)
-            ended = row.state in (State.PURGED, State.RESTORED) or (row.state is State.RETIRED and row.replaced)
+            ended = row.state in (State.PURGED, State.RESTORED, State.LEFT) or (row.state is State.RETIRED and row.replaced)
             if row.missed_at is None or not ended:
                 raise Refused(f"photo {photo_id} is not in the trash")
-            return self._move(photo_id, State.LEFT, {**NO_ARCHIVE, "reason": "gone", "detail": detail})
+            gone = {**NO_ARCHIVE, "reason": "gone", "detail": detail}
+            if row.state is State.LEFT:
+                self._update(photo_id, gone)
+                return self._row(photo_id)
+            return self._move(photo_id, State.LEFT, gone)
 
     def left(self, photo_id: int, reason: str, detail: str = "", *, stands_for: str | None = None) -> PhotoRow:
         """-> LEFT: untouched. `reason` is a slug of the documented list, `detail` the same for people; `stands_for` as in `enqueue`."""

@@ -31,10 +31,14 @@ class Findings(Statements):
             self._update(photo_id, {"missed_at": None if there else self._row(photo_id).missed_at or self._now()})
 
     def brought_back(self, photo_id: int, *, pinned_until_at: int, fingerprint: Fingerprint, copy_sha256: str | None) -> None:
-        """The RESTORED photo was deleted, and is in its place again; its pin begins anew. `copy_sha256` as in `Catalog.restored`."""
+        """The RESTORED photo, or one that is LEFT and has an archive, was deleted, and is in its place again; its pin begins anew.
+        `copy_sha256` as in `Catalog.restored`."""
         values = {**to_columns(fingerprint), "copy_sha256": copy_sha256, "pinned_until_at": pinned_until_at, "missed_at": None}
         with self._transaction():
-            if self._row(photo_id).state is not State.RESTORED:
+            row = self._row(photo_id)
+            if row.state is State.LEFT and row.has_archive:
+                self._move(photo_id, State.RESTORED, {"reason": None, "detail": None})
+            elif row.state is not State.RESTORED:
                 raise Refused(f"photo {photo_id} was not restored")
             self._update(photo_id, {**values, "restored_at": self._now()})
 

@@ -130,16 +130,16 @@ class Ledger(Folders, Findings, Inspections, Runs):
                 yield photo_id, os.path.join(gallery, path)
 
     def trashable(self, gallery: bytes) -> Iterator[tuple[int, bytes, str, int, int | None, bool]]:
-        """(id, absolute path, digest, size of the file in place, missed_at, whether it was packed anew) of every RETIRED, PURGED or
-        RESTORED photo with a file in its place and something in the vault. The digest is the original's, or the re-packed photo's. No
-        moves while iterating."""
+        """(id, absolute path, digest, size of the file in place, missed_at, whether it was packed anew) of every RETIRED, PURGED,
+        RESTORED or LEFT photo with a file in its place and something in the vault. The digest is the original's, or the re-packed
+        photo's. No moves while iterating."""
         packed = "state = 'retired' AND archive_sha256 IS NULL AND lane IS NOT NULL"
         with translated_sqlite(self.path):
             cursor = self._connection.execute(
                 f"SELECT id, path, CASE WHEN {packed} THEN stand_in_sha256 ELSE sha256 END, "
-                f"CASE state WHEN 'restored' THEN seen_bytes ELSE stand_in_bytes END, missed_at, {packed} FROM photos "
+                f"CASE WHEN state IN ('restored', 'left') THEN seen_bytes ELSE stand_in_bytes END, missed_at, {packed} FROM photos "
                 f"WHERE gallery = ? AND superseded_at IS NULL AND bound_for IS NULL AND (archive_sha256 IS NOT NULL OR ({packed})) "
-                "AND (state = 'restored' OR (state IN ('retired', 'purged') AND stand_in_sha256 IS NOT NULL))",
+                "AND (state IN ('restored', 'left') OR (state IN ('retired', 'purged') AND stand_in_sha256 IS NOT NULL))",
                 (gallery,),
             )
             for photo_id, path, sha256, size_bytes, missed_at, was_packed in cursor:

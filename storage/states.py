@@ -61,6 +61,7 @@ MOVES: Mapping[tuple[State | None, State], str] = MappingProxyType(
         (State.PURGED, State.LEFT): "Its stand-in was deleted, and its time in the trash is over: the archive is thrown away.",
         (State.RESTORED, State.QUEUED): "The pin is over and the photo is idle again, or the user names it.",
         (State.RESTORED, State.LEFT): "What was restored was deleted, and its time in the trash is over: the archive is thrown away.",
+        (State.LEFT, State.RESTORED): "It had been archived before, was deleted, and comes back from its archive.",
         (State.LEFT, State.QUEUED): "Its bytes or the rules changed, or the user names it.",
         (State.FAILED, State.QUEUED): "Tried again.",
         (State.FAILED, State.LEFT): "Failed too often: left, with the reason.",

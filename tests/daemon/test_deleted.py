@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from click.testing import Result
 from PIL import Image
 
 from codec.labels import Labels, labelled
@@ -134,3 +135,72 @@ def test_eject_brings_it_back(archived: Home) -> None:
         done = eject(shop, shop.galleries[0], Silence())
     assert (done.troubles, done.photos) == ([], 3)
     assert (archived.root / "c.jpg").exists()
+
+
+@pytest.fixture
+def resent(home: Home, photo: Photo) -> Path:
+    """A photo that is left alone with an archive, beside one that is archived."""
+    home.configure('grace = "0 days"')
+    path = home.root / "sent.jpg"
+    (home.root / "other.jpg").write_bytes(photo(1))
+    for _ in range(4):
+        path.write_bytes(photo())
+        home.optimize()
+    assert home.state_of("sent.jpg") == (State.LEFT, "source-resends")
+    path.unlink()
+    return path
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_photo_that_was_left_alone_with_an_archive(home: Home, resent: Path, seen: bool) -> None:
+    """It was said to be in its place."""
+    if seen:
+        assert home.optimize().missed == 1
+    (given,) = back(home, resent)
+    assert (given.came, given.trouble) == (Came.COPY, "")
+    assert home.state_of("sent.jpg")[0] is State.RESTORED
+    home.optimize()
+    assert home.rows()["sent.jpg"].missed_at is None
+
+
+def test_its_archive_goes_after_its_time_in_the_trash(home: Home, resent: Path) -> None:
+    """It stayed for ever."""
+    home.optimize()
+    assert len(home.archives()) == 2
+    for _ in range(2):
+        home.clock.forward(days=20)
+        done = home.optimize()
+    assert (done.thrown_away, len(home.archives())) == (1, 1)
+    assert not home.rows()["sent.jpg"].has_archive
+    assert home.optimize().nothing_done
+
+
+def test_it_is_ejected(home: Home, resent: Path) -> None:
+    home.optimize()
+    with home.shop() as shop:
+        done = eject(shop, shop.galleries[0], Silence())
+    assert (done.complete, done.copies) == (True, 2)
+    assert resent.exists()
+
+
+def test_it_comes_back_by_its_source(home: Home, resent: Path, photo: Photo) -> None:
+    home.optimize()
+    resent.write_bytes(photo())
+    home.optimize()
+    home.optimize()
+    assert home.rows()["sent.jpg"].missed_at is None
+    home.clock.forward(days=60)
+    home.optimize()
+    assert len(home.archives()) == 2
+
+
+def test_status_does_not_call_the_catalogue_lost(home: Home, run: Callable[..., Result], resent: Path, photo: Photo) -> None:
+    resent.write_bytes(photo())
+    (home.root / "other.jpg").unlink()
+    for days in (0, 20, 20):
+        home.clock.forward(days=days)
+        home.optimize()
+    assert [row.has_archive for row in home.rows().values()].count(True) == 1
+    assert "rebuild" not in run("status").stdout
+    home.places.catalog_file.unlink()
+    assert "rebuild" in run("status").stdout
