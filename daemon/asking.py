@@ -2,7 +2,7 @@
 
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,13 +67,13 @@ def doing(places: Places) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def optimize(places: Places, paths: list[Path], progress: "Progress", *, as_it_is: bool) -> dict[str, Any]:
+def optimize(places: Places, paths: list[Path], progress: "Progress", waits: Callable[[str], None], *, as_it_is: bool) -> dict[str, Any]:
     """Have the service work on these now; the summary (`run_report.packed`). Raises NoService, and what went wrong."""
     named = [str(path.absolute()) for path in paths]
-    return dict(_watched(ask(places, "optimize", paths=named, as_it_is=as_it_is), progress)["summary"])
+    return dict(_watched(ask(places, "optimize", paths=named, as_it_is=as_it_is), progress, waits)["summary"])
 
 
-def restore(places: Places, chosen: "Chosen", progress: "Progress") -> "list[Restoration]":
+def restore(places: Places, chosen: "Chosen", progress: "Progress", waits: Callable[[str], None] = lambda _: None) -> "list[Restoration]":
     """Have the service give these back, in place. Raises CommandFailed where it ended meanwhile, and what went wrong."""
     from daemon.restore_report import unpacked
     from daemon.selection import is_pattern
@@ -85,13 +85,13 @@ def restore(places: Places, chosen: "Chosen", progress: "Progress") -> "list[Res
         "here": str(chosen.here or Path.cwd()),
     }
     try:
-        return unpacked(_watched(ask(places, "restore", **order), progress)["results"])
+        return unpacked(_watched(ask(places, "restore", **order), progress, waits)["results"])
     except NoService:
         raise CommandFailed("the service ended meanwhile; call it again.") from None
 
 
-def _watched(answers: Iterator[dict[str, Any]], progress: "Progress") -> dict[str, Any]:
-    """The last answer; what comes before is shown."""
+def _watched(answers: Iterator[dict[str, Any]], progress: "Progress", waits: Callable[[str], None]) -> dict[str, Any]:
+    """The last answer; what comes before is shown. `waits` is called once with a sentence, where the service first ends something else."""
     waiting = False
     for answer in answers:
         match answer["event"]:
@@ -102,10 +102,8 @@ def _watched(answers: Iterator[dict[str, Any]], progress: "Progress") -> dict[st
             case "photo":
                 progress.done(answer["name"], answer["outcome"])
             case "progress" if answer["doing"]["what"] == "working" and not waiting:
-                from daemon.cli.output import remark
-
                 waiting = True
-                remark(f"The service first finishes the photo at hand: {answer['doing']['photo'] or 'it looks around'}")
+                waits(f"The service first finishes the photo at hand: {answer['doing']['photo'] or 'it looks around'}")
             case "done":
                 progress.close()
                 return answer

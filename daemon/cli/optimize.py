@@ -123,7 +123,7 @@ def _by_the_service(places: Places, paths: tuple[Path, ...], as_it_is: bool) -> 
     from daemon.run_report import unpacked
 
     try:
-        return unpacked(asking.optimize(places, list(paths), watch(), as_it_is=as_it_is))
+        return unpacked(asking.optimize(places, list(paths), watch(), remark, as_it_is=as_it_is))
     except asking.NoService:
         return None
     except KeyboardInterrupt:

@@ -105,7 +105,7 @@ def _in_place(places: Places, chosen: "Chosen") -> "list[Restoration]":
     if done is not None:
         return done
     try:
-        return asking.restore(places, chosen, watch())
+        return asking.restore(places, chosen, watch(), remark)
     except KeyboardInterrupt:
         remark("No longer watched; the service goes on with it.")
         raise
