@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from codec import exif, iptc, jpeg_segments, xmp
 from codec.errors import CodecError, Unsupported
-from codec.jpeg_segments import APP0, APP1, Segment, walk
+from codec.jpeg_segments import APP0, APP1, COM, Segment, walk
 from codec.leads import EXIF_LEAD, IPTC_LEAD, MOST_TEXT_BYTES, PNG_SIGNATURE, XMP_KEYWORD, XMP_LEAD, international_text
 from codec.multi_picture import fill, filler, is_index, move_places, places_matter
 from codec.picture import JpegStructure
@@ -25,6 +25,8 @@ _RAW_PROFILES: Final = {
     b"Raw profile type xmp": b"iTXt",
 }
 """Keywords of texts in which ImageMagick, Exiv2 and digiKam put what has a chunk of its own (by which it is named here) in a PNG."""
+OWN_COMMENT: Final = b"gallery-optimizer "
+"""How the comment begins that marks a stand-in; such a one is no label."""
 _PICTURE_CHUNKS: Final = (b"IHDR", b"PLTE", b"tRNS", b"IDAT")
 
 
@@ -62,6 +64,14 @@ def labels_of(data: bytes) -> Labels:
     return Labels(*(_of(data, segments, lead) for _, lead in _LEADS))
 
 
+def comments_of(data: bytes) -> tuple[bytes, ...]:
+    """What somebody wrote as comments of a JPEG, without our own; of a PNG none. Raises CodecError for a file that can't be walked."""
+    if data[:8] == PNG_SIGNATURE:
+        return ()
+    bodies = (data[each.body : each.body_end] for each in walk(data)[0] if each.marker == COM)
+    return tuple(dict.fromkeys(each for each in bodies if not each.startswith(OWN_COMMENT) and each.strip(b"\0 \t\r\n")))
+
+
 def picture_digest(data: bytes) -> str:
     """Of all that makes the picture: 32 hex digits. Raises CodecError for a file that can't be walked."""
     digest = hashlib.sha256()
@@ -76,15 +86,15 @@ def picture_digest(data: bytes) -> str:
     return digest.hexdigest()[:32]
 
 
-def labelled(data: bytes, labels: Labels) -> bytes:
+def labelled(data: bytes, labels: Labels, comments: tuple[bytes, ...] = ()) -> bytes:
     """The file with these labels in place of its own; an empty one leaves what the file has. Everything else is kept, in order;
-    so is a second EXIF or XMP in a JPEG.
+    so is a second EXIF or XMP in a JPEG. `comments` come to those that a JPEG has, in front of them.
 
     Where other pictures in the file are found by offsets, these still lead there; bytes that fill take or give the room as far as they
     reach. Raises CodecError, Unsupported('too-large') for a label that does not fit into a JPEG, or makes a PNG grow by more than one of
     a JPEG could hold: a PNG's own labels may be as large as they are.
     """
-    return _labelled_png(data, labels) if data[:8] == PNG_SIGNATURE else _labelled_jpeg(data, labels)
+    return _labelled_png(data, labels) if data[:8] == PNG_SIGNATURE else _labelled_jpeg(data, labels, comments)
 
 
 class Merged(NamedTuple):
@@ -92,8 +102,8 @@ class Merged(NamedTuple):
 
     data: bytes
     left_out: tuple[str, ...] = ()
-    """Kinds of labels (EXIF, XMP, IPTC) that its stand-in says otherwise and that could not be given to it: there is no room, or its own
-    can't be read."""
+    """Kinds of labels (EXIF, XMP, IPTC, comment) that its stand-in says otherwise and that could not be given to it: there is no room, or
+    its own can't be read."""
 
 
 def merged(photo: bytes, stand_in: bytes) -> Merged:
@@ -115,12 +125,15 @@ def merged(photo: bytes, stand_in: bytes) -> Merged:
     changed = {name: value for name, value in wanted._asdict().items() if value and value != getattr(own, name)}
     kinds = {"exif": exif.is_lost, "xmp": xmp.is_lost, "iptc": iptc.is_lost}
     left_out = {name: getattr(edited, name) for name, is_lost in kinds.items() if is_lost(getattr(own, name), getattr(edited, name))}
-    together = _given(photo, changed) if changed else photo
+    said = comments_of(stand_in) if photo[:8] != PNG_SIGNATURE else ()
+    said = tuple(each for each in said if each not in comments_of(photo))
+    together = _given(photo, changed, said) if changed or said else photo
     if together is not None:
         return Merged(together, _kinds(left_out))
     data = photo
-    for name, value in changed.items():
-        given = _given(data, {name: value})
+    alone = [(name, value, {name: value}, ()) for name, value in changed.items()]
+    for name, value, labels, comments in (*alone, ("comment", b"".join(said), {}, said)):
+        given = _given(data, labels, comments)
         data, left_out = (data, {**left_out, name: value}) if given is None else (given, left_out)
     return Merged(data, _kinds(left_out))
 
@@ -130,17 +143,17 @@ def _without_lead(labels: Labels) -> Labels:
     return labels._replace(exif=labels.exif.removeprefix(EXIF_LEAD))
 
 
-def _given(photo: bytes, labels: dict[str, bytes]) -> bytes | None:
+def _given(photo: bytes, labels: dict[str, bytes], comments: tuple[bytes, ...]) -> bytes | None:
     """None where they can't be given, or not without touching the picture."""
     try:
-        data = labelled(photo, Labels(**labels))
+        data = labelled(photo, Labels(**labels), comments)
         return data if picture_digest(data) == picture_digest(photo) else None
     except CodecError:
         return None
 
 
 def _kinds(labels: dict[str, bytes]) -> tuple[str, ...]:
-    return tuple(name.upper() for name, value in labels.items() if value)
+    return tuple(name.upper() if name in Labels._fields else name for name, value in labels.items() if value)
 
 
 def segment(marker: int, body: bytes) -> bytes:
@@ -176,7 +189,7 @@ def _lead_in(data: bytes, segment: Segment) -> bytes | None:
     return None
 
 
-def _labelled_jpeg(data: bytes, labels: Labels) -> bytes:
+def _labelled_jpeg(data: bytes, labels: Labels, comments: tuple[bytes, ...]) -> bytes:
     segments, end = walk(data)
     if labels.exif and _goes_on(data, segments):
         raise Unsupported("too-large", "EXIF that goes on in another segment, which nothing may be written in front of")
@@ -195,6 +208,7 @@ def _labelled_jpeg(data: bytes, labels: Labels) -> bytes:
         elif lead != IPTC_LEAD or lead not in wanted:
             parts.append(raw)
     missing = [wanted[lead] for _, lead in _LEADS if lead in wanted and lead not in placed]
+    missing += [segment(COM, each) for each in comments]
     at = _front(data, segments)
     parts = [data[:2], *parts[:at], *missing, *parts[at:], b"\xff\xd9"]
     outline = JpegStructure(1, 1, (1,), ((1, 1),), ((1,) * 64,), False, 0, None, end, index_at, tuple(parts[1:-1]), 0, data[end:])

@@ -2,6 +2,7 @@
 
 The comment says it all: the original's digest, a digest of what makes the stand-in's picture, one of the labels that it was made with
 (EXIF, XMP, IPTC), and the vault that has the archive. So an edit of the picture is told from one of the labels, wherever the file is.
+The property says the same but for the labels: digiKam, Exiv2 and others put what a person writes in the comment's place.
 """
 
 import re
@@ -18,6 +19,7 @@ _MARKED = re.compile(
     re.DOTALL,
 )
 _PROPERTY = re.compile(rb"""GalleryOptimizer:Original(?:\s*=\s*["']|>)([0-9a-f]{64})\b""")
+_PICTURE = re.compile(rb"""GalleryOptimizer:Picture(?:\s*=\s*["']|>)([0-9a-f]{32})\b""")
 _VAULT = re.compile(rb"""GalleryOptimizer:Vault(?:\s*=\s*["']|>)([0-9a-f]{16})\b""")
 MOST_STAND_IN_BYTES = 4 << 20
 """A larger file is not asked whether it is a stand-in, unless its name or its place says so; those are far smaller."""
@@ -48,8 +50,10 @@ def mark_of(data: bytes) -> Mark | None:
     named = _PROPERTY.search(data)
     if named is None:
         return None
-    vault = _VAULT.search(data)
-    return Mark(named[1].decode("ascii"), vault[1].decode("ascii") if vault else "")
+    vault, picture = _VAULT.search(data), _PICTURE.search(data)
+    # Programs that write a comment of their own put it in the place of ours: then the labels are somebody's.
+    known = (picture[1].decode("ascii"), CHANGED) if picture else ()
+    return Mark(named[1].decode("ascii"), vault[1].decode("ascii") if vault else "", *known)
 
 
 def original_of(data: bytes) -> str | None:
@@ -75,12 +79,12 @@ def relabelled(data: bytes, original: str) -> bool:
 def has_own_labels(data: bytes) -> bool:
     """Whether a stand-in has other labels than it was made with. False where that can't be told."""
     from codec.errors import CodecError
-    from codec.labels import labels_of
+    from codec.labels import comments_of, labels_of
 
     mark = mark_of(data)
     if mark is None or not mark.labels:
         return False
     try:
-        return labels_of(data).digest() != mark.labels
+        return labels_of(data).digest() != mark.labels or bool(comments_of(data))
     except CodecError:
         return False

@@ -9,7 +9,6 @@ Runs in a worker process only, since it decodes what strangers wrote.
 
 import io
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 from PIL import Image
@@ -17,7 +16,8 @@ from PIL import Image
 from codec import container, exact, iptc, jpeg_segments, shown, xmp
 from codec.errors import CodecError, Unsupported
 from codec.exif import without_thumbnail
-from codec.labels import APP13, MOST, Labels, labels_of, picture_digest, segment, xmp_chunk
+from codec.jpeg_segments import COM
+from codec.labels import APP13, MOST, Labels, comments_of, labels_of, picture_digest, segment, xmp_chunk
 from codec.leads import EXIF_LEAD, IPTC_LEAD, PNG_SIGNATURE, XMP_LEAD
 from codec.png_chunks import chunk
 from codec.profile import icc_of
@@ -36,6 +36,9 @@ PNG_SIDES = (640, 480, 320, 240, 160, 96)
 COLOURS = 64
 MOST_IPTC_BYTES = 16 << 10
 """Above, the block holds pictures and paths of its own; then a stand-in repeats IPTC alone."""
+
+_NO_PICTURE = "0" * 32
+"""As long as the digest of a picture that is not made yet."""
 
 _COLOUR_CHUNKS = (b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"cICP")
 
@@ -76,7 +79,7 @@ def _labels(job: StandInJob) -> Labels:
         own = labels_of(job.original)
     except CodecError:  # the picture can be read all the same
         own = Labels()
-    marks = {"Original": job.sha256, **({"Vault": job.vault} if job.vault else {})}
+    marks = {"Original": job.sha256, "Picture": _NO_PICTURE, **({"Vault": job.vault} if job.vault else {})}
     resources = own.iptc if len(own.iptc) <= MOST_IPTC_BYTES else iptc.alone(own.iptc)
     resources = resources if len(resources) <= MOST_IPTC_BYTES else b""
     exif = without_thumbnail(own.exif)
@@ -84,36 +87,41 @@ def _labels(job: StandInJob) -> Labels:
     return Labels(exif, xmp.for_stand_in(own.xmp, marks), resources)
 
 
-def _mark(job: StandInJob, labels: Labels) -> Mark:
-    return Mark(job.sha256, job.vault, "0" * 32, CHANGED if job.relabelled else labels.digest())
+def _naming(picture: bytes, labels: Labels) -> tuple[Labels, str]:
+    """The labels, with the digest of a stand-in's picture in their mark, and that digest."""
+    digest = picture_digest(picture)
+    none, own = (f'{xmp.OWN_PREFIX}:Picture="{each}"'.encode("ascii") for each in (_NO_PICTURE, digest))
+    return labels._replace(xmp=labels.xmp.replace(none, own)), digest
+
+
+def _mark(job: StandInJob, labels: Labels, picture: str = _NO_PICTURE) -> Mark:
+    return Mark(job.sha256, job.vault, picture, CHANGED if job.relabelled else labels.digest())
 
 
 def _jpegs(image: Image.Image, segments: tuple[bytes, ...], job: StandInJob) -> Iterator[tuple[bytes, int]]:
     """From the best to the smallest, each with the bytes that are labels and profile."""
     labels = _labels(job)
     exif = [segment(0xE1, EXIF_LEAD + labels.exif)] if labels.exif else []
-    others = [segment(0xE1, XMP_LEAD + labels.xmp)]
-    others += [segment(APP13, IPTC_LEAD + labels.iptc)] if labels.iptc else []
+    others = [segment(APP13, IPTC_LEAD + labels.iptc)] if labels.iptc else []
     others += [each for each in segments if _holds(each, 0xE2, b"ICC_PROFILE\0")]
-    mark = _mark(job, labels)
-    kept_bytes = sum(map(len, (*exif, *others, mark.comment())))
+    others += [segment(COM, each) for each in comments_of(job.original)] if job.relabelled else []
+    kept_bytes = sum(map(len, (*exif, segment(0xE1, XMP_LEAD + labels.xmp), *others, _mark(job, labels).comment())))
     for side, quality in _tries(image):
         data = small_jpeg(np.asarray(_shrunk(image, side)), quality)
         own, _ = jpeg_segments.walk(data)
         # EXIF has to come first, in JFIF's place; a photo without it keeps the JFIF segment that every reader knows.
         front = exif or [data[s.start : s.end] for s in own if s.marker == 0xE0]
         coded = [data[s.start : s.end] for s in own if not s.kept]
-        comment = segment(0xFE, replace(mark, picture=picture_digest(data)).comment())
-        yield b"".join((b"\xff\xd8", *front, *others, comment, *coded, b"\xff\xd9")), kept_bytes
+        said, digest = _naming(data, labels)
+        comment = segment(COM, _mark(job, said, digest).comment())
+        yield b"".join((b"\xff\xd8", *front, segment(0xE1, XMP_LEAD + said.xmp), *others, comment, *coded, b"\xff\xd9")), kept_bytes
 
 
 def _pngs(image: Image.Image, chunks: tuple[bytes, ...], job: StandInJob) -> Iterator[tuple[bytes, int]]:
     labels = _labels(job)
     kept = [each for each in chunks if each[4:8] in _COLOUR_CHUNKS]
     kept += [chunk(b"eXIf", labels.exif)] if labels.exif else []  # behind the colour chunks, which have to stand before the palette
-    kept.append(xmp_chunk(labels.xmp))
-    mark = _mark(job, labels)
-    kept_bytes = sum(map(len, (*kept, mark.comment())))
+    kept_bytes = sum(map(len, (*kept, xmp_chunk(labels.xmp), _mark(job, labels).comment())))
     grey = any(icc_of(each)[16:20] == b"GRAY" for each in kept if each[4:8] == b"iCCP")
     for side in _sides(image, PNG_SIDES):
         buffer = io.BytesIO()
@@ -124,8 +132,9 @@ def _pngs(image: Image.Image, chunks: tuple[bytes, ...], job: StandInJob) -> Ite
             few = few.convert(small.mode).convert("LA" if small.mode == "RGBA" else "L")
         few.save(buffer, "PNG", optimize=True)
         data = buffer.getvalue()
-        comment = chunk(b"tEXt", b"Comment\0" + replace(mark, picture=picture_digest(data)).comment())
-        yield data[:33] + b"".join((*kept, comment)) + data[33:], kept_bytes  # signature 8, IHDR 25
+        said, digest = _naming(data, labels)
+        comment = chunk(b"tEXt", b"Comment\0" + _mark(job, said, digest).comment())
+        yield data[:33] + b"".join((*kept, xmp_chunk(said.xmp), comment)) + data[33:], kept_bytes  # signature 8, IHDR 25
 
 
 def _tries(image: Image.Image) -> list[tuple[int, int]]:

@@ -17,7 +17,7 @@ from PIL import Image
 
 from codec import conversion, exif, iptc, xmp
 from codec.jpeg_segments import walk
-from codec.labels import Labels, labelled, labels_of, merged, picture_digest, segment
+from codec.labels import Labels, comments_of, labelled, labels_of, merged, picture_digest, segment
 from codec.png_chunks import chunk
 from codec.rating import read_rating
 
@@ -138,6 +138,25 @@ def test_both_days_are_corrected_together() -> None:
     edited = block("<", {0x010F: "Example"}, {taken: "2026:11:28 17:00:00", digitised: "2026:11:28 17:00:00", zone: "+01:00"})
     found = read(exif.merged(own, edited)).get_ifd(EXIF)
     assert [found[tag] for tag in (taken, digitised, zone)] == ["2026:11:28 17:00:00", "2026:11:28 17:00:00", "+01:00"]
+
+
+def test_a_comment_comes_to_those_of_the_photo(make_jpeg: Callable[..., bytes]) -> None:
+    """digiKam writes captions there, too, and jhead, Exiv2 and exiftool what they are told."""
+    plain, small = make_jpeg(96, 128), make_jpeg(48, 64)
+    photo = labelled(plain, Labels(), (b"CREATOR: an encoder",)) + b"video behind"
+    stand_in = labelled(small, Labels(exif=block("<", {RATING: 4})), (b"gallery-optimizer stand-in of ...", b"At the sea", b" \0"))
+    assert comments_of(stand_in) == (b"At the sea",)
+    given_back = merged(photo, stand_in)
+    assert given_back.left_out == ()
+    assert comments_of(given_back.data) == (b"At the sea", b"CREATOR: an encoder")
+    assert read_rating(given_back.data).stars == 4
+    assert given_back.data.endswith(b"video behind")
+    assert merged(given_back.data, stand_in) == given_back
+    assert merged(photo, labelled(small, Labels(), (b"CREATOR: an encoder",))) == (photo, ())
+    big = block("<", {0x010F: "Example"}, {MAKER_NOTE: bytes(65_300)})
+    full = merged(labelled(photo, Labels(exif=big)), labelled(stand_in, Labels(exif=block("<", {DESCRIPTION: "x" * 200}))))
+    assert full.left_out == ("EXIF",)
+    assert b"At the sea" in comments_of(full.data)
 
 
 def test_exif_in_two_segments_is_left_whole(make_jpeg: Callable[..., bytes]) -> None:

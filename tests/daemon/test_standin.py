@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import re
 import warnings
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from PIL import Image, ImageCms
 from codec import exif, profile, xmp
 from codec.errors import Corrupt, NotAPicture, Unsupported
 from codec.jpeg_segments import walk
-from codec.labels import Labels, labelled, labels_of, merged, picture_digest
+from codec.labels import OWN_COMMENT, Labels, comments_of, labelled, labels_of, merged, picture_digest
 from codec.png_chunks import chunk
 from daemon import standin
 from daemon.marking import MARK, Mark, has_own_labels, mark_of, original_of, relabelled
@@ -66,7 +67,7 @@ def test_a_photo_without_exif_keeps_an_ordinary_header(make_jpeg: Callable[..., 
     assert original_of(made) == sha(data)
 
 
-OURS = {f"{{{xmp.OWN}}}Original", f"{{{xmp.OWN}}}Vault"}
+OURS = {f"{{{xmp.OWN}}}{name}" for name in ("Original", "Picture", "Vault")}
 HEAD = (
     "<x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'"
     " xmlns:GCamera='http://ns.google.com/photos/1.0/camera/' xmlns:Item='http://ns.google.com/photos/1.0/container/item/'"
@@ -120,7 +121,9 @@ def test_a_stand_in_says_what_it_stands_for_in_two_places(jpeg: bytes) -> None:
     made = make(jpeg)
     assert mark_of(made) == Mark(sha(jpeg), VAULT, picture_digest(made), labels_of(made).digest())
     bare = b"".join((made[:2], *(made[s.start : s.end] for s in walk(made)[0] if s.marker != 0xFE), b"\xff\xd9"))
-    assert mark_of(bare) == Mark(sha(jpeg), VAULT)
+    assert mark_of(bare) == Mark(sha(jpeg), VAULT, picture_digest(made), "0" * 32)
+    old = re.sub(rb' GalleryOptimizer:Picture="[0-9a-f]{32}"', b"", bare)
+    assert mark_of(old) == Mark(sha(jpeg), VAULT), "one of an earlier version"
     with Image.open(io.BytesIO(made)) as image:
         buffer = io.BytesIO()
         image.save(buffer, "JPEG", xmp=image.info["xmp"])
@@ -273,3 +276,27 @@ def test_of_many_resources_a_stand_in_repeats_what_people_wrote(jpeg: bytes) -> 
         assert labels_of(made).iptc == repeated
         assert not has_own_labels(made)
         assert merged(photo, made) == (photo, ())
+
+
+def test_a_comment_in_the_place_of_our_own_leaves_it_a_stand_in(jpeg: bytes) -> None:
+    """As digiKam does with every caption, since Exiv2 knows of one comment only."""
+    assert MARK.startswith(OWN_COMMENT)
+    made = make(jpeg)
+    (ours,) = (each for each in walk(made)[0] if each.marker == 0xFE)
+    body = b"At the sea"
+    edited = made[: ours.start] + b"\xff\xfe" + (len(body) + 2).to_bytes(2, "big") + body + made[ours.end :]
+    assert mark_of(made) == Mark(sha(jpeg), VAULT, picture_digest(made), labels_of(made).digest())
+    assert mark_of(edited) == Mark(sha(jpeg), VAULT, picture_digest(made), "0" * 32)
+    assert relabelled(edited, sha(jpeg))
+    assert has_own_labels(edited)
+    given_back = merged(jpeg, edited)
+    assert given_back.data == labelled(jpeg, Labels(), (body,))
+    assert not given_back.left_out
+    assert has_own_labels(labelled(made, Labels(), (body,))), "beside our own, too"
+    again = standin.make(StandInJob(given_back.data, sha(jpeg), 0.08, VAULT, relabelled=True))
+    assert comments_of(again) == (body,), "a stand-in of the copy has to say it once more"
+    assert comments_of(make(given_back.data)) == ()
+    other = Image.open(io.BytesIO(edited)).rotate(180)
+    buffer = io.BytesIO()
+    other.save(buffer, "JPEG", xmp=labels_of(edited).xmp)
+    assert not relabelled(buffer.getvalue(), sha(jpeg))
