@@ -63,9 +63,7 @@ def eject(places: Places, paths: tuple[Path, ...], as_json: bool) -> None:
         if each.found:
             say(f"  {photos(each.found)} of which nothing tells the place: {shown(gallery.root / ejection.FOUND_FOLDER)}")
         if each.complete:
-            say(
-                "  Complete. Take the gallery out of the configuration, or it is archived again in a while; then its vault can go:"
-            )
+            say("  Complete. Take the gallery out of the configuration, or it is archived again in a while; then its vault can go:")
             say(f"  {shown(gallery.vault.folder)}")
     if full:
         raise DiskFull("\n".join((*gone, *full)))

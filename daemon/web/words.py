@@ -100,15 +100,24 @@ def facts(found: Found) -> list[Fact]:
         told.append(Fact("Archive and preview", f"{amount(kept)}, {change(share)}"))
         saved = amount(row.size_bytes - kept)
         told.append(Fact("Saved", saved if row.state is State.PURGED else f"{saved}, once the original goes"))
-    if row.lane is not None and row.has_archive:
+    if row.state is State.RESTORED:
+        told.append(Fact("In its place", _restored(row)))
+    elif row.lane is not None and row.has_archive:
         told.append(Fact("Archived", _LANES.get(row.lane, "with a measured loss")))
-    if row.lane == "neural" and row.score_whole is not None:
-        told.append(Fact("Quality", f"{row.quality}: {row.score_whole:.0f} of 100 points, {row.whole_at_least or 0:.0f} are asked for"))
+        if row.lane == "neural" and row.score_whole is not None:
+            told.append(Fact("Quality", f"{row.quality}: {row.score_whole:.0f} of 100 points, {row.whole_at_least or 0:.0f} are asked for"))
     if row.state is State.RETIRED:
         told.append(Fact("Original goes", f"on {day(due_at(found.gallery, row))} or later"))
     if row.state is State.PURGED and row.purged_at is not None:
         told.append(Fact("Original went", f"on {day(row.purged_at)}"))
     return told
+
+
+def _restored(row: PhotoRow) -> str:
+    """What a restore gave."""
+    if row.copy_sha256 is None:
+        return "the original, bit for bit"
+    return "the original's picture, with what was written on its preview" if row.kept_since_at is not None else "a copy out of its archive"
 
 
 def after_restore(found: Found) -> str:

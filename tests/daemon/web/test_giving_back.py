@@ -59,6 +59,8 @@ def test_the_photo_comes_back_in_its_place(home: Home, browse: Browse, photo: Ph
     assert home.state_of("Möwe.jpg")[0] is State.RESTORED
     assert purged or path.read_bytes() == photo()
     assert "Put it back" not in text
+    assert ("<dd>a copy out of its archive</dd>" if purged else "<dd>the original, bit for bit</dd>") in text
+    assert "measured loss" not in text
     assert browser.get(f"/photo/{number}/full").content == path.read_bytes()
 
 
