@@ -52,5 +52,6 @@ def check_presence(gallery: Gallery, catalog: Catalog) -> None:
     if lacks_vault(gallery, catalog):
         raise GalleryGone(
             f"the gallery {gallery.root} has archives or originals in its vault by the catalogue, but its vault is not there; is the right "
-            "disk mounted? Nothing was changed or forgotten."
+            "disk mounted? Nothing was changed or forgotten. (If you deleted it after eject, with every photo in its place, "
+            '"optimize --as-it-is" begins anew.)'
         )

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from daemon.anchor import check_presence
+from daemon.anew import begin_anew
 from daemon.announcing import after_run
 from daemon.backup_check import PurgeGate
 from daemon.budget import Budget
@@ -138,6 +139,8 @@ def _one_gallery(work: _Work, gallery: Gallery, starts: list[Path]) -> None:
     shop, total, pace, came = work.shop, work.total, work.pace, work.came
     pace.check()
     check_stop(shop.places, gallery)
+    if work.as_it_is:
+        begin_anew(gallery, shop.catalog)
     check_presence(gallery, shop.catalog)
     still = partial(shop.check_still, gallery)
     still()

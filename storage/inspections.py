@@ -1,6 +1,7 @@
 """What is known of a gallery's vault: which it is, what `verify` last read in it, and what has parity."""
 
 from storage.connection import translated_sqlite
+from storage.errors import Refused
 from storage.rows import signed, unsigned
 from storage.statements import Statements
 
@@ -19,6 +20,20 @@ class Inspections(Statements):
         """From now on this is the gallery's vault."""
         with self._transaction():
             self._connection.execute("INSERT OR REPLACE INTO vaults VALUES (?, ?, ?)", (gallery, identity, signed(device)))
+
+    def forgot(self, gallery: bytes) -> None:
+        """A gallery whose vault its user deleted begins anew: nothing is known of its photos. Refused where one may be archived
+        only there."""
+        with self._transaction():
+            query = (
+                "SELECT COUNT(*) FROM photos WHERE gallery = ? AND superseded_at IS NULL "
+                "AND state NOT IN ('restored', 'queued', 'left', 'failed')"
+            )
+            (count,) = self._connection.execute(query, (gallery,)).fetchone()
+            if count:
+                raise Refused(f"{count} photos of that gallery may be archived only in its vault")
+            for table in ("photos", "vaults", "parities", "inspections"):
+                self._connection.execute(f"DELETE FROM {table} WHERE gallery = ?", (gallery,))  # names of ours
 
     def noted_parity(self, gallery: bytes, sha256: str, parity_bytes: int) -> None:
         """The archive of this original has parity of that size; 0: none any more."""

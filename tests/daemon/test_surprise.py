@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from daemon.ejection import eject
+from daemon.inspection import verify
 from daemon.ports import Silence
 from daemon.run import optimize
 from daemon.summary import Summary
@@ -152,3 +155,25 @@ def test_stop_takes_hold_between_two_photos(home: Home, photo: Photo, monkeypatc
 
     monkeypatch.setattr(home.codec, "encode", encode_and_brake)
     assert home.optimize().archived == 1
+
+
+@pytest.mark.parametrize("purged", [False, True], ids=["originals", "copies"])
+def test_after_an_eject_a_deleted_vault_is_no_dead_end(home: Home, photo: Photo, *, purged: bool) -> None:
+    """It asked for the right disk for ever, whatever was said."""
+    (home.root / "a.jpg").write_bytes(photo())
+    home.optimize()
+    if purged:
+        home.purge()
+    (home.root / ".gallery-optimizer").rename(home.root.with_name("away"))
+    assert "begins anew" in " ".join(as_it_is(home).gone), "a stand-in alone is no photo: refused"
+    home.root.with_name("away").rename(home.root / ".gallery-optimizer")
+    with home.shop() as shop:
+        assert eject(shop, shop.galleries[0], Silence()).complete
+    full = (home.root / "a.jpg").read_bytes()
+    shutil.rmtree(home.root / ".gallery-optimizer")
+    assert home.optimize().gone
+    again = as_it_is(home)
+    assert (again.gone, again.archived) == ([], 0 if purged else 1)
+    assert ((home.root / "a.jpg").read_bytes() == full) == purged, "a copy is never coded a second time"
+    with home.shop() as shop:
+        assert verify(shop, Silence()).damages == []
