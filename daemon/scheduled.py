@@ -121,6 +121,7 @@ def machine_hold(machine: Machine, schedule: Schedule, *, before: Hold | None = 
 
 
 def budget_of(schedule: Schedule, catalog: Ledger, night: Night) -> Budget:
-    """What may still be written in this night, whoever wrote the rest, and however those runs ended."""
-    photos, changed_bytes = catalog.archived_since(int(night.starts_at.timestamp()))
+    """What may still be written in this night, whoever wrote the rest, and however those runs ended. What was archived by a clock that was
+    ahead is not of this night: it would be of every night for as long."""
+    photos, changed_bytes = catalog.archived_since(int(night.starts_at.timestamp()), int(night.ends_at.timestamp()))
     return Budget(schedule.nightly_budget, changed_bytes, schedule.nightly_files, photos)

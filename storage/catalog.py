@@ -284,6 +284,8 @@ class Catalog(Ledger):
             values["kept_since_at"] = self._now()
         with self._transaction():
             row = self._row(photo_id)
+            if row.state is State.LEFT:
+                raise Refused(f"photo {photo_id} is left: `brought_back` is for such photos")
             if row.bound_for is not None:
                 self._make_room(row.gallery, row.bound_for)
                 values |= {"path": row.bound_for, "came_from": row.path, "bound_for": None}

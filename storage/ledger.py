@@ -181,10 +181,11 @@ class Ledger(Folders, Findings, Inspections, Runs):
         with translated_sqlite(self.path):
             return int(self._connection.execute(query, (gallery,)).fetchone()[0])
 
-    def archived_since(self, since_at: int) -> tuple[int, int]:
-        """(photos, bytes) archived at `since_at` or later: archives and what stands in place of the photos, also of killed runs."""
+    def archived_since(self, since_at: int, until_at: int = 2**62) -> tuple[int, int]:
+        """(photos, bytes) archived from `since_at` on and before `until_at`: archives and what stands in place of the photos, also of
+        killed runs."""
         with translated_sqlite(self.path):
-            return summary.archived_since(self._connection, since_at)
+            return summary.archived_since(self._connection, since_at, until_at)
 
     def shorten_log(self) -> None:
         """Bring what the log holds into the catalogue's file, and give back its space: up to 4 MB that SQLite keeps for what comes."""

@@ -222,20 +222,22 @@ def recount(connection: sqlite3.Connection) -> None:
         connection.execute(f"INSERT INTO {table} {count}")
 
 
-def archived_since(connection: sqlite3.Connection, since_at: int) -> tuple[int, int]:
-    """(photos, bytes), as a run counts them: an archive that serves several paths once, and not at all where it was there before.
+def archived_since(connection: sqlite3.Connection, since_at: int, until_at: int) -> tuple[int, int]:
+    """(photos, bytes) before `until_at`, as a run counts them: an archive that serves several paths once, and not at all where it was
+    there before.
 
     A photo that was retired before `since_at` has a later `encoded_at` where its archive was made anew; its stand-in is none of these.
     """
     photos, stand_in_bytes = connection.execute(
-        "SELECT COUNT(*), IFNULL(SUM(stand_in_bytes), 0) FROM photos WHERE encoded_at >= ?1 AND (retired_at IS NULL OR retired_at >= ?1)",
-        (since_at,),
+        "SELECT COUNT(*), IFNULL(SUM(stand_in_bytes), 0) FROM photos "
+        "WHERE encoded_at >= ?1 AND encoded_at < ?2 AND (retired_at IS NULL OR retired_at >= ?1)",
+        (since_at, until_at),
     ).fetchone()
     (archive_bytes,) = connection.execute(
         "SELECT IFNULL(SUM(archive_bytes), 0) FROM (SELECT DISTINCT gallery, archive_sha256, archive_bytes FROM photos AS made "
-        "WHERE encoded_at >= ?1 AND archive_sha256 IS NOT NULL AND NOT EXISTS (SELECT 1 FROM photos AS before "
+        "WHERE encoded_at >= ?1 AND encoded_at < ?2 AND archive_sha256 IS NOT NULL AND NOT EXISTS (SELECT 1 FROM photos AS before "
         "WHERE before.sha256 = made.sha256 AND before.gallery = made.gallery "
         "AND before.archive_sha256 = made.archive_sha256 AND before.encoded_at < ?1))",
-        (since_at,),
+        (since_at, until_at),
     ).fetchone()
     return int(photos), int(stand_in_bytes) + int(archive_bytes)

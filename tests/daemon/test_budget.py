@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 import pytest
 
+from daemon import settings
 from daemon.budget import Budget
 from daemon.messages import Encoded, EncodeJob
 from daemon.ports import Silence
 from daemon.run import optimize
+from daemon.scheduled import budget_of
 from daemon.summary import Summary
 from tests.daemon.conftest import load_fake
 
@@ -38,6 +41,20 @@ def test_no_limit_is_never_spent() -> None:
 def run(home: Home, budget: Budget) -> Summary:
     with home.shop() as shop:
         return optimize(shop, [], Silence(), budget=budget)
+
+
+def test_what_a_clock_that_was_ahead_archived_is_not_of_every_night(home: Home, photo: Photo) -> None:
+    """Ten years long no night had anything left to spend."""
+    schedule = settings.read(home.places.config_file).schedule
+    for seed, years in ((0, 10), (1, -10)):
+        home.clock.forward(days=365 * max(years, 0))
+        (home.root / f"{seed}.jpg").write_bytes(photo(seed))
+        run(home, Budget())
+        home.clock.forward(days=min(365 * years, 0))
+    night = schedule.window.night(home.clock.now().replace(hour=2), UTC)
+    assert night is not None
+    with home.shop() as shop:
+        assert budget_of(replace(schedule, nightly_budget=1, nightly_files=1), shop.catalog, night).is_spent is False
 
 
 def test_a_run_stops_when_its_budget_is_spent_and_the_next_night_goes_on(home: Home, photo: Photo) -> None:

@@ -99,7 +99,8 @@ class Life(RuleBasedStateMachine):
         }
         if row.state is State.COMMITTED and after is State.RETIRED:
             self.catalog.retiring(photo_id, SMALL, 20)
-        if (row.state, after) in MOVES and (row.state, after) != (State.ENCODING, State.PURGED):  # that one is `put_away`
+        otherwise = {(State.ENCODING, State.PURGED), (State.LEFT, State.RESTORED)}  # by `put_away`, and by `brought_back`
+        if (row.state, after) in MOVES and (row.state, after) not in otherwise:
             self.now += 1
             assert acts[after]().state is after
             self.states[photo_id] = after

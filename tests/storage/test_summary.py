@@ -186,7 +186,7 @@ def test_no_question_that_is_asked_often_reads_all_rows(catalog: Catalog) -> Non
     catalog.totals()
     catalog.dated_since(b"/one", 0, 9)
     catalog.queued_bytes(b"/one")
-    catalog.archived_since(5)
+    catalog.archived_since(5, 9)
     catalog.superseded(b"/one", b"a")
     catalog.moved_from(b"/one", b"a")
     catalog.find(b"/one", b"a")
