@@ -49,11 +49,11 @@ def story(found: Found) -> list[str]:
     match row.state:
         case State.RETIRED:
             return [
-                "The photo is archived, and a small preview is in its place.",
+                _archived(row),
                 f"The original itself is still kept, until {day(due_at(found.gallery, row))} at least: until then you get exactly that.",
             ]
         case State.PURGED:
-            return ["The photo is archived, and a small preview is in its place.", _loss(row)]
+            return [_archived(row), _loss(row)]
         case State.RESTORED:
             since = "" if row.restored_at is None else f" since {day(row.restored_at)}"
             until = "" if row.pinned_until_at is None else f" It is left alone until {day(row.pinned_until_at)}."
@@ -66,6 +66,12 @@ def story(found: Found) -> list[str]:
             return [f"The photo is as it always was. Archiving it failed, and will be tried again: {sentence(row.reason or '')}."]
         case _:
             return [f"The photo is as it always was; it is {STATE_WORDS[row.state]}."]
+
+
+def _archived(row: PhotoRow) -> str:
+    if row.stand_in_sha256 is None:
+        return "The photo is archived, and nothing is in its place: its gallery is set up that way."
+    return "The photo is archived, and a small preview is in its place."
 
 
 def warnings(found: Found, known: Explanation) -> list[str]:
@@ -122,10 +128,8 @@ def _restored(row: PhotoRow) -> str:
 
 def after_restore(found: Found) -> str:
     """What the button does."""
-    return (
-        "The full photo takes the place of its preview, with its name and dates. "
-        f"It is not archived again for {days(found.gallery.settings.idle_for)}."
-    )
+    place = "goes back to its place" if found.row.stand_in_sha256 is None else "takes the place of its preview"
+    return f"The full photo {place}, with its name and dates. It is not archived again for {days(found.gallery.settings.idle_for)}."
 
 
 def _moment(ns: int) -> str:

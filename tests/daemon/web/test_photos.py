@@ -244,4 +244,10 @@ def test_without_stand_ins_the_original_tells_its_thumbnail(browse: Browse, home
     browser = browse()
     assert f"/photo/{number}" in browser.get("/album/0").text
     assert browser.get(f"/photo/{number}/full").content == photo()
-    assert browser.get(f"/photo/{number}/small").status_code in (200, 302)
+    assert browser.get(f"/photo/{number}/small").content == photo(), "a small one"
+    text = browser.get(f"/photo/{number}").text
+    assert "nothing is in its place" in text
+    assert "goes back to its place" in text
+    home.purge()
+    assert browser.get(f"/photo/{number}/small").headers["location"] == "/static/none.svg"
+    assert browser.get("/static/none.svg").headers["content-type"] == "image/svg+xml"
