@@ -7,7 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx2
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 
 from daemon.errors import CommandFailed
 from daemon.web.secret import Attempts, kept
@@ -234,3 +237,60 @@ def test_a_secret_of_ones_own(tmp_path: Path) -> None:
     path.write_text(f"  {SECRET}\nmore\n")
     path.chmod(0o400)
     assert read_secret(path).text == SECRET
+
+
+PARTS = [
+    "photo",
+    "album",
+    "albums",
+    "static",
+    "login",
+    "1",
+    "0",
+    "99",
+    "full",
+    "small",
+    "preview",
+    "download",
+    "restore",
+    "..",
+    ".",
+    "style.css",
+    "~",
+    ".gallery-optimizer",
+    "archives",
+]
+PARTS += ["%2e%2e", "%2f", "%00", "%ff", "%0d%0a", "", "catalog.sqlite3", "\u00f6", "?folder=%ff", "?page=-1", "?a"]
+HEADERS = [
+    "range",
+    "if-none-match",
+    "if-range",
+    "origin",
+    "cookie",
+    "accept",
+    "sec-fetch-site",
+    "referer",
+    "x-forwarded-host",
+    "content-length",
+]
+METHODS = st.sampled_from(["GET", "HEAD", "POST"])
+TEXTS = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=30)
+
+
+def test_whatever_is_asked_for_gets_an_answer_in_words_and_never_what_is_no_photo(browse: Browse, archived: int, home: Home) -> None:
+    browser = browse()
+    before = home.files()
+
+    @hypothesis.given(METHODS, st.lists(st.sampled_from(PARTS), max_size=5), st.dictionaries(st.sampled_from(HEADERS), TEXTS))
+    def ask(method: str, parts: list[str], headers: dict[str, str]) -> None:
+        try:
+            answer = browser.request(method, f"http://127.0.0.1:8765/{'/'.join(parts)}", headers=headers)
+        except httpx2.InvalidURL:
+            return
+        assert answer.status_code < 500
+        assert "content-security-policy" in answer.headers
+        kind = answer.headers.get("content-type", "")
+        assert kind.partition(";")[0] in ("", "text/html", "text/plain", "text/css", "image/svg+xml", "image/jpeg", "multipart/byteranges")
+
+    ask()
+    assert home.files() == before
