@@ -23,6 +23,7 @@ from daemon.packed import whereabouts
 from daemon.strays import hidden_edits, is_gone, is_held_back, note_hidden
 from daemon.surprise import check_stop
 from storage.attributes import marked
+from storage.catalog import Catalog
 from storage.errors import Locked, StorageError
 from storage.records import PhotoRow
 from storage.states import State
@@ -54,61 +55,113 @@ def empty(shop: Workshop, gallery: Gallery) -> Emptied:
     Raises Stopped, and GalleryGone where the gallery went away meanwhile, or where another one, to which stand-ins may have been moved, is
     not there.
     """
-    catalog, done = shop.catalog, Emptied()
-    now = int(shop.clock.now().timestamp())
-    back: list[int] = []
-    fresh: list[tuple[int, str, int]] = []
-    packed: list[tuple[int, str, int]] = []
-    due: list[int] = []
-    for photo_id, path, sha256, size_bytes, missed_at, was_packed in catalog.trashable(gallery.key):
-        if not _is_deleted(gallery, path):
-            back += [photo_id] if missed_at is not None else []
-        elif missed_at is None:
-            (packed if was_packed else fresh).append((photo_id, sha256, size_bytes))
-        elif missed_at + gallery.settings.trash.total_seconds() <= now:
-            due.append(photo_id)
+    catalog, done, now = shop.catalog, Emptied(), int(shop.clock.now().timestamp())
+    looked = _look(gallery, catalog, now)
     shop.check_still(gallery)  # or everything would have been missed that lies on a disk that was just unmounted
-    for photo_id in back:
+    for photo_id in looked.back:
         catalog.missed(photo_id, there=True)
-    old = [catalog.get(photo_id) for photo_id in due] if catalog.ran_between(now - _PAUSE_S, now - _NOTICE_S) else []
-    for row in [row for row in old if (row.missed_at or 0) < (row.retired_at or 0)]:  # by a clock that was behind
-        catalog.missed(row.id, there=True)
-        catalog.missed(row.id)
-        old.remove(row)
+    old = _long_missed(catalog, looked.due, now)
     rows = [row for row in old if row.state in (State.PURGED, State.RESTORED, State.LEFT) and row.kept_since_at is None]
     originals = [row for row in old if row.state is State.RETIRED and row.replaced and (row.purge_after_at or 0) <= now]
     try:
-        # A stand-in that only has another name now is as large as it was.
-        named = _named_by_stand_ins(shop, {size_bytes for *_, size_bytes in fresh}) if fresh else set()
-        at = whereabouts(gallery, {sha256: size_bytes for _, sha256, size_bytes in packed})
-        unseen = [photo_id for photo_id, sha256, _ in fresh + packed if sha256 not in named and sha256 not in at]
-        hidden = hidden_edits(gallery, catalog, map(catalog.get, unseen))
-        for photo_id in unseen:
-            if photo_id not in hidden:
-                catalog.missed(photo_id)
-                done.missed += 1
-        sizes = {row.stand_in_bytes or 0 for row in rows}
-        elsewhere = _named_by_stand_ins(shop, sizes, of_any_size=True) if rows else set()
-        hidden = hidden_edits(gallery, catalog, rows)
-        elsewhere |= {row.sha256 or "" for row in rows if row.id in hidden}
-        may_return = set().union(*(binned(each.root, sizes) for each in shop.galleries)) if rows else set()
-        may_return |= _in_galleries_of_before(shop) if rows else set()
+        done.missed = _note_missed(shop, gallery, looked)
+        elsewhere, may_return = _elsewhere(shop, gallery, rows), _may_return(shop, rows)
         moved = whereabouts(gallery, {row.stand_in_sha256 or "": row.stand_in_bytes or 0 for row in originals})
     except StorageError as error:
-        away = [row.location for row in old] or [catalog.get((fresh + packed)[0][0]).location]
-        done.kept.append((gallery.shown(away[0]), f"nothing is thrown away, since not every file can be looked at: {error}"))
+        first = old[0] if old else catalog.get((looked.fresh + looked.packed)[0][0])
+        done.kept.append((gallery.shown(first.location), f"nothing is thrown away, since not every file can be looked at: {error}"))
         return done
     for row in rows + originals:
         if row.sha256 in elsewhere or row.stand_in_sha256 in moved:
             catalog.missed(row.id, there=True)
     rows = [row for row in rows if row.sha256 not in elsewhere]
-    for row in [row for row in rows if row.sha256 in may_return]:  # out of a bin, or with its gallery
-        catalog.missed(row.id, there=True)
-        catalog.missed(row.id)
-        rows.remove(row)
-    _throw_away(shop, gallery, rows, done)
+    for row in rows:
+        if row.sha256 in may_return:
+            _begin_anew(catalog, row)
+    _throw_away(shop, gallery, [row for row in rows if row.sha256 not in may_return], done)
     _throw_away_originals(shop, gallery, [row for row in originals if row.stand_in_sha256 not in moved], done)
     return done
+
+
+_Place = tuple[int, str, int]
+"""A photo's id, and digest and size of the file that was in its place, as `Ledger.trashable` has them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """Photos by what is in their places."""
+
+    back: list[int] = field(default_factory=list)
+    """Missed, and there again."""
+    fresh: list[_Place] = field(default_factory=list)
+    """Missed for the first time."""
+    packed: list[_Place] = field(default_factory=list)
+    """The same, of photos that were packed anew."""
+    due: list[int] = field(default_factory=list)
+    """Missed for as long as the configuration says."""
+
+
+def _look(gallery: Gallery, catalog: Catalog, now: int) -> _Looked:
+    found = _Looked()
+    for photo_id, path, sha256, size_bytes, missed_at, was_packed in catalog.trashable(gallery.key):
+        if not _is_deleted(gallery, path):
+            found.back.extend([photo_id] if missed_at is not None else [])
+        elif missed_at is None:
+            (found.packed if was_packed else found.fresh).append((photo_id, sha256, size_bytes))
+        elif missed_at + gallery.settings.trash.total_seconds() <= now:
+            found.due.append(photo_id)
+    return found
+
+
+def _long_missed(catalog: Catalog, due: list[int], now: int) -> list[PhotoRow]:
+    """Of those that are due; what was missed by a clock that was behind begins anew."""
+    if not catalog.ran_between(now - _PAUSE_S, now - _NOTICE_S):
+        return []
+    old = [catalog.get(photo_id) for photo_id in due]
+    for row in old:
+        if _by_a_clock_behind(row):
+            _begin_anew(catalog, row)
+    return [row for row in old if not _by_a_clock_behind(row)]
+
+
+def _by_a_clock_behind(row: PhotoRow) -> bool:
+    return (row.missed_at or 0) < (row.retired_at or 0)
+
+
+def _begin_anew(catalog: Catalog, row: PhotoRow) -> None:
+    """Its time in the trash."""
+    catalog.missed(row.id, there=True)
+    catalog.missed(row.id)
+
+
+def _note_missed(shop: Workshop, gallery: Gallery, looked: _Looked) -> int:
+    """How many of those that were not found for the first time are nowhere else either; these are missed from now on."""
+    # A stand-in that only has another name now is as large as it was.
+    named = _named_by_stand_ins(shop, {size_bytes for *_, size_bytes in looked.fresh}) if looked.fresh else set()
+    at = whereabouts(gallery, {sha256: size_bytes for _, sha256, size_bytes in looked.packed})
+    unseen = [photo_id for photo_id, sha256, _ in looked.fresh + looked.packed if sha256 not in named and sha256 not in at]
+    hidden = hidden_edits(gallery, shop.catalog, map(shop.catalog.get, unseen))
+    missed = [photo_id for photo_id in unseen if photo_id not in hidden]
+    for photo_id in missed:
+        shop.catalog.missed(photo_id)
+    return len(missed)
+
+
+def _elsewhere(shop: Workshop, gallery: Gallery, rows: list[PhotoRow]) -> set[str]:
+    """Digests of those originals that some file stands for, under whatever name."""
+    if not rows:
+        return set()
+    found = _named_by_stand_ins(shop, {row.stand_in_bytes or 0 for row in rows}, of_any_size=True)
+    hidden = hidden_edits(gallery, shop.catalog, rows)
+    return found | {row.sha256 or "" for row in rows if row.id in hidden}
+
+
+def _may_return(shop: Workshop, rows: list[PhotoRow]) -> set[str]:
+    """Digests of those originals whose stand-ins lie in a bin, or in a gallery of before."""
+    if not rows:
+        return set()
+    sizes = {row.stand_in_bytes or 0 for row in rows}
+    return _in_galleries_of_before(shop).union(*(binned(each.root, sizes) for each in shop.galleries))
 
 
 def _is_deleted(gallery: Gallery, path: bytes) -> bool:
