@@ -252,7 +252,7 @@ def _pixel_exact(original: bytes, facts: Facts, wanted: Wanted, neural: Chosen |
             said = f"an archive with its stand-in would not be a fifth smaller than the PNG packed anew, {_share(len(data), original)}"
             return _lossless_chosen("pixel-exact", b"", data, _because(wanted, neural, said), png.layout.width, png.layout.height)
     if isinstance(archive, Unsupported):
-        raise archive if archive.reason != "16-bit" else Unsupported("16-bit", "packing the PNG anew saves nothing")
+        raise archive if archive.reason != "16-bit" or not wanted.repack else Unsupported("16-bit", "packing the PNG anew saves nothing")
     if spent > ARCHIVE_SHARE * len(original) and wanted.repack and wanted.min_saving_lossless > -math.inf:
         raise Unsupported("no-gain", f"a lossless archive and its stand-in: {_share(spent, original)}; a fifth is needed")
     _check_saving(spent, original, wanted)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from codec.levels import DEFAULT_LEVEL, LEVELS
+from codec.levels import DEFAULT_LEVEL, EXACT, LEVELS
 from daemon.cli.given import Given, Number
 from daemon.cli.output import emit, json_option, say
 from daemon.places import Places, real
@@ -18,7 +18,11 @@ _force = click.option("--force", is_flag=True, help="Overwrite OUT.")
 @_input
 @_output
 @click.option("--rate", type=Number(0, 1), metavar="R", help="From 0, smallest, to 1, best; without a look at the quality.")
-@click.option("--quality", type=click.Choice(list(LEVELS)), help=f"The fewest bits that reach this level; {DEFAULT_LEVEL.name} by default.")
+@click.option(
+    "--quality",
+    type=click.Choice([*LEVELS, EXACT.name]),
+    help=f"The fewest bits that reach this level; {DEFAULT_LEVEL.name} by default. exact: a JPEG, bit for bit.",
+)
 @_force
 @json_option
 @click.pass_obj
@@ -30,8 +34,9 @@ def encode(places: Places, source: Path, goal: Path, rate: float | None, quality
     from daemon.composition import start_workers
     from daemon.eligibility import SUFFIXES
     from daemon.messages import EncodeJob, Refused
-    from daemon.report import amount, change
+    from daemon.report import LANE_WORDS, amount, change
     from daemon.settings import limits_of
+    from daemon.verification import LOSSLESS
     from storage.digest import read_once
     from storage.errors import shown
 
@@ -74,8 +79,12 @@ def encode(places: Places, source: Path, goal: Path, rate: float | None, quality
             model=made.model,
         )
         return
+    saved = f"{amount(len(snapshot.data))} -> {amount(len(made.archive))} ({change(1 - len(made.archive) / len(snapshot.data))})"
+    if made.lane in LOSSLESS:
+        say(f"{saved}, {LANE_WORDS[made.lane]}")
+        return
     say(
-        f"{amount(len(snapshot.data))} -> {amount(len(made.archive))} ({change(1 - len(made.archive) / len(snapshot.data))}),"
+        f"{saved},"
         f" {8 * len(made.archive) / pixels:.3f} bits a pixel at rate {made.rate:.3f};"
         f" SSIMULACRA2 {made.whole:.1f}, worst tile {made.worst_tile:.1f}"
     )

@@ -178,6 +178,9 @@ def test_sixteen_bits_are_packed_anew_or_left() -> None:
     with pytest.raises(Unsupported) as caught:
         choose(made.repacked, facts(made.repacked), nobody, WANTED)
     assert caught.value.reason == "16-bit"
+    with pytest.raises(Unsupported) as caught:
+        choose(data, facts(data), nobody, replace(WANTED, repack=False))
+    assert "saves nothing" not in str(caught.value), "nobody tried"
 
 
 def test_a_photograph_as_png_takes_the_neural_lane(model: Model, make_photo: Callable[..., np.ndarray]) -> None:

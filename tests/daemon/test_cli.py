@@ -186,6 +186,8 @@ def test_encode_and_decode(run: Run, home: Home, photo: Photo, tmp_path: Path) -
     assert again.exit_code == ExitCode.FAILED
     assert "--force" in again.stderr
     assert run("encode", source, "-o", archive, "--force", "--quality", "compact").exit_code == 0
+    assert "bit for bit" not in run("encode", source, "-o", archive, "--force").stdout
+    assert run("encode", source, "-o", tmp_path / "exact.nphoto", "--quality", "exact").exit_code == 0
     for name, magic in (("b.jpg", b"\xff\xd8"), ("b.PNG", b"\x89PNG")):
         assert run("decode", archive, "-o", tmp_path / name).exit_code == 0
         assert (tmp_path / name).read_bytes().startswith(magic)
