@@ -27,6 +27,7 @@ _RAW_PROFILES: Final = {
 """Keywords of texts in which ImageMagick, Exiv2 and digiKam put what has a chunk of its own (by which it is named here) in a PNG."""
 OWN_COMMENT: Final = b"gallery-optimizer "
 """How the comment begins that marks a stand-in; such a one is no label."""
+_TEXTS: Final = (b"tEXt", b"zTXt", b"iTXt")
 _PICTURE_CHUNKS: Final = (b"IHDR", b"PLTE", b"tRNS", b"IDAT")
 
 
@@ -65,9 +66,12 @@ def labels_of(data: bytes) -> Labels:
 
 
 def comments_of(data: bytes) -> tuple[bytes, ...]:
-    """What somebody wrote as comments of a JPEG, without our own; of a PNG none. Raises CodecError for a file that can't be walked."""
+    """What somebody wrote as comments: of a JPEG their texts, of a PNG the whole chunks of texts (IPTC by Exiv2 among them), which are no
+    labels. Without our own. Raises CodecError for a file that can't be walked."""
     if data[:8] == PNG_SIGNATURE:
-        return ()
+        own = b"Comment\0" + OWN_COMMENT
+        texts = ((kind, start, end) for kind, start, end in chunks(data) if kind in _TEXTS and not data.startswith(own, start + 8))
+        return tuple(dict.fromkeys(data[a:b] for kind, a, b in texts if _label_in(kind, data[a + 8 : b - 4]) is None))
     bodies = (data[each.body : each.body_end] for each in walk(data)[0] if each.marker == COM)
     return tuple(dict.fromkeys(each for each in bodies if not each.startswith(OWN_COMMENT) and each.strip(b"\0 \t\r\n")))
 
@@ -88,13 +92,13 @@ def picture_digest(data: bytes) -> str:
 
 def labelled(data: bytes, labels: Labels, comments: tuple[bytes, ...] = ()) -> bytes:
     """The file with these labels in place of its own; an empty one leaves what the file has. Everything else is kept, in order;
-    so is a second EXIF or XMP in a JPEG. `comments` come to those that a JPEG has, in front of them.
+    so is a second EXIF or XMP in a JPEG. `comments`, as `comments_of` gives them, come to those that the file has, in front of them.
 
     Where other pictures in the file are found by offsets, these still lead there; bytes that fill take or give the room as far as they
     reach. Raises CodecError, Unsupported('too-large') for a label that does not fit into a JPEG, or makes a PNG grow by more than one of
     a JPEG could hold: a PNG's own labels may be as large as they are.
     """
-    return _labelled_png(data, labels) if data[:8] == PNG_SIGNATURE else _labelled_jpeg(data, labels, comments)
+    return _labelled_png(data, labels, comments) if data[:8] == PNG_SIGNATURE else _labelled_jpeg(data, labels, comments)
 
 
 class Merged(NamedTuple):
@@ -125,7 +129,7 @@ def merged(photo: bytes, stand_in: bytes) -> Merged:
     changed = {name: value for name, value in wanted._asdict().items() if value and value != getattr(own, name)}
     kinds = {"exif": exif.is_lost, "xmp": xmp.is_lost, "iptc": iptc.is_lost}
     left_out = {name: getattr(edited, name) for name, is_lost in kinds.items() if is_lost(getattr(own, name), getattr(edited, name))}
-    said = comments_of(stand_in) if photo[:8] != PNG_SIGNATURE else ()
+    said = comments_of(stand_in) if photo[:2] == stand_in[:2] else ()
     said = tuple(each for each in said if each not in comments_of(photo))
     together = _given(photo, changed, said) if changed or said else photo
     if together is not None:
@@ -239,20 +243,22 @@ def _filled(data: bytes, segments: list[jpeg_segments.Segment], end: int) -> int
     return end - 2 - segments[-1].end if segments else 0
 
 
-def _labelled_png(data: bytes, labels: Labels) -> bytes:
+def _labelled_png(data: bytes, labels: Labels, comments: tuple[bytes, ...]) -> bytes:
     placed: set[bytes] = set()
     parts, end = [data[:8]], 8
-    if any(len(label) > MOST + len(own) for label, own in zip(labels, labels_of(data), strict=True)):
+    if any(len(label) > MOST + len(own) for label, own in zip(labels, labels_of(data), strict=True)) or sum(map(len, comments)) > MOST:
         raise Unsupported("too-large", "more labels than a picture is given here")
     wanted = {b"eXIf": chunk(b"eXIf", labels.exif)} if labels.exif else {}
     wanted |= {b"iTXt": xmp_chunk(labels.xmp)} if labels.xmp else {}
+    replaced = {keyword for each in comments if (keyword := each[8:].partition(b"\0")[0]).startswith(b"Raw profile type ")}
+    wanted |= {b"": b"".join(comments)} if comments else {}
     for kind, start, end in chunks(data):
         label = _label_in(kind, data[start + 8 : end - 4])
         if kind in (b"IDAT", b"IEND"):  # all that is wanted stands before the picture, or where it stood
             parts += [each for name, each in wanted.items() if name not in placed]
             placed |= wanted.keys()
         if label not in wanted:
-            parts.append(data[start:end])
+            parts += [data[start:end]] if kind not in _TEXTS or data[start + 8 : end].partition(b"\0")[0] not in replaced else []
         elif label not in placed:
             parts.append(wanted[label])
             placed.add(label)

@@ -121,6 +121,7 @@ def _pngs(image: Image.Image, chunks: tuple[bytes, ...], job: StandInJob) -> Ite
     labels = _labels(job)
     kept = [each for each in chunks if each[4:8] in _COLOUR_CHUNKS]
     kept += [chunk(b"eXIf", labels.exif)] if labels.exif else []  # behind the colour chunks, which have to stand before the palette
+    kept += comments_of(job.original) if job.relabelled else ()
     kept_bytes = sum(map(len, (*kept, xmp_chunk(labels.xmp), _mark(job, labels).comment())))
     grey = any(icc_of(each)[16:20] == b"GRAY" for each in kept if each[4:8] == b"iCCP")
     for side in _sides(image, PNG_SIDES):

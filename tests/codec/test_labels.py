@@ -17,7 +17,7 @@ from PIL import Image
 
 from codec import conversion, exif, iptc, xmp
 from codec.jpeg_segments import walk
-from codec.labels import Labels, comments_of, labelled, labels_of, merged, picture_digest, segment
+from codec.labels import Labels, comments_of, labelled, labels_of, merged, picture_digest, segment, xmp_chunk
 from codec.png_chunks import chunk
 from codec.rating import read_rating
 
@@ -157,6 +157,27 @@ def test_a_comment_comes_to_those_of_the_photo(make_jpeg: Callable[..., bytes]) 
     full = merged(labelled(photo, Labels(exif=big)), labelled(stand_in, Labels(exif=block("<", {DESCRIPTION: "x" * 200}))))
     assert full.left_out == ("EXIF",)
     assert b"At the sea" in comments_of(full.data)
+
+
+def test_texts_come_to_those_of_a_png(make_photo: Callable[..., np.ndarray]) -> None:
+    """As exiftool -Comment and Exiv2 write them; IPTC is such a text there."""
+    buffer = io.BytesIO()
+    Image.fromarray(make_photo(64, 64)).save(buffer, "PNG")
+    plain = buffer.getvalue()
+    texts = chunk(b"tEXt", b"Comment\0At the sea"), chunk(b"iTXt", b"Description\0\0\0\0\0Meer"), raw_profile(b"zTXt", b"iptc", b"8BIM new")
+    own = chunk(b"tEXt", b"Comment\0an encoder"), raw_profile(b"zTXt", b"iptc", b"8BIM old"), chunk(b"tEXt", b"Software\0a phone")
+    marked = chunk(b"tEXt", b"Comment\0gallery-optimizer stand-in of ..."), xmp_chunk(packet()), chunk(b"eXIf", OWN["<"])
+    photo, stand_in = (plain[:33] + b"".join(each) + plain[33:] for each in (own, (*marked, *texts)))
+    assert comments_of(stand_in) == texts
+    given_back = merged(photo, stand_in)
+    assert given_back.left_out == ()
+    assert comments_of(given_back.data) == (own[0], own[2], *texts)
+    assert merged(given_back.data, stand_in) == given_back
+    long = labelled(stand_in, Labels(), (chunk(b"tEXt", b"Comment\0" + b"x" * 60_000),))
+    assert merged(photo, labelled(long, Labels(), (chunk(b"tEXt", b"Comment\0" + b"y" * 60_000),))).left_out == ("comment",)
+    jpeg = io.BytesIO()
+    Image.fromarray(make_photo(64, 64)).save(jpeg, "JPEG")
+    assert comments_of(merged(jpeg.getvalue(), stand_in).data) == ()
 
 
 def test_exif_in_two_segments_is_left_whole(make_jpeg: Callable[..., bytes]) -> None:
