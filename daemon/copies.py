@@ -11,12 +11,15 @@ from daemon.marking import has_own_labels, relabelled
 from daemon.messages import Format, LabelJob, Refused, Restored, RestoreJob
 from daemon.ports import Codec
 from daemon.reasons import UNREADABLE_HERE, sentence
-from storage.attributes import Attributes
+from storage.attributes import Attributes, marked
 from storage.digest import opened, read_once, sha256_of
 from storage.errors import Damaged, Missing, StorageError, shown, translated
 from storage.errors import Refused as Beyond
 from storage.fingerprint import Fingerprint
 from storage.records import PhotoRow
+
+_ROUNDED_NS = 2 * 10**9
+"""Of a date on FAT; others round to less."""
 
 
 def rebuilt(codec: Codec, archive: Path, archive_sha256: str | None, format: Format | None = None, *, stand_in: bytes = b"") -> Restored:
@@ -125,3 +128,14 @@ def wear_of(path: Path) -> Worn | None:
         return Worn(found.atime_ns, found.uid, found.gid, xattrs)
     except ValueError:
         return None
+
+
+def own_date(path: Path, stand_in: Fingerprint, digest: str, archive: Path, told_ns: int) -> int:
+    """The photo's, whose `stand_in` lies at `path`.
+
+    An archive tells that of the first of its photos, a stand-in wears its own photo's: where it is the very file that we put there, or,
+    without extended attributes, is older than the archive. Copies and what was touched are younger, and sync tools round.
+    """
+    if marked(path) == digest or (stand_in.mtime_ns < Fingerprint.of(archive).mtime_ns and abs(stand_in.mtime_ns - told_ns) >= _ROUNDED_NS):
+        return stand_in.mtime_ns
+    return told_ns

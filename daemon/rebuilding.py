@@ -19,7 +19,7 @@ from codec.facts import Facts
 from codec.levels import DEFAULT_LEVEL, EXACT, LEVELS, level_of
 from daemon.anchor import check_presence, lacks_vault
 from daemon.composition import Workshop
-from daemon.copies import labelled
+from daemon.copies import labelled, own_date
 from daemon.eligibility import walk
 from daemon.errors import GalleryGone, WorkerError
 from daemon.everywhere import hidden_stand_ins
@@ -34,15 +34,11 @@ from daemon.state_folder import check_state_folder
 from daemon.strays import note_hidden
 from daemon.verification import prove
 from storage import durable
-from storage.attributes import marked
 from storage.digest import read_once, sha256_of, sha256_of_bytes
 from storage.errors import Damaged, StorageError, shown
 from storage.fingerprint import Fingerprint
 from storage.lock import InstanceLock
 from storage.proof import Proof
-
-_ROUNDED_NS = 2 * 10**9
-"""Of a date on FAT; others round to less."""
 
 
 @dataclass(slots=True)
@@ -223,7 +219,7 @@ def _adopt(shop: Workshop, gallery: Gallery, path: Path, digest: str, archive: P
     done.edited += stand_in is not None and not (ours or whole)
     mtime_ns = found.facts.mtime_ns
     if stand_in is not None and ours and not has_own_labels(data):
-        mtime_ns = _own_date(path, stand_in, digest, archive, mtime_ns)
+        mtime_ns = own_date(path, stand_in, digest, archive, mtime_ns)
     proof, until = _in_grace(shop, gallery, path, digest, archive, found)
     row = shop.catalog.adopt(
         gallery.key,
@@ -242,14 +238,6 @@ def _adopt(shop: Workshop, gallery: Gallery, path: Path, digest: str, archive: P
         restored = shop.catalog.restoring(row.id, sha256_of(path))
         shop.catalog.restored(row.id, pinned_until_at=pinned_until_at, fingerprint=stand_in, copy_sha256=restored.copy_sha256, kept=True)
     return until is not None
-
-
-def _own_date(path: Path, stand_in: Fingerprint, digest: str, archive: Path, told_ns: int) -> int:
-    """The photo's. An archive tells that of the first of its photos, a stand-in wears its own photo's: where it is the very file that we
-    put there, or, without extended attributes, is older than the archive. Copies and what was touched are younger, and sync tools round."""
-    if marked(path) == digest or (stand_in.mtime_ns < Fingerprint.of(archive).mtime_ns and abs(stand_in.mtime_ns - told_ns) >= _ROUNDED_NS):
-        return stand_in.mtime_ns
-    return told_ns
 
 
 def _with_labels(shop: Workshop, gallery: Gallery, path: Path, digest: str) -> bool:

@@ -13,13 +13,13 @@ from codec.errors import CodecError
 from codec.facts import Facts, Worn
 from daemon.anchor import check_presence
 from daemon.composition import Workshop
-from daemon.copies import attributes, facts_of, harmless, labelled, labels_given, rebuilt, wearing
+from daemon.copies import attributes, facts_of, harmless, labelled, labels_given, own_date, rebuilt, wearing
 from daemon.eligibility import SUFFIXES
 from daemon.elsewhere import in_its_place, vault_of, where_it_is, why_not_in_place
 from daemon.errors import GalleryGone, WorkerError, WrongPath
 from daemon.galleries import Gallery, holding
 from daemon.in_place import GivenBack, adopt_copy, as_it_stands, give_again, give_back, is_edited, lay_beside
-from daemon.marking import original_of, relabelled
+from daemon.marking import has_own_labels, original_of, relabelled
 from daemon.messages import Format, Restored
 from daemon.places import is_folder
 from daemon.ports import Codec, Progress
@@ -32,6 +32,7 @@ from storage.digest import read_once, sha256_of, sha256_of_bytes
 from storage.errors import Locked, Missing, NoSpace, ReadOnly, StorageError, shown
 from storage.records import PhotoRow
 from storage.states import State
+from storage.vault import Vault
 
 _NO_ORIGINAL = "The set-aside original is missing or was written to by somebody; what is left of it stays in the vault."
 _SUFFIX: dict[Format, str] = {"jpeg": ".jpg", "png": ".png"}
@@ -235,22 +236,38 @@ def from_aside(source: Path, sha256: str | None, goal: Path, codec: Codec | None
 
 def _from_archive_alone(shop: Workshop, target: Target, folder: Path, format: Format | None) -> Restoration:
     assert target.archive is not None
+    digest = target.archive.stem
+    stand_in = None if target.stand_in is None else read_once(target.stand_in)
+    if stand_in is not None and not relabelled(stand_in.data, digest):
+        stand_in = None  # an edit of one: it has labels and a date of its own
+    labels = stand_in.data if stand_in is not None and has_own_labels(stand_in.data) else b""
     vault = target.gallery.vault if target.gallery is not None else None if target.place is None else vault_of(target.archive)
     if vault is not None and format is None:
         goal = folder / target.below
         _check_free(goal)
-        if any(from_aside(aside, target.archive.stem, goal) is not None for aside in vault.asides(target.archive.stem)):
-            return Restoration(target.name, Came.ORIGINAL, goal)
+        for aside in _asides(vault, digest, target.stand_in):
+            left_out = from_aside(aside, digest, goal, shop.codec, labels)
+            if left_out is not None:
+                came = Came.LABELLED if sha256_of(goal) != digest else Came.ORIGINAL
+                return Restoration(target.name, came, goal, left_out=left_out)
     facts = facts_of(target.archive)
     named = _own_name(target.archive, facts) if vault is None else target.below
     goal = folder / (named if format is None else named.with_suffix(_SUFFIX[format]))
     _check_free(goal)
-    data = rebuilt(shop.codec, target.archive, None, format).data
+    made = rebuilt(shop.codec, target.archive, None, format, stand_in=labels)
     here = Attributes.of(target.archive)
-    shop.note_copy(data, facts.sha256)
-    worn = facts.worn or Worn(facts.mtime_ns, here.uid, here.gid)
-    _write(goal, data, wearing(harmless(worn), facts.mode & 0o777, facts.mtime_ns))
-    return Restoration(target.name, _came(data, facts.sha256), goal)
+    shop.note_copy(made.data, facts.sha256)
+    worn, date_ns = facts.worn or Worn(facts.mtime_ns, here.uid, here.gid), facts.mtime_ns
+    if target.stand_in is not None and stand_in is not None and not labels:
+        date_ns = own_date(target.stand_in, stand_in.fingerprint, digest, target.archive, date_ns)
+    _write(goal, made.data, wearing(harmless(worn), facts.mode & 0o777, date_ns))
+    return Restoration(target.name, _came(made.data, facts.sha256), goal, left_out=made.left_out)
+
+
+def _asides(vault: Vault, digest: str, stand_in: Path | None) -> list[Path]:
+    """Set-aside originals of these bytes; of twins first the one of this stand-in's path, which has its own date and rights."""
+    own = vault.mark_of(stand_in) if stand_in is not None and stand_in.is_relative_to(vault.root) else ""
+    return sorted(vault.asides(digest), key=lambda each: not each.stem.endswith(f"-{own}"))
 
 
 def _came(data: bytes, sha256: str | None) -> Came:

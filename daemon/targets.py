@@ -42,6 +42,8 @@ class Target:
     """What the user named, where that is not the photo's own path: a stand-in that was renamed, or an edit with the photo beside it."""
     later: bool = False
     """Another photo was archived under this name before, and has another one now."""
+    stand_in: Path | None = None
+    """What says that it needs `archive`, of which the catalogue does not know."""
 
 
 def meant(shop: Workshop, chosen: Chosen) -> Iterator[Target]:
@@ -139,6 +141,6 @@ def _by_mark(shop: Workshop, own: Gallery | None, where: Path) -> Target | None:
             return Target(name, Path(where.name), gallery, min(rows, key=lambda row: _GIVING.index(row.state)), place=where)
         archive = gallery.vault.archive_path(digest)
         if alone is None and archive.exists():
-            alone = Target(name, Path(where.name), gallery, None, archive)
+            alone = Target(name, Path(where.name), gallery, None, archive, stand_in=where)
     unnamed = archive_at_hand(where, digest) if alone is None else None
-    return alone if unnamed is None else Target(name, Path(where.name), None, None, unnamed, where)
+    return alone if unnamed is None else Target(name, Path(where.name), None, None, unnamed, where, stand_in=where)

@@ -46,6 +46,7 @@ def told(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
         return Header(1, "neural", None, False, len(data), (), {"FACT": section, "QUAL": b'{"level": "high", "whole": 85.0}'})
 
     monkeypatch.setattr("daemon.rebuilding.bitstream.peek", peek)
+    monkeypatch.setattr("daemon.restorer.facts_of", lambda archive: Facts.from_bytes(peek(archive.read_bytes()).small["FACT"]))
 
 
 def put(home: Home, name: str, data: bytes) -> Path:
@@ -259,6 +260,30 @@ def test_twins_keep_each_its_own_date(home: Home, photo: Photo, attributes: bool
     dates = {path.name: path.stat().st_mtime for path in (*paths[2:], home.root / "copied.jpg", paths[0])}
     assert dates == {"a.jpg": 1.5e9, "tagged.jpg": 1.5e9, "rounded.jpg": 1.5e9, "copied.jpg": 1.5e9}
     assert paths[1].stat().st_mtime == 1.2e9 + 0.5
+
+
+@pytest.mark.usefixtures("told")
+@pytest.mark.parametrize("grace", ["0 days", "7 days"])
+def test_without_a_catalogue_twins_have_each_its_own_date_and_tags(home: Home, photo: Photo, tmp_path: Path, grace: str) -> None:
+    """They had the date of the first, and tags that somebody wrote on a stand-in stayed behind."""
+    home.configure(f'grace = "{grace}"')
+    paths = [put(home, name, photo(0)) for name in ("a.jpg", "sent.jpg", "tagged.jpg")]
+    os.utime(paths[1], (1.2e9, 1.2e9))
+    home.optimize()
+    tags = Image.Exif()
+    tags[0x010E] = "a day out"
+    paths[2].write_bytes(labelled(paths[2].read_bytes(), Labels(exif=tags.tobytes().removeprefix(b"Exif\0\0"))))
+    home.places.catalog_file.unlink()
+    with home.shop(reading=True) as shop:
+        given = restorer.restore(shop, [home.root], tmp_path / "given", None, Silence())
+    assert [each.trouble for each in given] == ["", "", ""]
+    assert {path.name: path.stat().st_mtime for path in (tmp_path / "given").iterdir()} == {
+        "a.jpg": 1.5e9,
+        "sent.jpg": 1.2e9,
+        "tagged.jpg": 1.5e9,
+    }
+    with Image.open(tmp_path / "given/tagged.jpg") as tagged:
+        assert tagged.getexif()[0x010E] == "a day out"
 
 
 @pytest.mark.usefixtures("told")
