@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -59,3 +60,14 @@ def test_every_hardening_is_explained(root: Path) -> None:
         text = unit.read_text(encoding="utf-8").split("[Service]", 1)[1].split("[Install]", 1)[0].rstrip()
         for block in text.split("\n\n")[1:]:
             assert block.lstrip().startswith("#"), f"{unit.name}: {block[:60]}"
+
+
+def test_a_stop_while_it_starts_is_no_failure(root: Path) -> None:
+    """Seen under a system manager: SIGTERM before the service had its own handler left the unit "failed"."""
+    stopped = "import os, signal, sys; from daemon.cli import main; sys.argv[1:] = ['run']; "
+    stopped += "main.Places.find = lambda *_: os.kill(os.getpid(), signal.SIGTERM); main.main()"
+    done = subprocess.run([sys.executable, "-c", stopped], capture_output=True, check=False, cwd=root)
+    assert done.returncode > 0, done.stderr
+    for unit in units(root):
+        if unit.suffix == ".service":
+            assert f"\nSuccessExitStatus={done.returncode}\n" in unit.read_text(encoding="utf-8")
