@@ -20,7 +20,7 @@ REASONS: MappingProxyType[str, str] = MappingProxyType(
         # from looking at the file
         "hard-linked": "the file has more than one name (hard links), and changing one would change the others",
         "strange-date": "its date is before 1677 or after 2262, and could not be kept; give it the right one",
-        "not-a-file": "it is not an ordinary file",
+        "not-a-file": "it is not an ordinary file but, for example, a symbolic link, which is never followed",
         "has-companions": "a raw file, video or sidecar belongs to it, and without a stand-in (`stand_in`) they would be parted",
         "other-device": "it lies on another disk than its gallery; mount that outside, and make it a gallery of its own there",
         "other-owner": "it belongs to another user, to whom its stand-in and a restored copy could not be given",

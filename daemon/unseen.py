@@ -34,7 +34,7 @@ def _others(gallery: Gallery, start: Path) -> Iterator[str]:
     rules = Rules(gallery.settings.exclude)
     seen: dict[str, list[str]] = {}
     for path in _files(start):
-        reason = passed_by(gallery.relative(path), rules)
+        reason = passed_by(gallery.relative(path), rules) or ("not-a-file" if path.is_symlink() or not path.is_file() else None)
         if reason is not None:
             seen.setdefault(reason, []).append(path.name)
     for reason, names in sorted(seen.items(), key=lambda item: -len(item[1])):

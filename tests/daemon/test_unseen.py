@@ -61,6 +61,14 @@ def test_where_there_are_photos_nothing_is_added(run: Run, heic: Home, photo: Ph
     assert "There is no photo in" in run("optimize", heic.root / "2024").stderr
 
 
+def test_a_gallery_of_links(run: Run, home: Home, photo: Photo) -> None:
+    """As git-annex keeps its files, and who gathers an album from elsewhere."""
+    (home.root.parent / "real.jpg").write_bytes(photo())
+    for name in ("a.jpg", "b.jpg"):
+        (home.root / name).symlink_to(home.root.parent / "real.jpg")
+    assert "2 files, such as a.jpg: it is not an ordinary file but, for example, a symbolic link" in run("optimize").stderr
+
+
 def test_an_empty_gallery(run: Run, home: Home) -> None:
     assert run("optimize").stderr.splitlines()[1:] == [f"There is no photo in {home.root}."]
 
