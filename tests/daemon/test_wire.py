@@ -45,7 +45,7 @@ def test_what_is_no_message_is_refused(data: bytes) -> None:
         wire.load(data)
 
 
-def test_a_worker_that_sends_a_pickle_runs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_sends_a_pickle_runs_nothing() -> None:
     """The daemon's end of the pipe never unpickles, whatever the other end sends."""
     from daemon.child import Bounds
     from daemon.errors import WorkerBroke
@@ -69,7 +69,6 @@ def test_a_worker_that_sends_a_pickle_runs_nothing(monkeypatch: pytest.MonkeyPat
     ours, theirs = Pipe()
     worker = Worker("encoding", "daemon.backend", Bounds(), Patience())
     worker._process, worker._connection = Live(), ours  # type: ignore[assignment]
-    monkeypatch.setattr(worker, "start", lambda: None)
     theirs.send(Broke("as multiprocessing would", ""))
     with pytest.raises(WorkerBroke, match="does not answer as it should"):
         worker.ask(RatingJob(b"", ()))
