@@ -22,7 +22,7 @@ _DEFAULT = "127.0.0.1:8765"
 def serve(
     places: Places, listen: str, hosts: tuple[str, ...], no_secret: bool, secret_file: Path | None, cache: Path | None, cache_size: int
 ) -> None:
-    """Show the galleries in a browser: albums, photos in full, what was saved.
+    """Show the galleries in a browser: albums, and photos in full.
 
     Open the address that it prints; Ctrl-C ends it. A visitor can look at photos, save them, and ask for one back in its place, and
     nothing else. Only this computer is served, unless you give another address. Whoever looks has to know a secret, which the printed
