@@ -24,7 +24,7 @@ from codec.network.network import Network
 from codec.network.rows import ROWS, Rows
 from codec.tokens import TokenTables
 
-DEFAULT: Final = "m5"
+DEFAULT: Final = "m6"
 FORMAT: Final = "1"
 """Of the weight file: which networks it holds, and how the rows are computed from its integers."""
 

@@ -23,7 +23,7 @@ from codec.photo import Archived, archive_photo, examine, restore_photo
 from codec.picture import JpegStructure, PngStructure
 from codec.quality import ssimulacra2
 
-EASY = Level("compact", 60.0, 50.0, spare=-10.0)
+EASY = Level("compact", 60.0, 50.0, spare=-100.0)
 ICC = b"ICC_PROFILE\0\1\1" + b"no profile at all, kept verbatim all the same"
 XMP = b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"
 TRAILER = b"SEFT a trailer\xff\xd9\0" * 9
