@@ -224,7 +224,7 @@ def test_encode_and_decode(run: Run, home: Home, photo: Photo, tmp_path: Path) -
         (["mount", ".", "nowhere"], ExitCode.USAGE, "make that folder first"),
         (["--config", ".", "status"], ExitCode.USAGE, "can't be read: Is a directory."),
         (["--config", "my own.toml", "status"], ExitCode.NO_GALLERY, "my own.toml' config init FOLDER"),
-        (["encode", "a.jpg", "-o", "b.nphoto", "--quality", "exact"], ExitCode.USAGE, "quality"),
+        (["encode", "a.jpg", "-o", "b.nphoto", "--quality", "best"], ExitCode.USAGE, "quality"),
         (["restore"], ExitCode.USAGE, "Say what to restore"),
         (["restore", "x", "--to", "y", "--in-place"], ExitCode.USAGE, "exclude each other"),
         (["optimize", "nothing"], ExitCode.USAGE, "no configured gallery"),
