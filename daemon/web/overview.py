@@ -86,9 +86,8 @@ def _figures(totals: Totals) -> list[Fact]:
         told.append(Fact(amount(totals.purged.saving_bytes), f"saved by archiving {photos(totals.purged.photos)}"))
     if totals.retired.photos:
         when = day(totals.retired.earliest_at or 0)
-        told.append(
-            Fact(amount(totals.retired.saving_bytes), f"more from {when} on, when the originals of {photos(totals.retired.photos)} go")
-        )
+        free = f"{'more ' if totals.purged.photos else ''}will be free from {when} on"
+        told.append(Fact(amount(totals.retired.saving_bytes), f"{free}, when the originals of {photos(totals.retired.photos)} go"))
     if totals.restored.photos:
         told.append(Fact(str(totals.restored.photos), "given back in full" if totals.restored.photos > 1 else "photo given back in full"))
     if totals.damaged_archives or totals.damaged_originals:
