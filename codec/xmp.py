@@ -126,7 +126,8 @@ def is_lost(packet: bytes, edited: bytes) -> bool:
 
 
 def is_signed(packet: bytes) -> bool:
-    """Whether a packet says where a C2PA manifest of its photo is kept, which is not in the file (C2PA 2.2, 11.5).
+    """Whether a packet says where a C2PA manifest of its photo is kept, which is not in the file: the C2PA specification
+    has `dcterms:provenance` for that.
 
     One that names a manifest in the file ("self#...") says nothing of its own: where that is missing, it was taken away.
     """

@@ -8,12 +8,11 @@ from daemon.cli.given import Given
 from daemon.cli.mount import cache_options
 from daemon.cli.output import remark
 from daemon.places import Places
-
-_DEFAULT = "127.0.0.1:8765"
+from daemon.web.listening import DEFAULT, Listening, Names
 
 
 @click.command()
-@click.option("--listen", metavar="ADDRESS[:PORT]", default=_DEFAULT, show_default=True, help="Where; 0.0.0.0 is the whole home network.")
+@click.option("--listen", metavar="ADDRESS[:PORT]", default=DEFAULT, show_default=True, help="Where; 0.0.0.0 is the whole home network.")
 @click.option("--host", "hosts", multiple=True, metavar="NAME", help="A further name under which browsers may ask. May be repeated.")
 @click.option("--no-secret", is_flag=True, help="Let everybody on this computer look; not with another address.")
 @click.option("--secret-file", type=Given(), metavar="FILE", help="A secret of your own: one line, in a file of mode 0600.")
@@ -35,7 +34,6 @@ def serve(
         from daemon.web import server
     except ImportError as error:
         raise CommandFailed(f"the package {error.name} is missing ({error}); install gallery-optimizer[serve].") from error
-    from daemon.web.listening import Listening, Names
     from daemon.web.secret import given, kept
 
     try:

@@ -101,14 +101,8 @@ def test_work_is_handed_over_and_watched(service: Service, home: Home, photo: Ph
     assert run(home, "optimize", "--now", "/etc/hostname").exit_code == 2
 
 
-def test_a_restore_is_handed_over_while_the_service_works(
-    service: Service, home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whoever asks gets the photo between two photos of the night, not an error; what is told is what `restore` tells by itself."""
-    for seed in range(4):
-        (home.root / f"{seed}.jpg").write_bytes(photo(seed))
-    home.optimize(home.root / "0.jpg", home.root / "1.jpg", home.root / "2.jpg")
-    monkeypatch.chdir(home.root)
+def held_at(service: Service, home: Home, photo: Path, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """The service is at work on `photo`, until the event is set."""
     at_work, go_on, encode = threading.Event(), threading.Event(), home.codec.encode
 
     def slow(job: EncodeJob) -> Encoded | Refused:
@@ -117,9 +111,21 @@ def test_a_restore_is_handed_over_while_the_service_works(
         return encode(job)
 
     monkeypatch.setattr(home.codec, "encode", slow)
-    service.work.ask(to_optimize([home.root / "3.jpg"]))
+    service.work.ask(to_optimize([photo]))
     service.wake()
     assert at_work.wait(60)
+    return go_on
+
+
+def test_a_restore_is_handed_over_while_the_service_works(
+    service: Service, home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks gets the photo between two photos of the night, not an error; what is told is what `restore` tells by itself."""
+    for seed in range(4):
+        (home.root / f"{seed}.jpg").write_bytes(photo(seed))
+    home.optimize(home.root / "0.jpg", home.root / "1.jpg", home.root / "2.jpg")
+    monkeypatch.chdir(home.root)
+    go_on = held_at(service, home, home.root / "3.jpg", monkeypatch)
     answers: list[Result] = []
     asking_for = threading.Thread(target=lambda: answers.append(run(home, "restore", "0.jpg", "[1]*.jpg", "--json")))
     asking_for.start()
@@ -145,17 +151,7 @@ def test_what_a_visitor_of_the_page_asks_for_is_handed_over_too(
     for seed in range(2):
         (home.root / f"{seed}.jpg").write_bytes(photo(seed))
     home.optimize(home.root / "0.jpg")
-    at_work, go_on, encode = threading.Event(), threading.Event(), home.codec.encode
-
-    def slow(job: EncodeJob) -> Encoded | Refused:
-        at_work.set()
-        assert go_on.wait(60)
-        return encode(job)
-
-    monkeypatch.setattr(home.codec, "encode", slow)
-    service.work.ask(to_optimize([home.root / "1.jpg"]))
-    service.wake()
-    assert at_work.wait(60)
+    go_on = held_at(service, home, home.root / "1.jpg", monkeypatch)
     giving = GivingBack(lambda chosen: back_in_place(home.places, chosen, Silence()))
     giving.ask(7, home.root / "0.jpg")
     while not service.work._asked:

@@ -10,16 +10,17 @@ from hypothesis import strategies as st
 from daemon.web.opening import JPEG, OTHER, PNG, kind_of, opened_beneath
 
 
-@pytest.fixture
-def gallery(tmp_path: Path) -> Path:
-    root = tmp_path / "gallery"
+@pytest.fixture(scope="module")
+def gallery(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    base = tmp_path_factory.mktemp("base")
+    root = base / "gallery"
     (root / "album").mkdir(parents=True)
     (root / "album" / "a.jpg").write_bytes(b"a")
-    (tmp_path / "secret.jpg").write_bytes(b"secret")
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "elsewhere" / "s.jpg").write_bytes(b"secret")
-    (root / "link.jpg").symlink_to(tmp_path / "secret.jpg")
-    (root / "far").symlink_to(tmp_path / "elsewhere")
+    (base / "secret.jpg").write_bytes(b"secret")
+    (base / "elsewhere").mkdir()
+    (base / "elsewhere" / "s.jpg").write_bytes(b"secret")
+    (root / "link.jpg").symlink_to(base / "secret.jpg")
+    (root / "far").symlink_to(base / "elsewhere")
     os.mkfifo(root / "pipe.jpg")
     return root
 
@@ -46,19 +47,9 @@ def test_anything_else(gallery: Path, path: bytes) -> None:
         st.sampled_from([b"..", b".", b"", b"album", b"far", b"s.jpg", b"secret.jpg", b"a.jpg", b"elsewhere", b"link.jpg"]), max_size=6
     )
 )
-def test_no_way_leads_out(tmp_path_factory: pytest.TempPathFactory, parts: list[bytes]) -> None:
-    base = tmp_path_factory.getbasetemp() / "out"
-    root = base / "gallery"
-    if not root.exists():
-        (root / "album").mkdir(parents=True)
-        (root / "album" / "a.jpg").write_bytes(b"a")
-        (base / "secret.jpg").write_bytes(b"secret")
-        (base / "elsewhere").mkdir()
-        (base / "elsewhere" / "s.jpg").write_bytes(b"secret")
-        (root / "far").symlink_to(base / "elsewhere")
-        (root / "link.jpg").symlink_to(base / "secret.jpg")
+def test_no_way_leads_out(gallery: Path, parts: list[bytes]) -> None:
     try:
-        descriptor = opened_beneath(root, b"/".join(parts))
+        descriptor = opened_beneath(gallery, b"/".join(parts))
     except OSError:
         return
     found = os.read(descriptor, 9)

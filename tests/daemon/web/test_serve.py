@@ -167,13 +167,6 @@ def test_without_a_gallery(home: Home, run: Run) -> None:
     assert run("serve").exit_code == 10
 
 
-def test_the_default_is_said_where_it_is_defined() -> None:
-    from daemon.cli.serve import serve
-    from daemon.web.listening import DEFAULT
-
-    assert next(each for each in serve.params if each.name == "listen").default == DEFAULT
-
-
 def test_the_secret_is_no_other_file_of_the_state(home: Home) -> None:
     places = home.places
     files = [getattr(places, name) for name in dir(Places) if name.endswith("_file")]
