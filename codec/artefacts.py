@@ -1,7 +1,7 @@
 """The measures of artefacts that a perceptual score can miss, each as a map over the photo: where, and how much.
 
 Every measure compares the decoded picture with the original, so that noise, texture and patterns that were there before count for nothing,
-and is divided by what the original's own activity hides. docs/codec.md describes each in words.
+and is divided by what the original's own activity hides. docs/guard.md describes each in words.
 """
 
 import math

@@ -47,7 +47,7 @@ CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
         "strokes": _check(0.25, 0.45, 0.65, "share", 10, "contrast that thin strokes lost: text is hard to read"),
     }
 )
-"""The one table of thresholds, the same for every photo; docs/codec.md tells what they were calibrated on."""
+"""The one table of thresholds, the same for every photo; docs/guard.md tells what they were calibrated on."""
 
 
 @dataclass(frozen=True, slots=True)

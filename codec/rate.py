@@ -24,7 +24,7 @@ from codec.search import Plan, fewest_bytes
 MARGIN, SPARE = 0.1, 0.3
 """Points above what is asked for of the scores, and of the other checks: another processor's floats move the decoded pixels by a hair.
 Between bfloat16 and float32 the score of a whole moved by 0.01, that of a tile by 0.025, the others by half a point mostly
-(docs/codec.md)."""
+(docs/codec.md, "What is exact")."""
 
 _AHEAD: Final = 2.0
 """Points within which a place counts as near its limit: once one is cured, the next worst of the kind would be found."""

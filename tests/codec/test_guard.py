@@ -219,7 +219,7 @@ def test_judging_by_numbers_needs_no_numpy() -> None:
 
 
 def test_the_documents_have_the_table(root: Path) -> None:
-    text = (root / "docs" / "codec.md").read_text()
+    text = (root / "docs" / "guard.md").read_text()
     for name, check in CHECKS.items():
         sign = ">=" if check.floor else "<="
         limits = " | ".join(f"{sign} {check.limits[level]:g}" for level in ("visually-lossless", "high", "compact"))
