@@ -136,7 +136,9 @@ def parity(value: object) -> float:
     import importlib.util
 
     if importlib.util.find_spec("zfec") is None:
-        raise ValueError('needs the package zfec, which is not installed: pip install "gallery-optimizer[parity]"')
+        from daemon.extras import how_to_install
+
+        raise ValueError(f"needs the package zfec, which is missing; {how_to_install('parity')}")
     return found
 
 

@@ -46,11 +46,12 @@ def mount(
     """
     from daemon import settings
     from daemon.errors import CommandFailed, WrongPath
+    from daemon.extras import how_to_install
 
     try:
         from daemon.access import mount as fuse
     except ImportError as error:
-        raise CommandFailed(f"the package mfusepy is missing ({error}); install gallery-optimizer[mount].") from error
+        raise CommandFailed(f"the package mfusepy is missing ({error}); {how_to_install('mount')}") from error
     except OSError as error:
         raise CommandFailed(f"libfuse is missing ({error}); install your system's package fuse3.") from error
     from daemon.access.session import Session

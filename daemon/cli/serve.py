@@ -29,11 +29,12 @@ def serve(
     """
     from daemon import settings
     from daemon.errors import CommandFailed
+    from daemon.extras import how_to_install
 
     try:
         from daemon.web import server
     except ImportError as error:
-        raise CommandFailed(f"the package {error.name} is missing ({error}); install gallery-optimizer[serve].") from error
+        raise CommandFailed(f"the package {error.name} is missing ({error}); {how_to_install('serve')}") from error
     from daemon.web.secret import given, kept
 
     try:
