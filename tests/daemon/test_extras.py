@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import sysconfig
 import tomllib
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def test_it_is_a_command_for_this_very_environment() -> None:
 @pytest.mark.usefixtures("installed")
 def test_a_system_that_installs_its_packages_itself_is_told_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "EXTERNALLY-MANAGED").touch()
-    monkeypatch.setattr(extras.sysconfig, "get_path", lambda name: str(tmp_path))
+    monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path))
     monkeypatch.setattr(sys, "prefix", sys.base_prefix)
     assert extras.how_to_install("mount") == f'install "mfusepy>=3.1" as your system installs packages for {sys.executable}.'
 
