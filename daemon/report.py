@@ -1,8 +1,10 @@
 """What `status` tells: sums of the catalogue -> a frozen Status -> text or JSON. Saved is only what is purged; the rest is reclaimable."""
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from daemon.listing import Listing
@@ -37,6 +39,12 @@ NOTHING = Totals(
     scores=Scores({}),
 )
 """Where there is no catalogue yet."""
+
+
+class Name(str):
+    """A line with a path in it that somebody may copy: it is not wrapped."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +86,8 @@ class Status:
     def _trash_goes_at(self) -> int | None:
         return min((each.trash_goes_at for each in self.galleries if each.trash_goes_at is not None), default=None)
 
-    def parts(self) -> list[str | Listing]:
-        """Lines, and a table, for a rich console."""
+    def parts(self, named: Mapping[str, Sequence[Name]] = MappingProxyType({})) -> list[str | Listing]:
+        """Lines, and a table, for a rich console; `named`: photos to be named below the reason for which they were left alone."""
         totals = self.totals
         parts: list[str | Listing] = [f"{photos(totals.photos)}, {amount(totals.original_bytes)}"]
         for state, words in STATE_WORDS.items():
@@ -87,7 +95,9 @@ class Status:
                 parts.append(f"{totals.by_state[state]:>6}  {words}")
             if state is State.FAILED:  # after the last two, since both are told why
                 by_count = sorted(totals.by_reason.items(), key=lambda item: -item[1])
-                parts += [f"        {count:>6}  {sentence(reason)}" for reason, count in by_count]
+                for reason, count in by_count:
+                    parts.append(f"        {count:>6}  {sentence(reason)}")
+                    parts += [Name(f"                  {name}") for name in named.get(reason, ())]
         parts += ["", *_savings(totals)]
         if totals.kept.photos:
             parts.append(_kept_text(totals.kept))

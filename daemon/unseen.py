@@ -1,4 +1,4 @@
-"""Why a run found nothing: there is no photo in a place, only files that no run looks at."""
+"""Files that no run looks at, and why: what there is to say of a place in which a run found nothing."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,16 +27,22 @@ def why_nothing(chosen: Mapping[Gallery, Sequence[Path]]) -> Iterator[str]:
                 continue  # the run has said so
             if start.is_dir():
                 yield f"There is no photo in {shown(start)}."
-            yield from _others(gallery, start)
+            yield from not_looked_at_lines(not_looked_at(gallery, start))
 
 
-def _others(gallery: Gallery, start: Path) -> Iterator[str]:
+def not_looked_at(gallery: Gallery, start: Path) -> dict[str, list[str]]:
+    """Names of files at or below `start`, by the reason for which no run looks at them."""
     rules = Rules(gallery.settings.exclude)
     seen: dict[str, list[str]] = {}
     for path in _files(start):
         reason = passed_by(gallery.relative(path), rules) or ("not-a-file" if path.is_symlink() or not path.is_file() else None)
         if reason is not None:
             seen.setdefault(reason, []).append(path.name)
+    return seen
+
+
+def not_looked_at_lines(seen: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """The same for people, the most first."""
     for reason, names in sorted(seen.items(), key=lambda item: -len(item[1])):
         example = f", such as {shown(names[0])}" if len(names) > 1 else f", {shown(names[0])}"
         yield f"{counted(len(names), 'file')}{example}: {sentence(reason)}."

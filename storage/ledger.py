@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 
-from storage import summary
+from storage import folder_sums, summary
 from storage.connection import translated_sqlite
 from storage.findings import Findings
 from storage.folders import Folders
@@ -220,3 +220,8 @@ class Ledger(Folders, Findings, Inspections, Runs):
         """
         with translated_sqlite(self.path):
             return summary.totals(self._connection, [gallery] if isinstance(gallery, bytes) else gallery, graces_s or {})
+
+    def totals_below(self, gallery: bytes, folder: bytes, grace_s: int) -> Totals:
+        """The same of the photos in one folder of a gallery (empty: the gallery), and below it."""
+        with translated_sqlite(self.path):
+            return folder_sums.totals_below(self._connection, gallery, folder, grace_s)

@@ -10,9 +10,9 @@ from typing import NamedTuple
 from storage.records import Scores, Share, Totals
 from storage.states import State
 
-_POINTS = "CASE WHEN score_whole IS NULL OR lane IS NOT 'neural' THEN -1 ELSE CAST(MAX(score_whole, 0) AS INTEGER) END"
+POINTS = "CASE WHEN score_whole IS NULL OR lane IS NOT 'neural' THEN -1 ELSE CAST(MAX(score_whole, 0) AS INTEGER) END"
 _SUMS = f"""
-SELECT gallery, state, IFNULL(lane, ''), IFNULL(reason, ''), {_POINTS}, COUNT(*), SUM(size_bytes), SUM(IFNULL(stand_in_bytes, 0)),
+SELECT gallery, state, IFNULL(lane, ''), IFNULL(reason, ''), {POINTS}, COUNT(*), SUM(size_bytes), SUM(IFNULL(stand_in_bytes, 0)),
 COUNT(missed_at) FROM photos WHERE superseded_at IS NULL GROUP BY 1, 2, 3, 4, 5
 """
 # An archive that serves several paths is counted once: MIN picks purged before restored before retired, in the order of the alphabet.
@@ -64,7 +64,7 @@ _ARCHIVED = frozenset({State.COMMITTED, State.RETIRED, State.PURGED, State.RESTO
 _TOLD_WHY = frozenset({State.LEFT, State.FAILED})
 
 
-class _Group(NamedTuple):
+class Group(NamedTuple):
     """Photos that have the first four in common, as a line of `sums` counts them."""
 
     state: State
@@ -78,10 +78,10 @@ class _Group(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class _Read:
+class Read:
     """What the tables said at one moment."""
 
-    groups: list[_Group]
+    groups: list[Group]
     archives: dict[State, int]
     """Bytes, each archive once."""
     dates: list[tuple[int, int]]
@@ -103,19 +103,19 @@ def totals(connection: sqlite3.Connection, wanted: Sequence[bytes] | None, grace
         found = _read(connection, wanted, graces_s)
     finally:
         connection.execute("ROLLBACK")
-    return _added_up(found)
+    return added_up(found)
 
 
-def _read(connection: sqlite3.Connection, wanted: Sequence[bytes] | None, graces_s: Mapping[bytes, int]) -> _Read:
+def _read(connection: sqlite3.Connection, wanted: Sequence[bytes] | None, graces_s: Mapping[bytes, int]) -> Read:
     galleries = [key for (key,) in connection.execute("SELECT DISTINCT gallery FROM sums")] if wanted is None else list(wanted)
     of_these = f"gallery IN ({','.join('?' * len(galleries))})" if wanted is not None else "TRUE"
     given = galleries if wanted is not None else []
-    groups = connection.execute(f"SELECT {', '.join(_Group._fields)} FROM sums WHERE photos > 0 AND {of_these}", given)
+    groups = connection.execute(f"SELECT {', '.join(Group._fields)} FROM sums WHERE photos > 0 AND {of_these}", given)
     archives = connection.execute(f"SELECT state, SUM(archive_bytes) FROM archive_sums WHERE {of_these} GROUP BY state", given).fetchall()
     damaged_archives, damaged_originals = connection.execute(_DAMAGE.format(of_these), given).fetchone()
     parities, parity_bytes = connection.execute(_PARITY.format(of_these), given).fetchone()
-    return _Read(
-        groups=[_Group(State(state), *rest) for state, *rest in groups],
+    return Read(
+        groups=[Group(State(state), *rest) for state, *rest in groups],
         archives={State(state): int(total) for state, total in archives},
         dates=[found for key in galleries for found in _dates(connection, key, graces_s.get(key))],
         kept=[found for key in galleries if (found := _kept(connection, key, graces_s.get(key))).photos],
@@ -129,7 +129,7 @@ def _read(connection: sqlite3.Connection, wanted: Sequence[bytes] | None, graces
     )
 
 
-def _added_up(found: _Read) -> Totals:
+def added_up(found: Read) -> Totals:
     by_state = dict.fromkeys(State, 0)
     by_lane: Counter[str] = Counter()
     by_reason: Counter[str] = Counter()
@@ -167,7 +167,7 @@ def _added_up(found: _Read) -> Totals:
     )
 
 
-def _share(found: _Read, state: State) -> Share:
+def _share(found: Read, state: State) -> Share:
     groups = [group for group in found.groups if group.state is state]
     dated = found.dates if state is State.RETIRED else []
     return Share(

@@ -1,4 +1,4 @@
-"""`explain`: why is this photo as it is?"""
+"""`explain`: why is this photo as it is, or are these?"""
 
 import os
 from pathlib import Path
@@ -6,38 +6,47 @@ from pathlib import Path
 import click
 
 from daemon.cli.given import Given
-from daemon.cli.output import emit, json_option, prose
+from daemon.cli.output import emit, json_option, prose, say
 from daemon.exits import ExitCode
 from daemon.places import Places, is_folder
 
 
 @click.command()
 @click.argument("path", type=Given())
+@click.option("--all", "every", is_flag=True, help="Of a folder: name every photo that was left alone, not ten for each reason.")
 @json_option
 @click.pass_obj
-def explain(places: Places, path: Path, as_json: bool) -> None:
-    """Say what became of a photo and why. With sizes, scores and dates."""
+def explain(places: Places, path: Path, every: bool, as_json: bool) -> None:
+    """Say what became of a photo, or of those in a folder, and why.
+
+    Of a photo with sizes, scores and dates. Of a folder, and all below it: how much was saved there, and which photos were left alone,
+    by name, with the reason.
+    """
     from daemon import settings
     from daemon.errors import WrongPath
     from daemon.explanation import explain as why
+    from daemon.folder_explanation import explain_folder, explain_vault, in_vault
     from daemon.galleries import all_of, holding, place
     from daemon.reading import reading_room
+    from daemon.report import Name
     from daemon.spelling import Spellings
     from storage.errors import shown
 
     where = place(path)
     gallery = holding(all_of(settings.read(places.config_file)), where)
     if gallery is None:
-        raise WrongPath(f"{shown(path)} is no photo in a configured gallery.")
-    if is_folder(where):
-        raise WrongPath(f'{shown(path)} is a folder; name one photo in it. "status" counts all of them by reason.')
+        raise WrongPath(f"{shown(path)} is in no configured gallery.")
+    folder = is_folder(where)
     with reading_room(places) as catalog:
-        row = Spellings(gallery, catalog).row_of(where) if catalog is not None else None
-        found = why(gallery, row, where, catalog)
+        row = Spellings(gallery, catalog).row_of(where) if catalog is not None and not folder else None
+        if in_vault(gallery, where):
+            found = explain_vault(gallery, where, catalog)
+        else:
+            found = explain_folder(gallery, where, catalog, every=every) if folder else why(gallery, row, where, catalog)
     if as_json:
         emit("explain", **found.facts)
     else:
         for line in found.lines:
-            prose(line)
+            (say if isinstance(line, Name) else prose)(line)
     if row is None and not os.path.lexists(where):
         raise click.exceptions.Exit(int(ExitCode.USAGE))

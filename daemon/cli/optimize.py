@@ -67,6 +67,8 @@ def optimize(
     else:
         for line in run_report.as_lines(done):
             prose(line)
+        if done.left:
+            prose('Which these are: "explain" with the name of their folder.')
         if done.archived and any(each.grace for each in settings.read(places.config_file).galleries):
             prose(
                 f"The originals wait in the vault, the hidden folder {VAULT_NAME} of the gallery, until their grace is over; "

@@ -69,6 +69,26 @@ def test_sums_follow_every_change(rows: list[dict[str, object]], changes: list[t
         assert catalog._connection.execute("SELECT * FROM sums ORDER BY 1, 2, 3, 4, 5").fetchall() == kept
 
 
+@settings(max_examples=25)
+@given(st.lists(st.tuples(some_row(), st.sampled_from([b"a/", b"a/b/", b"a.b/", b"a0/", b"", b"\xff/"])), max_size=8))
+def test_a_folder_has_the_sums_of_what_is_below_it(rows: list[tuple[dict[str, object], bytes]]) -> None:
+    """Those of a catalogue that knows nothing else; those of the gallery, where that is asked for."""
+    graces_s = {b"/one": 100}
+    with Catalog(":memory:") as catalog, Catalog(":memory:") as alone:
+        for number, (row, folder) in enumerate(rows):
+            put(catalog, {**row, "path": folder + bytes([97 + number])})
+            if folder.startswith(b"a/"):
+                put(alone, {**row, "path": folder + bytes([97 + number])})
+        assert catalog.totals_below(b"/one", b"", 100) == catalog.totals(b"/one", graces_s)
+        assert catalog.totals_below(b"/one", b"a", 100) == alone.totals(b"/one", graces_s)
+        left = [path for path, state, _, _ in catalog.left_below(b"/one", b"a")]
+        assert left == [
+            bytes(each.path)
+            for each in sorted(alone.rows(gallery=b"/one"), key=lambda row: row.path)
+            if each.state in (State.LEFT, State.FAILED)
+        ]
+
+
 def check_totals(catalog: Catalog) -> None:
     """Against sums made here, row by row."""
     query = f"SELECT {', '.join((*COLUMNS, *FURTHER))} FROM photos WHERE superseded_at IS NULL"
