@@ -18,6 +18,8 @@ _MOST_ENTRIES: Final = 1000
 _WIDTHS: Final = {1: 1, 2: 1, 3: 2, 4: 4, 5: 4, 6: 1, 7: 1, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4}
 """Bytes of what has to be turned round in another byte order, by the type of a value; rationals are pairs of such."""
 _PAIRS: Final = (5, 10)
+_NOWHERE: Final = b"\xff" * 4
+"""An offset behind the end of any block."""
 _THUMBNAIL, _THUMBNAIL_BYTES = 0x0201, 0x0202
 _COLOUR_SPACE, _INTEROPERABILITY, _INDEX = 0xA001, 0xA005, 1
 _PADDING: Final = 64
@@ -48,6 +50,8 @@ class _Directory(NamedTuple):
     """As they stand there, twelve bytes each, those that stand there twice among them."""
     following: bytes
     """Offset of the next one."""
+    at: int
+    """Where it begins."""
 
     def tags(self, order: str) -> frozenset[int]:
         return frozenset(_tag(order, entry) for entry in self.entries)
@@ -209,12 +213,17 @@ def _directory(block: bytes, order: str, at: int, wanted: frozenset[int]) -> _Di
         if len(entry) < 12:
             raise ValueError("the last entry is cut")
         entries.append(entry)
-        size = number * _WIDTHS.get(kind, 0) * (2 if kind in _PAIRS else 1)
+        size = _size(kind, number)
         place = start + 8 if size <= 4 else _long(entry, order, 8)
         if tag in wanted and kind in _WIDTHS and place + size <= len(block):  # else it is kept as it is, whatever it means
             values[tag] = (*values.get(tag, ())[:1], _Value(kind, number, block[place : place + size]))
     following = block[at + 2 + 12 * count :][:4].ljust(4, b"\0")
-    return _Directory(values, tuple(entries), following)
+    return _Directory(values, tuple(entries), following, at)
+
+
+def _size(kind: int, number: int) -> int:
+    """Bytes of so many values; 0 where nobody knows the kind."""
+    return number * _WIDTHS.get(kind, 0) * (2 if kind in _PAIRS else 1)
 
 
 def _tag(order: str, entry: bytes) -> int:
@@ -227,11 +236,12 @@ def _long(data: bytes, order: str, at: int) -> int:
 
 
 def _written(own: bytes, block: _Block, changes: Mapping[int, Mapping[int, _Value | None]]) -> bytes:
-    """All that is there, and behind it new values and directories; the places that lead to those are the only bytes that change."""
+    """All that is there, and behind it new values and directories; the places that lead to those, or out of the block, are the only bytes
+    that change."""
     data = bytearray(own)
     pointers: dict[int, bytes] = {}
     for name in (_EXIF, _GPS, 0):
-        before = list(block.directories[name].entries) if name in block.directories else []
+        before = _out_of_reach(data, len(own), block, name)
         entries = [entry for entry in before if _tag(block.order, entry) not in changes[name]]
         for tag, value in changes[name].items():
             if value is not None:
@@ -252,6 +262,21 @@ def _written(own: bytes, block: _Block, changes: Mapping[int, Mapping[int, _Valu
         else:
             pointers[name] = struct.pack(block.order + "HHI", name, 4, 1) + place
     return bytes(data)
+
+
+def _out_of_reach(data: bytearray, end: int, block: _Block, name: int) -> list[bytes]:
+    """The entries of a directory. A label whose value leaves the block can't be read; so that it is not read out of what comes behind the
+    block, it leads to nowhere from now on."""
+    directory = block.directories.get(name)
+    entries = list(directory.entries) if directory is not None else []
+    for index, entry in enumerate(entries):
+        kind, number = struct.unpack_from(block.order + "HI", entry, 2)
+        size = _size(kind, number)
+        if directory is not None and _tag(block.order, entry) in LABELS[name] and size > 4 and _long(entry, block.order, 8) + size > end:
+            entries[index] = entry[:8] + _NOWHERE
+            start = directory.at + 10 + 12 * index
+            data[start : start + 4] = _NOWHERE
+    return entries
 
 
 def _put(entries: list[bytes], order: str, new: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from contextlib import nullcontext
 
 import pytest
 from hypothesis import given
@@ -154,6 +155,25 @@ def test_a_block_that_ends_within_an_entry_cannot_be_read() -> None:
     for cut in (own[:-5], own[:-8]):
         assert exif.merged(cut, edited) == cut, "what is appended would become a part of the entry"
         assert exif.merged(own, edited[: len(cut)]) == own
+
+
+@pytest.mark.parametrize("taken_over", [True, False])
+def test_a_label_whose_value_leaves_the_block_is_not_read_out_of_what_comes_behind(taken_over: bool) -> None:
+    """It said nothing before, and must not say, after a first merging, what a second one would take away."""
+    entries = struct.pack("<HHII", DESCRIPTION, 2, 20, 48) + struct.pack("<HHIHH", ORIENTATION, 3, 1, 1, 0)
+    inner = struct.pack("<HHHII", 1, USER_COMMENT, 7, 400, 40) + bytes(4)
+    own = b"II*\0" + struct.pack("<IH", 8, 3) + entries + struct.pack("<HHII", EXIF, 4, 1, 50) + bytes(4) + inner
+    kept, other = struct.pack("<HHI", 0x8769, 4, 1), struct.pack("<HHIHH", ORIENTATION, 3, 1, 6, 0)
+    edited = b"II*\0" + struct.pack("<IH", 8, 2) + other + kept + struct.pack("<I", 38) + bytes(4) + bytes(6)
+    assert exif.merged(own, own) == own
+    if taken_over:
+        edited = block("<", {DESCRIPTION: "sea", ORIENTATION: 6}, {USER_COMMENT: b"ASCII\0\0\0new"})
+    data = exif.merged(own, edited)
+    with nullcontext() if taken_over else pytest.warns(UserWarning, match="larger than file"):
+        found = read(data)
+        assert (found[ORIENTATION], found.get(DESCRIPTION)) == (6, "sea" if taken_over else None)
+        assert found.get_ifd(EXIF).get(USER_COMMENT) == (b"ASCII\0\0\0new" if taken_over else None)
+    assert exif.merged(data, edited) == data
 
 
 def test_entries_in_another_order_than_tiffs_keep_it() -> None:
