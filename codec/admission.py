@@ -1,9 +1,9 @@
 """Which pictures may go to the neural lane at all: asked before the network is loaded, since many may not."""
 
 from codec import container, xmp
-from codec.errors import CodecError, Unsupported
+from codec.errors import Unsupported
 from codec.graphic import is_graphic
-from codec.labels import labels_of
+from codec.packets import packets_of
 from codec.picture import Picture, check_size
 
 
@@ -20,9 +20,5 @@ def admitted(original: bytes, *, graphics_too: bool = False) -> Picture:
 def check_unsigned(original: bytes) -> None:
     """Raise Unsupported('signed') for a file whose C2PA manifest is kept elsewhere, as its XMP says. One inside of it is known by its
     segment or chunk."""
-    try:
-        packet = labels_of(original).xmp
-    except CodecError:
-        return
-    if xmp.is_signed(packet):
+    if any(map(xmp.is_signed, packets_of(original))):
         raise Unsupported("signed", "its XMP names a C2PA manifest, whose digest no re-coded picture can match")

@@ -4,13 +4,12 @@ The rest of a file, that which makes the picture, has a digest of its own: two f
 """
 
 import hashlib
-import zlib
 from typing import Final, NamedTuple
 
 from codec import exif, iptc, jpeg_segments, xmp
 from codec.errors import CodecError, Unsupported
 from codec.jpeg_segments import APP0, APP1, COM, Segment, walk
-from codec.leads import EXIF_LEAD, IPTC_LEAD, MOST_TEXT_BYTES, PNG_SIGNATURE, XMP_KEYWORD, XMP_LEAD, international_text
+from codec.leads import EXIF_LEAD, IPTC_LEAD, PNG_SIGNATURE, XMP_KEYWORD, XMP_LEAD, international_text, raw_profile
 from codec.multi_picture import fill, filler, is_index, move_places, places_matter
 from codec.picture import JpegStructure
 from codec.png_chunks import chunk, chunks
@@ -24,7 +23,8 @@ _RAW_PROFILES: Final = {
     b"Raw profile type APP1": b"eXIf",
     b"Raw profile type xmp": b"iTXt",
 }
-"""Keywords of texts in which ImageMagick, Exiv2 and digiKam put what has a chunk of its own (by which it is named here) in a PNG."""
+"""Keywords of texts in which ImageMagick, Exiv2 and digiKam put what has a chunk of its own (by which it is named here) in a PNG. APP1 is
+XMP where that leads it in."""
 OWN_COMMENT: Final = b"gallery-optimizer "
 """How the comment begins that marks a stand-in; such a one is no label."""
 _TEXTS: Final = (b"tEXt", b"zTXt", b"iTXt")
@@ -56,7 +56,7 @@ def labels_of(data: bytes) -> Labels:
             if name is None:
                 continue
             if kind != name:
-                raw.setdefault(name, _raw_profile(kind, body))
+                raw.setdefault(name, raw_profile(kind, body).removeprefix(XMP_LEAD))
             else:
                 found[kind] = body if kind == b"eXIf" else international_text(body[len(XMP_KEYWORD) :])
         found = {name: value or raw.get(name, b"") for name, value in found.items()}
@@ -269,20 +269,10 @@ def _label_in(kind: bytes, body: bytes) -> bytes | None:
     """The kind of chunk that holds the label which this one holds, of whatever kind this one is; None for others."""
     if kind == b"eXIf" or (kind == b"iTXt" and body.startswith(XMP_KEYWORD)):
         return kind
-    return _RAW_PROFILES.get(body[:80].partition(b"\0")[0]) if kind in (b"tEXt", b"zTXt") else None
-
-
-def _raw_profile(kind: bytes, body: bytes) -> bytes:
-    """A text of a name, a length, and so many bytes in hex; empty where it is none."""
-    text = body.partition(b"\0")[2]
-    try:
-        if kind == b"zTXt":
-            text = zlib.decompressobj().decompress(text[1:], MOST_TEXT_BYTES)
-        _, size, digits = text.split(maxsplit=2)
-        data = bytes.fromhex(digits.decode("ascii"))
-        return data.removeprefix(EXIF_LEAD) if len(data) == int(size) else b""
-    except (ValueError, zlib.error):
-        return b""
+    keyword = body[:80].partition(b"\0")[0] if kind in (b"tEXt", b"zTXt") else b""
+    if keyword.endswith(b"APP1") and keyword in _RAW_PROFILES and raw_profile(kind, body).startswith(XMP_LEAD):
+        return b"iTXt"
+    return _RAW_PROFILES.get(keyword)
 
 
 def same_picture(data: bytes, digest: str) -> bool:

@@ -11,6 +11,7 @@ from codec.errors import Corrupt
 PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 EXIF_LEAD: Final = b"Exif\0\0"
 XMP_LEAD: Final = b"http://ns.adobe.com/xap/1.0/\0"
+XMP_EXTENSION_LEAD: Final = b"http://ns.adobe.com/xmp/extension/\0"
 IPTC_LEAD: Final = b"Photoshop 3.0\0"
 XMP_KEYWORD: Final = b"XML:com.adobe.xmp\0"
 MOST_TEXT_BYTES: Final = 4 << 20
@@ -31,3 +32,17 @@ def international_text(body: bytes) -> bytes:
         return zlib.decompressobj().decompress(parts[2], MOST_TEXT_BYTES)
     except zlib.error as error:
         raise Corrupt(f"damaged: the text does not inflate ({error})") from None
+
+
+def raw_profile(kind: bytes, body: bytes) -> bytes:
+    """Of a tEXt or zTXt chunk as ImageMagick and Exiv2 write it: a keyword, a name, a length, and so many bytes in hex, without what leads
+    them in as EXIF. Empty where it is none."""
+    text = body.partition(b"\0")[2]
+    try:
+        if kind == b"zTXt":
+            text = zlib.decompressobj().decompress(text[1:], MOST_TEXT_BYTES)
+        _, size, digits = text.split(maxsplit=2)
+        data = bytes.fromhex(digits.decode("ascii"))
+        return data.removeprefix(EXIF_LEAD) if len(data) == int(size) else b""
+    except (ValueError, zlib.error):
+        return b""

@@ -26,6 +26,9 @@ _ENTRIES_TAG = 0xB002
 # Namespaces of the XMP that describes what lies behind the primary image.
 _CONTAINER_MARKS = (b"ns.google.com/photos/1.0/container", b"Container:Directory", b"ns.adobe.com/hdr-gain-map", b"HDRGainMap")
 
+# XMP is UTF-8 in every such file that anybody has seen; of what it says in another encoding only that it does is known.
+_WIDE_MARKS = tuple(mark.decode().encode(form) for mark in _CONTAINER_MARKS for form in ("utf-16-le", "utf-16-be"))
+
 # In such XMP a length is mostly given for what lies behind only, and readers count it from the end of the file.
 _TAG = re.compile(rb"<[^<>]*>")
 _IS_PRIMARY = re.compile(rb""":Semantic=["']Primary["']""")
@@ -41,7 +44,7 @@ def places_matter(structure: JpegStructure) -> bool:
         return True
     if structure.trailer and any(mark in segment for segment in structure.segments for mark in _CONTAINER_MARKS):
         return True
-    return _leads_behind(structure)
+    return _leads_behind(structure) or _says_it_widely(structure)
 
 
 def fill(parts: list[bytes], structure: JpegStructure) -> list[bytes]:
@@ -154,7 +157,14 @@ def _says_its_length(structure: JpegStructure) -> bool:
     for segment in structure.segments:
         if b">Primary<" in segment or any(_IS_PRIMARY.search(tag) and _LENGTH.search(tag) for tag in _TAG.findall(segment)):
             return True
-    return False
+    return _says_it_widely(structure)
+
+
+def _says_it_widely(structure: JpegStructure) -> bool:
+    """Whether XMP that is not UTF-8 describes what lies behind; earlier versions did not know of such, as above."""
+    if structure.copy_bytes is not None or not structure.trailer:
+        return False
+    return any(mark in segment for segment in structure.segments for mark in _WIDE_MARKS)
 
 
 def filler(count: int) -> bytes:

@@ -8,14 +8,12 @@ Microsoft's System.Rating (1..99), EXIF as Windows writes it (0x4746, 0x4749), d
 import math
 import struct
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from codec import jpeg_segments
-from codec.errors import CodecError, Corrupt
 from codec.exif import byte_order
-from codec.leads import EXIF_LEAD, MOST_TEXT_BYTES, PNG_SIGNATURE, XMP_KEYWORD, XMP_LEAD, international_text
+from codec.leads import EXIF_LEAD, MOST_TEXT_BYTES, raw_profile
+from codec.packets import as_utf8, jpeg_bodies, packets_of, png_chunks
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -37,7 +35,7 @@ class Rating:
 
 def read_rating(data: bytes, sidecars: Sequence[bytes] = ()) -> Rating:
     """The rating of a photo by its bytes and those of its XMP sidecars. Never raises."""
-    found = [each for packet in (*_packets(data), *sidecars) for each in _of_xmp(packet)]
+    found = [each for packet in (*packets_of(data), *sidecars) for each in _of_xmp(packet)]
     found += [each for block in _exif_blocks(data) for each in _of_exif(block)]
     stars = [each for each in found if isinstance(each, int)]
     labels = dict.fromkeys(each for each in found if isinstance(each, str))
@@ -127,7 +125,7 @@ def _parsed(packet: bytes) -> "Element | None":
 
     try:
         # A document type is refused, and with it every entity: XMP needs none, and they are how XML attacks its readers.
-        root: Element = fromstring(packet.strip(b"\0 \t\r\n"), forbid_dtd=True)
+        root: Element = fromstring(as_utf8(packet), forbid_dtd=True)
     except (ParseError, ValueError, LookupError):  # ValueError: what defusedxml refuses, and encodings that expat can't read
         return None
     return root
@@ -168,45 +166,12 @@ def _of_exif(block: bytes) -> Iterator[_Mark]:
         return
 
 
-def _packets(data: bytes) -> Iterator[bytes]:
-    for body in _jpeg_bodies(data):
-        if body.startswith(XMP_LEAD):
-            yield body[len(XMP_LEAD) :]
-    for kind, body in _png_chunks(data):
-        if kind == b"iTXt" and body.startswith(XMP_KEYWORD):
-            with suppress(Corrupt):
-                yield international_text(body[len(XMP_KEYWORD) :])
-
-
 def _exif_blocks(data: bytes) -> Iterator[bytes]:
-    for body in _jpeg_bodies(data):
+    for body in jpeg_bodies(data):
         if body.startswith(EXIF_LEAD[:-1]):  # the last byte may be any
             yield body[len(EXIF_LEAD) :]
-    for kind, body in _png_chunks(data):
+    for kind, body in png_chunks(data):
         if kind == b"eXIf":
             yield body.removeprefix(EXIF_LEAD)
-
-
-def _jpeg_bodies(data: bytes) -> Iterator[bytes]:
-    """Payloads of a JPEG's APP1 segments; none of a file that can't be walked."""
-    try:
-        segments, _ = jpeg_segments.walk(data)
-    except CodecError:
-        return
-    for segment in segments:
-        if segment.marker == jpeg_segments.APP1:
-            yield data[segment.body : segment.body_end]
-
-
-def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Chunks with text or EXIF; as far as there are whole ones."""
-    if not data.startswith(PNG_SIGNATURE):
-        return
-    at = len(PNG_SIGNATURE)
-    while at + 12 <= len(data):
-        length, kind = struct.unpack_from(">I4s", data, at)
-        if at + 12 + length > len(data):
-            return
-        if kind in (b"iTXt", b"eXIf"):
-            yield kind, data[at + 8 : at + 8 + length]
-        at += 12 + length
+        elif body.startswith((b"Raw profile type exif\0", b"Raw profile type APP1\0")):
+            yield raw_profile(kind, body)

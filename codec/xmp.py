@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
+from codec.packets import as_utf8, is_wide
+
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
@@ -74,7 +76,7 @@ def for_stand_in(packet: bytes, marks: Mapping[str, str]) -> bytes:
     root = _read(packet)
     if root is None:
         return _new(marks, {})
-    long = len(packet) > MOST_BYTES
+    long = len(as_utf8(packet)) > MOST_BYTES
     for description in _descriptions(root):
         for name in [name for name in description.attrib if not _is_repeated(name, long)]:
             del description.attrib[name]
@@ -103,7 +105,9 @@ def merged(packet: bytes, edited: bytes) -> bytes:
         if _said(value) != _said(before.get(name)) and _said(value) != _said(has.get(name)) and (_is_label(name) or name not in has)
     }
     missing = before.keys() - after.keys()
-    taken = missing if len(packet) <= MOST_BYTES and all(map(_is_label, missing)) else ()
+    # Earlier versions could not read such a packet, and repeated nothing of it; of a long one no stand-in repeats all.
+    partly = is_wide(packet) or len(packet) > MOST_BYTES
+    taken = missing if not partly and all(map(_is_label, missing)) else ()
     if not written and not taken:
         return packet
     for description in _descriptions(root):
@@ -131,7 +135,7 @@ def is_signed(packet: bytes) -> bool:
 
     One that names a manifest in the file ("self#...") says nothing of its own: where that is missing, it was taken away.
     """
-    if b"http://purl.org/dc/terms/" not in packet:
+    if b"http://purl.org/dc/terms/" not in as_utf8(packet):
         return False
     value = _everything(_read(packet)).get(_PROVENANCE)
     said = value if value is None or isinstance(value, str) else " ".join(_texts(value))
@@ -150,7 +154,7 @@ def _read(packet: bytes) -> "Element | None":
 
     from defusedxml.ElementTree import fromstring, iterparse
 
-    text = packet.strip(b"\0 \t\r\n")
+    text = as_utf8(packet)
     try:
         root: Element = fromstring(text, forbid_dtd=True)
         depth = 0
