@@ -137,6 +137,7 @@ def _run(run: RunRow, runs: Sequence[RunRow], lock: Lock) -> dict[str, Any]:
     return {
         **{name: getattr(run, name) for name in (*kept, "stand_in_bytes", "saving_bytes", "worked_bytes", "freed_bytes")},
         "left": run.left,
+        **({"freed_bytes": None} if run.purged and not run.freed_bytes else {}),  # versions that did not count them
         "by_reason": dict(run.by_reason),
         "by_lane": dict(run.by_lane),
         "seconds": _took_s(run),

@@ -62,7 +62,8 @@ class Nightly:
                 f"{photos(self.archived)} archived, {amount(self.original_bytes)} -> {amount(after)} with stand-ins ({change(share)})."
             )
         if self.purged:
-            parts.append(f"{photos(self.purged)} purged, {amount(self.freed_bytes)} given back.")
+            # Runs of versions that did not count the bytes have 0, and no photo has none.
+            parts.append(f"{photos(self.purged)} purged" + (f", {amount(self.freed_bytes)} given back." if self.freed_bytes else "."))
         if self.by_reason:
             (*most,) = self.by_reason.most_common(MOST_REASONS)
             told = "; ".join(f"{photos(count)} ({sentence(reason)})" for reason, count in most)

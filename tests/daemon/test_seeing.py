@@ -16,10 +16,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from click.testing import Result
 
-from daemon import announcing, outlook, settings
+from daemon import announcing, history, outlook, settings
 from daemon.nightly import of_night
 from daemon.nightwork import Nightwork
 from daemon.report import NOTHING
+from daemon.unended import Lock
 from daemon.weeks import as_lines, weeks
 from daemon.window import Night, Window
 from storage.records import RunRow, Share
@@ -107,6 +108,12 @@ def test_a_night_in_one_paragraph() -> None:
         "It was held up: others need the processor. Next: 2026-11-28 01:00."
     )
     assert found.by_reason == Counter({"too-small": 4})
+
+
+def test_bytes_that_an_early_version_did_not_count_are_not_told() -> None:
+    runs = [a_run(NIGHT.starts_at, purged=2)]
+    assert of_night(NIGHT, runs).paragraph(UTC) == "Night of 2026-11-27, 00:00 to 05:00: 2 photos purged."
+    assert [run["freed_bytes"] for run in history.as_json([*runs, a_run(NIGHT.starts_at)], Lock(0.0, True))] == [None, 0]
 
 
 def test_a_day_without_nights() -> None:
