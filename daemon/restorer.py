@@ -121,6 +121,8 @@ def _made_ready(shop: Workshop) -> dict[bytes, Exception]:
 
 
 def _one(shop: Workshop, target: Target, folder: Path | None, format: Format | None, unready: Mapping[bytes, Exception]) -> Restoration:
+    if target.nothing:
+        return Restoration(target.name, Came.NOT, None, note=target.nothing)
     try:
         if target.gallery is not None and target.gallery.key in unready:
             raise unready[target.gallery.key]

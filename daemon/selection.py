@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 
-from daemon.errors import WrongPath
+from daemon.errors import NothingToDo
 from daemon.strays import is_gone
 from storage.errors import shown
 from storage.records import PhotoRow
@@ -34,7 +34,7 @@ def is_pattern(path: Path) -> bool:
 
 def matching(rows: Iterable[PhotoRow], pattern: Path, here: Path | None = None) -> list[PhotoRow]:
     """Archived photos whose path fits; `*` goes over folders, too. A relative pattern begins where the command was called (`here`), or
-    anywhere in a gallery. Raises WrongPath where none fits."""
+    anywhere in a gallery. Raises NothingToDo where none fits."""
     whole, inside = str((here or Path.cwd()) / pattern), str(pattern).lstrip("./")
     found = [
         row
@@ -42,25 +42,25 @@ def matching(rows: Iterable[PhotoRow], pattern: Path, here: Path | None = None) 
         if fnmatch.fnmatchcase(str(row.location), whole) or fnmatch.fnmatchcase(os.fsdecode(row.path), inside)
     ]
     if not found:
-        raise WrongPath(f"{shown(pattern)}: no archived photo has such a name.")
+        raise NothingToDo(f"{shown(pattern)}: no archived photo has such a name.")
     return found
 
 
 def in_album(rows: Iterable[PhotoRow], album: str) -> list[PhotoRow]:
-    """Archived photos in a folder of that name, or below it; of a path of several names, its end counts. Raises WrongPath for none."""
+    """Archived photos in a folder of that name, or below it; of a path of several names, its end counts. Raises NothingToDo for none."""
     wanted = [each.casefold() for each in Path(album).parts if each not in (".", "/")]
     found = [row for row in _archived(rows) if _ends_somewhere([each.casefold() for each in _folders(row)], wanted)]
     if not found:
-        raise WrongPath(f"{album}: no album of that name has archived photos.")
+        raise NothingToDo(f"{album}: no album of that name has archived photos.")
     return found
 
 
 def since(rows: Iterable[PhotoRow], moment: datetime) -> list[PhotoRow]:
-    """Archived photos whose own date (not that of archiving) is not before `moment`. Raises WrongPath for none."""
+    """Archived photos whose own date (not that of archiving) is not before `moment`. Raises NothingToDo for none."""
     least = int(moment.timestamp() * 1e9)
     found = [row for row in _archived(rows) if row.fingerprint.mtime_ns >= least]
     if not found:
-        raise WrongPath(f"no archived photo is of {moment:%Y-%m-%d} or later.")
+        raise NothingToDo(f"no archived photo is of {moment:%Y-%m-%d} or later.")
     return found
 
 

@@ -1,15 +1,16 @@
 """Which photos a person means who names photos, stand-ins, folders, archives, albums or a date, by catalogue, galleries and vaults."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from daemon.composition import Workshop
 from daemon.eligibility import walk
 from daemon.elsewhere import archive_at_hand, of_elsewhere
-from daemon.errors import WrongPath
+from daemon.errors import NothingToDo, WrongPath
 from daemon.galleries import Gallery, holding, place
 from daemon.ignoring import WISHES
 from daemon.marking import original_of
@@ -44,27 +45,47 @@ class Target:
     """Another photo was archived under this name before, and has another one now."""
     stand_in: Path | None = None
     """What says that it needs `archive`, of which the catalogue does not know."""
+    nothing: str = ""
+    """No photo: what was named is there, or was understood, and nothing of it is archived; a sentence that says so."""
 
 
 def meant(shop: Workshop, chosen: Chosen) -> Iterator[Target]:
-    """Every photo that is chosen, once. Raises WrongPath for what names nothing that could be restored, StorageError."""
+    """Every photo that is chosen, once, and something to say of each folder, pattern, album or date of which nothing is archived. Raises
+    WrongPath for a path that names nothing that could be restored, StorageError."""
     plain = [path for path in chosen.paths if not is_pattern(path)]
     rows: list[PhotoRow] = []
     if chosen.albums or chosen.since or len(plain) < len(chosen.paths):
         rows = [row for gallery in shop.galleries for row in shop.catalog.rows(gallery=gallery.key)]
-    named = [row for path in chosen.paths if is_pattern(path) for row in matching(rows, path, chosen.here)]
-    named += [row for album in chosen.albums for row in in_album(rows, album)]
+    nothing: list[Target] = []
+    named = [row for path in chosen.paths if is_pattern(path) for row in _found(nothing, partial(matching, rows, path, chosen.here))]
+    named += [row for album in chosen.albums for row in _found(nothing, partial(in_album, rows, album))]
     if not chosen.paths and not chosen.albums:
         named = rows
     found = {row.id: _of_row(shop, row) for row in named}
-    targets = [target for path in plain for target in _targets(shop, path)]
+    targets = nothing + [target for path in plain for target in _targets(shop, path)]
     known = {target.row.id for target in targets if target.row is not None}
     targets += [target for row_id, target in found.items() if row_id not in known]
     if chosen.since is None:
         yield from targets
         return
-    late = {row.id for row in since((target.row for target in targets if target.row is not None), chosen.since)}
+    unsaid = [target for target in targets if target.nothing]
+    known_rows = [target.row for target in targets if target.row is not None]
+    late = {row.id for row in _found(unsaid, partial(since, known_rows, chosen.since))}
     yield from (target for target in targets if target.row is not None and target.row.id in late)
+    yield from unsaid
+
+
+def _found(nothing: list[Target], find: Callable[[], list[PhotoRow]]) -> list[PhotoRow]:
+    """What it finds; where that is nothing, `nothing` has one more to say."""
+    try:
+        return find()
+    except NothingToDo as error:
+        nothing.append(_nothing("", str(error)))
+        return []
+
+
+def _nothing(name: str, why: str) -> Target:
+    return Target(name, Path(), None, None, nothing=why)
 
 
 def _of_row(shop: Workshop, row: PhotoRow) -> Target:
@@ -92,8 +113,8 @@ def _targets(shop: Workshop, given: Path) -> Iterator[Target]:
                 found += 1
                 yield replace(moved, below=sighting.path.relative_to(where))
         if not found and not gone:
-            raise WrongPath(f"{shown(given)}: no archived photo is in there.")
-        if found:
+            yield _nothing(shown(given), f"{shown(given)}: no archived photo is in there.")
+        if found or not gone:
             return
     named = [] if gallery is None else list(_by_name(shop, gallery, where))
     marked = None if named else _by_mark(shop, gallery, where)
@@ -101,8 +122,10 @@ def _targets(shop: Workshop, given: Path) -> Iterator[Target]:
         raise WrongPath(f"{shown(given)} {elsewhere}")
     if not named and marked is None and gallery is None:
         raise WrongPath(f"{shown(given)} is in no configured gallery, and no .nphoto file.")
+    if not named and marked is None and not where.exists():
+        raise WrongPath(f"{shown(given)} is not there, and no archive is known for it.")
     if not named and marked is None:
-        raise WrongPath(f"{shown(given)} " + ("has no archive." if where.exists() else "is not there, and no archive is known for it."))
+        yield _nothing(shown(given), f"{shown(given)} has no archive.")
     yield from named
     if marked is not None:
         yield marked

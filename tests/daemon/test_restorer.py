@@ -239,7 +239,9 @@ def test_a_damaged_archive_is_told_and_nothing_is_written(home: Home, photo: Pho
 
 def test_what_has_no_archive_is_told(home: Home, photo: Photo, tmp_path: Path) -> None:
     (home.root / "plain.jpg").write_bytes(photo(0, "refuse:graphic"))
-    for path, says in ((home.root / "plain.jpg", "no archive"), (home.root / "none.jpg", "not there"), (tmp_path, "no configured gallery")):
+    (told,) = restore(home, home.root / "plain.jpg")
+    assert (told.came, told.note) == (Came.NOT, f"{home.root / 'plain.jpg'} has no archive.")
+    for path, says in ((home.root / "none.jpg", "not there"), (tmp_path, "no configured gallery")):
         with pytest.raises(WrongPath, match=says):
             restore(home, path)
     home.optimize()

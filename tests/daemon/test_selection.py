@@ -15,9 +15,8 @@ from click.testing import CliRunner
 from daemon import composition
 from daemon.cli.main import cli
 from daemon.cli.restore import _moment
-from daemon.errors import WrongPath
 from daemon.ports import Silence
-from daemon.restorer import restore
+from daemon.restorer import Came, restore
 from daemon.selection import Chosen, moment_of
 
 if TYPE_CHECKING:
@@ -75,8 +74,20 @@ def test_what_is_meant(album: Home, paths: tuple[str, ...], albums: tuple[str, .
     "chosen", [Chosen([Path("*.gif")]), Chosen([], ("Paris",)), Chosen([], (), datetime(2030, 1, 1, tzinfo=UTC)), Chosen([], ("/",))]
 )
 def test_nothing_is_told(album: Home, chosen: Chosen) -> None:
-    with album.shop(reading=True) as shop, pytest.raises(WrongPath):
-        restore(shop, chosen, album.root.parent / "out", None, Silence())
+    with album.shop(reading=True) as shop:
+        (told,) = restore(shop, chosen, album.root.parent / "out", None, Silence())
+    assert told.came is Came.NOT
+    assert "no a" in told.note  # no archived photo, no album
+    assert told.trouble == ""
+
+
+def test_what_is_not_archived_is_no_obstacle_to_the_rest(album: Home) -> None:
+    (album.root / "empty").mkdir()
+    with album.shop(reading=True) as shop:
+        chosen = Chosen([album.root / "empty", album.root / "2019", Path("*.gif")], ("Paris",))
+        done = restore(shop, chosen, album.root.parent / "out", None, Silence())
+    assert sum(each.written is not None for each in done) == len([name for name in NAMES if name.startswith("2019")])
+    assert sum(bool(each.note) for each in done) == 3
 
 
 @pytest.mark.parametrize(
@@ -110,6 +121,10 @@ def test_the_command(album: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run("--since", "yesterdayish")[0] == 2
     code, said = run("--album", "spain")
     assert (code, "IMG_2.jpg: the original, bit for bit" in said) == (0, True)
-    assert run("--album", "Paris")[0] == 2
+    (album.root / "empty").mkdir()
+    for nothing in (("--album", "Paris"), ("*.gif",), ("--since", "2040"), (str(album.root / "empty"),)):
+        code, said = run(*nothing)
+        assert (code, "nothing to restore; see above" in said) == (3, True), said
+    assert run(str(album.root / "never there"))[0] == 2
     code, said = run("--since", "2023", "--to", str(album.root.parent / "out"))
     assert (code, (album.root.parent / "out" / "IMG_4.jpg").exists()) == (0, True)
