@@ -28,7 +28,7 @@ def rebuilt(codec: Codec, archive: Path, archive_sha256: str | None, format: For
     Raises Missing (no archive), Damaged (can't be decoded, or is not the proven one), Beyond (only another version can), WorkerError.
     """
     if not archive.exists():
-        raise Missing(f"the archive {shown(archive)} is not there; the stand-in stays, and a backup of the vault may have it")
+        raise Missing(f"the archive {shown(archive)} is not there; a backup of the vault may have it. Nothing was changed")
     answer = codec.restore(RestoreJob(archive, format, stand_in))
     if isinstance(answer, Refused) and answer.reason in UNREADABLE_HERE:
         raise Beyond(

@@ -25,6 +25,7 @@ from daemon.reasons import STAND_INS
 from daemon.recovery import recover
 from daemon.report import amount, counted, photos
 from daemon.situation import LOW_SPACE
+from daemon.strays import is_gone
 from daemon.sync_guard import guard
 from storage import durable
 from storage.digest import read_once
@@ -138,11 +139,21 @@ def _missing(gallery: Gallery, row: PhotoRow) -> list[Finding]:
     aside = gallery.vault.aside_path(row.location, row.sha256 or "")
     name = gallery.shown(row.location)
     if not archive.exists():
-        safe = aside.exists() or row.state in (State.COMMITTED, State.ENCODING)
-        return [Finding(Grade.DAMAGE, f"{name}: its archive is missing" + ("; its original is still there" if safe else ""))]
+        return [Finding(Grade.DAMAGE, f"{name}: its archive is missing{_left_of(gallery, row)}")]
     if row.state is State.RETIRED and not aside.exists():
         return [Finding(Grade.DAMAGE, f"{name}: its set-aside original is missing; its archive is there")]
     return []
+
+
+def _left_of(gallery: Gallery, row: PhotoRow) -> str:
+    """What there is of a photo whose archive is missing."""
+    if gallery.vault.aside_path(row.location, row.sha256 or "").exists() or row.state in (State.COMMITTED, State.ENCODING):
+        return "; its original is still there"
+    if is_gone(row.location):
+        return ", and so is the photo: look for both in a backup. To go on without what went with a disk: doctor --rebuild"
+    if row.state in (State.RETIRED, State.PURGED):
+        return ", and in its place is only its stand-in: look for the archive in a backup"
+    return "; the photo is in its place"
 
 
 def _damaged(shop: Workshop, gallery: Gallery, rows: list[PhotoRow], noted: dict[str, str]) -> list[Finding]:
@@ -167,16 +178,25 @@ def _damaged(shop: Workshop, gallery: Gallery, rows: list[PhotoRow], noted: dict
 
 def _unknown(shop: Workshop, gallery: Gallery) -> list[Finding]:
     """What lies there without a row: after the catalogue was lost, or an old copy of it came back."""
-    catalog, known = shop.catalog, 0
-    lost = {digest for digest, _ in gallery.vault.archives() if not catalog.by_digest(digest, gallery.key)}
+    catalog, where = shop.catalog, shown(gallery.root)
+    lost = {digest: archive for digest, archive in gallery.vault.archives() if not catalog.by_digest(digest, gallery.key)}
+    named: list[str] = []
     if lost:  # or no file has to be asked what it stands for
         for sighting in walk(gallery.root, ()):
             row = catalog.find(gallery.key, gallery.relative(sighting.path))
             if row is None or row.reason in STAND_INS:
                 with suppress(StorageError):  # what can't be read is no reason to say nothing of the rest
-                    known += original_of(read_once(sighting.path).data) in lost
-        known += sum(digest in lost for _, _, digest in hidden_stand_ins(gallery.root))
+                    named.append(original_of(read_once(sighting.path).data) or "")
+        named += [digest for _, _, digest in hidden_stand_ins(gallery.root)]
+    known = [digest for digest in named if digest in lost]
     orphans = sum(not catalog.by_digest(digest, gallery.key) for digest, _ in gallery.vault.all_asides())
-    told = ((known, "stand-in"), (orphans, "set-aside original"))
+    told = ((len(known), "stand-in"), (orphans, "set-aside original"))
     why = "that the catalogue does not know, since it is lost or old: doctor --rebuild"
-    return [Finding(Grade.NOTE, f"{shown(gallery.root)}: {counted(count, what)} {why}") for count, what in told if count]
+    found = [Finding(Grade.NOTE, f"{where}: {counted(count, what)} {why}") for count, what in told if count]
+    alone = [archive for digest, archive in lost.items() if digest not in known]
+    if alone:
+        size = amount(sum(archive.stat().st_size for archive in alone))
+        what = f"{counted(len(alone), 'archive')} ({size}) that no photo in the catalogue has and no stand-in names"
+        helps = "they stay, and `restore` with --to, or eject, gives their photos"
+        found.append(Finding(Grade.NOTE, f"{where}: {what}, such as {shown(alone[0])}; {helps}"))
+    return found

@@ -109,10 +109,10 @@ def _may_be_closed(below: bytes) -> bool:
     return b"/." in below or below == b"/lost+found" or is_bin(below)
 
 
-def binned(root: Path, sizes: Collection[int]) -> set[str]:
-    """Digests of the originals that files in the bins of a gallery stand for, and in those of its user's desktop: files of these `sizes`,
-    or with a photo's name. Raises as `everything`."""
-    found: set[str] = set()
+def binned(root: Path, sizes: Collection[int]) -> dict[str, bytes]:
+    """Digests of the originals that files in the bins of a gallery stand for, and in those of its user's desktop, each with the path of one
+    of those: files of these `sizes`, or with a photo's name. Raises as `everything`."""
+    found: dict[str, bytes] = {}
     inside = os.fsencode(root)
     files = ((path, fingerprint) for path, fingerprint in everything(root, bins=True) if _in_bin(os.fsencode(path), inside))
     for path, fingerprint in chain(files, *(everything(each, bins=True) for each in desktop_bins(root))):
@@ -121,7 +121,7 @@ def binned(root: Path, sizes: Collection[int]) -> set[str]:
         if told is None and (looks_so or fingerprint.size_bytes in sizes):
             told = told_original(path, must_read=False)
         if told is not None:
-            found.add(told)
+            found[told] = os.fsencode(path)
     return found
 
 

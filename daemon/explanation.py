@@ -41,7 +41,7 @@ def explain(gallery: Gallery, row: PhotoRow | None, path: Path, catalog: Catalog
     others = _others(gallery, path, stood_for, "It was a stand-in of" if saved_over else "It is a stand-in of", catalog)
     related = [f"{what} {_shown(gallery, other)}: {STATE_WORDS[other.state]}." for what, other in others]
     earlier = [] if catalog is None else catalog.superseded(gallery.key, gallery.relative(path))
-    related += [f"An earlier version was archived on {day(old.encoded_at or 0)}: {shown(_place(gallery, old))}." for old in earlier]
+    related += [_earlier_line(gallery, old) for old in earlier]
     refused = guard(gallery.root, gallery.settings, QUICK).refusals
     related += [f"Nothing is archived in this gallery yet: {text}" for text in refused]
     beside = {
@@ -109,11 +109,27 @@ def _situation_lines(gallery: Gallery, row: PhotoRow, seen: _Seen) -> Iterator[s
             'the next "optimize" puts the full photo beside it.'
         )
     if row.missed_at is not None:
-        until = row.missed_at + int(gallery.settings.trash.total_seconds())
-        what = "its original" if row.replaced else "its archive"
-        yield f"It was deleted (noticed on {day(row.missed_at)}): {what} goes after {day(until)}, unless you restore it."
+        yield from _missed_lines(gallery, row, row.missed_at)
     if row.came_from is not None:
         yield f"It was {shown(row.came_from)} before: its stand-in there was edited, renamed or moved."
+
+
+def _missed_lines(gallery: Gallery, row: PhotoRow, missed_at: int) -> Iterator[str]:
+    """Of a photo that is not in its place: what still gives it back, and for how long."""
+    when = f"noticed on {day(missed_at)}"
+    place, aside = gallery.vault.archive_path(row.sha256 or ""), gallery.vault.aside_path(row.location, row.sha256 or "")
+    if not place.exists() and not aside.exists():
+        yield (
+            f"It is gone from its place ({when}), and what there was of it in the vault is missing: nothing here gives it back. "
+            "Look for it, and for its archive, in a backup."
+        )
+        return
+    until = missed_at + int(gallery.settings.trash.total_seconds())
+    what = "its original" if row.replaced else "its archive"
+    gone = "It was deleted, or renamed and at once saved over"
+    yield f"{gone} ({when}): {what} goes after {day(until)}, unless you restore it, by the name that it had."
+    if row.binned_as is not None:
+        yield f"Its stand-in lies in a bin ({shown(row.binned_as)}), and {what} stays as long as it does."
 
 
 def _bytes_lines(gallery: Gallery, row: PhotoRow, seen: _Seen) -> Iterator[str]:
@@ -298,6 +314,17 @@ def _others(gallery: Gallery, path: Path, stood_for: list[PhotoRow], how: str, c
     before = [] if catalog is None else catalog.moved_from(gallery.key, gallery.relative(path))
     found = [("The photo that was archived under this name before is", other) for other in before]
     return found or [(how, other) for other in stood_for]
+
+
+def _earlier_line(gallery: Gallery, old: PhotoRow) -> str:
+    place = gallery.vault.archive_path(old.sha256 or "")
+    what = f"An earlier version was archived on {day(old.encoded_at or 0)}"
+    if not place.exists():
+        return f"{what}; its archive is missing."
+    kept = ""
+    if old.may_go:
+        kept = f", which stays until {day((old.superseded_at or 0) + int(gallery.settings.trash.total_seconds()))} at least"
+    return f'{what}: "restore {shown(place)} --to DIR" gives it out of its archive{kept}.'
 
 
 def _shown(gallery: Gallery, row: PhotoRow) -> str:

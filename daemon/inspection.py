@@ -89,7 +89,7 @@ def verify(shop: Workshop, progress: Progress, subset: float = 1.0, go_on: Calla
             continue
         every = list(shop.catalog.rows(gallery=gallery.key))
         mine: dict[str, list[PhotoRow]] = {}
-        for row in every:
+        for row in [*every, *shop.catalog.earlier(gallery.key)]:
             if row.has_archive:
                 mine.setdefault(row.sha256 or "", []).append(row)
         chosen = _chosen(shop, gallery, mine, subset)

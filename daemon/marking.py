@@ -76,6 +76,17 @@ def relabelled(data: bytes, original: str) -> bool:
     return mark is not None and mark.original == original and same_picture(data, mark.picture)
 
 
+def has_picture_of(data: bytes, other: bytes) -> bool:
+    """Whether two files have the very same picture, whatever their labels. False where that can't be told."""
+    from codec.errors import CodecError
+    from codec.labels import picture_digest, same_picture
+
+    try:
+        return same_picture(data, picture_digest(other))
+    except CodecError:
+        return False
+
+
 def has_own_labels(data: bytes) -> bool:
     """Whether a stand-in has other labels than it was made with. False where that can't be told."""
     from codec.errors import CodecError

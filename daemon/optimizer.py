@@ -17,7 +17,7 @@ from daemon.copies import wear_of
 from daemon.errors import Interrupted, WorkerError
 from daemon.galleries import Gallery
 from daemon.importance import wanted
-from daemon.marking import original_of, vault_of
+from daemon.marking import has_picture_of, original_of, vault_of
 from daemon.messages import STAND_IN_SHARE, EncodeJob, Refused, RestoreJob, StandInJob
 from daemon.models import keep_model
 from daemon.parity import keep_parity
@@ -152,6 +152,9 @@ class Optimizer:
             return self._leave_stand_in(row.id, snapshot)
         if not snapshot.data:
             return self._leave(row.id, "empty")
+        source = self._tagged_copy(row, snapshot)
+        if source is not None:
+            return self._put_away(self._catalog.shared_archive(row.id, source.id, snapshot.sha256, relabelled=True), snapshot)
         if row.returns >= MAX_RETURNS and row.sha256 == snapshot.sha256:
             with contextlib.suppress(storage_errors.Missing):
                 self._vault.put_back(row.location, snapshot.sha256, row.stand_in_sha256)  # a second copy in the vault is of no use
@@ -219,6 +222,18 @@ class Optimizer:
         if source is None or row.has_archive or not self._vault.archive_path(original).exists():
             return self._leave(row.id, "restored-copy")
         return self._catalog.shared_archive(row.id, source.id, copy.sha256)
+
+    def _tagged_copy(self, row: PhotoRow, found: Snapshot) -> PhotoRow | None:
+        """The row of the copy that we restored, where somebody gave it other labels since, and nothing else: its archive has the picture
+        as it was coded first, and coding the copy would lose quality a second time."""
+        known = (row, *self._catalog.superseded(self._gallery.key, row.path))
+        source = next((each for each in known if each.has_archive and each.copy_sha256 is not None), None)
+        if source is None or not self._vault.archive_path(source.sha256 or "").exists():
+            return None
+        answer = self._codec.restore(RestoreJob(self._vault.archive_path(source.sha256 or "")))
+        if isinstance(answer, Refused) or answer.archive_sha256 != source.archive_sha256:
+            return None
+        return source if has_picture_of(found.data, answer.data) else None
 
     def _put_away(self, row: PhotoRow, copy: Snapshot) -> Outcome:
         """A copy that we restored gives its place back to a stand-in: its archive still exists, and coding the copy would lose twice."""

@@ -10,6 +10,7 @@ from typing import Any
 from daemon.listing import Listing
 from daemon.reasons import sentence
 from daemon.scores import scores_as_json, scores_line
+from storage.errors import shown
 from storage.records import Scores, Share, Totals
 from storage.states import State
 
@@ -61,7 +62,19 @@ class GalleryStatus:
     @property
     def trash_goes_at(self) -> int | None:
         """From when on the first photo in the trash may be thrown away; None where there is none."""
-        since_at = self.totals.missed_since_at
+        return self._after(self.totals.missed.since_at)
+
+    @property
+    def binned_goes_at(self) -> int | None:
+        """Likewise of what lies in a bin, once that is emptied."""
+        return self._after(self.totals.binned.since_at)
+
+    @property
+    def earlier_goes_at(self) -> int | None:
+        """Likewise of archives of earlier versions."""
+        return self._after(self.totals.earlier.since_at)
+
+    def _after(self, since_at: int | None) -> int | None:
         return None if since_at is None else since_at + self.trash_s
 
 
@@ -75,16 +88,24 @@ class Status:
     def as_json(self) -> dict[str, Any]:
         return {
             **_totals_as_json(self.totals),
-            "trash_earliest": _iso(self._trash_goes_at),
+            **_waste_as_json(self.totals, *self._dates),
             "galleries": [
-                {"path": each.path, "present": each.present, **_totals_as_json(each.totals), "trash_earliest": _iso(each.trash_goes_at)}
+                {
+                    "path": each.path,
+                    "present": each.present,
+                    **_totals_as_json(each.totals),
+                    **_waste_as_json(each.totals, each.trash_goes_at, each.binned_goes_at, each.earlier_goes_at),
+                }
                 for each in self.galleries
             ],
         }
 
     @property
-    def _trash_goes_at(self) -> int | None:
-        return min((each.trash_goes_at for each in self.galleries if each.trash_goes_at is not None), default=None)
+    def _dates(self) -> tuple[int | None, int | None, int | None]:
+        """From when on the first may be thrown away of the trash, of what lies in bins, and of earlier versions."""
+        dates = [(each.trash_goes_at, each.binned_goes_at, each.earlier_goes_at) for each in self.galleries]
+        trash, binned, earlier = (min((date for date in some if date is not None), default=None) for some in zip(*dates, strict=True))
+        return trash, binned, earlier
 
     def parts(self, named: Mapping[str, Sequence[Name]] = MappingProxyType({})) -> list[str | Listing]:
         """Lines, and a table, for a rich console; `named`: photos to be named below the reason for which they were left alone."""
@@ -101,13 +122,11 @@ class Status:
         parts += ["", *_savings(totals)]
         if totals.kept.photos:
             parts.append(_kept_text(totals.kept))
-        if totals.trash:
-            until = "" if self._trash_goes_at is None else f"; `restore` works for all until {day(self._trash_goes_at)}"
-            parts.append(f"Trash:       {photos(totals.trash)}, deleted or moved out of the gallery{until}")
+        parts += _waste(totals, *self._dates)
         if totals.damaged_archives or totals.damaged_originals:
             found = ((totals.damaged_archives, "archive", ""), (totals.damaged_originals, "original", " in grace"))
             what = [counted(count, name) + where for count, name, where in found if count]
-            parts.append(f"DAMAGED:     {' and '.join(what)}, by the last verify; call it again for their names")
+            parts.append(f"DAMAGED:     {' and '.join(what)}, when last looked at; verify tells their names")
         if totals.parities:
             parts.append(f"Parity:      {amount(totals.parity_bytes)} more, beside {counted(totals.parities, 'archive')}")
         if totals.by_lane:
@@ -188,6 +207,33 @@ def _savings(totals: Totals) -> list[str]:
     return lines
 
 
+def _waste(totals: Totals, trash_goes_at: int | None, binned_goes_at: int | None, earlier_goes_at: int | None) -> list[str]:
+    """What waits to be thrown away."""
+    lines = []
+    trash, earlier = totals.trash - totals.lost, totals.earlier
+    if trash:
+        what = f", {amount(totals.missed.archive_bytes)} of archives" if totals.missed.archive_bytes else ""
+        until = "" if trash_goes_at is None else f"; `restore` works for all until {day(trash_goes_at)}"
+        lines.append(f"Trash:       {photos(trash)}{what}, deleted or moved out of the gallery{until} (--trash lists them)")
+    if totals.binned.photos:
+        binned, one = totals.binned, shown(totals.binned_as or b"")
+        when = "" if binned_goes_at is None else f" after {day(binned_goes_at)}"
+        lines.append(
+            f"In bins:     {photos(binned.photos)} of these, {amount(binned.archive_bytes)} of archives, which stay as long as the "
+            f"stand-ins lie in a bin ({one}); empty it, and they go{when}"
+        )
+    if totals.lost:
+        lines.append(
+            f"LOST:        {photos(totals.lost)}, gone from the gallery, and their archives missing or damaged: nothing here gives them "
+            "back; a backup may. doctor names them"
+        )
+    if earlier.photos:
+        until = "" if earlier_goes_at is None else f"; the first goes after {day(earlier_goes_at)}"
+        what = counted(earlier.photos, "archive")
+        lines.append(f"Earlier:     {what} ({amount(earlier.archive_bytes)}) of photos as they were before they were edited in full{until}")
+    return lines
+
+
 def _kept_text(kept: Share) -> str:
     first, last = day(kept.earliest_at or 0), day(kept.latest_at or 0)
     when = f"until {first}" if first == last else f"until {first} to {last}"
@@ -243,6 +289,17 @@ def _totals_as_json(totals: Totals) -> dict[str, Any]:
         "parity": {"archives": totals.parities, "bytes": totals.parity_bytes},
         "damaged": {"archives": totals.damaged_archives, "originals": totals.damaged_originals},
         "scores": scores_as_json(totals.scores),
+    }
+
+
+def _waste_as_json(totals: Totals, trash_goes_at: int | None, binned_goes_at: int | None, earlier_goes_at: int | None) -> dict[str, Any]:
+    binned, earlier = totals.binned, totals.earlier
+    return {
+        "trash_earliest": _iso(trash_goes_at),
+        "trash_bytes": totals.missed.archive_bytes,
+        "in_bins": {"photos": binned.photos, "archive_bytes": binned.archive_bytes, "earliest": _iso(binned_goes_at)},
+        "lost": totals.lost,
+        "earlier_versions": {"archives": earlier.photos, "archive_bytes": earlier.archive_bytes, "earliest": _iso(earlier_goes_at)},
     }
 
 

@@ -179,7 +179,9 @@ def _one_gallery(work: _Work, gallery: Gallery, starts: list[Path]) -> None:
     if not starts and is_folder(gallery.vault.folder):
         emptied = empty(shop, gallery)
         total.missed += emptied.missed
+        total.lost += emptied.lost
         total.thrown_away += emptied.photos
+        total.earlier += emptied.earlier
         total.freed_bytes += emptied.freed_bytes
         total.failed += emptied.kept
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from daemon.in_place import Beside
 from daemon.reasons import sentence
-from daemon.report import amount, change, photos
+from daemon.report import amount, change, counted, photos
 from daemon.summary import Summary
 from daemon.waits import Hold
 from storage.errors import shown
@@ -36,10 +36,16 @@ def as_lines(done: Summary) -> Iterator[str]:
     for why, count in done.waiting.most_common():
         yield f"Not purged yet: {photos(count)} whose grace is over: {why}."
     if done.missed:
-        them = "it" if done.missed == 1 else "them"
-        yield f"Into the trash: {photos(done.missed)}, deleted or moved out of the gallery; `restore` gives {them} back for now (`trash`)."
+        them, names = ("it", "its old name") if done.missed == 1 else ("them", "their old names")
+        yield (
+            f"Into the trash: {photos(done.missed)}, deleted, moved out of the galleries, or renamed and at once saved over; `restore` "
+            f"with {names} gives {them} back for now (`trash`), and `status --trash` lists {them}."
+        )
     if done.thrown_away:
         yield f"Thrown away: {photos(done.thrown_away)}, deleted or moved out of the gallery, whose time in the trash is over."
+    if done.earlier:
+        what = counted(done.earlier, "archive")
+        yield f"Thrown away: {what} of photos as they were before they were edited in full, whose time in the trash is over."
     for reason, count in done.left.most_common():
         yield f"Left alone: {photos(count)}: {sentence(reason)}."
     if done.again:
@@ -70,7 +76,9 @@ def as_json(done: Summary) -> dict[str, Any]:
         "purged": done.purged,
         "purge_waits": dict(done.waiting),
         "missed": done.missed,
+        "lost": done.lost,
         "thrown_away": done.thrown_away,
+        "earlier_versions_thrown_away": done.earlier,
         "freed_bytes": done.freed_bytes,
         "original_bytes": done.original_bytes,
         "archive_bytes": done.archive_bytes,

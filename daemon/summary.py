@@ -42,7 +42,11 @@ class Summary:
     """Originals whose grace is over and that wait for something else, by what that is."""
     missed: int = 0
     """Photos that were deleted by their user: into the trash."""
+    lost: list[str] = field(default_factory=list)
+    """Photos that are gone, and their archives, too."""
     thrown_away: int = 0
+    earlier: int = 0
+    """Archives of earlier versions that were thrown away."""
     original_bytes: int = 0
     archive_bytes: int = 0
     stand_in_bytes: int = 0
@@ -60,8 +64,9 @@ class Summary:
 
     @property
     def nothing_done(self) -> bool:
-        changed = (self.recovered, self.followed, self.beside, self.requested, self.archived, self.purged, self.missed, self.thrown_away)
-        return not (any(changed) or self.gone or self.full or self.left or self.failed or self.again)
+        changed = (self.recovered, self.followed, self.beside, self.requested, self.archived, self.purged)
+        thrown = (self.missed, self.lost, self.thrown_away, self.earlier)
+        return not (any(changed) or any(thrown) or self.gone or self.full or self.left or self.failed or self.again)
 
     def add(self, name: str, outcome: Outcome) -> str:
         """Count one photo; what to say about it."""

@@ -4,6 +4,9 @@ was packed anew, as long as its original is in the vault.
 Nothing moves: the archive stays where it is, `restore` gives the photo back, and the catalogue says since when it is missed. A stand-in
 that was only renamed or moved says itself which archive it needs. Where the same bytes had several paths, their archive goes with the
 last. A stand-in in a bin was deleted, but as long as it lies there, and may be taken out again, its time in the trash begins anew.
+
+Likewise with what is superseded: who edits a photo that came back in full, in its place, replaces it, and the archive of what it was before
+waits as long, and goes on the same conditions.
 """
 
 import logging
@@ -32,6 +35,8 @@ _log = logging.getLogger(__name__)
 _NOTICE_S = 20 * 3600
 _PAUSE_S = 60 * 86400
 """Nothing is thrown away where no run was begun between so long and so long ago: a night's notice, for a clock that leapt ahead."""
+MISSING = "it is missing"
+"""Noted as damage of an archive, or of a set-aside original."""
 _ROUNDS = 10
 """Through all files at most, until no new one is seen."""
 
@@ -44,7 +49,11 @@ class Emptied:
     """Not found for the first time."""
     photos: int = 0
     """Thrown away."""
+    earlier: int = 0
+    """Archives of earlier versions, likewise."""
     freed_bytes: int = 0
+    lost: list[str] = field(default_factory=list)
+    """Photos of which nothing is left, neither in the gallery nor in the vault, found out now."""
     kept: list[tuple[str, str]] = field(default_factory=list)
     """Photos that could not be thrown away, and why."""
 
@@ -62,22 +71,25 @@ def empty(shop: Workshop, gallery: Gallery) -> Emptied:
         catalog.missed(photo_id, there=True)
     old = _long_missed(catalog, looked.due, now)
     rows = [row for row in old if row.state in (State.PURGED, State.RESTORED, State.LEFT) and row.kept_since_at is None]
+    rows += _long_superseded(gallery, catalog, now)
     originals = [row for row in old if row.state is State.RETIRED and row.replaced and (row.purge_after_at or 0) <= now]
     try:
-        done.missed = _note_missed(shop, gallery, looked)
+        missed = _note_missed(shop, gallery, looked)
         elsewhere, may_return = _elsewhere(shop, gallery, rows), _may_return(shop, rows)
         moved = whereabouts(gallery, {row.stand_in_sha256 or "": row.stand_in_bytes or 0 for row in originals})
     except StorageError as error:
-        first = old[0] if old else catalog.get((looked.fresh + looked.packed)[0][0])
+        first = next(iter([*rows, *originals])) if rows or originals else catalog.get((looked.fresh + looked.packed)[0][0])
         done.kept.append((gallery.shown(first.location), f"nothing is thrown away, since not every file can be looked at: {error}"))
         return done
+    nowhere = _note_lost(gallery, catalog, done)
+    done.missed = len([photo_id for photo_id in missed if photo_id not in nowhere])
     for row in rows + originals:
         if row.sha256 in elsewhere or row.stand_in_sha256 in moved:
-            catalog.missed(row.id, there=True)
+            _still_needed(catalog, row)
     rows = [row for row in rows if row.sha256 not in elsewhere]
     for row in rows:
         if row.sha256 in may_return:
-            _begin_anew(catalog, row)
+            _begin_anew(catalog, row, may_return[row.sha256])
     _throw_away(shop, gallery, [row for row in rows if row.sha256 not in may_return], done)
     _throw_away_originals(shop, gallery, [row for row in originals if row.stand_in_sha256 not in moved], done)
     return done
@@ -124,18 +136,43 @@ def _long_missed(catalog: Catalog, due: list[int], now: int) -> list[PhotoRow]:
     return [row for row in old if not _by_a_clock_behind(row)]
 
 
+def _long_superseded(gallery: Gallery, catalog: Catalog, now: int) -> list[PhotoRow]:
+    """Earlier versions of photos that their users wrote over so long ago; where that was by a clock that was behind, they begin anew."""
+    before = now - int(gallery.settings.trash.total_seconds())
+    old = [row for row in catalog.earlier(gallery.key) if row.may_go and (row.superseded_at or 0) <= before]
+    if not old or not catalog.ran_between(now - _PAUSE_S, now - _NOTICE_S):
+        return []
+    for row in old:
+        if _by_a_clock_behind(row):
+            catalog.superseded_anew(row.id)
+    return [row for row in old if not _by_a_clock_behind(row)]
+
+
 def _by_a_clock_behind(row: PhotoRow) -> bool:
-    return (row.missed_at or 0) < (row.retired_at or 0)
+    since_at = row.missed_at if row.superseded_at is None else row.superseded_at
+    return (since_at or 0) < (row.retired_at or 0)
 
 
-def _begin_anew(catalog: Catalog, row: PhotoRow) -> None:
-    """Its time in the trash."""
+def _still_needed(catalog: Catalog, row: PhotoRow) -> None:
+    """Some file stands for it."""
+    if row.superseded_at is None:
+        catalog.missed(row.id, there=True)
+    else:
+        catalog.superseded_anew(row.id)
+
+
+def _begin_anew(catalog: Catalog, row: PhotoRow, binned_as: bytes | None = None) -> None:
+    """Its time in the trash; `binned_as`: where its stand-in lies, in a bin."""
+    if row.superseded_at is not None:
+        catalog.superseded_anew(row.id)
+        return
     catalog.missed(row.id, there=True)
     catalog.missed(row.id)
+    catalog.binned(row.id, binned_as)
 
 
-def _note_missed(shop: Workshop, gallery: Gallery, looked: _Looked) -> int:
-    """How many of those that were not found for the first time are nowhere else either; these are missed from now on."""
+def _note_missed(shop: Workshop, gallery: Gallery, looked: _Looked) -> list[int]:
+    """Those that were not found for the first time and are nowhere else either; these are missed from now on."""
     # A stand-in that only has another name now is as large as it was.
     named = _named_by_stand_ins(shop, {size_bytes for *_, size_bytes in looked.fresh}) if looked.fresh else set()
     at = whereabouts(gallery, {sha256: size_bytes for _, sha256, size_bytes in looked.packed})
@@ -144,7 +181,46 @@ def _note_missed(shop: Workshop, gallery: Gallery, looked: _Looked) -> int:
     missed = [photo_id for photo_id in unseen if photo_id not in hidden]
     for photo_id in missed:
         shop.catalog.missed(photo_id)
-    return len(missed)
+    _note_binned(shop, gallery, missed)
+    return missed
+
+
+def _note_binned(shop: Workshop, gallery: Gallery, missed: list[int]) -> None:
+    """Where those that are missed from now on lie in a bin, and which of the others lie there no longer: for `status`, which tells what
+    waits for a bin to be emptied. What is thrown away is decided by another look."""
+    for row in shop.catalog.in_bins(gallery.key):
+        if is_gone(row.binned_as or b""):
+            shop.catalog.binned(row.id, None)
+    rows = [shop.catalog.get(photo_id) for photo_id in missed]
+    try:
+        lying = _in_bins(shop, rows) if rows else {}
+    except StorageError:
+        return
+    for row in rows:
+        if row.has_archive and row.sha256 in lying:
+            shop.catalog.binned(row.id, lying[row.sha256])
+
+
+def _note_lost(gallery: Gallery, catalog: Catalog, done: Emptied) -> set[int]:
+    """Ids of photos in the trash whose archives are not in the vault, nor their originals, perhaps since all went with a disk: nobody shall
+    be told that `restore` gives them back. Noted as damage; where an archive is there again, nothing is known of it."""
+    noted, found = catalog.inspections(gallery.key), set[int]()
+    for row in catalog.in_trash(gallery.key):
+        sha256 = row.sha256 or ""
+        known = noted.get(sha256, (0, ""))[1]
+        if not row.has_archive or gallery.vault.archive_path(sha256).exists():
+            if known == MISSING:
+                catalog.not_inspected(gallery.key, sha256)
+            continue
+        if not known:
+            catalog.inspected(gallery.key, sha256, MISSING)
+        if row.state is State.RETIRED and gallery.vault.aside_path(row.location, sha256).exists():
+            continue
+        if row.state is State.RETIRED:
+            catalog.compared(gallery.key, sha256, MISSING)
+        found.add(row.id)
+        done.lost += [] if known else [gallery.shown(row.location)]
+    return found
 
 
 def _elsewhere(shop: Workshop, gallery: Gallery, rows: list[PhotoRow]) -> set[str]:
@@ -156,12 +232,20 @@ def _elsewhere(shop: Workshop, gallery: Gallery, rows: list[PhotoRow]) -> set[st
     return found | {row.sha256 or "" for row in rows if row.id in hidden}
 
 
-def _may_return(shop: Workshop, rows: list[PhotoRow]) -> set[str]:
-    """Digests of those originals whose stand-ins lie in a bin, or in a gallery of before."""
+def _may_return(shop: Workshop, rows: list[PhotoRow]) -> dict[str, bytes | None]:
+    """Digests of those originals whose stand-ins lie in a bin, with the path there, or (None) in a gallery of before."""
     if not rows:
-        return set()
+        return {}
+    return {**dict.fromkeys(_in_galleries_of_before(shop)), **_in_bins(shop, rows)}
+
+
+def _in_bins(shop: Workshop, rows: list[PhotoRow]) -> dict[str, bytes]:
+    """Paths in bins by the digests of the originals that files there stand for. Raises as `everything`."""
     sizes = {row.stand_in_bytes or 0 for row in rows}
-    return _in_galleries_of_before(shop).union(*(binned(each.root, sizes) for each in shop.galleries))
+    found: dict[str, bytes] = {}
+    for each in shop.galleries:
+        found |= binned(each.root, sizes)
+    return found
 
 
 def _is_deleted(gallery: Gallery, path: bytes) -> bool:
@@ -194,9 +278,12 @@ def _throw_away(shop: Workshop, gallery: Gallery, rows: list[PhotoRow], done: Em
         check_stop(shop.places, gallery)
         shop.check_still(gallery)
         try:
+            if len(mine) == len(sharing) and _has_come_back(mine):
+                continue
             if len(mine) == len(sharing):
                 # A stop between the two leaves rows that are due without an archive, which the next run finishes.
-                done.freed_bytes += gallery.vault.throw_away_archive(sha256, [row.location for row in mine])
+                places = [row.location for row in mine if row.superseded_at is None]
+                done.freed_bytes += gallery.vault.throw_away_archive(sha256, places)
         except Locked:
             raise
         except StorageError as error:
@@ -205,9 +292,20 @@ def _throw_away(shop: Workshop, gallery: Gallery, rows: list[PhotoRow], done: Em
         if len(mine) == len(sharing):
             shop.catalog.noted_parity(gallery.key, sha256, 0)
         for row in mine:
+            if row.superseded_at is not None:
+                shop.catalog.let_go(row.id)
+                done.earlier += len(mine) == len(sharing)
+                _log.info("%s: an earlier version thrown away", gallery.shown(row.location))
+                continue
             shop.catalog.thrown_away(row.id, "it was deleted, and so was its archive after its time in the trash")
             done.photos += 1
             _log.info("%s: thrown away", gallery.shown(row.location))
+
+
+def _has_come_back(rows: list[PhotoRow]) -> bool:
+    """Whether somebody put the stand-in of an earlier version over the later one a moment ago."""
+    superseded = (row for row in rows if row.superseded_at is not None)
+    return any(told_original(row.location, must_read=True) == row.sha256 for row in superseded)
 
 
 def _throw_away_originals(shop: Workshop, gallery: Gallery, rows: list[PhotoRow], done: Emptied) -> None:

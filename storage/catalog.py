@@ -13,7 +13,7 @@ from storage.fingerprint import Fingerprint
 from storage.ledger import Ledger
 from storage.proof import Proof
 from storage.records import PhotoRow
-from storage.rows import NO_ARCHIVE, OF_AN_ARCHIVE, proof_columns, to_columns
+from storage.rows import COLUMNS, NO_ARCHIVE, OF_AN_ARCHIVE, proof_columns, to_columns
 from storage.states import State
 
 
@@ -123,8 +123,8 @@ class Catalog(Ledger):
     def digested(self, photo_id: int, sha256: str, fingerprint: Fingerprint) -> PhotoRow:
         """Intent, no move: the ENCODING photo was read once, and this is what it holds.
 
-        An archive that the row knew of other bytes is forgotten; it stays in the vault until it is discarded there. The copy that we
-        restored is no new photo: then nothing changes, and the row's archive is still the one to use (see `put_away`).
+        An archive that the row knew of other bytes goes to a superseded row: it is of an earlier version. The copy that we restored is no
+        new photo: then nothing changes, and the row's archive is still the one to use (see `put_away`).
         """
         with self._transaction():
             row = self._row(photo_id)
@@ -132,10 +132,28 @@ class Catalog(Ledger):
                 raise Refused(f"photo {photo_id} is {row.state}, not encoding")
             values = to_columns(fingerprint)
             if sha256 != row.copy_sha256:
-                forgotten = NO_ARCHIVE if row.has_archive and row.sha256 != sha256 else {}
+                other = row.has_archive and row.sha256 != sha256
+                forgotten = NO_ARCHIVE if other else {}
+                if other:
+                    self._set_apart(row)
                 values = {**forgotten, **values, "sha256": sha256, "size_bytes": fingerprint.size_bytes}
             self._update(photo_id, values)
             return self._row(photo_id)
+
+    def _set_apart(self, row: PhotoRow) -> None:
+        """In a transaction: a superseded row with all that this one says of its archive."""
+        names = ", ".join(f'"{name}"' for name in COLUMNS if name not in ("id", "state", "superseded_at"))
+        self._connection.execute(
+            f"INSERT INTO photos ({names}, state, superseded_at) SELECT {names}, ?, ? FROM photos WHERE id = ?",
+            (State.RESTORED, self._now(), row.id),
+        )
+
+    def let_go(self, photo_id: int) -> None:
+        """The archive of a superseded row is thrown away, or needed by others alone, and the row with it. Refused where it may not go."""
+        with self._transaction():
+            if not self._row(photo_id).may_go:
+                raise Refused(f"photo {photo_id} is no earlier version that may go")
+            self._connection.execute("DELETE FROM photos WHERE id = ?", (photo_id,))
 
     def disowned(self, photo_id: int) -> PhotoRow:
         """Intent, no move: the archive of the ENCODING photo is about to be discarded, while its original is in place."""

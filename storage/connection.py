@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from storage.errors import Damaged, Locked, Missing, NoSpace, ReadOnly, Refused, StorageError, shown, translated
 
-SCHEMA_VERSION = 16
+SCHEMA_VERSION = 17
 """Number of the last migration; a catalogue with a higher one was written by a later version."""
 
 BUSY_TIMEOUT_MS = 10_000

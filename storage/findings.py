@@ -28,7 +28,21 @@ class Findings(Statements):
     def missed(self, photo_id: int, *, there: bool = False) -> None:
         """What stood in its place is not there now (or, `there`, is again). The first time counts."""
         with self._transaction():
-            self._update(photo_id, {"missed_at": None if there else self._row(photo_id).missed_at or self._now()})
+            since_at = self._row(photo_id).missed_at
+            if there or since_at is None:
+                self._update(photo_id, {"missed_at": None if there else self._now(), "binned_as": None})
+
+    def binned(self, photo_id: int, path: bytes | None) -> None:
+        """The stand-in of a missed photo lies in a bin under this absolute path; None: not, or no longer."""
+        with self._transaction():
+            self._update(photo_id, {"binned_as": path})
+
+    def superseded_anew(self, photo_id: int) -> None:
+        """The time for which the archive of a superseded row is kept begins anew."""
+        with self._transaction():
+            if self._row(photo_id).superseded_at is None:
+                raise Refused(f"photo {photo_id} is the current one of its path")
+            self._update(photo_id, {"superseded_at": self._now()})
 
     def brought_back(self, photo_id: int, *, pinned_until_at: int, fingerprint: Fingerprint, copy_sha256: str | None) -> None:
         """The RESTORED photo, or one that is LEFT and has an archive, was deleted, and is in its place again; its pin begins anew.
@@ -51,20 +65,25 @@ class Findings(Statements):
             self._update(photo_id, {**values, "relabelled_at": self._now()})
             return self._row(photo_id)
 
-    def shared_archive(self, photo_id: int, source_id: int, copy_sha256: str) -> PhotoRow:
-        """The ENCODING photo is a copy of ours under another name, and the archive of photo `source_id` is its archive, too.
+    def shared_archive(self, photo_id: int, source_id: int, copy_sha256: str, *, relabelled: bool = False) -> PhotoRow:
+        """The ENCODING photo is a copy of ours, and the archive of photo `source_id` is its archive, too: it has another name, or
+        (`relabelled`) was given other labels in its place.
 
-        From here on it is like any restored copy (see `put_away`). Refused where it has an archive of its own, or the source has none.
+        From here on it is like any restored copy (see `put_away`). Refused where it has another archive of its own, or the source has none.
         """
         with self._transaction():
             row, source = self._row(photo_id), self._row(source_id)
-            if row.state is not State.ENCODING or row.has_archive or not source.has_archive or row.gallery != source.gallery:
+            other = row.has_archive and source_id != photo_id
+            if row.state is not State.ENCODING or other or not source.has_archive or row.gallery != source.gallery:
                 raise Refused(f"photo {photo_id} can't take over the archive of photo {source_id}")
             columns = ", ".join(OF_AN_ARCHIVE)
             self._connection.execute(
                 f"UPDATE photos SET ({columns}) = (SELECT {columns} FROM photos WHERE id = ?2), copy_sha256 = ?3 WHERE id = ?1",
                 (photo_id, source_id, copy_sha256),
             )
+            relabelled_at = self._now() if relabelled else source.relabelled_at
+            if relabelled_at is not None:  # or its labels would not be those that it comes back with
+                self._update(photo_id, {"relabelled_at": relabelled_at, "copy_bytes": None})
             return self._row(photo_id)
 
     def regrace(self, gallery: bytes, grace_s: int) -> int:

@@ -62,6 +62,11 @@ class Inspections(Statements):
                 (gallery, sha256, self._now(), damage),
             )
 
+    def not_inspected(self, gallery: bytes, sha256: str) -> None:
+        """What was known of the archive of this original, and of the original, holds no longer: it is read again before others."""
+        with self._transaction():
+            self._connection.execute("DELETE FROM inspections WHERE gallery = ? AND sha256 = ?", (gallery, sha256))
+
     def compared(self, gallery: bytes, sha256: str, damage: str = "") -> None:
         """A set-aside original was read again just now; `damage` says what was wrong with it."""
         with self._transaction():

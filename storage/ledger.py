@@ -56,6 +56,18 @@ class Ledger(Folders, Findings, Inspections, Runs):
             "superseded_at IS NOT NULL AND archive_sha256 IS NOT NULL AND gallery = ? AND path = ? ORDER BY id DESC", (gallery, path)
         )
 
+    def earlier(self, gallery: bytes) -> list[PhotoRow]:
+        """Every superseded row of a gallery that has an archive, the first superseded first."""
+        return self._rows("superseded_at IS NOT NULL AND archive_sha256 IS NOT NULL AND gallery = ? ORDER BY superseded_at, id", (gallery,))
+
+    def in_trash(self, gallery: bytes) -> list[PhotoRow]:
+        """Photos that are missed."""
+        return self._rows("superseded_at IS NULL AND missed_at IS NOT NULL AND gallery = ? ORDER BY id", (gallery,))
+
+    def in_bins(self, gallery: bytes) -> list[PhotoRow]:
+        """Photos in the trash whose stand-ins were found in a bin."""
+        return [row for row in self.in_trash(gallery) if row.binned_as is not None]
+
     def rows(self, state: State | None = None, gallery: bytes | None = None) -> Iterator[PhotoRow]:
         """Current rows, the first seen first. Read in pages: moves may be made while iterating; rows added meanwhile are left out."""
         with translated_sqlite(self.path):

@@ -361,3 +361,19 @@ def m016_originals_that_are_kept_and_copies_that_were_asked_for(db: Database) ->
     )
     db.execute("CREATE INDEX photos_kept ON photos (gallery, retired_at, size_bytes) WHERE kept_since_at IS NOT NULL")
     db.execute("PRAGMA user_version = 16")
+
+
+@migrations()
+def m017_what_waits_to_be_thrown_away(db: Database) -> None:
+    db.execute("ALTER TABLE photos ADD COLUMN binned_as BLOB")
+    # Each holds every column that `status` needs of what it is about.
+    db.execute("DROP INDEX photos_missed")
+    db.execute(
+        "CREATE INDEX photos_missed ON photos (gallery, missed_at, archive_sha256, archive_bytes, binned_as) "
+        "WHERE missed_at IS NOT NULL AND superseded_at IS NULL"
+    )
+    db.execute(
+        "CREATE INDEX photos_earlier ON photos (gallery, superseded_at, state, kept_since_at, archive_sha256, archive_bytes) "
+        "WHERE superseded_at IS NOT NULL AND archive_sha256 IS NOT NULL"
+    )
+    db.execute("PRAGMA user_version = 17")

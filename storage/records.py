@@ -83,6 +83,8 @@ class PhotoRow:
     pinned_until_at: int | None
     missed_at: int | None
     """When the stand-in, or what was restored, was first not found in its place; its archive is in the trash since then."""
+    binned_as: bytes | None
+    """Absolute path of its stand-in in a bin, where it was last found there since it is missed."""
     relabelled_at: int | None
     """When the stand-in was last found with other labels (EXIF, XMP, IPTC), which a restored photo gets, too."""
     stands_for: str | None
@@ -92,7 +94,7 @@ class PhotoRow:
     asked_at: int | None
     """When a copy of a stand-in was found in the folder for requests; None once its photo is there."""
     superseded_at: int | None
-    """When other bytes took over this path; such a row stays for the sake of its archive, and is no longer the path's current one."""
+    """When other bytes took over this path; such a row stays as long as its archive does, and is no longer the path's current one."""
 
     @property
     def location(self) -> Path:
@@ -119,6 +121,13 @@ class PhotoRow:
         neither an archive nor a stand-in."""
         working = self.state in (State.COMMITTED, State.RETIRED, State.PURGED)
         return working and self.lane is not None and not self.has_archive and self.stand_in_sha256 is not None
+
+    @property
+    def may_go(self) -> bool:
+        """Whether this is a superseded row whose archive is kept for some time only: its user had the photo itself in its place, and wrote
+        over it. Where a stand-in was written over, or an original is still set aside, the archive stays."""
+        written_over = self.state in (State.RESTORED, State.LEFT, State.FAILED, State.QUEUED)
+        return self.superseded_at is not None and self.has_archive and written_over and self.kept_since_at is None
 
     def is_current(self, fingerprint: Fingerprint) -> bool:
         """Whether the file seen now is the one that this row describes: the stand-in of a RETIRED or PURGED photo, else the photo."""
@@ -185,8 +194,19 @@ class Scores:
 
 
 @dataclass(frozen=True, slots=True)
+class Waste:
+    """What waits to be thrown away; an archive that serves several photos of a gallery is counted once."""
+
+    photos: int = 0
+    """For earlier versions: archives."""
+    archive_bytes: int = 0
+    since_at: int | None = None
+    """When the first of them came to it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Totals:
-    """What `status` shows; superseded rows are not counted."""
+    """What `status` shows; superseded rows are counted in `earlier` alone."""
 
     photos: int
     original_bytes: int
@@ -215,8 +235,16 @@ class Totals:
     """By the last `verify`; of those that are still needed."""
     damaged_originals: int = 0
     """Set-aside ones, likewise."""
-    missed_since_at: int | None = None
-    """When the first photo in the trash was missed."""
+    missed: Waste = Waste()
+    """The trash, in bytes; of those whose archives are whole, as far as is known."""
+    lost: int = 0
+    """Photos in the trash whose archives are missing or damaged: nothing here gives them back."""
+    binned: Waste = Waste()
+    """Of the trash: photos whose stand-ins lie in a bin, so that their time in it begins anew and anew."""
+    binned_as: bytes | None = None
+    """Absolute path of one of those."""
+    earlier: Waste = Waste()
+    """Archives that no photo has but one that its user wrote over."""
 
 
 class RunFigures(TypedDict, total=False):

@@ -97,7 +97,7 @@ NO_ARCHIVE: Mapping[str, None] = dict.fromkeys(
         *("encoded_at", "copy_sha256", "copy_bytes", "relabelled_at", "kept_since_at", "asked_at"),
         *("score_whole", "score_worst_tile", "score_copy", "checks", "whole_at_least", "worst_tile_at_least"),
         *("checked_at", "verifier_pid", "asker_pid", "retired_at", "purge_after_at", "purged_at", "restored_at", "pinned_until_at"),
-        *("missed_at", "stand_in_sha256", *to_columns(None, "stand_in_")),
+        *("missed_at", "binned_as", "stand_in_sha256", *to_columns(None, "stand_in_")),
     )
 )
 """What a row says of its archive and of what became of that, cleared."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
 
-from storage.records import Scores, Share, Totals
+from storage.records import Scores, Share, Totals, Waste
 from storage.states import State
 
 POINTS = "CASE WHEN score_whole IS NULL OR lane IS NOT 'neural' THEN -1 ELSE CAST(MAX(score_whole, 0) AS INTEGER) END"
@@ -55,10 +55,34 @@ _KEPT = (
     "WHERE kept_since_at IS NOT NULL AND gallery = ?1"
 )
 _PARITY = "SELECT IFNULL(SUM(parities), 0), IFNULL(SUM(parity_bytes), 0) FROM parity_sums WHERE {0}"
-_MISSED = (
-    "SELECT missed_at FROM photos INDEXED BY photos_missed WHERE missed_at IS NOT NULL AND superseded_at IS NULL AND gallery = ?1 "
-    "ORDER BY missed_at LIMIT 1"
+_MISSED = """
+SELECT IFNULL(SUM(photos), 0), IFNULL(SUM(archive_bytes), 0), MIN(since_at), IFNULL(SUM(binned), 0),
+       IFNULL(SUM(CASE WHEN binned THEN archive_bytes END), 0), MIN(CASE WHEN binned THEN since_at END), MIN(binned_as)
+FROM (
+    SELECT COUNT(*) AS photos, MAX(archive_bytes) AS archive_bytes, MIN(missed_at) AS since_at, COUNT(binned_as) AS binned,
+           MIN(binned_as) AS binned_as
+    FROM photos INDEXED BY photos_missed WHERE missed_at IS NOT NULL AND superseded_at IS NULL AND gallery = ?1
+    GROUP BY IFNULL(archive_sha256, '')
 )
+"""
+_LOST = """
+SELECT IFNULL(SUM(photos), 0), IFNULL(SUM(archive_bytes), 0) FROM (
+    SELECT COUNT(*) AS photos, MAX(archive_bytes) AS archive_bytes FROM inspections AS each INDEXED BY inspections_damaged
+    CROSS JOIN photos ON photos.sha256 = each.sha256 AND photos.gallery = each.gallery
+    WHERE (damage <> '' OR original_damage <> '') AND damage <> '' AND each.gallery = ?1 AND archive_sha256 IS NOT NULL
+    AND missed_at IS NOT NULL AND superseded_at IS NULL AND (state <> 'retired' OR original_damage <> '')
+    GROUP BY archive_sha256
+)
+"""
+_EARLIER = """
+SELECT COUNT(*), IFNULL(SUM(archive_bytes), 0), MIN(since_at) FROM (
+    SELECT MAX(archive_bytes) AS archive_bytes, MAX(superseded_at) AS since_at FROM photos AS old INDEXED BY photos_earlier
+    WHERE superseded_at IS NOT NULL AND archive_sha256 IS NOT NULL AND gallery = ?1 AND kept_since_at IS NULL
+    AND state IN ('restored', 'left', 'failed', 'queued') AND NOT EXISTS (SELECT 1 FROM photos
+        WHERE gallery = old.gallery AND archive_sha256 = old.archive_sha256 AND superseded_at IS NULL)
+    GROUP BY archive_sha256
+)
+"""
 
 _ARCHIVED = frozenset({State.COMMITTED, State.RETIRED, State.PURGED, State.RESTORED})
 _TOLD_WHY = frozenset({State.LEFT, State.FAILED})
@@ -93,7 +117,11 @@ class Read:
     damaged_originals: int
     parities: int
     parity_bytes: int
-    missed_since_at: float | None
+    missed: list[Waste]
+    binned: list[Waste]
+    binned_as: bytes | None
+    lost: int
+    earlier: list[Waste]
 
 
 def totals(connection: sqlite3.Connection, wanted: Sequence[bytes] | None, graces_s: Mapping[bytes, int]) -> Totals:
@@ -114,6 +142,8 @@ def _read(connection: sqlite3.Connection, wanted: Sequence[bytes] | None, graces
     archives = connection.execute(f"SELECT state, SUM(archive_bytes) FROM archive_sums WHERE {of_these} GROUP BY state", given).fetchall()
     damaged_archives, damaged_originals = connection.execute(_DAMAGE.format(of_these), given).fetchone()
     parities, parity_bytes = connection.execute(_PARITY.format(of_these), given).fetchone()
+    missed = [connection.execute(_MISSED, (key,)).fetchone() for key in galleries]
+    lost = [connection.execute(_LOST, (key,)).fetchone() for key in galleries]
     return Read(
         groups=[Group(State(state), *rest) for state, *rest in groups],
         archives={State(state): int(total) for state, total in archives},
@@ -125,7 +155,11 @@ def _read(connection: sqlite3.Connection, wanted: Sequence[bytes] | None, graces
         damaged_originals=damaged_originals,
         parities=parities,
         parity_bytes=parity_bytes,
-        missed_since_at=_least(connection, _MISSED, galleries),
+        missed=[Waste(count, total - gone, first) for (count, total, first, *_), (_, gone) in zip(missed, lost, strict=True)],
+        binned=[Waste(*found[3:6]) for found in missed],
+        binned_as=min((found[6] for found in missed if found[6] is not None), default=None),
+        lost=sum(count for count, _ in lost),
+        earlier=[Waste(*connection.execute(_EARLIER, (key,)).fetchone()) for key in galleries],
     )
 
 
@@ -162,7 +196,11 @@ def added_up(found: Read) -> Totals:
         damaged_archives=found.damaged_archives,
         damaged_originals=found.damaged_originals,
         trash=sum(group.missed for group in found.groups),
-        missed_since_at=None if found.missed_since_at is None else int(found.missed_since_at),
+        missed=_together(found.missed),
+        lost=found.lost,
+        binned=_together(found.binned),
+        binned_as=found.binned_as,
+        earlier=_together(found.earlier),
         scores=Scores(MappingProxyType(dict(sorted(by_points.items()))), found.lowest, found.lowest_tile),
     )
 
@@ -178,6 +216,11 @@ def _share(found: Read, state: State) -> Share:
         earliest_at=min((first for first, _ in dated), default=None),
         latest_at=max((last for _, last in dated), default=None),
     )
+
+
+def _together(found: Sequence[Waste]) -> Waste:
+    first = min((each.since_at for each in found if each.since_at is not None), default=None)
+    return Waste(sum(each.photos for each in found), sum(each.archive_bytes for each in found), first)
 
 
 def _dates(connection: sqlite3.Connection, gallery: bytes, grace_s: int | None) -> Iterator[tuple[int, int]]:

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from daemon.summary import Summary
 
 
+MOST_NAMES = 20
+"""Of photos that are lost; `doctor` tells all."""
+
+
 @click.command()
 @click.argument("paths", nargs=-1, metavar="[PATH]...", type=Given())
 @click.option("--dry-run", is_flag=True, help="Only say what would be done and saved: encode a sample, change nothing.")
@@ -76,6 +80,8 @@ def optimize(
             )
     for name, why in done.failed:
         remark(f"Failed: {name}: {why}")
+    for name in done.lost[:MOST_NAMES]:
+        remark(f"Gone, and there is nothing of it in the vault: {name}")
     if done.full:
         for trouble in done.gone:
             remark(trouble)
@@ -84,6 +90,8 @@ def optimize(
         raise GalleryGone("\n".join(done.gone))
     if done.failed:
         raise CommandFailed(f"{photos(len(done.failed))} failed; the originals are untouched.")
+    if done.lost:
+        raise CommandFailed(f"{photos(len(done.lost))} can't be given back by anything here; a backup may. doctor names them.")
     if done.nothing_done:
         from daemon.galleries import all_of
         from daemon.run import chosen_galleries

@@ -22,15 +22,19 @@ EVERY_S = 2.0
 @click.command()
 @click.option("--watch", is_flag=True, help="Stay, and show it anew every two seconds, until Ctrl-C.")
 @click.option("--prometheus", is_flag=True, help="Print figures for Prometheus instead of text.")
+@click.option("--trash", is_flag=True, help="List what waits to be thrown away: deleted photos, and earlier versions of edited ones.")
 @json_option
 @click.pass_obj
-def status(places: Places, watch: bool, prometheus: bool, as_json: bool) -> None:
+def status(places: Places, watch: bool, prometheus: bool, trash: bool, as_json: bool) -> None:
     """Show what there is, what is saved, and what needs attention.
 
     Photos by state, what can be reclaimed and when, what the service is at, the last night and the next one. Answers at once.
     """
-    if watch + prometheus + as_json > 1:
-        raise click.UsageError("--watch, --prometheus and --json exclude one another.")
+    if watch + prometheus + (trash or as_json) > 1:
+        raise click.UsageError("--watch, --prometheus and --json exclude one another; --trash goes with --json alone.")
+    if trash:
+        _trash(places, as_json)
+        return
     if watch:
         _watch(places)
         return
@@ -46,6 +50,23 @@ def status(places: Places, watch: bool, prometheus: bool, as_json: bool) -> None
     else:
         screen = console()
         _show(screen, found, situation)
+
+
+def _trash(places: Places, as_json: bool) -> None:
+    from daemon import settings
+    from daemon.galleries import all_of
+    from daemon.reading import reading_room
+    from daemon.waste import as_parts, wasted
+
+    galleries = all_of(settings.read(places.config_file))
+    with reading_room(places) as catalog:
+        found = [] if catalog is None else [each for gallery in galleries for each in wasted(gallery, catalog)]
+    if as_json:
+        emit("status", waste=[each.as_json() for each in found])
+        return
+    screen = console()
+    for part in as_parts(found):
+        show(screen, part)
 
 
 def _show(screen: "Console", found: "Status", situation: "Situation") -> None:

@@ -20,6 +20,7 @@ from daemon.cli.main import COMMANDS
 from daemon.exits import MEANINGS, ExitCode
 from daemon.places import Places
 from daemon.settings import BOM
+from storage.digest import sha256_of_bytes
 from storage.layout import README
 
 if TYPE_CHECKING:
@@ -171,7 +172,9 @@ def test_explain_tells_of_an_earlier_version(run: Run, home: Home, photo: Photo)
     run("restore", home.root / "a.jpg")
     (home.root / "a.jpg").write_bytes(photo(1))
     run("optimize")
-    assert "An earlier version was archived on 2026-03-01: .gallery-optimizer/archives/" in run("explain", home.root / "a.jpg").stdout
+    archive = next((home.root / ".gallery-optimizer/archives").rglob(f"{sha256_of_bytes(photo())}.nphoto"))
+    said = f'An earlier version was archived on 2026-03-01: "restore {archive} --to DIR" gives it'
+    assert f"{said} out of its archive, which stays until 2026-03-31 at least.\n" in run("explain", home.root / "a.jpg").stdout
 
 
 def test_encode_and_decode(run: Run, home: Home, photo: Photo, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from daemon.marking import original_of
 from daemon.ports import Silence
 from daemon.rebuilding import Rebuilt, rebuild, set_catalogue_aside
 from storage.catalog import Catalog
-from storage.digest import Snapshot, read_once
+from storage.digest import Snapshot, read_once, sha256_of_bytes
 from storage.errors import ReadOnly
 from storage.states import State
 
@@ -346,6 +346,22 @@ def test_the_command(home: Home, photo: Photo) -> None:
     (archive,) = (home.root / ".gallery-optimizer/archives").rglob("*.nphoto")
     archive.unlink()
     assert CliRunner().invoke(cli, [*options, "doctor"]).exit_code == ExitCode.DAMAGE
+
+
+def test_archives_that_nothing_names_are_told(home: Home, photo: Photo) -> None:
+    for seed, name in enumerate(("a.jpg", "b.jpg")):
+        put(home, name, photo(seed))
+    home.configure('grace = "0 days"')
+    home.optimize()
+    (home.root / "b.jpg").unlink()
+    set_catalogue_aside(home.places)
+    with home.shop() as shop:
+        said = [each.text for each in examine(shop, Silence()) if "does not know" in each.text or "no stand-in names" in each.text]
+    gone = next(path for path in home.archives() if path.stem == sha256_of_bytes(photo(1)))
+    assert len(said) == 2
+    assert "1 stand-in that the catalogue does not know" in said[0]
+    assert f"1 archive ({gone.stat().st_size / 1000:.2f} KB)" in said[1]
+    assert str(gone) in said[1]
 
 
 def test_a_lost_catalogue_is_told_before_anybody_asks(home: Home, photo: Photo) -> None:

@@ -109,7 +109,7 @@ def test_status_and_explain_show_what_was_found(home: Home, photo: Photo, run: C
     good = asides[0].read_bytes()
     flip(asides[0])
     assert run("verify").exit_code == ExitCode.DAMAGE
-    assert "DAMAGED:     1 original in grace, by the last verify;" in run("status").stdout
+    assert "DAMAGED:     1 original in grace, when last looked at;" in run("status").stdout
     assert json.loads(run("status", "--json").stdout)["damaged"] == {"archives": 0, "originals": 1}
     name = "a.jpg" if good == photo() else "b.jpg"
     assert "Its set-aside original is damaged" in run("explain", str(home.root / name)).stdout
@@ -117,7 +117,7 @@ def test_status_and_explain_show_what_was_found(home: Home, photo: Photo, run: C
     for archive in home.archives():
         flip(archive)
     assert run("verify", "--no-repair").exit_code == ExitCode.DAMAGE
-    assert "DAMAGED:     2 archives, by the last verify;" in run("status").stdout
+    assert "DAMAGED:     2 archives, when last looked at;" in run("status").stdout
     assert run("verify").exit_code == ExitCode.DONE  # both were archived anew from their originals
     assert "DAMAGED" not in run("status").stdout
 

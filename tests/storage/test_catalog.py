@@ -127,7 +127,7 @@ def test_a_touched_stand_in_is_still_known(catalog: Catalog) -> None:
     assert catalog.enqueue(GALLERY, row.path, touched).standing is Standing.KNOWN  # remembered
 
 
-def test_an_archive_of_other_bytes_is_forgotten(catalog: Catalog) -> None:
+def test_an_archive_of_other_bytes_is_that_of_an_earlier_version(catalog: Catalog, clock: Clock) -> None:
     row = catalog.requeue(committed(catalog).id)
     assert row.has_archive
     catalog.claim(row.id)
@@ -135,6 +135,34 @@ def test_an_archive_of_other_bytes_is_forgotten(catalog: Catalog) -> None:
     assert (row.has_archive, row.sha256, row.size_bytes) == (False, "f" * 64, 5)
     with pytest.raises(Refused):
         row.proof()
+    (old,) = catalog.earlier(GALLERY)
+    assert (old.path, old.sha256, old.superseded_at, old.may_go) == (row.path, sha256(ORIGINAL), int(clock.now), True)
+    assert old.proof() == PROOF
+    earlier = catalog.totals().earlier
+    assert (earlier.photos, earlier.archive_bytes, earlier.since_at) == (1, old.archive_bytes, int(clock.now))
+    assert catalog.digested(row.id, "f" * 64, replace(SEEN, size_bytes=5)).id == row.id
+    assert len(catalog.earlier(GALLERY)) == 1
+    with pytest.raises(Refused):
+        catalog.let_go(row.id)
+    with pytest.raises(Refused):
+        catalog.superseded_anew(row.id)
+    catalog.let_go(old.id)
+    assert catalog.earlier(GALLERY) == []
+    assert catalog.miscounts() == []
+
+
+def test_what_a_stand_in_was_written_over_never_goes(catalog: Catalog) -> None:
+    """Its original, or all that is left of it, is in the vault alone."""
+    row = retired(catalog)
+    catalog.enqueue(GALLERY, row.path, replace(SEEN, ctime_ns=98), sha256="e" * 64)
+    for state in ("retired", "purged"):
+        (old,) = catalog.earlier(GALLERY)
+        assert (old.state, old.may_go) == (state, False)
+        with pytest.raises(Refused):
+            catalog.let_go(old.id)
+        assert catalog.totals().earlier.photos == 0
+        if old.state is State.RETIRED:
+            catalog.purged(old.id)
 
 
 def test_a_proof_about_other_bytes_is_refused(catalog: Catalog) -> None:

@@ -112,6 +112,20 @@ class Life(RuleBasedStateMachine):
             else:
                 raise AssertionError(f"{row.state} -> {after} was not refused")
 
+    @rule()
+    def let_go(self) -> None:
+        """Of superseded rows only those go whose photo itself was written over."""
+        for row in self.catalog.earlier(b"/g"):
+            may_go = row.state not in (State.RETIRED, State.PURGED, State.ENCODING, State.COMMITTED)
+            assert row.may_go == may_go
+            try:
+                self.catalog.let_go(row.id)
+            except Refused:
+                assert not may_go
+            else:
+                assert may_go
+                self.states.pop(row.id, None)
+
     def pick(self, data: st.DataObject) -> int:
         return data.draw(st.sampled_from(sorted(self.states)))
 
@@ -131,6 +145,10 @@ class Life(RuleBasedStateMachine):
         assert totals.original_bytes == sum(row.size_bytes for row in current.values())
         assert totals.purged.original_bytes == sum(row.size_bytes for row in current.values() if row.state is State.PURGED)
         assert self.catalog.miscounts() == []
+        held = {row.archive_sha256 for row in current.values()}
+        going = {row.archive_sha256: row.archive_bytes for row in self.catalog.earlier(b"/g") if row.may_go}
+        counted = {digest: size for digest, size in going.items() if digest not in held}
+        assert (totals.earlier.photos, totals.earlier.archive_bytes) == (len(counted), sum(size or 0 for size in counted.values()))
 
     @invariant()
     def no_transaction_is_left_open(self) -> None:
