@@ -5,7 +5,7 @@ import sqlite3
 from storage.folders import bounds
 from storage.records import Share, Totals
 from storage.states import State
-from storage.summary import POINTS, Group, Read, added_up
+from storage.summary import EARLIER, LOST, MISSED, POINTS, Group, Read, Wasted, added_up
 
 _WITHIN = "gallery = ?1 AND path >= ?2 AND path < ?3"
 _HERE = f"superseded_at IS NULL AND {_WITHIN}"
@@ -21,7 +21,7 @@ SELECT state, SUM(archive_bytes) FROM (
 ) GROUP BY state
 """
 _DATES = f"""
-SELECT MIN(IIF(state = 'retired', retired_at, NULL)), MAX(IIF(state = 'retired', retired_at, NULL)), MIN(missed_at)
+SELECT MIN(IIF(state = 'retired', retired_at, NULL)), MAX(IIF(state = 'retired', retired_at, NULL))
 FROM photos WHERE {_HERE}
 """
 _KEPT = f"SELECT COUNT(*), SUM(size_bytes), MIN(retired_at), MAX(retired_at) FROM photos WHERE {_WITHIN} AND kept_since_at IS NOT NULL"
@@ -39,6 +39,7 @@ _PARITY = f"""
 SELECT COUNT(*), IFNULL(SUM(parity_bytes), 0) FROM parities
 WHERE gallery = ?1 AND sha256 IN (SELECT sha256 FROM photos WHERE {_WITHIN} AND archive_sha256 IS NOT NULL)
 """
+_WASTE = (MISSED.format("", _WITHIN), LOST.format(_WITHIN), EARLIER.format("", _WITHIN))
 
 
 def totals_below(connection: sqlite3.Connection, gallery: bytes, folder: bytes, grace_s: int) -> Totals:
@@ -51,7 +52,7 @@ def totals_below(connection: sqlite3.Connection, gallery: bytes, folder: bytes, 
 
 
 def _read(connection: sqlite3.Connection, here: tuple[bytes, bytes, bytes], grace_s: int) -> Read:
-    first, last, missed = connection.execute(_DATES, here).fetchone()
+    first, last = connection.execute(_DATES, here).fetchone()
     kept, kept_bytes, kept_first, kept_last = connection.execute(_KEPT, here).fetchone()
     lowest, lowest_tile = connection.execute(_SCORES, here).fetchone()
     damaged_archives, damaged_originals = connection.execute(_DAMAGE, here).fetchone()
@@ -67,5 +68,5 @@ def _read(connection: sqlite3.Connection, here: tuple[bytes, bytes, bytes], grac
         damaged_originals=damaged_originals,
         parities=parities,
         parity_bytes=parity_bytes,
-        missed_since_at=missed,
+        waste=[Wasted.of(*(connection.execute(query, here).fetchone() for query in _WASTE))],
     )

@@ -2,10 +2,10 @@
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from storage.records import Scores, Share, Totals, Waste
 from storage.states import State
@@ -55,30 +55,31 @@ _KEPT = (
     "WHERE kept_since_at IS NOT NULL AND gallery = ?1"
 )
 _PARITY = "SELECT IFNULL(SUM(parities), 0), IFNULL(SUM(parity_bytes), 0) FROM parity_sums WHERE {0}"
-_MISSED = """
+# What waits to be thrown away, each archive once. The first two placeholders of each: how the table is read, and of which rows.
+MISSED = """
 SELECT IFNULL(SUM(photos), 0), IFNULL(SUM(archive_bytes), 0), MIN(since_at), IFNULL(SUM(binned), 0),
        IFNULL(SUM(CASE WHEN binned THEN archive_bytes END), 0), MIN(CASE WHEN binned THEN since_at END), MIN(binned_as)
 FROM (
     SELECT COUNT(*) AS photos, MAX(archive_bytes) AS archive_bytes, MIN(missed_at) AS since_at, COUNT(binned_as) AS binned,
            MIN(binned_as) AS binned_as
-    FROM photos INDEXED BY photos_missed WHERE missed_at IS NOT NULL AND superseded_at IS NULL AND gallery = ?1
+    FROM photos {0} WHERE missed_at IS NOT NULL AND superseded_at IS NULL AND {1}
     GROUP BY IFNULL(archive_sha256, '')
 )
 """
-_LOST = """
+LOST = """
 SELECT IFNULL(SUM(photos), 0), IFNULL(SUM(archive_bytes), 0) FROM (
     SELECT COUNT(*) AS photos, MAX(archive_bytes) AS archive_bytes FROM inspections AS each INDEXED BY inspections_damaged
-    CROSS JOIN photos ON photos.sha256 = each.sha256 AND photos.gallery = each.gallery
-    WHERE (damage <> '' OR original_damage <> '') AND damage <> '' AND each.gallery = ?1 AND archive_sha256 IS NOT NULL
-    AND missed_at IS NOT NULL AND superseded_at IS NULL AND (state <> 'retired' OR original_damage <> '')
+    CROSS JOIN photos USING (gallery, sha256)
+    WHERE (damage <> '' OR original_damage <> '') AND damage <> '' AND archive_sha256 IS NOT NULL
+    AND missed_at IS NOT NULL AND superseded_at IS NULL AND (state <> 'retired' OR original_damage <> '') AND {0}
     GROUP BY archive_sha256
 )
 """
-_EARLIER = """
+EARLIER = """
 SELECT COUNT(*), IFNULL(SUM(archive_bytes), 0), MIN(since_at) FROM (
-    SELECT MAX(archive_bytes) AS archive_bytes, MAX(superseded_at) AS since_at FROM photos AS old INDEXED BY photos_earlier
-    WHERE superseded_at IS NOT NULL AND archive_sha256 IS NOT NULL AND gallery = ?1 AND kept_since_at IS NULL
-    AND state IN ('restored', 'left', 'failed', 'queued') AND NOT EXISTS (SELECT 1 FROM photos
+    SELECT MAX(archive_bytes) AS archive_bytes, MAX(superseded_at) AS since_at FROM photos AS old {0}
+    WHERE superseded_at IS NOT NULL AND archive_sha256 IS NOT NULL AND kept_since_at IS NULL
+    AND state IN ('restored', 'left', 'failed', 'queued') AND {1} AND NOT EXISTS (SELECT 1 FROM photos
         WHERE gallery = old.gallery AND archive_sha256 = old.archive_sha256 AND superseded_at IS NULL)
     GROUP BY archive_sha256
 )
@@ -102,6 +103,23 @@ class Group(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Wasted:
+    """What waits to be thrown away in one gallery, or folder."""
+
+    missed: Waste
+    binned: Waste
+    binned_as: bytes | None
+    lost: int
+    earlier: Waste
+
+    @classmethod
+    def of(cls, missed: Sequence[Any], lost: Sequence[Any], earlier: Sequence[Any]) -> "Wasted":
+        """What the three statements found."""
+        photos, archive_bytes, since_at, *binned, binned_as = missed
+        return cls(Waste(photos, archive_bytes - lost[1], since_at), Waste(*binned), binned_as, lost[0], Waste(*earlier))
+
+
+@dataclass(frozen=True, slots=True)
 class Read:
     """What the tables said at one moment."""
 
@@ -117,11 +135,7 @@ class Read:
     damaged_originals: int
     parities: int
     parity_bytes: int
-    missed: list[Waste]
-    binned: list[Waste]
-    binned_as: bytes | None
-    lost: int
-    earlier: list[Waste]
+    waste: list[Wasted]
 
 
 def totals(connection: sqlite3.Connection, wanted: Sequence[bytes] | None, graces_s: Mapping[bytes, int]) -> Totals:
@@ -142,8 +156,10 @@ def _read(connection: sqlite3.Connection, wanted: Sequence[bytes] | None, graces
     archives = connection.execute(f"SELECT state, SUM(archive_bytes) FROM archive_sums WHERE {of_these} GROUP BY state", given).fetchall()
     damaged_archives, damaged_originals = connection.execute(_DAMAGE.format(of_these), given).fetchone()
     parities, parity_bytes = connection.execute(_PARITY.format(of_these), given).fetchone()
-    missed = [connection.execute(_MISSED, (key,)).fetchone() for key in galleries]
-    lost = [connection.execute(_LOST, (key,)).fetchone() for key in galleries]
+    mine = "gallery = ?1"
+    missed = [connection.execute(MISSED.format("INDEXED BY photos_missed", mine), (key,)).fetchone() for key in galleries]
+    lost = [connection.execute(LOST.format(mine), (key,)).fetchone() for key in galleries]
+    earlier = [connection.execute(EARLIER.format("INDEXED BY photos_earlier", mine), (key,)).fetchone() for key in galleries]
     return Read(
         groups=[Group(State(state), *rest) for state, *rest in groups],
         archives={State(state): int(total) for state, total in archives},
@@ -155,11 +171,7 @@ def _read(connection: sqlite3.Connection, wanted: Sequence[bytes] | None, graces
         damaged_originals=damaged_originals,
         parities=parities,
         parity_bytes=parity_bytes,
-        missed=[Waste(count, total - gone, first) for (count, total, first, *_), (_, gone) in zip(missed, lost, strict=True)],
-        binned=[Waste(*found[3:6]) for found in missed],
-        binned_as=min((found[6] for found in missed if found[6] is not None), default=None),
-        lost=sum(count for count, _ in lost),
-        earlier=[Waste(*connection.execute(_EARLIER, (key,)).fetchone()) for key in galleries],
+        waste=[Wasted.of(*found) for found in zip(missed, lost, earlier, strict=True)],
     )
 
 
@@ -196,11 +208,11 @@ def added_up(found: Read) -> Totals:
         damaged_archives=found.damaged_archives,
         damaged_originals=found.damaged_originals,
         trash=sum(group.missed for group in found.groups),
-        missed=_together(found.missed),
-        lost=found.lost,
-        binned=_together(found.binned),
-        binned_as=found.binned_as,
-        earlier=_together(found.earlier),
+        missed=_together(each.missed for each in found.waste),
+        lost=sum(each.lost for each in found.waste),
+        binned=_together(each.binned for each in found.waste),
+        binned_as=min((each.binned_as for each in found.waste if each.binned_as is not None), default=None),
+        earlier=_together(each.earlier for each in found.waste),
         scores=Scores(MappingProxyType(dict(sorted(by_points.items()))), found.lowest, found.lowest_tile),
     )
 
@@ -218,7 +230,8 @@ def _share(found: Read, state: State) -> Share:
     )
 
 
-def _together(found: Sequence[Waste]) -> Waste:
+def _together(waste: Iterable[Waste]) -> Waste:
+    found = list(waste)
     first = min((each.since_at for each in found if each.since_at is not None), default=None)
     return Waste(sum(each.photos for each in found), sum(each.archive_bytes for each in found), first)
 
