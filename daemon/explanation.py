@@ -14,7 +14,7 @@ from daemon.in_place import is_edited
 from daemon.kept import due_at
 from daemon.marking import Mark, mark_of
 from daemon.measured import findings, quality_lines
-from daemon.reasons import STAND_INS, in_words, sentence
+from daemon.reasons import STAND_INS, in_full, in_words, sentence
 from daemon.report import STATE_WORDS, amount, change, day
 from daemon.sync_guard import guard
 from daemon.sync_roots import QUICK
@@ -96,7 +96,7 @@ def _damage(gallery: Gallery, row: PhotoRow, catalog: Catalog | None) -> dict[st
 def _situation_lines(gallery: Gallery, row: PhotoRow, seen: _Seen) -> Iterator[str]:
     """Why it is as it is, and what will become of it."""
     if row.state in (State.LEFT, State.FAILED):
-        yield f"Why: {sentence(row.reason or '')}" + (f" ({in_words(row.detail)})." if row.detail else ".")
+        yield f"Why: {in_full(row.reason or '', row.detail or '')}."
         if row.reason in WISHES:
             yield "It is left alone as long as that stands there."
         elif row.reason not in ("gone", "restored-copy", *STAND_INS):

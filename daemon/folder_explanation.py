@@ -1,12 +1,14 @@
 """`explain FOLDER`: what became of all photos of a folder, how much that saved there, and which were left alone, by name."""
 
+import os
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from daemon.explanation import Explanation
 from daemon.galleries import Gallery
-from daemon.reasons import in_words, sentence
+from daemon.places import is_folder
+from daemon.reasons import in_full, sentence
 from daemon.report import NOTHING, STATE_WORDS, GalleryStatus, Name, Status, photos
 from daemon.sync_guard import guard
 from daemon.sync_roots import QUICK
@@ -26,16 +28,16 @@ def explain_folder(gallery: Gallery, path: Path, catalog: Catalog | None, *, eve
     left = [] if catalog is None else list(catalog.left_below(gallery.key, folder))
     named: dict[str, list[Name]] = {}
     for photo, _, reason, detail in left:
-        named.setdefault(reason, []).append(Name(shown(photo) + (f" ({in_words(detail)})" if detail else "")))
+        named.setdefault(reason, []).append(Name(shown(photo) + _beyond(reason, detail)))
     status = Status(totals, (GalleryStatus(shown(path), True, totals, int(gallery.settings.trash.total_seconds())),))
     unseen = not_looked_at(gallery, path)
     refused = guard(gallery.root, gallery.settings, QUICK).refusals
     known = [part for part in status.parts(_shortened(named, every)) if isinstance(part, str)]
     return Explanation(
         (
-            Name(f"{shown(path)}, with all below it:"),
+            Name(f"{shown(path)}, with all below it" + (":" if is_folder(path) else ", which is not there now:")),
             *(known if totals.photos else ['No photo in it is known yet; the next "optimize" looks at it.']),
-            *(["", "Not looked at:", *(f"  {line}" for line in not_looked_at_lines(unseen))] if unseen else []),
+            *(["", *not_looked_at_lines(unseen)] if unseen else []),
             *(f"Nothing is archived in this gallery yet: {text}" for text in refused),
         ),
         {
@@ -52,12 +54,22 @@ def explain_folder(gallery: Gallery, path: Path, catalog: Catalog | None, *, eve
     )
 
 
+def _beyond(reason: str, detail: str) -> str:
+    """What a detail says that the reason does not."""
+    return in_full(reason, detail).removeprefix(sentence(reason))
+
+
 def _shortened(named: Mapping[str, Sequence[Name]], every: bool) -> dict[str, list[Name]]:
     short = {reason: list(names if every else names[:NAMES]) for reason, names in named.items()}
     for reason, names in named.items():
         if len(names) > len(short[reason]):
             short[reason].append(Name(f"and {len(names) - NAMES} more (--all names them)"))
     return short
+
+
+def was_folder(gallery: Gallery, path: Path, catalog: Catalog) -> bool:
+    """Whether nothing is there now, as where a disk is not mounted, and the catalogue knows of photos below it."""
+    return not os.path.lexists(path) and catalog.knows_below(gallery.key, gallery.relative(path))
 
 
 def in_vault(gallery: Gallery, path: Path) -> bool:

@@ -105,6 +105,12 @@ def sentence(reason: str) -> str:
     return REASONS.get(reason, reason)
 
 
+def in_full(reason: str, detail: str) -> str:
+    """The sentence, and behind it the detail, unless that says the same once more."""
+    said, more = sentence(reason), in_words(detail)
+    return said if not more or more.lower() in said.lower() else f"{said} ({more})"
+
+
 _BARE_SLUG = re.compile(r"(?:(?<=lane: )|(?<=\())[a-z0-9]+(?:-[a-z0-9]+)*(?=[);]|$)")
 """A reason without a word of its own beside it, as the codec's details have it: '(alpha)', 'neural lane: stand-in-too-large'."""
 

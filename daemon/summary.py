@@ -6,7 +6,7 @@ from typing import Any
 
 from daemon.in_place import Beside
 from daemon.optimizer import Kind, Outcome
-from daemon.reasons import in_words, sentence
+from daemon.reasons import in_full, sentence
 from daemon.report import change
 from daemon.waits import Hold
 
@@ -81,7 +81,7 @@ class Summary:
             case Kind.LEFT:
                 self.left[outcome.reason] += 1
                 self.by_reason[outcome.reason] += 1
-                return f"left alone: {sentence(outcome.reason)}" + (f" ({in_words(outcome.detail)})" if outcome.detail else "")
+                return f"left alone: {in_full(outcome.reason, outcome.detail)}"
             case Kind.FAILED:
                 text = f"{sentence(outcome.reason)} ({outcome.detail})"
                 self.failed.append((name, text))

@@ -27,6 +27,15 @@ class Folders(Statements):
                 (gallery, below, beyond, folder is None, len(below) + 1),
             ).fetchall()
 
+    def knows_below(self, gallery: bytes, folder: bytes) -> bool:
+        """Whether there is any photo in a folder, or below it."""
+        with translated_sqlite(self.path):
+            found = self._connection.execute(
+                "SELECT EXISTS (SELECT 1 FROM photos WHERE superseded_at IS NULL AND gallery = ? AND path >= ? AND path < ?)",
+                (gallery, *bounds(folder)),
+            ).fetchone()
+        return bool(found[0])
+
     def left_below(self, gallery: bytes, folder: bytes) -> Iterator[tuple[bytes, State, str, str]]:
         """(path, state, reason, detail) of every photo in a folder (empty: the gallery), and below it, that was left alone or failed, in
         the order of the paths. No moves while iterating."""

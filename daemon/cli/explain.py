@@ -25,7 +25,7 @@ def explain(places: Places, path: Path, every: bool, as_json: bool) -> None:
     from daemon import settings
     from daemon.errors import WrongPath
     from daemon.explanation import explain as why
-    from daemon.folder_explanation import explain_folder, explain_vault, in_vault
+    from daemon.folder_explanation import explain_folder, explain_vault, in_vault, was_folder
     from daemon.galleries import all_of, holding, place
     from daemon.reading import reading_room
     from daemon.report import Name
@@ -36,8 +36,8 @@ def explain(places: Places, path: Path, every: bool, as_json: bool) -> None:
     gallery = holding(all_of(settings.read(places.config_file)), where)
     if gallery is None:
         raise WrongPath(f"{shown(path)} is in no configured gallery.")
-    folder = is_folder(where)
     with reading_room(places) as catalog:
+        folder = is_folder(where) or where == gallery.root or (catalog is not None and was_folder(gallery, where, catalog))
         row = Spellings(gallery, catalog).row_of(where) if catalog is not None and not folder else None
         if in_vault(gallery, where):
             found = explain_vault(gallery, where, catalog)
@@ -48,5 +48,5 @@ def explain(places: Places, path: Path, every: bool, as_json: bool) -> None:
     else:
         for line in found.lines:
             (say if isinstance(line, Name) else prose)(line)
-    if row is None and not os.path.lexists(where):
+    if row is None and not folder and not os.path.lexists(where):
         raise click.exceptions.Exit(int(ExitCode.USAGE))

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from daemon.reasons import in_full, sentence
+
 if TYPE_CHECKING:
     from click.testing import Result
 
@@ -80,6 +82,22 @@ def test_before_any_run(home: Home, photo: Photo, run: Run) -> None:
     result = run("explain", home.root)
     assert result.exit_code == 0
     assert 'No photo in it is known yet; the next "optimize" looks at it.' in result.stdout
+
+
+def test_a_folder_whose_disk_is_not_mounted(gallery: Home, run: Run) -> None:
+    """It was `.: there is no such file, and none is known by that name`."""
+    gallery.root.rename(gallery.root.parent / "away")
+    for path, count in ((gallery.root, 4), (gallery.root / "2021", 3)):
+        result = run("explain", path)
+        assert result.exit_code == 0
+        assert result.stdout.startswith(f"{path}, with all below it, which is not there now:\n{count} photos, ")
+    assert run("explain", gallery.root / "2019").exit_code == 2
+
+
+def test_a_detail_that_repeats_the_reason_is_left_out() -> None:
+    assert in_full("not-a-picture", "neither a JPEG nor a PNG") == sentence("not-a-picture")
+    assert in_full("not-a-picture", "it is a TIFF") == f"{sentence('not-a-picture')} (it is a TIFF)"
+    assert in_full("empty", "") == sentence("empty")
 
 
 def test_of_the_vault_it_says_what_would_be_lost_with_it(gallery: Home, run: Run) -> None:
