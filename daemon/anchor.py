@@ -10,6 +10,7 @@ from daemon.galleries import Gallery
 from daemon.places import is_folder
 from storage.catalog import Catalog
 from storage.errors import shown
+from storage.layout import VAULT_NAME
 
 
 class Anchor:
@@ -48,10 +49,10 @@ def lacks_vault(gallery: Gallery, catalog: Catalog) -> bool:
 def check_presence(gallery: Gallery, catalog: Catalog) -> None:
     """Raise GalleryGone where the gallery's folder is missing, or the catalogue knows of something in its vault, and that is not there."""
     if not is_folder(gallery.root):
-        raise GalleryGone(f"the gallery {gallery.root} is not there; is its disk mounted? Nothing was changed or forgotten.")
+        raise GalleryGone(f"the gallery {shown(gallery.root)} is not there; is its disk mounted? Nothing was changed or forgotten.")
     if lacks_vault(gallery, catalog):
         raise GalleryGone(
-            f"the gallery {gallery.root} has archives or originals in its vault by the catalogue, but its vault is not there; is the right "
-            "disk mounted? Nothing was changed or forgotten. (If you deleted it after eject, with every photo in its place, "
-            '"optimize --as-it-is" begins anew.)'
+            f"the vault of {shown(gallery.root)} is not there, and by the catalogue it holds archives or originals; is the right disk "
+            f"mounted? If {VAULT_NAME} was deleted, put it back from the bin or a backup, under the same name. Nothing was changed or "
+            'forgotten. (If you deleted it after eject, with every photo in its place, "optimize --as-it-is" begins anew.)'
         )

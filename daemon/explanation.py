@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from daemon.anchor import lacks_vault
 from daemon.backup_check import PurgeGate
 from daemon.eligibility import SUFFIXES, is_arriving, obstacle, passed_by
 from daemon.galleries import Gallery
@@ -21,8 +22,11 @@ from daemon.sync_roots import QUICK
 from storage.catalog import Catalog
 from storage.digest import read_once
 from storage.errors import StorageError, shown
+from storage.layout import VAULT_NAME
 from storage.records import PhotoRow
 from storage.states import State
+
+NO_VAULT = f"Nothing can be given back now: {VAULT_NAME} is not there. Is the right disk mounted, or was it deleted?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,8 @@ def explain(gallery: Gallery, row: PhotoRow | None, path: Path, catalog: Catalog
     related += [_earlier_line(gallery, old) for old in earlier]
     refused = guard(gallery.root, gallery.settings, QUICK).refusals
     related += [f"Nothing is archived in this gallery yet: {text}" for text in refused]
+    if catalog is not None and lacks_vault(gallery, catalog):
+        related.append(NO_VAULT)
     beside = {
         "refused": list(refused),
         "related": [{"photo": _shown(gallery, other), "state": other.state.value} for _, other in others],

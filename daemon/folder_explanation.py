@@ -5,7 +5,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from daemon.explanation import Explanation
+from daemon.anchor import lacks_vault
+from daemon.explanation import NO_VAULT, Explanation
 from daemon.galleries import Gallery
 from daemon.places import is_folder
 from daemon.reasons import in_full, sentence
@@ -39,6 +40,7 @@ def explain_folder(gallery: Gallery, path: Path, catalog: Catalog | None, *, eve
             *(known if totals.photos else ['No photo in it is known yet; the next "optimize" looks at it.']),
             *(["", *not_looked_at_lines(unseen)] if unseen else []),
             *(f"Nothing is archived in this gallery yet: {text}" for text in refused),
+            *([NO_VAULT] if catalog is not None and lacks_vault(gallery, catalog) else []),
         ),
         {
             "folder": shown(path),

@@ -40,6 +40,7 @@ The photos around it that look ordinary but small are stand-ins: previews under 
 To get a photo back:          gallery-optimizer restore PHOTO --to FOLDER
 To get a whole folder back:   gallery-optimizer restore FOLDER --to ANOTHER
 To decode one archive alone:  gallery-optimizer decode archives/ab/ab....nphoto -o photo.jpg
+To be rid of this folder:     gallery-optimizer eject, which puts every photo back; then delete it
 Any later version decodes every archive, also on another machine, and needs no catalogue for it.
 """
 

@@ -342,7 +342,7 @@ def test_a_missing_vault_is_missed_whatever_became_of_its_photo(home: Home, phot
     away = move_vault_away(home)
     (home.root / "new.jpg").write_bytes(photo(9))
     done = home.optimize()
-    assert "its vault is not there" in done.gone[0]
+    assert "the vault of " in done.gone[0]
     assert not vault_file(home, "").exists()
     away.rename(vault_file(home, ""))
     assert home.optimize().gone == []

@@ -109,6 +109,14 @@ def test_of_the_vault_it_says_what_would_be_lost_with_it(gallery: Home, run: Run
     assert facts(run, "explain", vault)["only_here"] == 2
 
 
+def test_without_its_vault_nothing_is_promised(gallery: Home, run: Run) -> None:
+    """`the original itself can be restored until` was all that it said."""
+    (gallery.root / ".gallery-optimizer").rename(gallery.root.parent / "bin")
+    for path in (gallery.root, gallery.root / "2020", gallery.root / "2020/a.jpg"):
+        assert "Nothing can be given back now: .gallery-optimizer is not there." in run("explain", path).stdout
+    assert "put it back from the bin or a backup" in run("restore", gallery.root / "2020/a.jpg").stderr
+
+
 def test_of_a_file_in_the_vault_it_names_the_photo(gallery: Home, run: Run) -> None:
     for file in (*gallery.root.rglob("*.nphoto"), *gallery.root.rglob("*.original")):
         told = facts(run, "explain", file)["related"]

@@ -355,7 +355,7 @@ def test_a_folder_that_was_renamed_comes_back(home: Home, photo: Photo, archived
 def test_a_vault_that_is_away_is_told_as_such(home: Home, archived: Path, tmp_path: Path) -> None:
     (home.root / ".gallery-optimizer").rename(home.root.parent / "away")
     (done,) = restore(home, archived, to=tmp_path / "out")
-    assert "its vault is not there" in done.trouble
+    assert "the vault of " in done.trouble
 
 
 def test_a_stand_in_that_waits_for_its_turn_is_no_original(home: Home, photo: Photo, tmp_path: Path) -> None:
