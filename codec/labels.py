@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from codec import exif, iptc, jpeg_segments, xmp
 from codec.errors import CodecError, Unsupported
-from codec.jpeg_segments import APP0, APP1, COM, Segment, walk
+from codec.jpeg_segments import APP0, APP1, COM, SOFS, Segment, walk
 from codec.leads import EXIF_LEAD, IPTC_LEAD, PNG_SIGNATURE, XMP_KEYWORD, XMP_LEAD, international_text, raw_profile
 from codec.multi_picture import fill, filler, is_index, move_places, places_matter
 from codec.picture import JpegStructure
@@ -123,14 +123,15 @@ def merged(photo: bytes, stand_in: bytes) -> Merged:
         return Merged(photo, _kinds(edited._asdict()))
     wanted = Labels(
         exif=exif.merged(own.exif, edited.exif),
-        xmp=xmp.merged(own.xmp, edited.xmp) if edited.xmp else b"",
+        xmp=xmp.merged(own.xmp, edited.xmp, _sizes(stand_in, photo)) if edited.xmp else b"",
         iptc=b"" if photo[:8] == PNG_SIGNATURE else iptc.merged(own.iptc, edited.iptc),
     )
     changed = {name: value for name, value in wanted._asdict().items() if value and value != getattr(own, name)}
     kinds = {"exif": exif.is_lost, "xmp": xmp.is_lost, "iptc": iptc.is_lost}
     left_out = {name: getattr(edited, name) for name, is_lost in kinds.items() if is_lost(getattr(own, name), getattr(edited, name))}
     said = comments_of(stand_in) if photo[:2] == stand_in[:2] else ()
-    said = tuple(each for each in said if each not in comments_of(photo))
+    known = frozenset(comments_of(photo)) if said else frozenset()
+    said = tuple(each for each in said if each not in known)
     together = _given(photo, changed, said) if changed or said else photo
     if together is not None:
         return Merged(together, _kinds(left_out))
@@ -140,6 +141,19 @@ def merged(photo: bytes, stand_in: bytes) -> Merged:
         given = _given(data, labels, comments)
         data, left_out = (data, {**left_out, name: value}) if given is None else (given, left_out)
     return Merged(data, _kinds(left_out))
+
+
+def _sizes(stand_in: bytes, photo: bytes) -> tuple[xmp.Size, xmp.Size] | None:
+    found = [_size(stand_in), _size(photo)]
+    return (found[0], found[1]) if found[0] is not None and found[1] is not None else None
+
+
+def _size(data: bytes) -> xmp.Size | None:
+    """By the header; None where it says none."""
+    if data[:8] == PNG_SIGNATURE:
+        return (int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")) if data[12:16] == b"IHDR" else None
+    head = next((data[each.body : each.body_end] for each in walk(data)[0] if each.marker in SOFS), b"")
+    return (int.from_bytes(head[3:5], "big"), int.from_bytes(head[1:3], "big")) if len(head) >= 5 else None
 
 
 def _without_lead(labels: Labels) -> Labels:

@@ -34,15 +34,14 @@ _CLAIMS: Final = (
     "http://ns.google.com/photos/dd/1.0/",
     "http://ns.adobe.com/hdr-gain-map/1.0/",
     "http://ns.apple.com/HDRGainMap/1.0/",
-    "http://ns.oplus.com/photos/1.0/camera/",
-    "http://ns.vivo.com/photos/1.0/camera/",
-    "http://ns.xiaomi.com/photos/1.0/camera/",
     "http://ns.apple.com/pixeldatainfo/1.0/",
     "http://ns.adobe.com/xmp/note/",
     "http://purl.org/dc/terms/}provenance",
 )
 """Namespaces (and what begins with one) of properties about a video, a gain map, a depth map or a second packet in the same file, and about
 the manifest that signs its bytes."""
+_MAKERS_CLAIMS: Final = "/photos/1.0/camera/}"
+"""How namespaces end in which makers say the same as Google in its own: Xiaomi, OPPO, vivo and whoever comes next."""
 _PEOPLES: Final = (
     "http://purl.org/dc/elements/1.1/",
     "http://ns.adobe.com/lightroom/1.0/",
@@ -55,17 +54,21 @@ _PEOPLES: Final = (
     "http://ns.microsoft.com/photo/",
     "http://ns.acdsee.com/",
     "http://ns.iview-multimedia.com/mediapro/",
+    "http://ns.camerabits.com/photomechanic/",
+    "http://ns.useplus.org/ldf/xmp/",
+    "http://creativecommons.org/ns#",
 )
 """Namespaces (and what begins with one) of what people say of a picture, by the programs for photos."""
 _SINGLE: Final = frozenset(
     f"{{http://ns.adobe.com/{space}/1.0/}}{name}"
     for space, names in (
-        ("xap", "Rating Label"),
+        ("xap", "Rating Label CreateDate"),
         ("tiff", "ImageDescription Orientation Artist Copyright"),
-        ("exif", "UserComment DateTimeOriginal"),
+        ("exif", "UserComment DateTimeOriginal DateTimeDigitized"),
     )
     for name in names.split()
 ) | {f"{{http://ns.adobe.com/xmp/1.0/DynamicMedia/}}{name}" for name in ("pick", "good")}
+_DIMENSIONS: Final = tuple(f"{{http://ns.adobe.com/xap/1.0/sType/Dimensions#}}{name}" for name in "wh")
 _PROVENANCE: Final = "{http://purl.org/dc/terms/}provenance"
 _ADDRESS: Final = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _WRAP: Final = (b"<?xpacket begin='\xef\xbb\xbf' id='W5M0MpCehiHzreSzNTczkc9d'?>\n", b"\n<?xpacket end='w'?>")
@@ -87,8 +90,15 @@ def for_stand_in(packet: bytes, marks: Mapping[str, str]) -> bytes:
     return made if len(made) <= MOST_BYTES + 1024 else _new(marks, _burst(root))
 
 
-def merged(packet: bytes, edited: bytes) -> bytes:
+Size = tuple[int, int]
+"""Width and height in pixels."""
+
+
+def merged(packet: bytes, edited: bytes, sizes: tuple[Size, Size] | None = None) -> bytes:
     """The photo's own packet with what somebody wrote into its stand-in's. The packet as it is, where nothing was, or it can't be read.
+
+    `sizes`: the stand-in's and the photo's. Where areas (faces) are said to be of a picture of the one, they are then of the other; they
+    are shares of it, so nothing else changes.
 
     What a person says of a picture takes the place of what the photo says; what else a program wrote is only added. A label that is not in
     the other one was taken away; but not if other things are missing there, too: then a program dropped what it did not know.
@@ -99,6 +109,10 @@ def merged(packet: bytes, edited: bytes) -> bytes:
     root = _bare() if own is None else own
     before, after = _properties(_read(for_stand_in(packet, {}))), _properties(theirs)
     has = _properties(root)
+    if sizes is not None:
+        for name, value in after.items():
+            if not isinstance(value, str) and _said(value) != _said(before.get(name)):
+                _resize(value, *sizes)
     written = {
         name: value
         for name, value in after.items()
@@ -122,6 +136,20 @@ def merged(packet: bytes, edited: bytes) -> bytes:
         else:
             target.append(value)
     return _written(root)
+
+
+def _resize(value: "Element", before: Size, after: Size) -> None:
+    """The dimensions (MWG's guidelines 2.0, 5.9) that areas apply to, where they are those of the picture, upright or not."""
+    for each in value.iter():
+        inner = {child.tag: child for child in each if child.tag in _DIMENSIONS}
+        said = [each.attrib.get(name) or (inner[name].text or "" if name in inner else "") for name in _DIMENSIONS]
+        if sorted(said) != sorted(map(str, before)):
+            continue
+        for name, size in zip(_DIMENSIONS, after if said == [str(size) for size in before] else after[::-1], strict=True):
+            if name in each.attrib:
+                each.attrib[name] = str(size)
+            else:
+                inner[name].text = str(size)
 
 
 def is_lost(packet: bytes, edited: bytes) -> bool:
@@ -215,7 +243,9 @@ def _first(root: "Element") -> "Element":
 
 
 def _is_claim(name: object) -> bool:
-    return isinstance(name, str) and name.startswith(tuple("{" + each for each in _CLAIMS)) and name not in _BURST
+    if not isinstance(name, str) or name in _BURST:
+        return False
+    return name.startswith(tuple("{" + each for each in _CLAIMS)) or _MAKERS_CLAIMS in name
 
 
 def _is_repeated(name: object, long: bool) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import time
 import zlib
 from collections.abc import Callable
 from itertools import pairwise
@@ -60,6 +61,23 @@ def test_a_comment_comes_to_those_of_the_photo(make_jpeg: Callable[..., bytes]) 
     full = merged(labelled(photo, Labels(exif=big)), labelled(stand_in, Labels(exif=block("<", {DESCRIPTION: "x" * 200}))))
     assert full.left_out == ("EXIF",)
     assert b"At the sea" in comments_of(full.data)
+
+
+def test_thousands_of_comments_take_no_minute(make_jpeg: Callable[..., bytes]) -> None:
+    comments = tuple(b"comment %d" % number for number in range(5000))
+    photo = labelled(make_jpeg(96, 128), Labels(), comments)
+    before = time.process_time()
+    given_back = merged(photo, labelled(make_jpeg(48, 64), Labels(), (*comments, b"one more")))
+    assert time.process_time() - before < 5.0
+    assert comments_of(given_back.data) == (b"one more", *comments)
+
+
+def test_faces_on_a_stand_in_are_of_the_photo_s_size(make_jpeg: Callable[..., bytes]) -> None:
+    spaces = "xmlns:r='http://www.metadataworkinggroup.com/schemas/regions/' xmlns:d='http://ns.adobe.com/xap/1.0/sType/Dimensions#'"
+    faces = packet("<r:Regions rdf:parseType='Resource'><r:AppliedToDimensions d:w='64' d:h='48'/></r:Regions>", attributes=spaces)
+    given_back = merged(make_jpeg(96, 128), labelled(make_jpeg(48, 64), Labels(xmp=faces)))
+    assert b'w="128"' in labels_of(given_back.data).xmp
+    assert b'h="96"' in labels_of(given_back.data).xmp
 
 
 def test_texts_come_to_those_of_a_png(make_photo: Callable[..., np.ndarray]) -> None:

@@ -61,6 +61,51 @@ def test_of_a_long_packet_the_stand_in_repeats_what_people_say() -> None:
     assert xmp.merged(b"no packet", packet(attributes="xmp:Rating='1'")) == b"no packet"
 
 
+@pytest.mark.parametrize(
+    "dimensions",
+    ["<r:AppliedToDimensions d:w='{}' d:h='{}' d:unit='pixel'/>"]
+    + [
+        f"<r:AppliedToDimensions {kind}><d:w>{{}}</d:w><d:h>{{}}</d:h></r:AppliedToDimensions>" for kind in ("rdf:parseType='Resource'", "")
+    ],
+)
+@pytest.mark.parametrize("upright", [True, False])
+def test_faces_that_were_marked_on_a_stand_in_are_of_the_photo(dimensions: str, upright: bool) -> None:
+    """As digiKam and Lightroom write them; of a picture of another size some readers take them for out of date."""
+
+    def regions(width: int, height: int, more: str = "") -> bytes:
+        size = (width, height) if upright else (height, width)
+        inside = (
+            dimensions.format(*size) + "<r:RegionList><rdf:Bag><rdf:li><rdf:Description r:Name='Anna'/></rdf:li></rdf:Bag></r:RegionList>"
+        )
+        spaces = "xmlns:r='http://www.metadataworkinggroup.com/schemas/regions/' xmlns:d='http://ns.adobe.com/xap/1.0/sType/Dimensions#'"
+        return packet(f"<r:Regions rdf:parseType='Resource'>{inside}{more}</r:Regions>", attributes=spaces)
+
+    sizes = (1280, 960), (4000, 3000)
+    data = xmp.merged(b"", regions(1280, 960), sizes)
+    assert xmp.merged(b"", regions(4000, 3000), sizes) == data
+    assert xmp.merged(data, regions(1280, 960), sizes) == data
+    assert (b"4000" in data, b"3000" in data, b"1280" in data) == (True, True, False)
+    assert b"1280" in xmp.merged(b"", regions(1280, 9), sizes)
+    own = regions(1280, 960)
+    assert xmp.merged(own, xmp.for_stand_in(own, {}), sizes) == own, "which the photo says itself"
+
+
+def test_a_corrected_day_takes_the_place_of_the_photo_s() -> None:
+    own = packet(attributes="xmp:CreateDate='2001' crs:Exposure='1'")
+    data = xmp.merged(own, packet(attributes="xmp:CreateDate='2026' crs:Exposure='1'"))
+    assert b"2026" in data
+    assert b"2001" not in data
+
+
+def test_what_a_maker_says_of_a_video_is_neither_repeated_nor_taken_over() -> None:
+    for space in ("http://ns.xiaomi.com/photos/1.0/camera/", "http://ns.another.example/photos/1.0/camera/"):
+        own = packet(attributes=f"xmlns:m='{space}' m:SubVideo='1' crs:Exposure='1'")
+        short = xmp.for_stand_in(own, {})
+        assert b"SubVideo" not in short
+        assert b"Exposure" in short
+        assert xmp.merged(own, short) == own
+
+
 def _nested(depth: int) -> bytes:
     return b"".join(
         (
