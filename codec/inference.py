@@ -29,7 +29,8 @@ ANALYSIS_HALO: Final = 4
 class Inference:
     """Immutable, but for buffers that belong to a call; may be used by several threads at a time."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, unit: float = 1.0) -> None:
+        """`unit`: steps that a level is worth (`codec.quantisers`)."""
         self._network = network
         self._half = half_pays()
         analysis = network.analysis
@@ -39,7 +40,7 @@ class Inference:
         self._log_gain = Table(network.log_gain)
         self._hyper = [layer_of(module) for module in network.hyper.net]
         self._z_mean = array(network.z_mean)
-        self.means = Means(network)
+        self.means = Means(network, unit)
 
     @property
     def half(self) -> bool:

@@ -222,25 +222,26 @@ def steps(x: Any, bias: Any) -> None:
             store(x, n, c, vectors.step(plus(load(x, n, c), constants(bias, c))))
 
 
-@compiled(types.void(_IN, _SYMBOLS, _IN, types.intp, _OUT))
-def join(hidden: Any, symbols: Any, means: Any, width: int, out: Any) -> None:
-    """out = hidden, and beside it asinh(symbols + means) where row + position + channel is even, 0 elsewhere. Rows are `width` positions
-    wide, an even number; the first one counts as even."""
+@compiled(types.void(_IN, _SYMBOLS, _F32, _IN, types.intp, _OUT))
+def join(hidden: Any, levels: Any, unit: Any, means: Any, width: int, out: Any) -> None:
+    """out = hidden, and beside it asinh(unit levels + means) where row + position + channel is even, 0 elsewhere. Rows are `width`
+    positions wide, an even number; the first one counts as even."""
     channels = hidden.shape[1]
     for n in range(hidden.shape[0]):
         for c in range(0, channels, WIDTH):
             store(out, n, c, load(hidden, n, c))
-        for c in range(0, symbols.shape[1], WIDTH):
-            known = every_second(plus(integers(symbols, n, c), load(means, n, c)), (n // width + n) & 1)
+        for c in range(0, levels.shape[1], WIDTH):
+            known = every_second(plus(times(integers(levels, n, c), spread(unit)), load(means, n, c)), (n // width + n) & 1)
             store(out, n, channels + c, vectors.asinh(known))
 
 
-@compiled(types.void(_SYMBOLS, _IN, _IN, _VECTOR, _IN, _IN, types.intp, _OUT))
-def dequantise(symbols: Any, means: Any, more: Any, bias: Any, step: Any, by: Any, width: int, out: Any) -> None:
-    """out = (symbols + means, and more + bias where row + position + channel is odd) step by; `by` has as many rows as `out`, or one."""
+@compiled(types.void(_SYMBOLS, _F32, _IN, _IN, _VECTOR, _IN, _IN, types.intp, _OUT))
+def dequantise(levels: Any, unit: Any, means: Any, more: Any, bias: Any, step: Any, by: Any, width: int, out: Any) -> None:
+    """out = (unit levels + means, and more + bias where row + position + channel is odd) step by; `by` has as many rows as `out`, or
+    one."""
     each = 0 if by.shape[0] == 1 else 1
     for n in range(out.shape[0]):
         for c in range(0, out.shape[1], WIDTH):
             later = every_second(plus(load(more, n, c), constants(bias, c)), (n // width + n + 1) & 1)
-            y = plus(integers(symbols, n, c), plus(load(means, n, c), later))
+            y = plus(times(integers(levels, n, c), spread(unit)), plus(load(means, n, c), later))
             store(out, n, c, times(y, times(load(step, n, c), load(by, n * each, c))))

@@ -6,10 +6,11 @@ model's digest, which every archive names. Files that ship lie in codec/weights/
 
 import hashlib
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -22,11 +23,13 @@ from codec.inference import Inference
 from codec.network.constants import ANCHORS, HYPER, LATENTS, STEPS
 from codec.network.network import Network
 from codec.network.rows import ROWS, Rows
+from codec.quantisers import Dependent, Quantiser, Rounding
 from codec.tokens import TokenTables
+from codec.trellis import Trellis
 
 DEFAULT: Final = "m6"
-FORMAT: Final = "1"
-"""Of the weight file: which networks it holds, and how the rows are computed from its integers."""
+FORMAT: Final = "2"
+"""Of a weight file that is written today: which networks it holds, and how symbols and rows come from its integers. 1 is read, too."""
 
 SHORT_DIGEST: Final = 8
 """Bytes of the digest that a pixel stream of its own carries."""
@@ -42,13 +45,12 @@ class Model:
     digest: bytes  # 32 bytes, SHA-256 of the weight file
     network: Network
     rows: Rows
-    y_tables: TokenTables  # a row for each of the 64 rows
+    quantiser: Quantiser  # of the latents, with their tables
     z_tables: TokenTables  # a row for each anchor quality and channel: anchor * HYPER + channel
-    dead_zone: NDArray[np.float32]  # (64,): how far the encoder rounds towards 0, by row; no decoder uses it
     networks: Inference = field(init=False, repr=False)  # `network` as files are coded with it
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "networks", Inference(self.network))
+        object.__setattr__(self, "networks", Inference(self.network, self.quantiser.unit))
 
 
 def manifest() -> dict[str, dict[str, str]]:
@@ -100,8 +102,8 @@ def model_from(data: bytes) -> Model:
     try:
         tensors = load(data)
         described = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
-        if described["format"] != FORMAT:
-            raise UnknownVersion(f"the weight file has format {described['format']}, this program reads {FORMAT}")
+        if described["format"] not in _QUANTISERS:
+            raise UnknownVersion(f"the weight file has format {described['format']}, this program reads {' and '.join(_QUANTISERS)}")
         name = described["name"]
         state = {k.removeprefix("network."): torch.from_numpy(v.astype(np.float32)) for k, v in tensors.items() if k.startswith("network.")}
         network = Network.of(state)
@@ -113,14 +115,12 @@ def model_from(data: bytes) -> Model:
             digest=hashlib.sha256(data).digest(),
             network=network.eval().requires_grad_(False),
             rows=Rows(**{part: tensors[f"rows.{part}"] for part in _ROWS}),
-            y_tables=TokenTables(tensors["tables.y"]),
+            quantiser=_QUANTISERS[described["format"]](tensors),
             z_tables=TokenTables(tensors["tables.z"]),
-            dead_zone=tensors["encoder.dead_zone"].astype(np.float32),
         )
         expected = tensors["self_test"].tobytes()
-        sizes = len(model.y_tables.freq), len(model.z_tables.freq), *model.dead_zone.shape
-        if sizes != (ROWS, ANCHORS * HYPER, ROWS):
-            raise ValueError(f"tables of {sizes} rows")
+        if len(model.z_tables.freq) != ANCHORS * HYPER:
+            raise ValueError(f"tables of {len(model.z_tables.freq)} rows for z")
     except (SafetensorError, KeyError, ValueError, RuntimeError, TypeError) as error:
         raise Corrupt(f"this is no weight file: {error}") from error
     if self_test(model) != expected:
@@ -128,16 +128,35 @@ def model_from(data: bytes) -> Model:
     return model
 
 
+def _rounding(tensors: Mapping[str, NDArray[Any]]) -> Quantiser:
+    tables, dead_zone = TokenTables(tensors["tables.y"]), tensors["encoder.dead_zone"].astype(np.float32)
+    if (len(tables.freq), *dead_zone.shape) != (ROWS, ROWS):
+        raise ValueError(f"tables of {len(tables.freq)} rows, dead zones of {dead_zone.shape}")
+    return Rounding(tables, dead_zone)
+
+
+def _dependent(tensors: Mapping[str, NDArray[Any]]) -> Quantiser:
+    tables, states = TokenTables(tensors["tables.y"]), Trellis(tensors["trellis.follow"], tensors["trellis.second"])
+    if len(tables.freq) != 2 * ROWS:
+        raise ValueError(f"tables of {len(tables.freq)} rows")
+    (unit,), (price,) = tensors["trellis.unit"], tensors["encoder.price"]
+    return Dependent(tables, states, float(unit), float(price))
+
+
+_QUANTISERS: Final[dict[str, Callable[[Mapping[str, NDArray[Any]]], Quantiser]]] = {"1": _rounding, "2": _dependent}
+"""By the format of the weight file."""
+
+
 def self_test(model: Model) -> bytes:
-    """SHA-256 over the tables and over the rows of a fixed z and of fixed symbols: what must be the same on every machine."""
+    """SHA-256 over the tables and over the rows of a fixed z and of fixed levels: what must be the same on every machine."""
     at = np.arange(3 * 2 * HYPER, dtype=np.int64).reshape(3, 2, HYPER)
     z = ((at * 2654435761 >> 7) % 61 - 30).astype(np.int32)
     cells = np.array([[0, 17], [STEPS * 4 + 9, STEPS * 6], [STEPS * 7 + 24, STEPS * (ANCHORS - 1)]], np.int32)
     sums = model.rows.sums(z, cells)
     place = np.arange(sums.size, dtype=np.int64).reshape(sums.shape)
-    symbols = ((place * 40503 >> 5) % 23 - 11).astype(np.int32)
+    levels = ((place * 40503 >> 5) % 23 - 11).astype(np.int32)
     assert sums.shape[-1] == LATENTS
     digest = hashlib.sha256()
-    for part in (model.rows.first(sums), model.rows.second(sums, symbols), model.y_tables.freq, model.z_tables.freq):
+    for part in (model.rows.first(sums), model.rows.second(sums, levels), model.quantiser.tables.freq, model.z_tables.freq):
         digest.update(part.astype("<u2").tobytes())
     return digest.digest()

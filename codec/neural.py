@@ -18,9 +18,10 @@ from codec.errors import Corrupt, ModelMissing, UnknownVersion
 from codec.inference import ANALYSIS_HALO, Cells
 from codec.model import SHORT_DIGEST, Model
 from codec.network.constants import CELL, CELL_PIXELS, TOP_QUALITY
+from codec.quantisers import Coded
 from codec.rowwise import Floats
 from codec.strips import Strip, columns_of, each, paint
-from codec.unit import UNIT_COLUMNS, UNIT_ROWS, Part, Unit, encode_unit, quantise_unit
+from codec.unit import UNIT_COLUMNS, UNIT_ROWS, Unit, encode_unit, quantise_unit
 
 Pixels = NDArray[np.uint8]
 
@@ -273,7 +274,7 @@ class Analysed:
         features = self._features[number] if self._features is not None else self._analysis(*self._grid[number])
         return self._model.networks.finish(*features, cells)
 
-    def symbols(self, quality: int) -> Iterator[list[Part]]:
+    def symbols(self, quality: int) -> Iterator[list[Coded]]:
         """What would be coded at a quality, unit by unit."""
         for number, (row, column) in enumerate(self._grid):
             cells = _unit_cells(np.full(self.shape, quality, np.int32), row, column)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from codec.compiled import compiled, read_only, types
 from codec.errors import Corrupt
 from codec.tokens import LARGEST, MAX_ROWS, REACH, TOKENS, TOTAL, Integers, TokenTables, count, fit, tokens_of
+from codec.trellis import CHAINS, PLAIN, Trellis
 
 __all__ = ["LARGEST", "MAX_ROWS", "REACH", "TOKENS", "TOTAL", "Decoder", "Integers", "TokenTables", "count", "encode", "fit", "tokens_of"]
 
@@ -93,17 +94,28 @@ def _encode(symbols: Any, rows: Any, spans: Any, words: Any, states: Any, lane: 
 
 
 @compiled(
-    types.int64(types.int32[::1], _ROWS, read_only(types.uint8, 2), _SPANS, read_only(types.uint16), _STATES, types.int64, types.int64)
-)
-def _decode(out: Any, rows: Any, slots: Any, spans: Any, words: Any, states: Any, lane: int, position: int) -> int:
-    """Fill `out`, `lane` being the first symbol's; return the new position in `words`, or -1 where they end too early.
+    types.int64(
+        types.int32[::1], _ROWS, read_only(types.uint8, 2), _SPANS, read_only(types.uint16), _STATES, types.int64, types.int64,
+        read_only(types.uint8, 2), read_only(types.uint8), types.int64,
+    )
+)  # fmt: skip
+def _decode(
+    out: Any, rows: Any, slots: Any, spans: Any, words: Any, states: Any, lane: int, position: int, follow: Any, second: Any, per: int
+) -> int:
+    """Fill `out` with levels, `lane` being the first symbol's; return the new position in `words`, or -1 where they end too early.
 
-    `words` holds one more than is valid, so that reading before checking stays inside.
+    `words` holds one more than is valid, so that reading before checking stays inside. `per` rows are the first quantiser's; with 0 there
+    is no second one, and levels are symbols.
     """
     valid = words.size - 1
     lanes = states.size
+    finer = np.int64(per > 0)
+    chains = np.zeros(CHAINS, np.int64)
     for i in range(out.size):
-        row = rows[i]
+        chain = i % CHAINS
+        at = chains[chain]
+        other = np.int64(second[at])
+        row = rows[i] + other * per
         x = states[lane]
         slot = x & 4095
         token = slots[row, slot]
@@ -131,19 +143,22 @@ def _decode(out: Any, rows: Any, slots: Any, spans: Any, words: Any, states: Any
         if position > valid:
             return -1
         states[lane] = x
-        out[i] = (value >> 1) ^ -(value & 1)
+        symbol = (value >> 1) ^ -(value & 1)
+        sign = np.int64(symbol > 0) - np.int64(symbol < 0)
+        out[i] = (symbol << finer) - other * sign
+        chains[chain] = follow[at, symbol & 1] if (span >> 16) != 4096 else at
         lane += 1
         if lane == lanes:
             lane = 0
     return position
 
 
-def _checked_rows(rows: Integers, tables: TokenTables) -> NDArray[np.uint16]:
+def _checked_rows(rows: Integers, count: int) -> NDArray[np.uint16]:
     rows = np.asarray(rows)
     if rows.ndim != 1 or not (np.issubdtype(rows.dtype, np.integer) or rows.size == 0):
         raise ValueError(f"rows must be integers of shape (n,), not {rows.dtype} {rows.shape}")
-    if rows.size and (int(rows.min()) < 0 or int(rows.max()) >= len(tables.freq)):
-        raise ValueError(f"a row lies outside of the {len(tables.freq)} rows of its table")
+    if rows.size and (int(rows.min()) < 0 or int(rows.max()) >= count):
+        raise ValueError(f"a row lies outside of the {count} rows of its table")
     return np.ascontiguousarray(rows, dtype=np.uint16)
 
 
@@ -165,7 +180,7 @@ def encode(parts: Sequence[tuple[Integers, Integers, TokenTables]]) -> bytes:
     checked = []
     total = 0
     for number, (symbols, rows, tables) in enumerate(parts):
-        part = _checked_symbols(symbols), _checked_rows(rows, tables), tables.spans
+        part = _checked_symbols(symbols), _checked_rows(rows, len(tables.freq)), tables.spans
         if part[0].size != part[1].size:
             raise ValueError(f"part {number} has {part[0].size} symbols and {part[1].size} rows")
         bad = _survey(*part, counts)
@@ -204,14 +219,17 @@ class Decoder:
         self._position = 0
         self._decoded = 0
 
-    def decode(self, rows: Integers, tables: TokenTables) -> NDArray[np.int32]:
-        """The next symbols, int32 (n,), one for each of rows (n,). Raises Corrupt where the stream ends before them."""
-        checked = _checked_rows(rows, tables)
+    def decode(self, rows: Integers, tables: TokenTables, trellis: Trellis = PLAIN) -> NDArray[np.int32]:
+        """The next symbols, int32 (n,), one for each of rows (n,). With a trellis of two quantisers, rows lie in the first half of the
+        tables, and levels come out in place of symbols. Raises Corrupt where the stream ends before them."""
+        per = len(tables.freq) // 2 if trellis.quantisers > 1 else 0
+        checked = _checked_rows(rows, per or len(tables.freq))
         if self._position < 0:
             raise Corrupt("a coded stream ends too early")
         out = np.empty(checked.size, np.int32)
         lane = self._decoded % self._states.size
-        self._position = int(_decode(out, checked, tables.slots, tables.spans, self._words, self._states, lane, self._position))
+        stream = self._words, self._states, lane, self._position
+        self._position = int(_decode(out, checked, tables.slots, tables.spans, *stream, trellis.follow, trellis.second, per))
         self._decoded += checked.size
         if self._position < 0:
             raise Corrupt("a coded stream ends too early")

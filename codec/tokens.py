@@ -87,6 +87,15 @@ def tokens_of(symbols: Integers) -> NDArray[np.uint8]:
     return np.where(values < 16, values, 8 + 4 * low_bits + ((values >> low_bits) & 3)).astype(np.uint8)
 
 
+def bits_of(symbols: Integers, tables: TokenTables) -> NDArray[np.float32]:
+    """What each of symbols (n,) costs in each row, float32 (rows, n); about 18 for one that its row can't code."""
+    tokens = tokens_of(symbols).astype(np.int64)
+    raw = np.where(tokens < 16, 0, 2 + (tokens - 16) // 4)
+    shares = np.maximum(tables.freq[:, tokens].astype(np.float64), 1 / 64) / TOTAL
+    bits: NDArray[np.float32] = np.ascontiguousarray(raw - np.log2(shares), np.float32)
+    return bits
+
+
 def count(symbols: Integers, rows: Integers, row_count: int) -> NDArray[np.int64]:
     """How often each token occurs in each row: symbols (n,), rows (n,) below row_count -> (row_count, TOKENS), for `fit`."""
     cells = np.asarray(rows).astype(np.int64) * TOKENS + tokens_of(symbols)

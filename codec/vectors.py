@@ -138,6 +138,26 @@ plus, times = _two("fadd"), _two("fmul")
 
 
 @intrinsic
+def smaller(typing: Any, a: Any, b: Any) -> Any:
+    """The smaller of each two numbers."""
+
+    def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return builder.select(builder.fcmp_ordered("<", values[1], values[0]), values[1], values[0])
+
+    return vector(vector, vector), code
+
+
+@intrinsic
+def where_smaller(typing: Any, a: Any, b: Any) -> Any:
+    """uint16: bit n is set where number n of b is smaller than that of a."""
+
+    def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return builder.bitcast(builder.fcmp_ordered("<", values[1], values[0]), ir.IntType(16))
+
+    return types.uint16(vector, vector), code
+
+
+@intrinsic
 def leaky(typing: Any, value: Any) -> Any:
     """The larger of value and SLOPE value."""
 

@@ -1,7 +1,7 @@
 """All networks of one model, and the differentiable forward pass that trains them."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple, Self
 
 import torch
@@ -14,6 +14,11 @@ from codec.network.transforms import CONDITION, SCALE, Analysis, Synthesis
 
 LAMBDAS = [0.003 * (0.2 / 0.003) ** ((i - 2) / 7) for i in range(ANCHORS)]
 """Weight of 255^2 times the squared error at each anchor quality, in bits a pixel."""
+
+
+Quantise = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]
+"""Residuals and the logarithms of their deviations (B, LATENTS, h, w), in steps, and the part -> the part's values that a decoder has, in
+steps, and the bits of each picture's (B,)."""
 
 
 class Forward(NamedTuple):
@@ -71,9 +76,10 @@ class Network(nn.Module):
         """A network of the sizes that its weights have, not yet loaded. Raises KeyError where they are no network's."""
         return cls(condition=state["synthesis.adapt.weight"].shape[1])
 
-    def forward(self, rgb: Tensor, quality: Tensor, hard: bool = False) -> Forward:
-        """rgb (B, 3, H, W) in 0..1, sides multiples of 64; quality (B, 1, 1) or (B, H/64, W/64). `hard` counts rounded symbols instead of
-        noisy ones."""
+    def forward(self, rgb: Tensor, quality: Tensor, quantise: Quantise | None = None, hard: bool = False) -> Forward:
+        """rgb (B, 3, H, W) in 0..1, sides multiples of 64; quality (B, 1, 1) or (B, H/64, W/64). `quantise` gives the latents that a
+        decoder has; without it they are rounded to whole steps. `hard` counts the bits of what it gives in place of a noisy estimate."""
+        quantise = quantise or _rounded
         at_z = quality
         at_y = quality if quality.shape[-2:] == (1, 1) else quality.repeat_interleave(CELL, 1).repeat_interleave(CELL, 2)
         seen = round_through if hard else _noisy
@@ -87,15 +93,23 @@ class Network(nn.Module):
         first = first_part(y.shape[1], y.shape[2], y.shape[3], y.device)
         scales, y = self.scales.first(z_hat, at_y), y / step
         residual = y - first_means
-        symbols = round_through(residual)
-        bits = laplace_bits(seen(residual), scales)
-        known = torch.where(first, symbols + first_means, 0)
+        values, counted = quantise(residual, scales, 0)
+        bits = laplace_bits(_noisy(residual), scales)
+        known = torch.where(first, (values - residual).detach() + y, 0)
         residual = y - self.means.refine(hidden, first_means, known, at_y)
-        later = round_through(residual)
-        more = laplace_bits(seen(residual), self.scales.second(scales, torch.where(first, symbols.detach(), 0)))
-        y_hat = torch.where(first, known, later - residual + y)
+        scales = self.scales.second(scales, torch.where(first, values, 0))
+        later, more = quantise(residual, scales, 1)
+        bits_y = torch.where(first, bits, laplace_bits(_noisy(residual), scales)).sum((1, 2, 3))
+        y_hat = torch.where(first, known, (later - residual).detach() + y)
         decoded = self.synthesis(y_hat * step * torch.exp(self.correction(at_y) - gain), at_y)
-        return Forward(decoded, torch.where(first, bits, more).sum((1, 2, 3)), bits_z)
+        return Forward(decoded, counted + more if hard else bits_y, bits_z)
+
+
+def _rounded(residual: Tensor, log_deviation: Tensor, part: int) -> tuple[Tensor, Tensor]:
+    """To whole steps, and their bits by a Laplace."""
+    values = torch.round(residual.detach())
+    here = first_part(residual.shape[1], residual.shape[2], residual.shape[3], residual.device) != bool(part)
+    return values, torch.where(here, laplace_bits(values, log_deviation), 0).sum((1, 2, 3))
 
 
 def _noisy(x: Tensor) -> Tensor:

@@ -222,3 +222,26 @@ def quantise(residual: Any, rows: Any, dead_zone: Any, reach: Any, part: Any, ou
                 out[n] = -size if r < 0 else size
                 n += 1
             cut[j // CELL] = short
+
+
+@compiled(
+    types.void(
+        read_only(types.float32, 3), read_only(types.uint16), read_only(_I32), _I64, types.float32, types.float32[::1], types.int32[::1]
+    )
+)
+def gather(residual: Any, rows: Any, reach: Any, part: Any, spacing: Any, out: Any, cut: Any) -> None:
+    """A part of the residuals (h, w, c) in coding order, in spacings of one quantiser. `cut` (w / CELL) gets the most spacings by which a
+    row was too short for a symbol; `reach` (2 rows): of the first quantiser, then of the second."""
+    n = 0
+    per = reach.size // 2
+    cut[:] = 0
+    for i in range(residual.shape[0]):
+        for j in range(residual.shape[1]):
+            short = cut[j // CELL]
+            for c in range((i + j + part) % 2, residual.shape[2], 2):
+                x = residual[i, j, c] / spacing
+                size = np.int32(min(abs(x) + np.float32(0.5), np.float32(131000)))
+                short = max(short, size - min(reach[rows[n]], reach[rows[n] + per]))
+                out[n] = x
+                n += 1
+            cut[j // CELL] = short

@@ -24,11 +24,12 @@ from torch import Tensor
 
 from codec.model import model_from
 from codec.network.constants import ANCHORS, CELL_PIXELS
-from codec.network.network import Network
+from codec.network.network import Network, Quantise
 from codec.training import together
 from codec.training.data import batches, load_packs, patch_components
 from codec.training.generated import Crop
 from codec.training.loss import Loss
+from codec.training.planned import Planner
 from codec.training.soap import Soap, shares
 from codec.training.thaw import thawed
 from codec.training.together import Alone
@@ -202,15 +203,16 @@ def cells(quality: Tensor, side: int, rng: random.Random) -> Tensor:
 
 
 @torch.no_grad()
-def held_out(network: Network, averaged: dict[str, Tensor], crops: Tensor) -> dict[str, float]:
-    """Mean loss and figures of the averaged weights, hard-rounded, over three qualities of the range that pays. The slopes of the score are
-    those that a loss begins with: by those of the run, which follow what it reaches, a better network could show a higher loss."""
+def held_out(network: Network, averaged: dict[str, Tensor], crops: Tensor, quantise: Quantise | None = None) -> dict[str, float]:
+    """Mean loss and figures of the averaged weights, with the bits of what `quantise` gives, over three qualities of the range that pays.
+    The slopes of the score are those that a loss begins with: by those of the run, which follow what it reaches, a better network could
+    show a higher loss."""
     own = {k: v.detach().clone() for k, v in network.state_dict().items()}
     network.load_state_dict(averaged)
     judge, total, parts = Loss(), 0.0, []
     for level in (3.0, 5.0, 7.0):
         quality = torch.full((len(crops),), level, device=crops.device)
-        value, figures = judge(crops, quality, network(crops, quality.view(-1, 1, 1), hard=True))
+        value, figures = judge(crops, quality, network(crops, quality.view(-1, 1, 1), quantise, hard=True))
         total += float(value) / 3
         parts.append({f"{name}{level:.0f}": float(figure.mean()) for name, figure in figures.items()})
     network.load_state_dict(own)
@@ -229,6 +231,7 @@ def train(
     shown = as_floats(held[:SHOWN]).to(device)
     seed = run.step * 64 + team.rank
     rng, loss = random.Random(seed), Loss(run.score_means)
+    quantise = Planner() if options.symbols == "planned" else None
     source = ahead(batches(crops, options.batch, options.crop, seed=seed + 1))
     begun, noted, first_step = time.monotonic(), time.monotonic(), run.step
     precision = options.precision
@@ -236,7 +239,7 @@ def train(
         precision = faster_precision(run.network, next(source).to(device, memory_format=torch.channels_last), device)
     if leads:
         log.info("multiplying in %s", precision)
-        note(run, shown, loss)
+        note(run, shown, loss, quantise)
     sums: dict[str, float] = {}
     count, seen, skipped, before = 0, 0, 0, run.seconds
     spent, saved, usual = 0.0, 0.0, None
@@ -245,14 +248,14 @@ def train(
     def keep() -> None:
         moments = team.gathered(run.optimiser.state_dict())
         if leads:
-            note(run, shown, loss)
+            note(run, shown, loss, quantise)
             run.save(options.out, moments)
 
     while spent < options.minutes * 60 and run.step - first_step < options.steps:
         rgb = next(source).to(device, memory_format=torch.channels_last)
         quality = draw_quality(len(rgb), rng).to(device)
         with autocast(device, precision):
-            out = run.network(rgb, cells(quality, rgb.shape[-1] // CELL_PIXELS, rng).to(device))
+            out = run.network(rgb, cells(quality, rgb.shape[-1] // CELL_PIXELS, rng).to(device), quantise)
         value, figures = loss(rgb, quality, out)
         run.optimiser.zero_grad()
         value.backward()  # type: ignore[no-untyped-call]
@@ -294,9 +297,9 @@ def train(
     keep()
 
 
-def note(run: Run, shown: Tensor, loss: Loss) -> None:
+def note(run: Run, shown: Tensor, loss: Loss, quantise: Quantise | None) -> None:
     """Log the held-out figures and keep them in the run's history."""
-    figures = held_out(run.network, run.averaged, shown)
+    figures = held_out(run.network, run.averaged, shown, quantise)
     run.history.append({"step": run.step, "pixels": run.pixels, **figures})
     log.info("held out at step %d: %s", run.step, _text(figures))
     log.info("means of the score sum: %s", json.dumps([round(m, 2) for m in loss.means]))
@@ -322,6 +325,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--batch", type=int, default=8, help="crops a step, of each process")
     parser.add_argument("--processes", type=int, default=1, help="of one thread each; on a processor two do twice what two threads do")
     parser.add_argument("--crop", type=int, default=192, help="pixels along a side, a multiple of 64")
+    parser.add_argument("--symbols", choices=("planned", "rounded"), default="planned", help="rounded: leaves a GPU's processor idle")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto", help="auto: what a probe finds faster")
     options = parser.parse_args(arguments)

@@ -1,5 +1,6 @@
 """Models and pictures for the tests of the neural codec."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,8 +35,11 @@ def resaved() -> Callable[..., bytes]:
 
     from codec.model import weight_file
 
-    def make(name: str, format: str = "1", **replaced: NDArray[np.generic] | None) -> bytes:
-        tensors = load(weight_file()) | {key.replace("__", "."): tensor for key, tensor in replaced.items()}
+    data = weight_file()
+    own = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]["format"]
+
+    def make(name: str, format: str = own, **replaced: NDArray[np.generic] | None) -> bytes:
+        tensors = load(data) | {key.replace("__", "."): tensor for key, tensor in replaced.items()}
         return save({key: tensor for key, tensor in tensors.items() if tensor is not None}, {"name": name, "format": format})
 
     return make

@@ -79,7 +79,7 @@ def test_bytes_of_another_kind_are_corrupt() -> None:
 
 def test_a_weight_file_of_a_later_format(resaved: Callable[..., bytes]) -> None:
     with pytest.raises(UnknownVersion):
-        model_from(resaved("later", format="2"))
+        model_from(resaved("later", format="3"))
 
 
 def test_integers_that_do_not_match_the_self_test(resaved: Callable[..., bytes]) -> None:

@@ -19,9 +19,11 @@ from codec.errors import Corrupt
 from codec.model import load_model, model_from, weight_file
 from codec.network.constants import ANCHORS, LATENTS, TOP_QUALITY
 from codec.network.network import Forward, Network
+from codec.network.rows import LOWEST, ROWS, STEP
 from codec.network.transforms import CONDITION
 from codec.neural import Analysed, decode_pixels
-from codec.tokens import TokenTables
+from codec.quantisers import Dependent
+from codec.tokens import TOKENS, TokenTables
 from codec.training import data, export, loss, thaw, train
 from codec.training.generated import Crop
 from tests.codec.psnr import psnr
@@ -327,13 +329,13 @@ def test_an_exported_checkpoint_is_a_model(
 ) -> None:
     monkeypatch.setattr(export, "CROPS", 2)
     out = tmp_path / "t1.safetensors"
-    export.main([str(a) for a in (begun, "--data", pack, "--name", "t1", "--out", out, "--a-bit", 0.06)])
+    export.main([str(a) for a in (begun, "--data", pack, "--name", "t1", "--out", out, "--price", 0.06)])
     model = model_from(out.read_bytes())
     assert model.name == "t1"
     assert model.digest.hex() == digest(out)
     assert model.digest.hex() in capsys.readouterr().out
-    assert (model.dead_zone == export.dead_zones(model.y_tables, 0.06)).all()
-    assert 0 < float(model.dead_zone.max()) <= export.MOST
+    assert isinstance(model.quantiser, Dependent)
+    assert model.quantiser.price == pytest.approx(0.06)
     pixels = make_photo(100, 150, 5)
     analysed = Analysed(pixels, model)
     streams = [analysed.encode(quality).stream for quality in (40, TOP_QUALITY)]
@@ -349,22 +351,31 @@ def test_an_exported_checkpoint_is_a_model(
 
 
 def test_rare_rows_keep_a_sane_shape() -> None:
-    prior = export.laplace(np.array([0.1, 1.0, 30.0]))
-    assert prior.sum(1) == pytest.approx([1, 1, 1])
-    counts = np.zeros_like(prior)
-    counts[1, 0], counts[0, 0] = 3, 1e6
-    freq = export.fitted(counts, prior, sure=True)
-    assert freq[0, 0] == 4096  # surely zero: nothing is sent
-    assert (freq[1:].sum(1) == 4096).all()
-    assert (freq[1, :8] > 0).all()
-    assert export.fitted(counts, prior, sure=False)[0, 0] < 4096
+    for second in (False, True):
+        prior = export.laplace(np.array([0.1, 1.0, 30.0]), second=second)
+        assert prior.sum(1) == pytest.approx([1, 1, 1])
+    counts = np.zeros((2 * ROWS, TOKENS))
+    counts[0, 0], counts[ROWS, 0], counts[20, 0] = 1e6, 1e6, 3
+    freq = export.fitted_pair(counts)
+    assert (freq[[0, ROWS], 0] == 4096).all()  # surely zero: nothing is sent
+    assert (freq.sum(1) == 4096).all()
+    assert (freq[20, :8] > 0).all()
+    assert (export.fitted_pair(counts, sure=False)[:, 0] < 4096).all()
+
+
+def test_a_row_is_surely_zero_in_both_quantisers_or_in_none() -> None:
+    counts = np.zeros((2 * ROWS, TOKENS))
+    counts[5, 0], counts[ROWS + 5, :3] = 1e7, 1e3
+    certain = export.fitted_pair(counts)[:, 0] == 4096
+    assert certain[5]
+    assert (certain[:ROWS] == certain[ROWS:]).all()
 
 
 def test_wide_rows_can_code_what_no_crop_had() -> None:
-    prior = export.laplace(np.array([0.1, 1.0, 30.0]))
-    counts = np.zeros_like(prior)
-    assert TokenTables(export.fitted(counts, prior, sure=True, wide=1)).reach[1:].min() >= export.FAR
-    assert TokenTables(export.fitted(counts, prior, sure=True)).reach[1] < export.FAR
+    reach = TokenTables(export.fitted_pair(np.zeros((2 * ROWS, TOKENS)))).reach.reshape(2, ROWS)
+    wide = np.exp(LOWEST + STEP * np.arange(ROWS)) >= export.WIDE
+    assert reach[:, wide].min() >= export.FAR
+    assert reach[:, ~wide].max() < export.FAR
 
 
 @pytest.mark.slow
