@@ -6,18 +6,22 @@ The property says the same but for the labels: digiKam, Exiv2 and others put wha
 """
 
 import re
+import zlib
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 
 MARK = b"gallery-optimizer stand-in of "
 """Followed by the original's digest in hex: how the text of a JPEG's COM segment or of a PNG's Comment begins."""
 IN_VAULT = b" in vault "
 """Followed by the id of the vault that has the archive; stand-ins of earlier versions don't say it."""
 
-_MARKED = re.compile(
-    rb"(?:\xff\xfe..|tEXtComment\x00)" + MARK + rb"([0-9a-f]{64})"
-    rb"(?:" + IN_VAULT + rb"([0-9a-f]{16}))?(?: with picture ([0-9a-f]{32}) and labels ([0-9a-f]{32}))?",
-    re.DOTALL,
-)
+_WORDS = MARK + rb"([0-9a-f]{64})(?:" + IN_VAULT + rb"([0-9a-f]{16}))?(?: with picture ([0-9a-f]{32}) and labels ([0-9a-f]{32}))?"
+_MARKED = re.compile(rb"(?:\xff\xfe..|[ti][ET]Xt(?i:comment)\x00(?:\x00\x00[^\x00]{0,40}\x00[^\x00]{0,200}\x00)?)" + _WORDS, re.DOTALL)
+_PACKED = re.compile(rb"(?:zTXt(?i:comment)\x00\x00|iTXt(?i:comment)\x00\x01\x00[^\x00]{0,40}\x00[^\x00]{0,200}\x00)")
+"""In front of such a text of a PNG that is deflated: ImageMagick and GraphicsMagick write every longer one so."""
+_MOST_PACKED = 8
+_PACKED_BYTES = 1024
 _PROPERTY = re.compile(rb"""GalleryOptimizer:Original(?:\s*=\s*["']|>)([0-9a-f]{64})\b""")
 _PICTURE = re.compile(rb"""GalleryOptimizer:Picture(?:\s*=\s*["']|>)([0-9a-f]{32})\b""")
 _VAULT = re.compile(rb"""GalleryOptimizer:Vault(?:\s*=\s*["']|>)([0-9a-f]{16})\b""")
@@ -44,7 +48,7 @@ class Mark:
 
 def mark_of(data: bytes) -> Mark | None:
     """None for a file that is no stand-in of ours, nor made from one."""
-    found = _MARKED.search(data)
+    found = _MARKED.search(data) or _packed(data)
     if found is not None:
         return Mark(*((each or b"").decode("ascii") for each in found.groups()))
     named = _PROPERTY.search(data)
@@ -54,6 +58,17 @@ def mark_of(data: bytes) -> Mark | None:
     # Programs that write a comment of their own put it in the place of ours: then the labels are somebody's.
     known = (picture[1].decode("ascii"), CHANGED) if picture else ()
     return Mark(named[1].decode("ascii"), vault[1].decode("ascii") if vault else "", *known)
+
+
+def _packed(data: bytes) -> "re.Match[bytes] | None":
+    if not data.startswith(b"\x89PNG"):
+        return None
+    for each in islice(_PACKED.finditer(data), _MOST_PACKED):
+        with suppress(zlib.error):
+            text = zlib.decompressobj().decompress(data[each.end() : each.end() + _PACKED_BYTES], _PACKED_BYTES)
+            if (found := re.match(_WORDS, text)) is not None:
+                return found
+    return None
 
 
 def original_of(data: bytes) -> str | None:
