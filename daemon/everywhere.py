@@ -26,7 +26,10 @@ from storage.errors import Missing, StorageError, shown, translated
 from storage.fingerprint import Fingerprint
 from storage.layout import VAULT_NAME
 
-_BIN = re.compile(rb"\.(?:d?trash|trash-.*|trashes|trashed-.*|stversions)|\.local/share/trash|#recycle|@recycle|\$recycle\.bin", re.I)
+_BIN = re.compile(
+    rb"\.(?:d?trash|trash-.*|trashes|trashed-.*|stversions|debris)|\.sync/archive|\.local/share/trash|#recycle|@recycle|\$recycle\.bin",
+    re.I,
+)
 """What file managers, phones, sync tools and network storage call what was deleted, behind the folder that it is in."""
 _NOBODYS = FOREIGN_FOLDERS - {b"lost+found", b"#recycle", b"@Recycle", b"$RECYCLE.BIN"} | {os.fsencode(VAULT_NAME)}
 """Folders in which no user keeps anything: thumbnails and snapshots of a file server, and our own."""
@@ -143,4 +146,4 @@ def desktop_bins(root: Path) -> Iterator[Path]:
 def is_bin(path: bytes) -> bool:
     """Whether a folder, or a file, is what somebody has thrown away, by its path's last parts."""
     parts = path.rsplit(b"/", 3)
-    return any(_BIN.fullmatch(b"/".join(parts[-depth:])) for depth in (1, 3))
+    return any(_BIN.fullmatch(b"/".join(parts[-depth:])) for depth in (1, 2, 3))

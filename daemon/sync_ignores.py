@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from daemon import syncthing
+from daemon import mega, syncthing
 from daemon.errors import CommandFailed
 from daemon.places import home_folder
 from daemon.sync_roots import SyncRoot, Tool
@@ -50,7 +50,7 @@ class IgnoreLine:
         return f"the line {self.line} in {self.file}"
 
     def write(self) -> None:
-        """Put it into effect. The line becomes the file's first, since the first that matches decides.
+        """Put it into effect. The line becomes the file's first, since the first that matches decides; MEGA's last, where the last does.
 
         Raises StorageError, and CommandFailed where root would write into somebody else's folder.
         """
@@ -66,6 +66,8 @@ class IgnoreLine:
             durable.write_new(self.file, f"{self.line}\n".encode(errors="surrogateescape"), _as_readable_as(self.file.parent))
             return
         data = f"{self.line}\n".encode(errors="surrogateescape") + there
+        if self.root.tool is Tool.MEGA:
+            data = there + (b"" if there.endswith(b"\n") or not there else b"\n") + f"{self.line}\n".encode()
         kind = replace(Attributes.of(self.file), mtime_ns=time.time_ns())  # Syncthing reads the file again only where its date is another
         durable.write_over(self.file, data, kind)
 
@@ -84,6 +86,8 @@ def ignore_line(root: SyncRoot, gallery: Path) -> IgnoreLine | None:
             return IgnoreLine(root, vault, root.folder / NEXTCLOUD_FILE, VAULT_NAME, _nextcloud(root.folder, relative))
         case Tool.RESILIO:
             return IgnoreLine(root, vault, root.folder / RESILIO_FILE, VAULT_NAME, _resilio(root.folder, relative))
+        case Tool.MEGA:
+            return IgnoreLine(root, vault, root.folder / mega.IGNORE_FILE, mega.line_for(vault), mega.ignored(vault))
         case Tool.DROPBOX:
             return IgnoreLine(root, vault, vault, "", _dropbox(vault))
         case _:

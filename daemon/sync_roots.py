@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from daemon import mega
 from daemon.places import is_folder, is_there
 
 MOST_FOLDERS = 20_000
@@ -27,13 +28,14 @@ class Tool(StrEnum):
     NEXTCLOUD = "Nextcloud"
     DROPBOX = "Dropbox"
     RESILIO = "Resilio Sync"
+    MEGA = "MEGA"
     NEXTCLOUD_SERVER = "a Nextcloud server"
     IMMICH = "Immich"
     GIT_ANNEX = "git-annex"
     DIGIKAM = "digiKam"
 
 
-CARRIERS = frozenset({Tool.SYNCTHING, Tool.NEXTCLOUD, Tool.DROPBOX, Tool.RESILIO})
+CARRIERS = frozenset({Tool.SYNCTHING, Tool.NEXTCLOUD, Tool.DROPBOX, Tool.RESILIO, Tool.MEGA})
 """Those that carry changes to other devices, and changes from there to here."""
 OWNERS = frozenset({Tool.NEXTCLOUD_SERVER, Tool.IMMICH, Tool.GIT_ANNEX})
 """Those whose database knows every file's size and checksum, so that nobody else may change one."""
@@ -120,7 +122,11 @@ def _marked(folder: Path, names: list[str]) -> Iterator[SyncRoot]:
 
 
 _PLAIN = frozenset({"digikam4.db"})
-_FIXED = (".stfolder", ".nextcloudsync.log", ".dropbox", ".dropbox.cache", ".sync", ".ncdata", ".ocdata", ".immich", ".git", *_PLAIN)
+_FIXED = (
+    *(".stfolder", ".nextcloudsync.log", ".dropbox", ".dropbox.cache", ".sync", mega.IGNORE_FILE, mega.DEBRIS),
+    *(".ncdata", ".ocdata", ".immich", ".git"),
+    *_PLAIN,
+)
 
 
 def _tool(folder: Path, name: str) -> Tool | None:
@@ -136,6 +142,10 @@ def _tool(folder: Path, name: str) -> Tool | None:
             return Tool.DROPBOX if is_folder(folder / name) else None
         case ".sync":
             return Tool.RESILIO if any(is_there(folder / name / each) for each in ("ID", "IgnoreList")) else None
+        case mega.IGNORE_FILE:
+            return Tool.MEGA if (folder / name).is_file() else None
+        case mega.DEBRIS:
+            return Tool.MEGA if is_folder(folder / name) else None
         case ".ncdata" | ".ocdata":
             return Tool.NEXTCLOUD_SERVER
         case ".immich":

@@ -21,7 +21,7 @@ def sync_guard(places: Places, write_ignore: bool, as_json: bool) -> None:
 
     Nothing is archived in a gallery that a sync tool carries both ways before its configuration says two_way_sync = "stand-ins travel",
     and before the tool is told to leave the vault alone. With --write-ignore it is told so: in Syncthing's .stignore, in Nextcloud's
-    .sync-exclude.lst, or by Dropbox's mark on the vault.
+    .sync-exclude.lst, in Resilio's .sync/IgnoreList, in MEGA's .megaignore, or by Dropbox's mark on the vault.
     """
     from daemon import settings
     from daemon.errors import GalleryGone, SyncRefused
