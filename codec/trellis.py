@@ -172,17 +172,19 @@ def _settle(
     levels[:] = 0
     symbols[:] = 0
     coded[:] = rows
-    for chain in range(CHAINS):
-        state = ends[chain]
-        for step in range(lengths[chain] - 1, -1, -1):
-            place = places[step, chain]
-            way = np.int64(ways[step, state] >> chain) & 1
-            kind = kinds[state, way]
-            symbol = picks[step, kind, chain]
-            second = kind >> 1
-            sign = 1 if symbol > 0 else -1 if symbol < 0 else 0
-            levels[place], symbols[place], coded[place] = 2 * symbol - second * sign, symbol, rows[place] + second * per
-            state = sources[state, way]
+    at = ends.copy()
+    for step in range(lengths.max() - 1, -1, -1):  # all chains together: what they look at lies together
+        for chain in range(CHAINS):
+            if step < lengths[chain]:
+                state = at[chain]
+                place = places[step, chain]
+                way = np.int64(ways[step, state] >> chain) & 1
+                kind = kinds[state, way]
+                symbol = picks[step, kind, chain]
+                second = kind >> 1
+                sign = 1 if symbol > 0 else -1 if symbol < 0 else 0
+                levels[place], symbols[place], coded[place] = 2 * symbol - second * sign, symbol, rows[place] + second * per
+                at[chain] = sources[state, way]
 
 
 class Plan:
