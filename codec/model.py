@@ -157,6 +157,6 @@ def self_test(model: Model) -> bytes:
     levels = ((place * 40503 >> 5) % 23 - 11).astype(np.int32)
     assert sums.shape[-1] == LATENTS
     digest = hashlib.sha256()
-    for part in (model.rows.first(sums), model.rows.second(sums, levels), model.quantiser.tables.freq, model.z_tables.freq):
+    for part in (model.rows.first(sums), model.rows.second(sums, levels), *model.quantiser.frozen, model.z_tables.freq):
         digest.update(part.astype("<u2").tobytes())
     return digest.digest()

@@ -9,6 +9,7 @@ what a decoder reads.
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,11 @@ class Quantiser(ABC):
     unit: float
     """Steps that a level is worth."""
     tables: TokenTables
+
+    @property
+    def frozen(self) -> list[NDArray[np.integer[Any]]]:
+        """The integers that a stream depends on, for the model's self-test."""
+        return [self.tables.freq]
 
     @abstractmethod
     def part(self, rows: NDArray[np.uint16]) -> Written:
@@ -105,6 +111,10 @@ class Dependent(Quantiser):
         if self.states.quantisers != 2 or (first != second).any() or not 0 < self.unit < 16 or not 0 <= self.price < 16:
             raise ValueError("two quantisers need two halves of tables, surely zero in the same rows, and sane numbers")
         object.__setattr__(self, "_bits", bits_of(np.arange(-FAR, FAR + 1), self.tables))
+
+    @property
+    def frozen(self) -> list[NDArray[np.integer[Any]]]:
+        return [self.tables.freq, self.states.follow, self.states.second]
 
     def part(self, rows: NDArray[np.uint16]) -> Written:
         return _Planned(self, rows)

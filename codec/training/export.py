@@ -138,7 +138,7 @@ def export(network: Network, crops: list[Crop], name: str, price: float = PRICE)
         shared = shared + 0.5 * (np.concatenate([shared[:1], shared[:-1]]) + np.concatenate([shared[1:], shared[-1:]]))
         return Model(name, bytes(32), network, rows, quantiser, TokenTables(fitted(shared.reshape(z_counts.shape), z_prior)))
 
-    for count in (FEW, CROPS):
+    for count in (FEW, FEW, CROPS):  # a plan depends on what symbols cost, and that on the plans
         y_counts, z_counts = histograms(model_of(), crops, seed=1, count=count)
     model = model_of()
     tensors = {

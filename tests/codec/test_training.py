@@ -153,7 +153,7 @@ def test_a_run_begins_where_a_released_model_stands(tmp_path: Path, crops: list[
     (tmp_path / "m1.safetensors").write_bytes(weight_file("m1"))
     network = train.first_network(crops[:4], tmp_path / "m1.safetensors")
     rows = export.integer_rows(network)
-    for part in ("weight", "bias", "base", "shrink", "offset", "neighbours", "sizes", "limits"):
+    for part in ("weight", "bias", "base", "shrink", "offset", "neighbours", "limits"):
         assert (getattr(rows, part) == getattr(model.rows, part)).all(), part
     rgb, quality = train.as_floats(crops[4:6]), torch.full((2, 1, 1), 6.0)
     with torch.inference_mode():
@@ -221,8 +221,9 @@ def test_a_step_without_finite_gradient_is_skipped(
     run = train.start(torch.device("cpu"), 1e-4, Network())
     run.network.load_state_dict(untrained.state_dict())
     options = argparse.Namespace(
-        batch=2, crop=64, minutes=5.0, steps=1, decay=False, rate=1e-4, precision="float32", optimiser="adamw", out=tmp_path / "main.pt"
-    )
+        batch=2, crop=64, minutes=5.0, steps=1, decay=False, rate=1e-4, precision="float32", optimiser="adamw", symbols="planned",
+        out=tmp_path / "main.pt",
+    )  # fmt: skip
     train.train(run, options, torch.device("cpu"), crops, crops[:1])
     assert run.step == 1
     assert next(calls) > 2
