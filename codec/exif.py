@@ -87,10 +87,11 @@ def is_adobe_rgb(block: bytes) -> bool:
 
 
 def without_thumbnail(block: bytes) -> bytes:
-    """A photo's block without the thumbnail (EXIF 3.0, 4.5.8) that ends it, up to 60 KB, for a stand-in, which is hardly larger itself.
+    """A photo's block that leads to no thumbnail (EXIF 3.0, 4.5.8), for a stand-in: desktops would show that in its place, and programs
+    that edit pictures do not all draw it anew. Where it ends the block, its bytes, up to 60 KB, are left out, too.
 
-    The block as it is where anything else may stand behind the thumbnail. What is left stays at its place; so does the thumbnail's
-    directory, to which nothing leads any more.
+    What is left stays at its place; so does the thumbnail's directory, to which nothing leads any more. The block as it is where the
+    thumbnail is none.
     """
     try:
         order = byte_order(block)
@@ -101,10 +102,10 @@ def without_thumbnail(block: bytes) -> bytes:
         start, size = (_long(found[tag][0].data, order, 0) for tag in (_THUMBNAIL, _THUMBNAIL_BYTES))
     except (struct.error, ValueError, KeyError):
         return block
-    is_last = link + 4 <= start and len(block) - _PADDING <= start + size <= len(block) and not block[start + size :].strip(b"\0")
-    if not is_last or block[start : start + 2] != b"\xff\xd8":
+    if block[start : start + 2] != b"\xff\xd8" or start + size > len(block):
         return block
-    left = block[:link] + bytes(4) + block[link + 4 : start]
+    is_last = link + 4 <= start and len(block) - _PADDING <= start + size and not block[start + size :].strip(b"\0")
+    left = block[:link] + bytes(4) + block[link + 4 : start if is_last else None]
     return left if merged(block, left) == block else block  # no label may have lain in there
 
 

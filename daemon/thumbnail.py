@@ -34,6 +34,8 @@ from storage.states import State
 
 _ORIGIN = ("Software", "gallery-optimizer")
 """In every thumbnail, by the thumbnail specification of freedesktop.org: it tells one from a photo that must not be overwritten."""
+_ROUNDED = 2
+"""Pixels that a camera may have rounded a side of a thumbnail by."""
 _BEGIN_BYTES = 128
 """Pillow writes it right behind the header."""
 
@@ -43,11 +45,12 @@ def thumbnail(places: Places, archive: Path, size: int) -> bytes:
     data = read_once(archive).data
     try:
         sections = unpack(data).sections
-        exif = _exif(surroundings.from_sections(sections, canonical.load(sections["STRC"]))[0])
+        fields = canonical.load(sections["STRC"])
+        exif = _exif(surroundings.from_sections(sections, fields)[0])
         digest = Facts.from_bytes(sections["FACT"]).sha256
     except (CodecError, KeyError) as error:
         raise CommandFailed(f"{shown(archive)}: it is no archive, or a damaged one ({error}).") from None
-    found = _of_exif(exif, size) or _of_stand_in(places, digest, size) or _decoded(archive, size)
+    found = _of_exif(exif, size, fields.get("width"), fields.get("height")) or _of_stand_in(places, digest, size) or _decoded(archive, size)
     buffer = io.BytesIO()
     origin = PngInfo()
     origin.add_text(*_ORIGIN)
@@ -75,20 +78,27 @@ def _exif(kept: Iterable[bytes]) -> bytes:
     return b""
 
 
-def _of_exif(block: bytes, size: int) -> Image.Image | None:
-    """The thumbnail that the camera put into the EXIF, where it is as large as what is wanted."""
+def _of_exif(block: bytes, size: int, width: object, height: object) -> Image.Image | None:
+    """The thumbnail that the camera put into the EXIF, where it is as large as what is wanted. Not one of another shape than the photo: it
+    has bars, or is of the photo as it was before somebody cropped it."""
     found = camera_thumbnail(block)
     if found is None:
         return None
     try:
         with Image.open(io.BytesIO(found.data), formats=("JPEG",)) as image:
-            if max(image.size) < size:
+            if max(image.size) < size or not _is_of_shape(image.size, width, height):
                 return None
             turned = image.convert("RGB")
     except (OSError, ValueError, SyntaxError):
         return None
     turned.getexif()[ORIENTATION] = found.orientation
     return _fitted(turned, size)
+
+
+def _is_of_shape(size: tuple[int, int], width: object, height: object) -> bool:
+    if not isinstance(width, int) or not isinstance(height, int):
+        return True
+    return abs(size[0] * height - size[1] * width) <= _ROUNDED * max(width, height)
 
 
 def _of_stand_in(places: Places, digest: str, size: int) -> Image.Image | None:

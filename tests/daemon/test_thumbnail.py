@@ -84,6 +84,18 @@ def test_a_larger_one_is_of_the_photo(places: Places, archive: Callable[..., Pat
     assert picture.convert("RGB").getpixel((9, 9))[2] > 240  # type: ignore[index]
 
 
+@pytest.mark.parametrize(
+    ("shape", "own"), [((160, 120), True), ((160, 119), True), ((160, 90), False), ((120, 160), False), ((160, 160), False)]
+)
+def test_the_exifs_own_only_where_it_is_of_the_photo_s_shape(
+    places: Places, archive: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, shape: tuple[int, int], own: bool
+) -> None:
+    """Of a photo that was cropped by a program that left the thumbnail as it was, it shows something else."""
+    monkeypatch.setattr(thumbnail, "start_workers", Workers)
+    picture = opened(thumbnail.thumbnail(places, archive(exif_with(small("red", shape), 1)), 128))
+    assert (picture.convert("RGB").getpixel((9, 9))[0] > 240) is own  # type: ignore[index]
+
+
 def test_of_a_photo_that_pillow_refuses(places: Places, archive: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """As it does with 200 megapixels, which phones have."""
     turned = labelled(small("blue", (640, 480)), Labels(exif=exif_with(b"no picture", 6)))
