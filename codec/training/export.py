@@ -40,7 +40,7 @@ off, and a patch that is brighter than all of them would turn grey. It costs a t
 SPACING = 1.4
 """Steps between neighbours of one quantiser (`codec.trellis`): at equal error 2 to 6 % fewer bits than rounding to whole steps. At 1.0 the
 networks would meet less error than they were told of, at 1.6 the gain in the score ends."""
-PRICE = 0.045
+PRICE = 0.04
 """Squared spacings that a bit is worth when an encoder plans. Theory says 0.12 at high rates; the score wants weak texture kept."""
 
 Counts = NDArray[np.float64]
