@@ -9,6 +9,8 @@ import struct
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from codec.leads import STAND_IN_WORDS
+
 EMPTY: Final = b"MM\0*\0\0\0\x08\0\0\0\0\0\0"
 """A block with a directory in which nothing stands."""
 _EXIF, _GPS = 0x8769, 0x8825
@@ -144,6 +146,8 @@ def _changes(name: int, ours: _Block, theirs: _Block) -> dict[int, _Value | None
     found: dict[int, _Value | None] = {}
     for tag in sorted(LABELS[name] & (here.keys() | there.keys())):
         value = there[tag][-1] if tag in there else None
+        if value is not None and STAND_IN_WORDS in value.data.replace(b"\0", b""):  # some are UTF-16
+            continue
         turned = None if value is None or not _is_sound(tag, value) else _turned(value, theirs.order, ours.order)
         before = [_said(each) for each in here.get(tag, (None,))]
         if _said(turned) not in before and (turned is not None or value is None):

@@ -9,6 +9,8 @@ import struct
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from codec.leads import STAND_IN_WORDS
+
 _IPTC, _IPTC_DIGEST = 0x0404, 0x0425
 _CHARSET: Final = (1, 90)
 _VERSIONS: Final = ((1, 0), (2, 0))
@@ -38,6 +40,7 @@ def merged(own: bytes, edited: bytes) -> bytes:
         return own
     said = next((_datasets(each.data) for each in theirs if each.number == _IPTC), None)
     before = next((_datasets(each.data) for each in ours if each.number == _IPTC), [])
+    said = [each for each in said or () if STAND_IN_WORDS not in each.data]
     if not said or before is None or _by_key(said) == _by_key(before):
         return own
     data = b"".join(_written(_together(before, said)))

@@ -14,6 +14,9 @@ XMP_LEAD: Final = b"http://ns.adobe.com/xap/1.0/\0"
 XMP_EXTENSION_LEAD: Final = b"http://ns.adobe.com/xmp/extension/\0"
 IPTC_LEAD: Final = b"Photoshop 3.0\0"
 XMP_KEYWORD: Final = b"XML:com.adobe.xmp\0"
+STAND_IN_WORDS: Final = b"gallery-optimizer stand-in of "
+"""How the comment begins that marks a stand-in. digiKam takes it for a caption, and GIMP for a comment of the user, and both write it where
+they write those: whatever holds these words is nobody's label."""
 MOST_TEXT_BYTES: Final = 4 << 20
 """Of a text once it is inflated; a packet in a photo is far below, a sidecar with a long history of edits some hundred kilobytes."""
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
+from codec.leads import STAND_IN_WORDS
 from codec.packets import as_utf8, is_wide
 
 if TYPE_CHECKING:
@@ -107,16 +108,20 @@ def merged(packet: bytes, edited: bytes, sizes: tuple[Size, Size] | None = None)
     if theirs is None or (own is None and packet.strip(b"\0 \t\r\n")):
         return packet
     root = _bare() if own is None else own
-    before, after = _properties(_read(for_stand_in(packet, {}))), _properties(theirs)
+    before = _properties(_read(for_stand_in(packet, {})))
+    after = {name: _without_mark(value, before.get(name)) for name, value in _properties(theirs).items()}
     has = _properties(root)
     if sizes is not None:
         for name, value in after.items():
-            if not isinstance(value, str) and _said(value) != _said(before.get(name)):
+            if value is not None and not isinstance(value, str) and _said(value) != _said(before.get(name)):
                 _resize(value, *sizes)
     written = {
         name: value
         for name, value in after.items()
-        if _said(value) != _said(before.get(name)) and _said(value) != _said(has.get(name)) and (_is_label(name) or name not in has)
+        if value is not None
+        and _said(value) != _said(before.get(name))
+        and _said(value) != _said(has.get(name))
+        and (_is_label(name) or name not in has)
     }
     missing = before.keys() - after.keys()
     # Earlier versions could not read such a packet, and repeated nothing of it; of a long one no stand-in repeats all.
@@ -136,6 +141,19 @@ def merged(packet: bytes, edited: bytes, sizes: tuple[Size, Size] | None = None)
         else:
             target.append(value)
     return _written(root)
+
+
+def _without_mark(value: "str | Element", before: "str | Element | None") -> "str | Element | None":
+    """A property without the texts that are our mark; what it said `before` where nothing else is left."""
+    words = STAND_IN_WORDS.decode()
+    if isinstance(value, str):
+        return before if words in value else value
+    for each in list(value.iter()):
+        for item in [item for item in each if words in (item.text or "")]:
+            each.remove(item)
+            if not len(each):
+                return before
+    return before if words in (value.text or "") else value
 
 
 def _resize(value: "Element", before: Size, after: Size) -> None:

@@ -11,7 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 
-MARK = b"gallery-optimizer stand-in of "
+from codec.leads import STAND_IN_WORDS
+
+MARK = STAND_IN_WORDS
 """Followed by the original's digest in hex: how the text of a JPEG's COM segment or of a PNG's Comment begins."""
 IN_VAULT = b" in vault "
 """Followed by the id of the vault that has the archive; stand-ins of earlier versions don't say it."""

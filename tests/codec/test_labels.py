@@ -20,7 +20,20 @@ from codec.jpeg_segments import walk
 from codec.labels import Labels, comments_of, labelled, labels_of, merged, picture_digest, segment, xmp_chunk
 from codec.png_chunks import chunk
 from codec.rating import read_rating
-from tests.codec.labelling import DESCRIPTION, EXIF, MAKER, MAKER_NOTE, OWN, RATING, SOFTWARE, block, dataset, packet, resource
+from tests.codec.labelling import (
+    DESCRIPTION,
+    EXIF,
+    MAKER,
+    MAKER_NOTE,
+    OWN,
+    RATING,
+    SOFTWARE,
+    USER_COMMENT,
+    block,
+    dataset,
+    packet,
+    resource,
+)
 
 
 def test_in_a_whole_jpeg_with_a_video_behind_it(make_jpeg: Callable[..., bytes]) -> None:
@@ -70,6 +83,33 @@ def test_thousands_of_comments_take_no_minute(make_jpeg: Callable[..., bytes]) -
     given_back = merged(photo, labelled(make_jpeg(48, 64), Labels(), (*comments, b"one more")))
     assert time.process_time() - before < 5.0
     assert comments_of(given_back.data) == (b"one more", *comments)
+
+
+@pytest.mark.parametrize("captioned", [True, False])
+def test_our_own_mark_is_nobody_s_caption(make_jpeg: Callable[..., bytes], captioned: bool) -> None:
+    """digiKam takes a JPEG's comment for a caption, and writes that with the stars into all places; GIMP writes it into the EXIF."""
+    words = "gallery-optimizer stand-in of " + "ab" * 32
+    caption = "<dc:description><rdf:Alt><rdf:li xml:lang='x-default'>{}</rdf:li></rdf:Alt></dc:description>"
+    own = Labels()
+    if captioned:
+        exif = block("<", {DESCRIPTION: "Sea"}, {USER_COMMENT: b"ASCII\0\0\0Sea"})
+        own = Labels(exif, packet(caption.format("Sea"), attributes="dc:format='Sea'"), resource(0x0404, dataset(120, b"Sea")))
+    tags = {DESCRIPTION: words, RATING: 4, 0x9C9C: words.encode("utf-16-le") + bytes(2)}
+    edited = Labels(
+        block(">", tags, {USER_COMMENT: b"UNICODE\0" + words.encode("utf-16-be")}),
+        packet(caption.format(words), attributes=f"xmp:Rating='4' dc:format='{words}'"),
+        resource(0x0404, dataset(120, words.encode()) + dataset(25, b"lake")),
+    )
+    stand_in = labelled(make_jpeg(48, 64), edited, (words.encode(),))
+    photo = labelled(make_jpeg(96, 128), own)
+    given_back = merged(photo, stand_in)
+    assert b"stand-in of" not in given_back.data.replace(b"\0", b"")
+    assert read_rating(given_back.data).stars == 4
+    assert labels_of(given_back.data).iptc == resource(0x0404, dataset(25, b"lake") + (dataset(120, b"Sea") if captioned else b""))
+    assert (b"Sea" in labels_of(given_back.data).exif, labels_of(given_back.data).xmp.count(b"Sea")) == (captioned, 2 * captioned)
+    assert merged(given_back.data, stand_in) == given_back
+    real = packet(caption.format("At the lake") + "", attributes="xmp:Rating='4'")
+    assert b"At the lake" in labels_of(merged(photo, labelled(stand_in, Labels(xmp=real))).data).xmp
 
 
 def test_faces_on_a_stand_in_are_of_the_photo_s_size(make_jpeg: Callable[..., bytes]) -> None:
