@@ -101,11 +101,11 @@ $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/ready-to-run: pyproject.toml constraints.txt | $(VENV)/bin/python
-	@echo "Setting up $(VENV): downloads PyTorch and a few more packages, once." >&2
+	@echo "Setting up $(VENV), once: downloads PyTorch and a few more packages, 1.5 GB on the disk or more." >&2
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e ".[demo]"
 	@touch $@
 
 $(VENV)/ready-to-test: pyproject.toml constraints.txt | $(VENV)/bin/python
-	@echo "Setting up $(VENV) with the tools for testing: downloads PyTorch and more packages, once." >&2
+	@echo "Setting up $(VENV) with the tools for testing, once: downloads PyTorch and more packages, 2 GB on the disk or more." >&2
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e ".[demo,dev]"
 	@touch $@ $(VENV)/ready-to-run
