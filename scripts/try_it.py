@@ -7,6 +7,7 @@ results for itself: is the restored file the original, and how does the copy tha
 import argparse
 import hashlib
 import importlib.util
+import shlex
 import shutil
 import subprocess
 import sys
@@ -276,7 +277,10 @@ def main() -> int:
     optimized = call(scratch, "optimize")
     shown = call(scratch, "status")
     restored = show_restore(scratch)
-    say(f"\nEverything lies in {scratch.root}; `make clean` removes it.")
+    say(f"\nEverything lies in {scratch.root}; `make clean` removes it. To go on by hand, with a configuration and a catalogue of its own:")
+    say(
+        f"  {shlex.join([str(Path(sys.executable).parent / 'gallery-optimizer'), *scratch.program()[3:], 'explain', str(scratch.gallery)])}"
+    )
     return next((code for code in (optimized, shown, restored) if code not in (0, NOTHING_TO_DO)), 0)
 
 
