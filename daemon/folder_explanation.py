@@ -90,8 +90,7 @@ def explain_vault(gallery: Gallery, path: Path, catalog: Catalog | None) -> Expl
     lines = [f"{name}: it belongs to {gallery.shown(row.location)}: {STATE_WORDS[row.state]}." for row in of]
     lines.append(f"{VAULT_NAME} is the vault of {root}: archives, originals in grace, and what is needed to read them.")
     if only_here:
-        them = "1 photo is" if only_here == 1 else f"{photos(only_here)} are"
-        lines.append(f"{them} in full nowhere but there: without it, small pictures are all that remains.")
+        lines.append(f"In full nowhere but there: {photos(only_here)}. Without it, small pictures are all that remains.")
     lines.append("It belongs into every backup of the gallery. To be rid of it, have every photo put back first:")
     lines.append(Name(f"  gallery-optimizer eject {shlex.quote(root)}"))
     told = [{"photo": gallery.shown(row.location), "state": row.state.value} for row in of]

@@ -81,3 +81,11 @@ def place(path: Path) -> Path:
 def holding(galleries: list[Gallery], path: Path) -> Gallery | None:
     """The gallery that a path (of `place`) lies in."""
     return next((gallery for gallery in galleries if path.is_relative_to(gallery.root)), None)
+
+
+def outside(galleries: list[Gallery], path: Path) -> str:
+    """What to say of a path that lies in none of them."""
+    known = ", ".join(shown(each.root) for each in galleries)
+    if not os.path.lexists(path):
+        return f"{shown(path)} is not there, and in no configured gallery ({known})."
+    return f"{shown(path)} is in no configured gallery ({known}); write another [[gallery]] for it."

@@ -17,7 +17,7 @@ from daemon.discovery import Found, admit, look
 from daemon.eligibility import is_arriving
 from daemon.energy import EnergyMeter, processor_s
 from daemon.errors import GalleryGone, Held, Interrupted, Stopped, WorkerError, WrongPath
-from daemon.galleries import Gallery, holding, place
+from daemon.galleries import Gallery, holding, outside, place
 from daemon.in_place import lay_beside
 from daemon.moves import follow_moves
 from daemon.optimizer import Kind, Optimizer, Outcome
@@ -331,8 +331,7 @@ def chosen_galleries(galleries: list[Gallery], paths: list[Path]) -> dict[Galler
         where = place(path)
         gallery = holding(galleries, where)
         if gallery is None:
-            known = ", ".join(shown(each.root) for each in galleries)
-            raise WrongPath(f"{shown(path)} is in no configured gallery ({known}); write another [[gallery]] for it.")
+            raise WrongPath(outside(galleries, path))
         check_path(where, path)
         chosen.setdefault(gallery, []).append(where)
     return {gallery: [] if gallery.root in starts else starts for gallery, starts in chosen.items()}

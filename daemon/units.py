@@ -147,7 +147,9 @@ def install(unit: Unit, places: Places | None, galleries: Iterable[Path] = (), *
         _call(unit, "enable", unit.name)
         _call(unit, "restart", unit.name)
     except CommandFailed as error:
-        raise CommandFailed(f"{unit.file} is written, but the service could not be started. {error}\nTry again with: {enable}") from error
+        raise CommandFailed(
+            f"{unit.file} is written, but the service could not be started. {error}{_why(unit, str(error))}\nTry again with: {enable}"
+        ) from error
     told.append(f"Running, and started again with the computer: {unit.name}")
     if not unit.user:
         told.append("It runs while you are logged in. To have it run at any time: loginctl enable-linger")
@@ -231,6 +233,13 @@ def _home_of(user: str) -> str:
     if found.pw_uid == 0:
         raise CommandFailed("it must not run as root: give the user to whom the photos belong with --user.")
     return found.pw_dir
+
+
+def _why(unit: Unit, said: str) -> str:
+    """What most likely stands behind a manager of one's own that can't be reached."""
+    if unit.user or "connect to bus" not in said:
+        return ""
+    return "\nsu and sudo begin no session in which your own services run: log in as the user to whom the photos belong, and call it there."
 
 
 def _call(unit: Unit, *arguments: str) -> str:

@@ -20,22 +20,22 @@ def explain(places: Places, path: Path, every: bool, as_json: bool) -> None:
     """Say what became of a photo, or of those in a folder, and why.
 
     Of a photo with sizes, scores and dates. Of a folder, and all below it: how much was saved there, and which photos were left alone,
-    by name, with the reason.
+    by name, with the reason. Of a vault: how many photos are in full only there.
     """
     from daemon import settings
     from daemon.errors import WrongPath
     from daemon.explanation import explain as why
     from daemon.folder_explanation import explain_folder, explain_vault, in_vault, was_folder
-    from daemon.galleries import all_of, holding, place
+    from daemon.galleries import all_of, holding, outside, place
     from daemon.reading import reading_room
     from daemon.report import Name
     from daemon.spelling import Spellings
-    from storage.errors import shown
 
     where = place(path)
-    gallery = holding(all_of(settings.read(places.config_file)), where)
+    galleries = all_of(settings.read(places.config_file))
+    gallery = holding(galleries, where)
     if gallery is None:
-        raise WrongPath(f"{shown(path)} is in no configured gallery.")
+        raise WrongPath(outside(galleries, path))
     with reading_room(places) as catalog:
         folder = is_folder(where) or where == gallery.root or (catalog is not None and was_folder(gallery, where, catalog))
         row = Spellings(gallery, catalog).row_of(where) if catalog is not None and not folder else None

@@ -60,7 +60,7 @@ def prose(text: str, *, err: bool = False) -> None:
     click.echo(wrapped(harmless(text), width() if stream.isatty() else None), err=err)
 
 
-_LABEL = re.compile(r"\s*(?:[A-Z][A-Za-z ]{0,14}: +|[-!] +|\d+ +|[a-z]+ {2,})?")
+_LABEL = re.compile(r"\s*(?:[A-Z][A-Za-z -]{0,14}: +|[-!] +|\d+ +|[a-z]+ {2,})?")
 """With what a line may begin that further lines stand under: "Failed: ", "  - ", "     7  ", "fine    "."""
 
 

@@ -151,6 +151,11 @@ def test_where_systemd_can_not_be_reached_the_way_on_is_said(run: Run, calls: Pa
     assert "Try again with: systemctl --user daemon-reload && systemctl --user enable --now gallery-optimizer.service" in done.stderr
 
 
+def test_after_su_or_sudo_it_says_what_is_missing(run: Run, calls: Path, sealed_home: Path) -> None:
+    (calls.parent / "bin/systemctl").write_text("#!/bin/sh\necho Failed to connect to bus: No medium found >&2\nexit 1\n")
+    assert "su and sudo begin no session" in run("service", "install").stderr
+
+
 def test_a_service_that_would_end_at_once_is_not_installed(run: Run, home: Home, calls: Path, sealed_home: Path) -> None:
     home.places.config_file.unlink()
     assert run("service", "install").exit_code == 10

@@ -103,7 +103,7 @@ def test_a_detail_that_repeats_the_reason_is_left_out() -> None:
 def test_of_the_vault_it_says_what_would_be_lost_with_it(gallery: Home, run: Run) -> None:
     vault = gallery.root / ".gallery-optimizer"
     text = run("explain", vault).stdout
-    assert "3 photos are in full nowhere but there" in text
+    assert "In full nowhere but there: 3 photos." in text
     assert f"gallery-optimizer eject {gallery.root}\n" in text
     run("restore", gallery.root / "2020/a.jpg")
     assert facts(run, "explain", vault)["only_here"] == 2

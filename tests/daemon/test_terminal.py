@@ -134,6 +134,7 @@ def test_a_number_and_its_unit_stay_on_one_line() -> None:
 def test_sentences_are_wrapped_under_their_label() -> None:
     lines = wrapped("Failed: one two three four five six seven eight", 26).split("\n")
     assert lines == ["Failed: one two three four", "        five six seven eight"]
+    assert wrapped("Stand-in: one two three four five six", 32) == "Stand-in: one two three four\n          five six"
     assert wrapped("Failed: one two three", None) == "Failed: one two three"
     assert wrapped("short\n\n  - kept", 24) == "short\n\n  - kept"
 
