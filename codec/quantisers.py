@@ -97,7 +97,7 @@ class Dependent(Quantiser):
     """By a trellis. `tables` hold the rows of the first quantiser, then those of the second; a spacing of either is two units; `price`,
     which no decoder looks at, is what a bit is worth in squared spacings.
 
-    Raises ValueError where a row is surely zero in one of them only.
+    Raises ValueError where a row is surely zero in one of them only, or where there are other than two ways to a state.
     """
 
     tables: TokenTables
@@ -110,6 +110,7 @@ class Dependent(Quantiser):
         first, second = np.split(self.tables.reach == 0, 2)
         if self.states.quantisers != 2 or (first != second).any() or not 0 < self.unit < 16 or not 0 <= self.price < 16:
             raise ValueError("two quantisers need two halves of tables, surely zero in the same rows, and sane numbers")
+        self.states.ways()  # raises, where an encoder could not plan
         object.__setattr__(self, "_bits", bits_of(np.arange(-FAR, FAR + 1), self.tables))
 
     @property

@@ -3,10 +3,10 @@
     first quantiser    ... -4     -2      0      2      4 ...       levels that a symbol k stands for: 2 k
     second quantiser   ...    -3     -1   0   1      3    ...       2 k - sign(k)
 
-Each is as coarse as what it costs; together they are twice as fine. A symbol's parity moves the state, so an encoder that plans ahead
-(Viterbi's algorithm) reaches most levels at the bits of a coarse quantiser: trellis-coded quantisation (Marcellin and Fischer 1990), with
-two quantisers that both have a 0, as in VVC (JVET-K0071). Every chain of symbols has a state of its own, which begins at 0 and which
-symbols of surely-zero rows leave as it is.
+Each by itself is coarse, and cheap; together they are twice as fine. A symbol's parity moves the state, so an encoder that plans ahead
+(Viterbi's algorithm) reaches most levels at the bits of a coarse quantiser: trellis-coded quantisation (Marcellin and Fischer 1990; part 2
+of JPEG 2000), with two quantisers that both have a 0, as in VVC. Every chain of symbols has a state of its own, which begins at 0 and
+which symbols of surely-zero rows leave as it is.
 """
 
 from dataclasses import dataclass
