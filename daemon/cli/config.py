@@ -150,7 +150,15 @@ def _meaning(gallery: "GallerySettings") -> "Iterator[str]":
     yield f"quality {gallery.quality}: {dict(asking_user.QUALITIES)[gallery.quality]}"
     yield f"the service takes photos that nobody wrote, opened or restored for {days(gallery.idle_for)}"
     yield "a stand-in takes each photo's place" if gallery.stand_in == "preview" else "no stand-ins: archived photos leave the folder"
-    yield f"originals wait {days(gallery.grace)} before their space is given back"
+    waits = f"originals wait {days(gallery.grace)} before their space is given back"
+    yield waits if gallery.grace else "originals go in the run that archived them, as soon as their archives are proven"
+    if gallery.backup_check:
+        yield f"before that, {shown(gallery.backup_check[0])} has to say that the archive is in a backup"
+    elif gallery.two_way_sync and not gallery.one_copy:
+        yield "stand-ins travel, so originals wait for a backup_check, or for one_copy = true, whatever the time"
+    elif gallery.two_way_sync:
+        yield "stand-ins travel, and the archives may become the only full copies (one_copy)"
+    yield f"who deletes a stand-in can have the photo back for {days(gallery.trash)}"
     if gallery.exclude:
         yield f"never looked at: {', '.join(map(shown, gallery.exclude))}"
     if gallery.keep:

@@ -323,3 +323,19 @@ def test_status_is_quick_and_imports_nothing_heavy(home: Home, photo: Photo) -> 
 def test_the_vaults_readme_names_only_commands_that_exist() -> None:
     named = set(re.findall(r"gallery-optimizer ([a-z]+)", README))
     assert {"restore", "decode"} <= named <= set(COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        ("", "originals wait 7 days before their space is given back"),
+        ('grace = "0 days"', "originals go in the run that archived them"),
+        ('backup_check = "/usr/bin/true -x"', "before that, /usr/bin/true has to say that the archive is in a backup"),
+        ('two_way_sync = "stand-ins travel"', "originals wait for a backup_check, or for one_copy = true, whatever the time"),
+        ('two_way_sync = "stand-ins travel"\none_copy = true', "the archives may become the only full copies (one_copy)"),
+        ('trash = "90 days"', "who deletes a stand-in can have the photo back for 90 days"),
+    ],
+)
+def test_config_check_says_what_an_original_waits_for(run: Run, home: Home, lines: str, says: str) -> None:
+    home.configure(lines)
+    assert says in " ".join(run("config", "check").stdout.split())
