@@ -98,7 +98,7 @@ def _gallery(shop: Workshop, gallery: Gallery) -> list[Finding]:
         found.append(Finding(Grade.NOTE, f"{where}: {counted(bare, 'archive')} without parity yet: verify makes it"))
     found += _unknown(shop, gallery)
     if not durable.can_exchange(gallery.vault.folder):
-        found.append(Finding(Grade.NOTE, f"{where}: this file system can't exchange two names; retiring copies instead, and is slower"))
+        found.append(Finding(Grade.FINE, f"{where}: this file system can't exchange two names; retiring copies instead, and is slower"))
     reserve = gallery.vault.reserve(shop.settings.safety.reserve_bytes)
     if not reserve.make() and reserve.size_bytes:
         text = f"{where}: the disk has no room for the reserve ({amount(reserve.size_bytes)}) that helps when it is full"
@@ -193,6 +193,11 @@ def _unknown(shop: Workshop, gallery: Gallery) -> list[Finding]:
     told = ((len(known), "stand-in"), (orphans, "set-aside original"))
     why = "that the catalogue does not know, since it is lost or old: doctor --rebuild"
     found = [Finding(Grade.NOTE, f"{where}: {counted(count, what)} {why}") for count, what in told if count]
+    purged = [aside for digest, aside in gallery.vault.all_asides() if _is_purged(catalog.by_digest(digest, gallery.key))]
+    if purged:
+        what = f"{counted(len(purged), 'original')} ({amount(sum(aside.stat().st_size for aside in purged))})"
+        text = f"{what} set aside that the catalogue knows to be purged or given back, since an older copy of the vault came back"
+        found.append(Finding(Grade.NOTE, f"{where}: {text}: doctor --rebuild gives them a whole new grace, after which they go"))
     alone = [archive for digest, archive in lost.items() if digest not in known]
     if alone:
         size = amount(sum(archive.stat().st_size for archive in alone))
@@ -200,3 +205,8 @@ def _unknown(shop: Workshop, gallery: Gallery) -> list[Finding]:
         helps = "they stay, and `restore` with --to, or eject, gives their photos"
         found.append(Finding(Grade.NOTE, f"{where}: {what}, such as {shown(alone[0])}; {helps}"))
     return found
+
+
+def _is_purged(rows: list[PhotoRow]) -> bool:
+    """Whether the catalogue knows an original, and that nothing of it is set aside."""
+    return bool(rows) and all(row.state in (State.PURGED, State.RESTORED) and row.kept_since_at is None for row in rows)

@@ -125,7 +125,7 @@ def _folder(folder: bytes, device: int, rules: Rules, wishes: Wishes, only: byte
                 continue
             if result.st_dev != device:
                 _log.warning(
-                    "%s is another disk, where nothing is archived; mount it outside, and make it a gallery of its own there",
+                    "%s is another disk, or subvolume, where nothing is archived; mount it outside, and make it a gallery of its own there",
                     shown(entry.path),
                 )
                 continue

@@ -147,7 +147,9 @@ def _bytes_lines(gallery: Gallery, row: PhotoRow, seen: _Seen) -> Iterator[str]:
     else:
         what = "This file" if _is_stray_copy(row) else "Original"
         yield f"{what}: {amount(row.size_bytes)}" + (f", SHA-256 {row.sha256}" if row.sha256 else "")
-    if seen.damage:
+    if seen.damage and not gallery.vault.archive_path(row.sha256 or "").exists():
+        yield "Its archive is missing. Take that one file out of your backup."
+    elif seen.damage:
         yield f"Its archive is damaged, by the last `verify`: {seen.damage}. Take that one file out of your backup."
     if seen.original_damage:
         yield f"Its set-aside original is damaged, by the last `verify`: {seen.original_damage}."
@@ -247,11 +249,14 @@ def _archive_lines(gallery: Gallery, row: PhotoRow) -> list[str]:
         lines.append(f"Proven on {day(row.checked_at)}: read back from the disk, decoded and compared by another process.")
     due = _due(gallery, row)
     if row.state is State.RETIRED and due is not None:
-        lines.append(f"Retired on {day(row.retired_at or 0)}; the original itself can be restored until {day(due)}.")
+        there = gallery.vault.aside_path(row.location, row.sha256 or "").exists()
+        back = f"the original itself can be restored until {day(due)}" if there else "the set-aside original is missing"
+        lines.append(f"Retired on {day(row.retired_at or 0)}; {back}.")
         condition = PurgeGate(gallery, guard(gallery.root, gallery.settings, QUICK)).condition(row)
         lines += [f"It is not purged before this holds: {condition}."] if condition else []
     if row.state is State.PURGED:
-        lines.append(f"The original was purged on {day(row.purged_at or 0)}; a copy can be restored from the archive.")
+        back = "; a copy can be restored from the archive" if gallery.vault.archive_path(row.sha256 or "").exists() else ""
+        lines.append(f"The original was purged on {day(row.purged_at or 0)}{back}.")
     if row.relabelled_at is not None and row.state in (State.RETIRED, State.PURGED):
         lines.append(f"Its stand-in was found with other labels on {day(row.relabelled_at)}; a restored photo gets them, too.")
     if row.state is State.RESTORED:

@@ -22,7 +22,7 @@ REASONS: MappingProxyType[str, str] = MappingProxyType(
         "strange-date": "its date is before 1677 or after 2262, and could not be kept; give it the right one",
         "not-a-file": "it is not an ordinary file but, for example, a symbolic link, which is never followed",
         "has-companions": "a raw file, video or sidecar belongs to it, and without a stand-in (`stand_in`) they would be parted",
-        "other-device": "it lies on another disk than its gallery; mount that outside, and make it a gallery of its own there",
+        "other-device": "it lies on another disk or subvolume than its gallery; mount that outside, and make it a gallery of its own there",
         "other-owner": "it belongs to another user, to whom its stand-in and a restored copy could not be given",
         "stand-in": "it is a stand-in of this program, or was made from one; archiving it would only make it worse",
         "stand-in-elsewhere": "it is the stand-in of a photo in another vault, most likely another computer's, which gives it back",

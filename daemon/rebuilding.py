@@ -40,6 +40,8 @@ from storage.fingerprint import Fingerprint
 from storage.lock import InstanceLock
 from storage.proof import Proof
 
+GONE_FOR_GOOD = 'If a vault is gone for good, and the photos are what a backup of before gave back: "doctor --rebuild --as-it-is".'
+
 
 @dataclass(slots=True)
 class Rebuilt:
@@ -65,17 +67,22 @@ class Found:
     columns: dict[str, object]
 
 
-def check_all_there(places: Places, galleries: Sequence[Gallery]) -> None:
-    """Before a catalogue is set aside: what it knows of a gallery that is away could not be found again now. Raises GalleryGone."""
+def check_all_there(places: Places, galleries: Sequence[Gallery], *, as_it_is: bool = False) -> None:
+    """Before a catalogue is set aside: what it knows of a gallery that is away could not be found again now. `as_it_is`: the user knows
+    that a vault is gone for good, and its gallery is what a backup of before gave back. Raises GalleryGone."""
     away = {gallery.root for gallery in galleries if not is_folder(gallery.root)}
+    bare = set[Path]()
     with suppress(StorageError), reading_room(places) as catalog:  # a damaged one says nothing: then the folders have to do
         for gallery in galleries:
             if catalog is not None and lacks_vault(gallery, catalog):
-                away.add(gallery.root)
+                bare.add(gallery.root)
+    bare -= away
+    away |= set() if as_it_is else bare
     if away:
         raise GalleryGone(
             f"{' and '.join(map(shown, sorted(away)))} with its vault is not there, and a catalogue made now would know nothing of it. "
             "Mount its disk, or take it out of the configuration. The catalogue stays as it is."
+            + (f" {GONE_FOR_GOOD}" if away <= bare else "")
         )
 
 

@@ -223,9 +223,10 @@ def _waste(totals: Totals, trash_goes_at: int | None, binned_goes_at: int | None
             f"stand-ins lie in a bin ({one}); empty it, and they go{when}"
         )
     if totals.lost:
+        them = "it" if totals.lost == 1 else "them"
         lines.append(
-            f"LOST:        {photos(totals.lost)}, gone from the gallery, and their archives missing or damaged: nothing here gives them "
-            "back; a backup may. doctor names them"
+            f"LOST:        {photos(totals.lost)}, gone from the gallery, with no whole archive left: nothing here gives {them} back, "
+            f"a backup may; doctor names {them}"
         )
     if earlier.photos:
         until = "" if earlier_goes_at is None else f"; the first goes after {day(earlier_goes_at)}"

@@ -8,9 +8,10 @@ from daemon.places import Places
 
 @click.command()
 @click.option("--rebuild", "anew", is_flag=True, help="Make the catalogue anew from archives and stand-ins; the old one is kept beside it.")
+@click.option("--as-it-is", is_flag=True, help="With --rebuild: also where a gallery's vault is gone for good.")
 @json_option
 @click.pass_obj
-def doctor(places: Places, anew: bool, as_json: bool) -> None:
+def doctor(places: Places, anew: bool, as_it_is: bool, as_json: bool) -> None:
     """Say what is not in its place, and mend what is safe to mend.
 
     Looks at catalogue, vaults and galleries. It reads no archives: "verify" does.
@@ -22,8 +23,10 @@ def doctor(places: Places, anew: bool, as_json: bool) -> None:
     from daemon.doctor import Grade, examine
     from daemon.errors import CommandFailed, DamageFound
 
+    if as_it_is and not anew:
+        raise click.UsageError("--as-it-is goes with --rebuild alone.")
     if anew:
-        _rebuild(places, as_json)
+        _rebuild(places, as_it_is, as_json)
         return
     with Workshop(places, settings.read(places.config_file)) as shop:
         found = examine(shop, watch())
@@ -39,7 +42,7 @@ def doctor(places: Places, anew: bool, as_json: bool) -> None:
         raise CommandFailed("not everything is as it should be.")
 
 
-def _rebuild(places: Places, as_json: bool) -> None:
+def _rebuild(places: Places, as_it_is: bool, as_json: bool) -> None:
     from dataclasses import asdict
 
     from daemon import settings
@@ -51,7 +54,7 @@ def _rebuild(places: Places, as_json: bool) -> None:
     from storage.errors import shown
 
     wanted = settings.read(places.config_file)
-    check_all_there(places, all_of(wanted))
+    check_all_there(places, all_of(wanted), as_it_is=as_it_is)
     kept = set_catalogue_aside(places)
     with Workshop(places, wanted) as shop:
         done = {shown(gallery.root): rebuild(shop, gallery, watch()) for gallery in shop.galleries}

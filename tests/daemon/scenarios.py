@@ -102,6 +102,27 @@ def tagged_and_back(home: Home) -> None:
     home.clock.forward(days=8)
 
 
+def tagged_after_it_came_back(home: Home) -> None:
+    """A copy from the archive, with labels that it did not have."""
+    restored_and_idle(home)
+    place = home.root / "a.jpg"
+    place.write_bytes(labelled(place.read_bytes(), Labels(exif=TAGS)))
+
+
+def earlier_version_due(home: Home) -> None:
+    """What is in place was once written over another photo, which had come back in full; that one's archive has had its time."""
+    from tests.daemon.sweep import small_photo
+
+    place = home.root / "a.jpg"
+    photo = place.read_bytes()
+    place.write_bytes(small_photo(5))
+    home.optimize()
+    restore(home)
+    place.write_bytes(photo)
+    home.optimize()
+    home.clock.forward(days=31)
+
+
 def renamed(home: Home) -> None:
     home.optimize()
     (home.root / "a.jpg").rename(home.root / "b.jpg")
@@ -180,6 +201,8 @@ SCENARIOS: dict[str, Scenario] = {
     "restore a copy": Scenario(work, restore, BACK | {S.PURGED}, DAYS_0),
     "restore a copy in grace": Scenario(aside_damaged, restore, BACK | {S.RETIRED}),
     "put a copy away": Scenario(restored_and_idle, work, frozenset({S.PURGED}), DAYS_0),
+    "put a tagged copy away": Scenario(tagged_after_it_came_back, work, frozenset({S.PURGED}), DAYS_0),
+    "throw an earlier version away": Scenario(earlier_version_due, work, frozenset({S.PURGED}), DAYS_0, PARITY),
     "restore a tagged original": Scenario(tagged, restore, BACK | {S.RETIRED}),
     "purge a tagged original": Scenario(tagged_and_back, work, BACK),
     "original beside an edit": Scenario(edited, work, BACK | {S.LEFT, S.FAILED}),
