@@ -54,6 +54,6 @@ def check_presence(gallery: Gallery, catalog: Catalog) -> None:
         raise GalleryGone(
             f"the vault of {shown(gallery.root)} is not there, and by the catalogue it holds archives or originals; is the right disk "
             f"mounted? If {VAULT_NAME} was deleted, put it back from the bin or a backup, under the same name. Nothing was changed or "
-            'forgotten. (If you deleted it after eject, with every photo in its place, "optimize --as-it-is" begins anew. If it is lost for '
-            'good, and the photos are what a backup of before gave back, "doctor --rebuild --as-it-is" does.)'
+            'forgotten. (If you deleted it after eject, with every photo in its place, "optimize --as-it-is" begins anew. If it is lost '
+            'for good, and the photos are what a backup of before gave back, "doctor --rebuild --as-it-is" does.)'
         )
