@@ -19,21 +19,28 @@ Result = TypeVar("Result")
 
 @dataclass(slots=True)
 class Asked(Generic[Result]):
-    """`finished` is set when `result` or `error` is there."""
+    """`finished` is set when `result` or `error` is there; then `told` is called, by the thread that did it."""
 
     do: Callable[[Workshop, Progress], Result]
     progress: Progress | None = None
+    told: Callable[[], None] = lambda: None
     finished: threading.Event = field(default_factory=threading.Event)
     result: Result | None = None
     error: Exception | None = None
 
+    def finish(self) -> None:
+        self.finished.set()
+        self.told()
 
-def to_optimize(paths: Iterable[Path], *, as_it_is: bool = False, progress: Progress | None = None) -> Asked[Summary]:
+
+def to_optimize(
+    paths: Iterable[Path], *, as_it_is: bool = False, progress: Progress | None = None, told: Callable[[], None] = lambda: None
+) -> Asked[Summary]:
     """As `optimize PATH...` would."""
     named = list(paths)
-    return Asked(lambda shop, told: optimize(shop, named, told, as_it_is=as_it_is), progress)
+    return Asked(lambda shop, seen: optimize(shop, named, seen, as_it_is=as_it_is), progress, told)
 
 
-def to_restore(chosen: Chosen, *, progress: Progress | None = None) -> Asked[list[Restoration]]:
+def to_restore(chosen: Chosen, *, progress: Progress | None = None, told: Callable[[], None] = lambda: None) -> Asked[list[Restoration]]:
     """As `restore` would, in place."""
-    return Asked(lambda shop, told: restore_in_place(shop, chosen, told), progress)
+    return Asked(lambda shop, seen: restore_in_place(shop, chosen, seen), progress, told)

@@ -134,13 +134,13 @@ class _Order(socketserver.StreamRequestHandler):
 
     def _optimize(self, paths: list[Path], as_it_is: bool) -> None:
         heard = _Heard()
-        summary = self._watched(self.server.service.work.ask(to_optimize(paths, as_it_is=as_it_is, progress=heard)), heard)
+        summary = self._watched(self.server.service.work.ask(to_optimize(paths, as_it_is=as_it_is, progress=heard, told=heard.over)), heard)
         if summary is not None:
             self._say("done", summary=packed(summary))
 
     def _restore(self, chosen: Chosen) -> None:
         heard = _Heard()
-        done = self._watched(self.server.service.work.ask(to_restore(chosen, progress=heard)), heard)
+        done = self._watched(self.server.service.work.ask(to_restore(chosen, progress=heard, told=heard.over)), heard)
         if done is not None:
             self._say("done", results=restore_report.packed(done))
 
@@ -151,8 +151,9 @@ class _Order(socketserver.StreamRequestHandler):
         last: dict[str, Any] = {}
         while not asked.finished.is_set() or not heard.said.empty():
             try:
-                event, values = heard.said.get(timeout=_BEAT_S)
-                self._say(event, **values)
+                said = heard.said.get(timeout=_BEAT_S)
+                if said is not None:
+                    self._say(said[0], **said[1])
             except queue.Empty:
                 now = as_json(service.work.progress())
                 if now != last:
@@ -171,10 +172,10 @@ class _Order(socketserver.StreamRequestHandler):
 
 
 class _Heard:
-    """Progress of a run, put into a queue for the thread that answers."""
+    """Progress of a run, put into a queue for the thread that answers; at its end None, so that nobody waits for a beat."""
 
     def __init__(self) -> None:
-        self.said: queue.SimpleQueue[tuple[str, dict[str, Any]]] = queue.SimpleQueue()
+        self.said: queue.SimpleQueue[tuple[str, dict[str, Any]] | None] = queue.SimpleQueue()
 
     def start(self, total: int, what: str) -> None:
         self.said.put(("start", {"total": total, "what": what}))
@@ -187,6 +188,9 @@ class _Heard:
 
     def close(self) -> None:
         pass
+
+    def over(self) -> None:
+        self.said.put(None)
 
 
 def as_json(doing: Doing) -> dict[str, Any]:

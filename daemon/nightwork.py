@@ -107,7 +107,7 @@ class Nightwork:
             codec.interrupt()
         while (asked := self._next_asked()) is not None:
             asked.error = Held(Hold("stopping"))
-            asked.finished.set()
+            asked.finish()
 
     def pause(self, until: datetime | None = None) -> None:
         """Begin no further photo until then, or until `resume`; also after a restart. Raises StorageError."""
@@ -367,7 +367,7 @@ class Nightwork:
             asked.error = CommandFailed(f"an error that nobody foresaw ({error}); the service's log has the details")
             raise
         finally:
-            asked.finished.set()
+            asked.finish()
             self.board.now = Doing()
 
     def _pressed(self) -> bool:

@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -172,6 +173,16 @@ def test_restorations_travel_whole() -> None:
         Restoration(os.fsdecode(b"\xff.jpg"), Came.NOT, None, "full", full=True),
     ]
     assert restore_report.unpacked(json.loads(json.dumps(restore_report.packed(done)))) == done
+
+
+def test_the_end_is_told_at_once(service: Service, home: Home, photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was told with the next beat, a second late."""
+    monkeypatch.setattr(control, "_BEAT_S", 60.0)
+    (home.root / "a.jpg").write_bytes(photo())
+    begun = time.monotonic()
+    assert run(home, "optimize", "--now").exit_code == 0
+    assert run(home, "restore", home.root / "a.jpg").exit_code == 0
+    assert time.monotonic() - begun < 60
 
 
 def test_what_goes_wrong_there_is_told_here(service: Service, home: Home, photo: Photo) -> None:
