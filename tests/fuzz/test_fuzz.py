@@ -38,20 +38,34 @@ def test_a_short_run(name: str) -> None:
                 raise
 
 
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("path", [path for name in TARGETS for path in findings(name)], ids=lambda path: path.name)
-def test_findings_stay_mended(path: Path, root: Path) -> None:
-    """Each in a process with a worker's memory, since some of them ended the process."""
+FINDINGS = [path for name in TARGETS for path in findings(name)]
+
+
+@pytest.fixture(scope="module")
+def ended(root: Path) -> tuple[dict[Path, int], str]:
+    """How the process of each finding ended, and what all of them said; they begin as copies of one, which imported what they need."""
     code = (
-        "import sys; from tests.fuzz.run import limited; from tests.fuzz.targets import TARGETS, small_pictures\n"
-        "limited()\n"
-        "with small_pictures():\n"
-        "    TARGETS[sys.argv[1]].check(open(sys.argv[2], 'rb').read())\n"
+        "import os, sys; from pathlib import Path\n"
+        "from tests.fuzz.run import limited; from tests.fuzz.targets import TARGETS, small_pictures\n"
+        "for path in map(Path, sys.argv[1:]):\n"
+        "    child = os.fork()\n"
+        "    if not child:\n"
+        "        limited()\n"
+        "        with small_pictures():\n"
+        "            TARGETS[path.name.split('-')[0]].check(path.read_bytes())\n"
+        "        os._exit(0)\n"
+        "    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, path.name.split("-")[0], str(path)], cwd=root, capture_output=True, text=True, check=False, timeout=120
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
+    command = [sys.executable, "-c", code, *map(str, FINDINGS)]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True, timeout=300)
+    return dict(zip(FINDINGS, map(int, done.stdout.split()), strict=True)), done.stderr
+
+
+@pytest.mark.parametrize("path", FINDINGS, ids=lambda path: path.name)
+def test_findings_stay_mended(path: Path, ended: tuple[dict[Path, int], str]) -> None:
+    """Each in a process with a worker's memory, since some of them ended the process."""
+    codes, said = ended
+    assert codes[path] == 0, said[-4000:]
 
 
 def test_a_hang_is_found_by_the_processor_time_that_it_takes(root: Path, tmp_path: Path) -> None:
@@ -59,18 +73,24 @@ def test_a_hang_is_found_by_the_processor_time_that_it_takes(root: Path, tmp_pat
     code = (
         "import os, sys, time; from pathlib import Path; from tests.fuzz import run, targets\n"
         "def check(data):\n"
-        "    sum(range(10**15)) if sys.argv[1] == 'spins' else time.sleep(0.6)\n"
+        "    sum(range(10**15)) if how == 'spins' else time.sleep(0.6)\n"
         "    os._exit(7)\n"
         "run.PATIENCE_S = 0.3\n"
         "targets.TARGETS['message'] = targets.Target(check, lambda: [b'seed'])\n"
-        "run.blind('message', 5, Path(sys.argv[2]))\n"
+        "for how in ('spins', 'waits'):\n"
+        "    child = os.fork()\n"
+        "    if not child:\n"
+        "        run.blind('message', 5, Path(sys.argv[1]) / how)\n"
+        "        os._exit(0)\n"
+        "    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)\n"
     )
-    for how, ends in (("spins", -signal.SIGABRT), ("waits", 7)):
-        command = [sys.executable, "-c", code, how, str(tmp_path)]
-        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=120)
-        assert done.returncode == ends, done.stderr[-2000:]
-        assert (tmp_path / "message-current").exists()
-        assert how == "waits" or "in check" in done.stderr
+    for how in ("spins", "waits"):
+        (tmp_path / how).mkdir()
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True, timeout=120)
+    assert [int(ends) for ends in done.stdout.split()] == [-signal.SIGABRT, 7], done.stderr[-2000:]
+    assert all((tmp_path / how / "message-current").exists() for how in ("spins", "waits"))
+    assert "in check" in done.stderr
 
 
 def test_a_sealed_change_gets_past_the_checksums() -> None:
