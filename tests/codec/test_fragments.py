@@ -50,13 +50,16 @@ def test_a_small_picture_has_no_room() -> None:
         fragments.choose(np.zeros((7, 40), np.int32), 1, np.random.default_rng(0))
 
 
-def test_a_collection_becomes_a_pack_to_train_on(tmp_path: Path, make_photo: Callable[..., Pixels]) -> None:
+def test_a_collection_becomes_a_pack_to_train_on(
+    tmp_path: Path, make_photo: Callable[..., Pixels], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fragments, "_SHRINK_FROM", 750)  # a photo of the real size takes seconds
     photos = tmp_path / "photos"
     (photos / "deeper").mkdir(parents=True)
     for number in range(4):
-        Image.fromarray(make_photo(300, 520, number)).save(photos / "deeper" / f"{number}.JPG", quality=95)
-    Image.fromarray(make_photo(1500, 2100, 9)).save(photos / "large.png")
-    Image.fromarray(make_photo(100, 520, 5)).save(photos / "narrow.png")
+        Image.fromarray(make_photo(260, 450, number)).save(photos / "deeper" / f"{number}.JPG", quality=95)
+    Image.fromarray(make_photo(740, 760, 9)).save(photos / "large.png")
+    Image.fromarray(make_photo(100, 300, 5)).save(photos / "narrow.png")
     (photos / "broken.jpg").write_bytes(b"\xff\xd8\xff no picture")
     (photos / "notes.txt").write_text("not a photo")
     fragments.main(["--photos", str(photos), "--out", str(tmp_path / "pack.tar"), "--crops", "4"])
@@ -70,7 +73,7 @@ def test_a_uniform_pack_to_compare_with(tmp_path: Path) -> None:
     photos, noisy = tmp_path / "photos", {}
     photos.mkdir()
     for number in range(6):
-        Image.fromarray(half_noise(1024)[::-1] if number % 2 else half_noise(1024)).save(photos / f"{number}.png")
+        Image.fromarray(half_noise(640)[::-1] if number % 2 else half_noise(640)).save(photos / f"{number}.png")
     for share in (0, 1):
         fragments.main(["--photos", str(photos), "--out", str(tmp_path / "pack.tar"), "--crops", "2", "--hard", str(share)])
         trained, held = data.load_crops(tmp_path / "pack.tar")
