@@ -25,6 +25,7 @@ def noise(size: int, seed: int = 0) -> bytes:
 
 BIG = noise(900 * BLOCK_BYTES + 77)
 BIG_PARITY = made(BIG, 0.05)
+SMALL = BIG[: 30 * BLOCK_BYTES + 77]
 
 
 @given(st.integers(1, 12 * BLOCK_BYTES), st.floats(0.01, 0.25), st.integers())
@@ -144,13 +145,17 @@ FROZEN_BIG = "928d6f16a31de7bcfc50a8b2ee0c61d0154881c49749123b90db514f0f305f15"
 SHA = hashlib.sha256(b"the original").hexdigest()
 
 
+def prepared(folder: Path, archive: bytes, parity_bytes: int) -> Vault:
+    vault = Vault(folder)
+    vault.prepare()
+    vault.commit_archive(vault.stage_archive(archive), SHA)
+    assert vault.keep_parity(SHA, 0.05) == parity_bytes
+    return vault
+
+
 @pytest.fixture
 def vault(tmp_path: Path) -> Vault:
-    vault = Vault(tmp_path)
-    vault.prepare()
-    vault.commit_archive(vault.stage_archive(BIG), SHA)
-    assert vault.keep_parity(SHA, 0.05) == len(BIG_PARITY)
-    return vault
+    return prepared(tmp_path, BIG, len(BIG_PARITY))
 
 
 def digest(data: bytes) -> str:
@@ -205,8 +210,9 @@ def test_it_goes_with_its_archive(vault: Vault) -> None:
 
 
 @pytest.mark.parametrize("code", [errno.EIO, errno.ENOSPC, errno.EROFS])
-def test_whatever_call_fails_the_archive_is_as_it_was_or_whole(vault: Vault, code: int) -> None:
-    damaged = BIG[:5000] + b"rot" + BIG[5003:]
+def test_whatever_call_fails_the_archive_is_as_it_was_or_whole(tmp_path: Path, code: int) -> None:
+    vault = prepared(tmp_path, SMALL, len(made(SMALL, 0.05)))
+    damaged = SMALL[:5000] + b"rot" + SMALL[5003:]
     parity_file, steps = vault.parity_path(SHA).read_bytes(), [0]
     for nth in range(1, 40):
         vault.archive_path(SHA).write_bytes(damaged)
@@ -219,18 +225,18 @@ def test_whatever_call_fails_the_archive_is_as_it_was_or_whole(vault: Vault, cod
 
         with observed_by(failing):
             try:
-                vault.repair_archive(SHA, digest(BIG))
+                vault.repair_archive(SHA, digest(SMALL))
             except StorageError:
                 pass
             try:
-                vault.keep_parity(SHA, 0.05) if vault.archive_path(SHA).read_bytes() == BIG else None
+                vault.keep_parity(SHA, 0.05) if vault.archive_path(SHA).read_bytes() == SMALL else None
             except StorageError:
                 pass
-        assert vault.archive_path(SHA).read_bytes() in (damaged, BIG)
+        assert vault.archive_path(SHA).read_bytes() in (damaged, SMALL)
         assert vault.parity_path(SHA).read_bytes() == parity_file
         vault.clear_staging()
-        vault.repair_archive(SHA, digest(BIG))
-        assert vault.archive_path(SHA).read_bytes() == BIG
+        vault.repair_archive(SHA, digest(SMALL))
+        assert vault.archive_path(SHA).read_bytes() == SMALL
         if steps[0] < nth:
             break
     assert 8 < nth < 39, f"{nth - 1} steps were tried"
