@@ -25,6 +25,11 @@ from storage.states import State
 
 ROOT = Path(__file__).parents[2]
 LONG_S = 180.0
+HURRIED = (
+    "from daemon import intake, nightwork, service; from daemon.cli.main import main\n"
+    "intake.BATCH_S = nightwork.BATCH_S = service._LOOK_S = 0.1\n"  # of waiting there is nothing to be seen
+    "main()\n"
+)
 
 
 class Manager:
@@ -82,7 +87,7 @@ class Running:
             **environment,
         }
         places = ["--config", str(self.places.config_file), "--state", str(self.places.state_folder)]
-        command = [sys.executable, "-m", "daemon.cli.main", *places, "run"]
+        command = [sys.executable, "-c", HURRIED, *places, "run"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, stderr=log, stdout=log, env=everything, cwd=self.base)
 
