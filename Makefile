@@ -29,7 +29,7 @@ PLACE   ?=
 MINUTES ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all corpus lint bench-rd bench-speed bench-guard bench-look bench-search bench-soak bench-scale fuzz manual unit-verify clean
+.PHONY: help run test test-all ready-for-tests loops corpus lint bench-rd bench-speed bench-guard bench-look bench-search bench-soak bench-scale fuzz manual unit-verify clean
 
 # The tests run with one thread: torch's threads spin, and two processes with two each slow one another tenfold.
 test test-all corpus: export OMP_NUM_THREADS = 1
@@ -40,11 +40,21 @@ help:  ## this list
 run: $(VENV)/ready-to-run  ## try it on copies of your photos: make run PHOTOS=~/Pictures/2021 [QUALITY=high] [GRACE="7 days"] [LIMIT=25] [KEEP=1]
 	@$(BIN)/python scripts/try_it.py --photos "$(PHOTOS)" --quality "$(QUALITY)" --grace "$(GRACE)" --limit "$(LIMIT)" $(if $(KEEP),--keep)
 
-test: lint  ## set up, check the style, the types and the import rules, run the tests
-	@$(BIN)/pytest -q -n auto --dist loadfile -m "not slow and not bench"
+# The longest files first, in the order that tests/conftest.py gives them.
+PYTEST := $(BIN)/pytest -q -n auto --dist loadfile --no-loadscope-reorder
 
-test-all: lint  ## the same with the slow tests
-	@$(BIN)/pytest -q -n auto --dist loadfile -m "not bench"
+test: ready-for-tests  ## set up, check the style, the types and the import rules, run the tests
+	@$(PYTEST) -m "not slow and not bench"
+
+test-all: ready-for-tests  ## the same with the slow tests
+	@$(PYTEST) -m "not bench"
+
+# Beside one another: each keeps one processor busy.
+ready-for-tests: $(VENV)/ready-to-test
+	@$(MAKE) --no-print-directory -j 2 lint loops
+
+loops: $(VENV)/ready-to-test
+	@$(BIN)/python -m tests.compile_loops
 
 corpus: $(VENV)/ready-to-test  ## every file of ../shared/corpus through optimize and restore, twice: [ONLY=icc,motion]
 	@CORPUS_ONLY="$(ONLY)" $(BIN)/pytest -q -s -m corpus tests/corpus -k every
