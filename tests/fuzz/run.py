@@ -28,7 +28,7 @@ PATIENCE_S = 60.0
 """Of a processor, for one input."""
 WAIT_S = 1800
 """By the clock, for one input: what waits for something uses no processor."""
-SHARES = {"jpeg": 5, "png": 5, "archive": 5, "stream": 4, "coded": 2, "metadata": 3, "labels": 3, "message": 1}
+SHARES = {"jpeg": 5, "png": 5, "archive": 5, "stream": 4, "coded": 2, "metadata": 3, "labels": 3, "piece": 2, "message": 1}
 """Of the time."""
 
 

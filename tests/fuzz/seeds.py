@@ -71,7 +71,48 @@ def jpegs() -> tuple[bytes, ...]:
         found.append(buffer.getvalue())
     first = found[0]
     rich = first[:2] + _segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + XMP) + _segment(0xE2, _index()) + first[2:]
-    return (*found, rich + found[3], first + b"\0" * 24 + b"LIVE_1234")
+    return (*found, rich + found[3], first + b"\0" * 24 + b"LIVE_1234", _written_on(first))
+
+
+def _written_on(photo: bytes) -> bytes:
+    """With all that people and programs write, in the rarer forms: IPTC beside other resources, XMP in UTF-16 and going on, comments."""
+    extension = b"http://ns.adobe.com/xmp/extension/\0" + b"0" * 32 + len(XMP).to_bytes(4, "big")
+    return photo[:2] + b"".join(
+        (
+            _segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + XMP.decode().encode("utf-16")),
+            *(_segment(0xE1, extension + at.to_bytes(4, "big") + XMP[at : at + 200]) for at in range(0, len(XMP), 200)),
+            *(_segment(0xED, b"Photoshop 3.0\0" + part) for part in (RESOURCES[:30], RESOURCES[30:])),
+            _segment(0xFE, b"at the sea"),
+            photo[2:],
+        )
+    )
+
+
+def _resource(number: int, body: bytes) -> bytes:
+    return b"8BIM" + struct.pack(">HHI", number, 0, len(body)) + body + bytes(len(body) % 2)
+
+
+_DATASETS = b"".join(
+    struct.pack(">BBBH", 0x1C, record, number, len(text)) + text for record, number, text in ((1, 90, b"\x1b%G"), (2, 25, b"sea"))
+)
+RESOURCES = _resource(0x0404, _DATASETS) + _resource(0x0425, bytes(16)) + _resource(0x0409, b"a thumbnail")
+
+
+@cache
+def pieces() -> tuple[bytes, ...]:
+    """What small readers are given: blocks of metadata, a stand-in's mark, parity."""
+    from daemon.marking import Mark
+    from storage.parity import BLOCK_BYTES, Head
+
+    blocks = [ARCHIVE[at : at + BLOCK_BYTES] for at in range(0, len(ARCHIVE), BLOCK_BYTES)]
+    head = Head(1, 1, len(ARCHIVE), "ab" * 32, tuple(map(zlib.crc32, (*blocks, bytes(BLOCK_BYTES))))).packed()
+    mark = Mark("ab" * 32, "cd" * 8, "ef" * 16, "01" * 16).comment()
+    comments = (b"\xff\xfe\0\xd0" + mark, b"\x89PNG tEXtComment\0" + mark, b"\x89PNG zTXtComment\0\0" + zlib.compress(mark))
+    return (exif(), exif()[6:], XMP, XMP.decode().encode("utf-16"), RESOURCES, *comments, head + bytes(BLOCK_BYTES) + head)
+
+
+ARCHIVE = bytes(range(256)) * 40
+"""What the parity among `pieces` says that it is of."""
 
 
 def _index() -> bytes:

@@ -8,27 +8,31 @@ would go into decoding huge and empty ones.
 import random
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import NoReturn
 
 import numpy as np
 import pytest
 
-from codec import bitstream, canonical, container, exact, lanes, pixel_exact, rans, reference, scanlines
+from codec import bitstream, canonical, container, exact, exif, iptc, lanes, pixel_exact, rans, reference, scanlines, xmp
 from codec.conversion import converted, pixels_of
 from codec.errors import CodecError, Corrupt, ModelMissing, Unsupported
 from codec.facts import Facts
 from codec.labels import merged, picture_digest
 from codec.multi_picture import is_index
 from codec.neural import decode_pixels, read_head
+from codec.packets import packets_of
 from codec.picture import JpegStructure
 from codec.profile import joined, profile_of
 from codec.rating import read_rating
 from codec.unit import read_unit
 from daemon import child, standin, wire
-from daemon.marking import original_of
+from daemon.exif_thumbnail import block_in, camera_thumbnail, orientation_of
+from daemon.marking import mark_of, original_of
 from daemon.messages import Refused, StandInJob
+from storage import parity
+from storage.errors import Damaged
 from tests.fuzz import mutations, seeds
 
 MOST_PIXELS = 1 << 20
@@ -242,6 +246,27 @@ def labels(data: bytes) -> None:
                 assert merged(made, stand_in).data == made, "once more changes more"
 
 
+def piece(data: bytes) -> None:
+    """Small readers of the daemon and the storage, and the blocks of labels without a file around them."""
+    found = mark_of(data)
+    assert found is None or len(found.original) == 64
+    thumbnail = camera_thumbnail(block_in(data) or data)
+    assert thumbnail is None or orientation_of(thumbnail.upright()[12:]) >= 1
+    orientation_of(data)
+    left = exif.without_thumbnail(data)
+    assert len(left) <= len(data)
+    list(packets_of(data))
+    for one, other in ((data, seeds.exif()[6:]), (seeds.exif()[6:], data)):
+        assert exif.merged(merged := exif.merged(one, other), other) == merged, "once more changes more"
+    for one, other in ((data, seeds.RESOURCES), (seeds.RESOURCES, data)):
+        assert iptc.merged(merged := iptc.merged(one, other), other) == merged, "once more changes more"
+    for one, other in ((data, seeds.XMP), (seeds.XMP, data)):
+        assert xmp.merged(merged := xmp.merged(one, other, ((4, 3), (8, 6))), other, ((4, 3), (8, 6))) == merged, "once more changes more"
+    parity.is_whole(data)
+    with suppress(Damaged):
+        parity.damaged_blocks(parity.read_head(data), seeds.ARCHIVE)
+
+
 def message(data: bytes) -> None:
     """What a worker process, taken over by what it decodes, may say to the daemon."""
     try:
@@ -260,6 +285,7 @@ TARGETS: dict[str, Target] = {
     "coded": Target(coded, seeds.coded),
     "metadata": Target(metadata, seeds.metadata),
     "labels": Target(labels, lambda: (*seeds.jpegs(), *seeds.pngs()), mutations.sealed, mutations.inside),
+    "piece": Target(piece, seeds.pieces),
     "message": Target(message, seeds.messages),
 }
 

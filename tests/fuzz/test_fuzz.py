@@ -13,7 +13,7 @@ from tests.fuzz import mutations, seeds
 from tests.fuzz.run import SHARES, findings
 from tests.fuzz.targets import TARGETS, small_pictures
 
-TRIES = {"jpeg": 150, "png": 40, "archive": 150, "stream": 8, "coded": 100, "metadata": 40, "labels": 60, "message": 2000}
+TRIES = {"jpeg": 150, "png": 40, "archive": 150, "stream": 8, "coded": 100, "metadata": 40, "labels": 60, "piece": 100, "message": 2000}
 
 
 def test_every_target_has_its_time() -> None:
