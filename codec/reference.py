@@ -2,7 +2,7 @@
 
     python -m codec.reference IN.nphoto OUT.png [WEIGHTS.safetensors]
 
-It shares no line with the decoder that is in use, reads archive, pixel stream and weight file by itself, and gives the same symbols exactly
+It shares no line with the decoder that is in use, reads archive, pixel stream and weight file by itself, and gives the same levels exactly
 and the same pixels within one level. docs/bitstream.md says the same in words. Sizes come from the weights.
 """
 
@@ -13,6 +13,7 @@ import sys
 import zlib
 from bisect import bisect_right
 from collections.abc import Iterator
+from itertools import cycle
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -51,14 +52,13 @@ def read_weights(data: bytes) -> Weights:
     """The tensors of a weight file (safetensors: length of a JSON head, the head, the numbers)."""
     length = int.from_bytes(data[:8], "little")
     head = json.loads(data[8 : 8 + length])
-    if head.pop("__metadata__")["format"] != "1":
-        raise UnknownVersion("this decoder reads weight files of format 1")
-    types = {"U8": "u1", "U16": "<u2", "I16": "<i2", "I32": "<i4", "F16": "<f2", "F32": "<f4"}
-    found = {}
-    for name, about in head.items():
-        first, last = (8 + length + at for at in about["data_offsets"])
-        found[name] = np.frombuffer(data[first:last], types[about["dtype"]]).reshape(about["shape"])
-    return found
+    if head.pop("__metadata__")["format"] not in ("1", "2"):
+        raise UnknownVersion("this decoder reads weight files of formats 1 and 2")
+    types, numbers = {"U8": "u1", "U16": "<u2", "I16": "<i2", "I32": "<i4", "F16": "<f2", "F32": "<f4"}, data[8 + length :]
+    return {
+        name: np.frombuffer(numbers[slice(*about["data_offsets"])], types[about["dtype"]]).reshape(about["shape"])
+        for name, about in head.items()
+    }
 
 
 class Stream(NamedTuple):
@@ -79,17 +79,15 @@ def read_stream(data: bytes) -> Stream:
         if version != 1 or flags > 3:
             raise UnknownVersion(f"the pixel stream is of version {version} with flags {flags:#x}, and this decoder reads 1")
         rows, columns, at = -(-height // 64), -(-width // 64), 15
-        packed = None
         if flags & 2:
             at += 4 + struct.unpack_from("<I", data, at)[0]
-            packed = data[19:at]
         crc = zlib.crc32(data[:at])
         if struct.unpack_from("<I", data, at)[0] != crc or not 0 < width * height <= 2**28 or quality > 250:
             raise Corrupt("the head of a pixel stream is damaged")
         cells = np.full((rows, columns), quality, np.int64)
-        if packed is not None:
+        if flags & 2:
             inflate = zlib.decompressobj()
-            offsets = np.frombuffer(inflate.decompress(packed, rows * columns + 1), np.int8).reshape(rows, columns)
+            offsets = np.frombuffer(inflate.decompress(data[19:at], rows * columns + 1), np.int8).reshape(rows, columns)
             cells = np.clip(cells + offsets, 0, 250)
             if not inflate.eof or inflate.unused_data:
                 raise Corrupt("the quality map is damaged")
@@ -118,7 +116,7 @@ class Coder:
             raise Corrupt("the head of a coded stream is damaged")
         self._states = list(struct.unpack_from(f"<{self._lanes}I", data, 1))
         self._words: Iterator[int] = iter(np.frombuffer(data, "<u2", offset=1 + 4 * self._lanes).tolist())
-        self._number = 0
+        self._turns = cycle(range(self._lanes))
         if min(self._states) < 65536:
             raise Corrupt("a coded stream starts in a state that no encoder leaves")
 
@@ -130,14 +128,14 @@ class Coder:
             raise Corrupt("a coded stream ends too early")
         return x * 65536 + word
 
-    def symbols(self, rows: Integers, table: NDArray[Any]) -> Integers:
-        """One symbol for each of the rows of the table of frequencies."""
+    def levels(self, rows: Integers, table: NDArray[Any], follow: Any = ((0, 0),), second: Any = (0,)) -> Integers:
+        """One level for each of the rows of the table of frequencies. With one quantiser, levels are symbols."""
         frequencies = table.tolist()
         starts = [[0, *np.cumsum(row[:-1]).tolist()] for row in table.astype(np.int64)]
-        out = np.zeros(len(rows), np.int64)
-        for i, row in enumerate(rows.tolist()):
-            lane = self._number % self._lanes
-            self._number += 1
+        out, chains = np.zeros(len(rows), np.int64), [0] * 16
+        for i, (first_row, lane) in enumerate(zip(rows.tolist(), self._turns, strict=False)):
+            state = chains[i % 16]
+            row = first_row + 64 * second[state]
             if frequencies[row][0] == 4096:  # surely zero: nothing was sent
                 continue
             x = self._states[lane]
@@ -146,16 +144,17 @@ class Coder:
             x = self._refill(frequencies[row][token] * (x // 4096) + slot - starts[row][token])
             v = token
             if token >= 16:
-                e = 4 + (token - 16) // 4
-                left, done, low = e - 2, 0, 0
+                left, done, low = 2 + (token - 16) // 4, 0, 0
                 while left:
                     k = min(left, 12)
                     low += (x % 2**k) << done
                     x = self._refill(x >> k)
                     left, done = left - k, done + k
-                v = (4 + (token - 16) % 4 << e - 2) + low
+                v = (4 + token % 4 << done) + low
             self._states[lane] = x
-            out[i] = -(v + 1) // 2 if v % 2 else v // 2
+            symbol = -(v + 1) // 2 if v % 2 else v // 2
+            out[i] = symbol * (1 + max(second)) - second[state] * ((symbol > 0) - (symbol < 0))
+            chains[i % 16] = follow[state][symbol % 2]
         return out
 
     def finish(self) -> None:
@@ -165,9 +164,9 @@ class Coder:
 
 
 def read_unit(w: Weights, payload: bytes, cells: Integers) -> tuple[Integers, Integers]:
-    """z (h, w, 96) and all symbols (4h, 4w, 320) of a unit. Raises Corrupt."""
+    """z (h, w, 96) and all levels (4h, 4w, 320) of a unit. Raises Corrupt."""
     hyper, base, coder = w["rows.weight"].shape[1], w["rows.base"].astype(np.int64), Coder(payload)
-    z = coder.symbols((hyper * ((cells + 12) // 25)[..., None] + np.arange(hyper)).ravel(), w["tables.z"]).reshape(*cells.shape, hyper)
+    z = coder.levels((hyper * ((cells + 12) // 25)[..., None] + np.arange(hyper)).ravel(), w["tables.z"]).reshape(*cells.shape, hyper)
     # sum = W z + bias + base, at each of the 4 x 4 latents of a cell; float64 holds these integers exactly
     product = np.rint(np.clip(z, -127, 127).astype(np.float64) @ w["rows.weight"].T.astype(np.float64)).astype(np.int64) + w["rows.bias"]
     low = np.minimum(cells // 25, len(base) - 2)
@@ -175,16 +174,17 @@ def read_unit(w: Weights, payload: bytes, cells: Integers) -> tuple[Integers, In
     mixed = (base[low] * (25 - part) + base[low + 1] * part) // 25
     sums = _spread(product, 4) + mixed.repeat(4, 0).repeat(4, 1)
     i, j, c = np.indices(sums.shape)
-    first, symbols = (i + j + c) % 2 == 0, np.zeros_like(sums)
-    symbols[first] = coder.symbols(np.clip(sums >> 7, 0, 63)[first], w["tables.y"])
-    size = np.pad(w["rows.sizes"].astype(np.int64)[np.minimum(np.abs(symbols), 255)] * first, ((1, 1), (1, 1), (0, 0)))
+    first, levels = (i + j + c) % 2 == 0, np.zeros_like(sums)
+    trellis = [w[f"trellis.{part}"].tolist() for part in ("follow", "second") if "trellis.unit" in w]  # none in files of format 1
+    levels[first] = coder.levels(np.clip(sums >> 7, 0, 63)[first], w["tables.y"], *trellis)
+    size = np.pad(w["rows.sizes"].astype(np.int64)[np.minimum(np.abs(levels), 255)] * first, ((1, 1), (1, 1), (0, 0)))
     above, below, left, right = w["rows.neighbours"].T.astype(np.int64)
     near = above * size[:-2, 1:-1] + below * size[2:, 1:-1] + left * size[1:-1, :-2] + right * size[1:-1, 2:]
     shrunk = np.clip(sums, *w["rows.limits"].tolist()) * w["rows.shrink"].astype(np.int64) >> 12
     rows = np.clip((sums + shrunk + (near >> 6) + w["rows.offset"]) >> 7, 0, 63)
-    symbols[~first] = coder.symbols(rows[~first], w["tables.y"])
+    levels[~first] = coder.levels(rows[~first], w["tables.y"], *trellis)
     coder.finish()
-    return z, symbols
+    return z, levels
 
 
 class Network:
@@ -215,19 +215,19 @@ class Network:
         part = (q - low.astype(np.float32))[..., None]
         return np.asarray(table[low] * (1 - part) + table[low + 1] * part).repeat(4, 0).repeat(4, 1)
 
-    def latents(self, z: Integers, symbols: Integers, cells: Integers) -> Floats:
-        """Of one unit, from its symbols."""
+    def latents(self, z: Integers, values: NDArray[Any], cells: Integers) -> Floats:
+        """Of one unit, from z and what its levels are worth, in steps."""
         x = self.conv("means.up.0", (z + self.w["z_mean"]).astype(np.float32))
         x = _spread(self.conv("means.up.2", self.block("means.up.1", x)), 2)
         x = _spread(self.conv("means.up.5", self.block("means.up.4", x)), 2)
         hidden = x * np.exp(self.told("means.told_hidden", cells))
         step = np.exp(np.float32(0.7) * np.tanh(self.conv("means.step", hidden)))
         mean = self.conv("means.first.1", self.block("means.first.0", hidden))
-        first = np.indices(symbols.shape).sum(0) % 2 == 0
-        known = np.where(first, symbols + mean, 0).astype(np.float32)
+        first = np.indices(values.shape).sum(0) % 2 == 0
+        known = np.where(first, values + mean, 0).astype(np.float32)
         x = self.conv("means.second_in", np.concatenate([hidden, np.arcsinh(known)], 2)) * np.exp(self.told("means.told_second", cells))
         mean = mean + self.conv("means.second.2", self.block("means.second.1", self.block("means.second.0", x)))
-        y = np.where(first, known, symbols + mean) * step * np.exp(self.told("correction", cells) - self.told("log_gain", cells))
+        y = np.where(first, known, values + mean) * step * np.exp(self.told("correction", cells) - self.told("log_gain", cells))
         return np.asarray(y, np.float32)
 
     def synthesis(self, y: Floats, cells: Integers) -> Floats:
@@ -270,10 +270,11 @@ def decode(data: bytes, weights: bytes | None = None) -> NDArray[np.uint8]:
     if not hashlib.sha256(weights).digest().startswith(head.model):
         raise ModelMissing(head.model)
     w = read_weights(weights)
-    network, (rows, columns) = Network(w), head.cells.shape
+    network, (rows, columns), unit = Network(w), head.cells.shape, w.get("trellis.unit", np.ones(1, np.float32))
     latents = np.zeros((4 * rows, 4 * columns, len(w["rows.shrink"])), np.float32)
     for row, column, cells, payload in head.units:
-        y = network.latents(*read_unit(w, payload, cells), cells)
+        z, levels = read_unit(w, payload, cells)
+        y = network.latents(z, unit * levels, cells)
         latents[4 * row :, 4 * column :][: y.shape[0], : y.shape[1]] = y
     strips = []
     for top in range(0, rows, 4):  # 16 rows of latents at a time, with four more on each side, which no pixel looks beyond
@@ -289,10 +290,9 @@ def png(pixels: NDArray[np.uint8]) -> bytes:
     def chunk(name: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
-    height, width = pixels.shape[:2]
-    rows = b"".join(b"\0" + row.tobytes() for row in pixels)
-    header = struct.pack(">IIBBBBB", width, height, 8, 2 if pixels.ndim == 3 else 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    rows = zlib.compress(b"".join(b"\0" + row.tobytes() for row in pixels))
+    header = struct.pack(">IIBBBBB", *pixels.shape[1::-1], 8, 2 if pixels.ndim == 3 else 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
 if __name__ == "__main__":

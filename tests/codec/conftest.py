@@ -46,6 +46,33 @@ def resaved() -> Callable[..., bytes]:
 
 
 @pytest.fixture(scope="session")
+def dependent_file() -> bytes:
+    """A weight file of format 2: m6's networks, and the tables of a Laplace for two quantisers."""
+    from dataclasses import replace
+
+    from safetensors.numpy import load, save
+
+    from codec.model import load_model, self_test, weight_file
+    from codec.network.rows import ROWS
+    from codec.quantisers import Dependent
+    from codec.tokens import TOKENS, TokenTables
+    from codec.training.export import PRICE, SPACING, fitted_pair
+    from codec.trellis import STATES
+
+    quantiser = Dependent(TokenTables(fitted_pair(np.zeros((2 * ROWS, TOKENS)))), STATES, SPACING / 2, PRICE)
+    tensors = load(weight_file("m6")) | {
+        "tables.y": quantiser.tables.freq,
+        "trellis.follow": STATES.follow,
+        "trellis.second": STATES.second,
+        "trellis.unit": np.array([SPACING / 2], np.float32),
+        "encoder.price": np.array([PRICE], np.float32),
+        "self_test": np.frombuffer(self_test(replace(load_model("m6"), quantiser=quantiser)), np.uint8),
+    }
+    del tensors["encoder.dead_zone"]
+    return save(tensors, {"name": "dependent", "format": "2"})
+
+
+@pytest.fixture(scope="session")
 def photo(package_photos: dict[str, Path]) -> Pixels:
     """A photograph, 384 x 512."""
     from PIL import Image

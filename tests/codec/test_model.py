@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.numpy import load
+from safetensors.numpy import load, save
 
 from codec import decode_pixels, encode_pixels, load_model
 from codec import model as module
@@ -16,6 +16,7 @@ from codec.errors import Corrupt, ModelMissing, UnknownVersion
 from codec.model import DEFAULT, Model, manifest, model_from, self_test, weight_file
 from codec.network.network import Network
 from codec.network.rows import SHIFT, Rows
+from codec.trellis import STATES
 
 
 def test_the_default_model_is_the_one_in_the_manifest(model: Model) -> None:
@@ -108,9 +109,7 @@ def test_a_machine_that_computes_other_integers_does_not_load(monkeypatch: pytes
         model_from(weight_file())
 
 
-@pytest.mark.parametrize(
-    "name", ["network.z_mean", "network.synthesis.out.bias", "rows.weight", "tables.y", "encoder.dead_zone", "self_test"]
-)
+@pytest.mark.parametrize("name", ["network.z_mean", "network.synthesis.out.bias", "rows.weight", "tables.y", "self_test"])
 def test_a_weight_file_that_lacks_something(resaved: Callable[..., bytes], name: str) -> None:
     with pytest.raises(Corrupt):
         model_from(resaved("poor", **{name.replace(".", "__"): None}))
@@ -122,16 +121,70 @@ def test_shapes_and_types_that_no_export_writes(resaved: Callable[..., bytes]) -
         ("network.z_mean", tensors["network.z_mean"][:5]),
         ("rows.bias", tensors["rows.bias"].astype(np.int64)),
         ("rows.weight", tensors["rows.weight"].T.copy()),
-        ("tables.y", tensors["tables.y"][:63]),
+        ("tables.y", tensors["tables.y"][:-1]),
         ("tables.z", tensors["tables.z"][:-1]),
         ("tables.y", tensors["tables.y"] // 2),
-        ("encoder.dead_zone", tensors["encoder.dead_zone"][:1]),
-        ("encoder.dead_zone", np.zeros((64, 2), np.float32)),
     ):
         with pytest.raises(Corrupt):
             model_from(resaved("odd", **{name.replace(".", "__"): wrong}))
     with pytest.raises(Corrupt):
         model_from(resaved("odd", network__more=np.zeros(3, np.float16)))
+
+
+def with_tensor(data: bytes, form: str, name: str, tensor: np.ndarray | None) -> bytes:
+    """A weight file with one tensor replaced, or left out."""
+    tensors = {key: value for key, value in (load(data) | {name: tensor}).items() if value is not None}
+    return save(tensors, {"name": "odd", "format": form})
+
+
+@pytest.mark.parametrize("wrong", [None, np.zeros(1, np.float32), np.zeros((64, 2), np.float32)])
+def test_dead_zones_of_format_1(wrong: np.ndarray | None) -> None:
+    with pytest.raises(Corrupt):
+        model_from(with_tensor(weight_file("m6"), "1", "encoder.dead_zone", wrong))
+
+
+FOLLOW, SECOND = STATES.follow, STATES.second
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        *((name, None) for name in ("tables.y", "trellis.follow", "trellis.second", "trellis.unit", "encoder.price")),
+        ("trellis.follow", FOLLOW[:-1].copy()),
+        ("trellis.follow", FOLLOW.ravel()),
+        ("trellis.follow", FOLLOW.astype(np.int32)),
+        ("trellis.second", SECOND[:128].copy()),
+        ("trellis.second", SECOND[:, None].copy()),
+        ("trellis.second", SECOND * np.uint8(2)),
+        ("trellis.second", SECOND * np.uint8(0)),
+        ("trellis.unit", np.ones(2, np.float32)),
+        ("trellis.unit", np.zeros(1, np.float32)),
+        ("trellis.unit", np.full(1, np.nan, np.float32)),
+        ("encoder.price", np.full(1, -1, np.float32)),
+        ("encoder.price", np.ones((1, 1, 2), np.float32)),
+    ],
+)
+def test_what_format_2_lacks_or_has_in_another_shape(dependent_file: bytes, name: str, wrong: np.ndarray | None) -> None:
+    assert model_from(with_tensor(dependent_file, "2", "tables.y", load(dependent_file)["tables.y"])).quantiser.unit > 0
+    with pytest.raises(Corrupt):
+        model_from(with_tensor(dependent_file, "2", name, wrong))
+
+
+def test_states_that_lead_nowhere(dependent_file: bytes) -> None:
+    tensors = load(dependent_file)
+    few = save(tensors | {"trellis.follow": FOLLOW[:8].copy(), "trellis.second": SECOND[:8].copy()}, {"name": "odd", "format": "2"})
+    with pytest.raises(Corrupt, match="leads to states"):
+        model_from(few)
+    with pytest.raises(Corrupt, match="self-test"):
+        model_from(with_tensor(dependent_file, "2", "trellis.follow", FOLLOW[:, ::-1].copy()))
+
+
+def test_tables_of_the_other_format(dependent_file: bytes) -> None:
+    of_two = load(dependent_file)["tables.y"]
+    with pytest.raises(Corrupt):
+        model_from(with_tensor(weight_file("m6"), "1", "tables.y", of_two))
+    with pytest.raises(Corrupt):
+        model_from(with_tensor(dependent_file, "2", "tables.y", of_two[:64].copy()))
 
 
 def test_a_new_name_is_a_new_model_with_the_same_integers(model: Model, resaved: Callable[..., bytes]) -> None:

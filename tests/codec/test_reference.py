@@ -15,7 +15,10 @@ from safetensors.numpy import load
 from codec import reference
 from codec.errors import CodecError, Corrupt, ModelMissing
 from codec.model import Model, manifest, model_from, weight_file
+from codec.network.rows import ROWS
 from codec.neural import Analysed, Pixels, _unit_cells, _units, decode_pixels, read_head
+from codec.rans import TOKENS
+from codec.trellis import STATES
 from codec.unit import read_unit
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -59,6 +62,25 @@ def test_it_reads_weight_files_as_safetensors_does(weights: bytes) -> None:
     mine, other = reference.read_weights(weights), load(weights)
     assert mine.keys() == other.keys()
     assert all(mine[name].dtype == other[name].dtype and (mine[name] == other[name]).all() for name in other)
+
+
+@pytest.fixture(scope="module")
+def each_format(dependent_file: bytes) -> dict[str, bytes]:
+    return {"1": weight_file("m6"), "2": dependent_file}
+
+
+@pytest.mark.parametrize("form", ["1", "2"])
+def test_both_decoders_read_both_formats_of_weights(each_format: dict[str, bytes], photo: Pixels, form: str) -> None:
+    data = each_format[form]
+    model, tensors = model_from(data), reference.read_weights(data)
+    model.networks.half = False
+    stream = Analysed(photo[100:150, 200:264], model).encode(200).stream
+    head = read_head(stream)
+    (unit,) = reference.read_stream(stream).units
+    for own, other in zip(read_unit(model, unit[3], head.cells), reference.read_unit(tensors, unit[3], unit[2]), strict=True):
+        assert (own == other).all()
+    assert np.abs(other).max() > 2
+    assert np.abs(reference.decode(stream, data).astype(int) - decode_pixels(stream, model)).max() <= 1
 
 
 @pytest.mark.parametrize(("quality", "mapped"), [(0, False), (137, True), (250, False)])
@@ -180,7 +202,7 @@ def test_the_self_test_is_what_the_document_says() -> None:
 
     for name in manifest():
         stored = reference.read_weights(weight_file(name))
-        w = {key: tensor.astype(np.int64) for key, tensor in stored.items() if key.startswith(("rows.", "tables."))}
+        w = {key: tensor.astype(np.int64) for key, tensor in stored.items() if key.startswith(("rows.", "tables.", "trellis."))}
         z = ((2654435761 * np.arange(3 * 2 * 96) >> 7) % 61 - 30).reshape(3, 2, 96)
         quality = np.array([[0, 17], [109, 150], [199, 250]])
         i, j, c = np.indices((12, 8, 320))
@@ -198,9 +220,35 @@ def test_the_self_test_is_what_the_document_says() -> None:
         row2 = np.clip(second >> 7, 0, 63)
         first = (i + j + c) % 2 == 0
         digest = hashlib.sha256()
-        for part in (row1[first], row2[~first], w["tables.y"], w["tables.z"]):
+        trellis = [w[name] for name in ("trellis.follow", "trellis.second") if name in w]
+        for part in (row1[first], row2[~first], w["tables.y"], *trellis, w["tables.z"]):
             digest.update(part.astype("<u2").tobytes())
         assert digest.digest() == stored["self_test"].tobytes()
+
+
+def documented(document: str, form: str) -> dict[str, tuple[int, ...]]:
+    """The tensors of a format of the weight file, but for the networks', and their shapes. Format 2 is told of by its changes."""
+
+    def table(number: str) -> dict[str, tuple[int, ...]]:
+        section = document.split(f"### The weight file of a model, format {number}\n")[1].split("\n### ")[0]
+        found = {}
+        for names, shapes in re.findall(r"^\| (`[^|]+`) \| (?:u?int|float)\d+ ([^|]+) \|", section, re.MULTILINE):
+            each = [tuple(int(side) for side in shape.split(", ")) for shape in re.findall(r"\(([\d, ]+)\)", shapes)]
+            for place, name in enumerate(re.findall(r"`([a-z_.]+)`", names)):
+                found[name] = each[min(place, len(each) - 1)]
+        return found
+
+    first = table("1")
+    return first if form == "1" else {name: shape for name, shape in first.items() if name != "encoder.dead_zone"} | table("2")
+
+
+def test_the_document_of_format_2_names_what_an_export_writes(root: Path) -> None:
+    about = documented((root / "docs" / "bitstream.md").read_text(encoding="utf-8"), "2")
+    assert about["trellis.follow"] == STATES.follow.shape
+    assert about["trellis.second"] == STATES.second.shape
+    assert about["tables.y"] == (2 * ROWS, TOKENS)
+    assert about["trellis.unit"] == about["encoder.price"] == (1,)
+    assert "encoder.dead_zone" not in about
 
 
 def test_the_document_names_every_tensor_that_a_decoder_needs(root: Path, weights: bytes) -> None:
@@ -214,7 +262,11 @@ def test_the_document_names_every_tensor_that_a_decoder_needs(root: Path, weight
     decoding = [name for name in tensors if not name.startswith(for_encoders)]
     layers = {re.sub(r"(\.(a|b|dw|f1|f2))?\.(weight|bias|table)$", "", name) for name in decoding}
     assert named == layers
-    shapes = dict(re.findall(r"^\| `([a-z_.]+)`.* \| (?:u?int|float)\d+ \(([\d, ]+)\)", document, re.MULTILINE))
-    assert {"rows.weight", "rows.base", "rows.shrink", "tables.y", "encoder.dead_zone", "self_test"} <= set(shapes)
-    for name, shape in shapes.items():
-        assert reference.read_weights(weights)[name].shape == tuple(int(side) for side in shape.split(", "))
+    last = {
+        json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]["format"]: data
+        for data in map(weight_file, manifest())
+    }
+    for form, data in last.items():  # the newest model of each format; what format 2 has instead is in its own section
+        about, stored = documented(document, form), reference.read_weights(data)
+        assert {name for name in stored if not name.startswith("network.")} == set(about)
+        assert all(stored[name].shape == shape for name, shape in about.items())

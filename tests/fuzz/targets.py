@@ -196,7 +196,7 @@ def coded(data: bytes) -> None:
         pass
     try:
         coder = reference.Coder(payload)
-        found = coder.symbols(rows, tables.freq)
+        found = coder.levels(rows, tables.freq)
         coder.finish()
         theirs = found.tolist()
     except Corrupt:
