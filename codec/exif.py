@@ -15,9 +15,10 @@ EMPTY: Final = b"MM\0*\0\0\0\x08\0\0\0\0\0\0"
 """A block with a directory in which nothing stands."""
 _EXIF, _GPS = 0x8769, 0x8825
 _ORIENTATION: Final = 0x0112
-_ASCII: Final = 2
+_TEXTS: Final = (2, 129)
+"""ASCII, and UTF-8 since EXIF 3.0."""
 _MOST_ENTRIES: Final = 1000
-_WIDTHS: Final = {1: 1, 2: 1, 3: 2, 4: 4, 5: 4, 6: 1, 7: 1, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4}
+_WIDTHS: Final = {1: 1, 2: 1, 3: 2, 4: 4, 5: 4, 6: 1, 7: 1, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4, 129: 1}
 """Bytes of what has to be turned round in another byte order, by the type of a value; rationals are pairs of such."""
 _PAIRS: Final = (5, 10)
 _NOWHERE: Final = b"\xff" * 4
@@ -29,8 +30,9 @@ _PADDING: Final = 64
 LABELS: Final[Mapping[int, frozenset[int]]] = {
     # Description, orientation, artist, copyright; Windows' stars, title, comment, author, keywords and subject.
     0: frozenset((0x010E, _ORIENTATION, 0x013B, 0x8298, 0x4746, 0x4749, *range(0x9C9B, 0x9CA0))),
-    # The day it was taken and the day it was digitised, which programs change together, zone and fraction of a second of both; a comment.
-    _EXIF: frozenset((0x9003, 0x9004, 0x9011, 0x9012, 0x9291, 0x9292, 0x9286)),
+    # The day it was taken and the day it was digitised, which programs change together, zone and fraction of a second of both; a comment;
+    # title and photographer (EXIF 3.0).
+    _EXIF: frozenset((0x9003, 0x9004, 0x9011, 0x9012, 0x9291, 0x9292, 0x9286, 0xA436, 0xA437)),
     _GPS: frozenset(range(0x20)),
 }
 """By directory (0: the first), what a person writes on a picture."""
@@ -163,8 +165,8 @@ def _said(value: _Value | None) -> tuple[int, bytes] | None:
     """What two values are compared by: a text that is empty says nothing, and its end is not part of it."""
     if value is None:
         return None
-    text = value.data.rstrip(b"\0 ") if value.kind == _ASCII else value.data
-    return (value.kind, text) if text or value.kind != _ASCII else None
+    text = value.data.rstrip(b"\0 ") if value.kind in _TEXTS else value.data
+    return (value.kind, text) if text or value.kind not in _TEXTS else None
 
 
 def _dropped(name: int, ours: _Block, theirs: _Block) -> bool:

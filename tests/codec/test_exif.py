@@ -72,6 +72,24 @@ def test_a_label_that_was_taken_away_goes_only_where_nothing_else_went() -> None
     assert read(exif.merged(own, block("<", {DESCRIPTION: "y"})))[RATING] == 5
 
 
+@pytest.mark.parametrize("name", [0, EXIF])
+def test_texts_in_utf_8_as_exif_3_has_them(name: int) -> None:
+    tag, text = (DESCRIPTION if name == 0 else 0xA436), "Möwe über dem See".encode() + b"\0"
+
+    def utf8(words: bytes) -> bytes:
+        at = 26 if name == 0 else 44
+        entry = struct.pack("<HHII", tag, 129, len(words), at)
+        if name:
+            entry = struct.pack("<HHIII", EXIF, 4, 1, 26, 0) + struct.pack("<H", 1) + entry
+        return b"II*\0" + struct.pack("<IH", 8, 1) + entry + bytes(4) + words
+
+    data = exif.merged(OWN[">"], utf8(text))
+    assert text in data
+    assert data.index(MAKER) == OWN[">"].index(MAKER)
+    assert exif.merged(data, utf8(text)) == data
+    assert b"M\xc3\xb6we am Ufer" in exif.merged(data, utf8("Möwe am Ufer".encode()))
+
+
 def test_a_photo_without_exif_gets_the_labels_alone() -> None:
     found = read(exif.merged(b"", block("<", {RATING: 3, SOFTWARE: "A program"}, {0xA002: 1280})))
     assert dict(found) == {RATING: 3}
