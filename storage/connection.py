@@ -41,6 +41,8 @@ def translated_sqlite(path: os.PathLike[str] | str) -> Iterator[None]:
         code = getattr(error, "sqlite_errorcode", None)
         kind = StorageError if code is None else _EXTENDED.get(code) or _KINDS.get(code & 0xFF, StorageError)
         hint = "; no photo and no archive depends on it: doctor --rebuild makes it anew" if kind is Damaged else ""
+        if code == sqlite3.SQLITE_IOERR_SHMMAP:  # of network mounts, and of FUSE's without a cache
+            hint = ", since the file system there lets no two programs share a file's memory; name another state folder with --state"
         what = "the disk is full" if kind is NoSpace else error
         raise kind(f"the catalogue {shown(path)}: {what}{hint}") from error
 

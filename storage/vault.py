@@ -22,7 +22,7 @@ from pathlib import Path
 from storage import durable
 from storage.attributes import RIGHTS, Attributes
 from storage.digest import opened, sha256_of, sha256_of_bytes, sha256_of_open, sha256_or_none
-from storage.errors import AlreadyThere, Changed, Damaged, Missing, Refused, StorageError, shown, translated
+from storage.errors import AlreadyThere, Changed, Damaged, Missing, NoSpace, Refused, StorageError, shown, translated
 from storage.fingerprint import Fingerprint
 from storage.lease import Lease, lease_on
 from storage.originals import Originals
@@ -264,13 +264,22 @@ class Vault(Originals):
             self.return_edit(slot, path, stand_in_sha256)
             durable.remove(slot)
         else:
-            sha256 = sha256_of(slot)
-            copy = self._staging / f"{durable.TEMPORARY_PREFIX}{slot.name}{durable.TEMPORARY_SUFFIX}"
+            self._swap_by_copy(slot, path, stand_in_sha256)
+
+    def _swap_by_copy(self, slot: Path, path: Path, stand_in_sha256: str) -> None:
+        """Where names can't be exchanged. What is in `slot` keeps that name until it has the other one, too; without room for a copy one
+        rename has to do."""
+        sha256, copy = sha256_of(slot), self._staging / f"{durable.TEMPORARY_PREFIX}{slot.name}{durable.TEMPORARY_SUFFIX}"
+        try:
             durable.copy_new(slot, copy, sha256)
-            if sha256_or_none(path) != stand_in_sha256:
+        except NoSpace:
+            copy = slot
+        if sha256_or_none(path) != stand_in_sha256:
+            if copy != slot:
                 durable.remove(copy)
-                raise Changed(f"{shown(path)} was replaced in that very moment")
-            durable.replace(copy, path)
+            raise Changed(f"{shown(path)} was replaced in that very moment")
+        durable.replace(copy, path)
+        if copy != slot:
             durable.remove(slot)
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from storage.catalog import Catalog
-from storage.connection import SCHEMA_VERSION
-from storage.errors import Damaged, Locked, Missing, ReadOnly, Refused
+from storage.connection import SCHEMA_VERSION, translated_sqlite
+from storage.errors import Damaged, Locked, Missing, ReadOnly, Refused, StorageError
 from storage.states import State
 from tests.storage.rows import GALLERY, SEEN, retired
 
@@ -148,3 +148,11 @@ def test_reading_costs_no_heavy_import(root: Path, tmp_path: Path) -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+def test_a_file_system_without_shared_memory_is_named(tmp_path: Path) -> None:
+    """A catalogue on mergerfs with `cache.files=off` was told of as "disk I/O error"."""
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = sqlite3.SQLITE_IOERR_SHMMAP
+    with pytest.raises(StorageError, match="another state folder with --state"), translated_sqlite(tmp_path / "catalog.sqlite3"):
+        raise error

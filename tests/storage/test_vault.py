@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from storage import durable
 from storage.checkpoint import observed_by
 from storage.errors import AlreadyThere, Changed, Damaged, Missing, Refused, StorageError
 from storage.layout import README, VAULT_NAME, relative_to_gallery
@@ -151,6 +152,29 @@ def test_put_back(scene: Scene) -> None:
     assert scene.vault.put_back(scene.photo, SHA, SMALL) == fingerprint  # again: nothing to do
     scene.vault.retire(scene.photo, scene.proof, STAND_IN)  # and round again
     assert scene.aside.read_bytes() == ORIGINAL
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_without_room_and_exchange_a_rename_gives_the_original_back(scene: Scene, monkeypatch: pytest.MonkeyPatch, edited: bool) -> None:
+    """mergerfs with little room left lets nobody make a file, but rename one."""
+    monkeypatch.setattr(durable, "_renameat2", lambda *_: False)
+    scene.vault.retire(scene.photo, scene.proof, STAND_IN)
+
+    def full(name: str) -> None:
+        if name == "stage.open":
+            if edited:
+                scene.photo.write_bytes(b"an edit of that very moment")
+            raise OSError(errno.ENOSPC, "no space left on device")
+
+    with observed_by(full):
+        if edited:
+            with pytest.raises(Changed):
+                scene.vault.put_back(scene.photo, SHA, SMALL)
+        else:
+            scene.vault.put_back(scene.photo, SHA, SMALL)
+    assert scene.photo.read_bytes() == (b"an edit of that very moment" if edited else ORIGINAL)
+    assert scene.aside.exists() == edited
+    assert scene.vault.clear_staging() == 0
 
 
 def test_put_back_never_overwrites_what_is_not_ours(scene: Scene) -> None:

@@ -7,6 +7,7 @@ import errno
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -140,7 +141,9 @@ def test_every_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, 
         scene = make_scene(tmp_path / f"{nth}")
         before(scene)
         error: BaseException = Killed() if fault == "kill" else OSError(getattr(errno, fault.split()[0]), "injected")
-        with observed_by(stop_at(nth, error, once="from then on" not in fault)), pytest.raises((Killed, StorageError)):
+        by_a_rename = fault == "ENOSPC" and not exchange and name in ("put back", "restore a copy")  # where no copy has room
+        expected = suppress(StorageError) if by_a_rename else pytest.raises((Killed, StorageError))
+        with observed_by(stop_at(nth, error, once="from then on" not in fault)), expected:
             act(scene)
         check_invariant(scene, name)
         if fault != "kill" and "from then on" not in fault and name.startswith("retire"):
