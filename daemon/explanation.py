@@ -236,6 +236,10 @@ def _wish(gallery: Gallery, path: Path) -> str | None:
     return Wishes.of(gallery.root, gallery.settings.keep, relative.rpartition(b"/")[0]).reason(relative)
 
 
+_COMES_BACK = {"exact": "it comes back from the archive, bit for bit", "pixel-exact": "every pixel of it comes back from the archive"}
+"""Of a purged original, in the lanes that lose nothing."""
+
+
 def _archive_lines(gallery: Gallery, row: PhotoRow) -> list[str]:
     archive, stand_in = row.archive_bytes or 0, row.stand_in_bytes or 0
     share = 1 - (archive + stand_in) / row.size_bytes if row.size_bytes else 0.0
@@ -255,7 +259,8 @@ def _archive_lines(gallery: Gallery, row: PhotoRow) -> list[str]:
         condition = PurgeGate(gallery, guard(gallery.root, gallery.settings, QUICK)).condition(row)
         lines += [f"It is not purged before this holds: {condition}."] if condition else []
     if row.state is State.PURGED:
-        back = "; a copy can be restored from the archive" if gallery.vault.archive_path(row.sha256 or "").exists() else ""
+        how = _COMES_BACK.get(row.lane or "", "a copy can be restored from the archive")
+        back = f"; {how}" if gallery.vault.archive_path(row.sha256 or "").exists() else ""
         lines.append(f"The original was purged on {day(row.purged_at or 0)}{back}.")
     if row.relabelled_at is not None and row.state in (State.RETIRED, State.PURGED):
         lines.append(f"Its stand-in was found with other labels on {day(row.relabelled_at)}; a restored photo gets them, too.")
