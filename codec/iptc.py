@@ -16,6 +16,12 @@ _CHARSET: Final = (1, 90)
 _VERSIONS: Final = ((1, 0), (2, 0))
 _UTF_8: Final = b"\x1b%G"
 _LONGEST: Final = 0x7FFF
+_PEOPLES: Final = frozenset(
+    (2, number) for number in (5, 10, 15, 20, 25, 40, 80, 85, 90, 92, 95, 100, 101, 103, 105, 110, 115, 116, 118, 120, 122)
+)
+"""Title, keywords, author, place, headline, copyright, caption and the like."""
+MOST_REPEATED_BYTES: Final = 16 << 10
+"""Of resources, which a stand-in repeats whole; above, they hold pictures and paths of their own."""
 
 
 class _Resource(NamedTuple):
@@ -32,18 +38,25 @@ class _Dataset(NamedTuple):
 
 
 def merged(own: bytes, edited: bytes) -> bytes:
-    """A photo's resources with the datasets of IPTC that the block of its stand-in says otherwise; every other resource, and what is not in
-    the other one, stays. `own` as it is where nothing does."""
+    """A photo's resources with the datasets of IPTC that the block of its stand-in says otherwise; every other resource stays. `own` as it
+    is where nothing does.
+
+    A label that is not in the other one was taken away; but not if other things are missing there, too, or all of it: then a program
+    dropped what it did not know.
+    """
     theirs = _resources(edited)
     ours = _resources(own) if own else []
     if theirs is None or ours is None:
         return own
     said = next((_datasets(each.data) for each in theirs if each.number == _IPTC), None)
     before = next((_datasets(each.data) for each in ours if each.number == _IPTC), [])
+    there = {each.key for each in said or ()}
     said = [each for each in said or () if STAND_IN_WORDS not in each.data]
     if not said or before is None or _by_key(said) == _by_key(before):
         return own
-    data = b"".join(_written(_together(before, said)))
+    missing = {each.key for each in before} - there
+    taken = missing if missing <= _PEOPLES and len(own) <= MOST_REPEATED_BYTES else set()
+    data = b"".join(_written(_together([each for each in before if each.key not in taken], said)))
     made = [each for each in ours if each.number not in (_IPTC, _IPTC_DIGEST)]
     made.append(_Resource(_IPTC, b"\0\0", data))
     if any(each.number == _IPTC_DIGEST for each in ours):

@@ -16,6 +16,7 @@ from PIL import Image
 from codec import container, exact, iptc, jpeg_segments, shown, xmp
 from codec.errors import CodecError, Unsupported
 from codec.exif import without_thumbnail
+from codec.iptc import MOST_REPEATED_BYTES
 from codec.jpeg_segments import COM
 from codec.labels import APP13, MOST, Labels, comments_of, labels_of, picture_digest, segment, xmp_chunk
 from codec.leads import EXIF_LEAD, IPTC_LEAD, PNG_SIGNATURE, XMP_LEAD
@@ -34,9 +35,6 @@ JPEG_TRIES = (
 `codec.small_jpeg`: 76 looks like an ordinary encoder's 75."""
 PNG_SIDES = (640, 480, 320, 240, 160, 96)
 COLOURS = 64
-MOST_IPTC_BYTES = 16 << 10
-"""Above, the block holds pictures and paths of its own; then a stand-in repeats IPTC alone."""
-
 _NO_PICTURE = "0" * 32
 """As long as the digest of a picture that is not made yet."""
 
@@ -80,8 +78,8 @@ def _labels(job: StandInJob) -> Labels:
     except CodecError:  # the picture can be read all the same
         own = Labels()
     marks = {"Original": job.sha256, "Picture": _NO_PICTURE, **({"Vault": job.vault} if job.vault else {})}
-    resources = own.iptc if len(own.iptc) <= MOST_IPTC_BYTES else iptc.alone(own.iptc)
-    resources = resources if len(resources) <= MOST_IPTC_BYTES else b""
+    resources = own.iptc if len(own.iptc) <= MOST_REPEATED_BYTES else iptc.alone(own.iptc)
+    resources = resources if len(resources) <= MOST_REPEATED_BYTES else b""
     exif = without_thumbnail(own.exif)
     exif = exif if len(EXIF_LEAD + exif) <= MOST else b""  # a PNG's may be of any size
     return Labels(exif, xmp.for_stand_in(own.xmp, marks), resources)

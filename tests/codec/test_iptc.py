@@ -31,6 +31,30 @@ def test_datasets_of_iptc_and_resources_of_others() -> None:
     assert iptc.merged(own[:30], edited) == own[:30]
 
 
+def test_keywords_that_were_taken_away_go_only_where_nothing_else_went() -> None:
+    head, day = dataset(0, b"\0\4"), dataset(55, b"20260101")
+    own = resource(0x0404, head + dataset(25, b"sea") + day + dataset(120, b"Am Meer"))
+    left = resource(0x0404, head + day + dataset(120, b"Am Meer"))
+    assert iptc.merged(own, left) == left
+    assert iptc.merged(left, left) == left
+    for dropped in (head + dataset(120, b"Am Meer"), head + dataset(5, b"new"), dataset(5, b"new")):
+        assert dataset(25, b"sea") in iptc.merged(own, resource(0x0404, dropped))
+    assert iptc.merged(own, b"") == own
+    large = own + resource(0x07D0, bytes(iptc.MOST_REPEATED_BYTES))
+    assert dataset(25, b"sea") in iptc.merged(large, left), "stand-ins of earlier versions had none of it"
+
+
+KEYS = st.lists(st.tuples(st.sampled_from([0, 5, 25, 55, 120]), st.sampled_from([b"a", b"b"])), max_size=5)
+
+
+@given(KEYS, KEYS)
+def test_once_more_changes_no_more(ours: list[tuple[int, bytes]], theirs: list[tuple[int, bytes]]) -> None:
+    own, edited = (resource(0x0404, b"".join(dataset(*each) for each in some)) for some in (ours, theirs))
+    data = iptc.merged(own, edited)
+    assert iptc.merged(data, edited) == data
+    assert all(dataset(*each) in data for each in theirs)
+
+
 @given(st.binary(max_size=80))
 def test_no_resources_make_it_fail(noise: bytes) -> None:
     own = resource(0x0404, dataset(25, b"old"))
