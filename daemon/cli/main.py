@@ -16,29 +16,16 @@ from daemon.errors import AlreadyRunning, DaemonError, DiskFull
 from daemon.exits import ExitCode
 from daemon.places import CONFIG_VARIABLE, STATE_VARIABLE, Places
 
-COMMANDS = {
-    "optimize": "daemon.cli.optimize",
-    "run": "daemon.cli.run",
-    "pause": "daemon.cli.pause",
-    "resume": "daemon.cli.pause",
-    "service": "daemon.cli.service",
-    "status": "daemon.cli.status",
-    "report": "daemon.cli.report",
-    "history": "daemon.cli.history",
-    "restore": "daemon.cli.restore",
-    "verify": "daemon.cli.verify",
-    "explain": "daemon.cli.explain",
-    "encode": "daemon.cli.single",
-    "decode": "daemon.cli.single",
-    "eject": "daemon.cli.eject",
-    "export": "daemon.cli.eject",
-    "doctor": "daemon.cli.doctor",
-    "mount": "daemon.cli.mount",
-    "serve": "daemon.cli.serve",
-    "thumbnail": "daemon.cli.thumbnail",
-    "sync-guard": "daemon.cli.sync_guard",
-    "config": "daemon.cli.config",
+GROUPS: dict[str, dict[str, str]] = {
+    "To begin": {"config": "config", "optimize": "optimize"},
+    "To leave it to itself": {"service": "service", "run": "run", "pause": "pause", "resume": "pause", "sync-guard": "sync_guard"},
+    "To see what it did": {"status": "status", "report": "report", "history": "history", "explain": "explain", "serve": "serve"},
+    "To get photos back": {"restore": "restore", "mount": "mount", "export": "eject", "eject": "eject"},
+    "To look after it": {"verify": "verify", "doctor": "doctor"},
+    "Single files, without a gallery": {"encode": "single", "decode": "single", "thumbnail": "thumbnail"},
 }
+"""What the commands are for, in the order of the help; each with its module."""
+COMMANDS = {name: f"daemon.cli.{module}" for group in GROUPS.values() for name, module in group.items()}
 CHANGING = frozenset({"optimize", "restore", "eject", "doctor", "verify"})
 """Commands that may be stopped in the midst of a change to a gallery."""
 
@@ -48,6 +35,14 @@ class Commands(WholeSentences):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        column = max(map(len, COMMANDS)) + 2
+        for heading, group in GROUPS.items():
+            with formatter.section(heading):
+                found = [(name, self.get_command(ctx, name)) for name in group]
+                rows = [(name.ljust(column - 2), each.get_short_help_str(1000)) for name, each in found if each is not None]
+                formatter.write_dl(rows)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
