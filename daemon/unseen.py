@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 from daemon.eligibility import passed_by, walk
@@ -13,7 +14,7 @@ from daemon.report import counted
 from storage.errors import shown
 
 MOST = 20_000
-"""So many names are looked at; what is said of them is an example anyway."""
+"""So many names are looked at after a run that found nothing; what is said of them is an example then."""
 
 
 def why_nothing(chosen: Mapping[Gallery, Sequence[Path]]) -> Iterator[str]:
@@ -27,14 +28,14 @@ def why_nothing(chosen: Mapping[Gallery, Sequence[Path]]) -> Iterator[str]:
                 continue  # the run has said so
             if start.is_dir():
                 yield f"There is no photo in {shown(start)}."
-            yield from not_looked_at_lines(not_looked_at(gallery, start))
+            yield from not_looked_at_lines(not_looked_at(gallery, start, MOST))
 
 
-def not_looked_at(gallery: Gallery, start: Path) -> dict[str, list[str]]:
-    """Names of files at or below `start`, by the reason for which no run looks at them."""
+def not_looked_at(gallery: Gallery, start: Path, most: int | None = None) -> dict[str, list[str]]:
+    """Names of files at or below `start`, of the first `most` if given, by the reason for which no run looks at them."""
     rules = Rules(gallery.settings.exclude)
     seen: dict[str, list[str]] = {}
-    for path in _files(start):
+    for path in islice(_files(start), most):
         reason = passed_by(gallery.relative(path), rules) or ("not-a-file" if path.is_symlink() or not path.is_file() else None)
         if reason is not None:
             seen.setdefault(reason, []).append(path.name)
@@ -53,11 +54,7 @@ def _files(start: Path) -> Iterator[Path]:
     if not start.is_dir():
         yield start
         return
-    count = 0
     for folder, folders, names in os.walk(start):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
-            count += 1
-            if count > MOST:
-                return
             yield Path(folder, name)

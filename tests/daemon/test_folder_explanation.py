@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from daemon import unseen
 from daemon.reasons import in_full, sentence
 
 if TYPE_CHECKING:
@@ -75,6 +76,12 @@ def test_many_names_are_for_who_asks_for_all(gallery: Home, run: Run) -> None:
     assert "and 1 more (--all names them)" in some
     assert "e10.jpg" in every
     assert "more (" not in every
+
+
+def test_of_a_large_folder_all_files_are_counted(gallery: Home, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unseen, "MOST", 1)
+    (gallery.root / "2021/IMG_2.HEIC").write_bytes(b"of a telephone")
+    assert facts(run, "explain", gallery.root)["not_looked_at"] == {"other-name": 2}
 
 
 def test_before_any_run(home: Home, photo: Photo, run: Run) -> None:
