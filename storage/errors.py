@@ -77,7 +77,11 @@ _KINDS: dict[int, tuple[type[StorageError], str]] = {
 
 def shown(path: os.PathLike[str] | str | bytes) -> str:
     """A path for a message; bytes that are no text, and what commands a terminal, breaks lines or turns their direction, are escaped."""
-    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    try:
+        raw = os.fsencode(path)
+    except UnicodeEncodeError:  # a text, and a locale (PYTHONUTF8=0) that has not all its letters
+        raw = str(path).encode("utf-8", "surrogateescape")
+    text = raw.decode("utf-8", "backslashreplace")
     return "".join(_escaped(each) if unicodedata.category(each) in _COMMANDS or each in _TURNS else each for each in text)
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -139,6 +142,14 @@ def test_sentences_are_wrapped_under_their_label() -> None:
     assert wrapped("Stand-in: one two three four five six", 32) == "Stand-in: one two three four\n          five six"
     assert wrapped("Failed: one two three", None) == "Failed: one two three"
     assert wrapped("short\n\n  - kept", 24) == "short\n\n  - kept"
+
+
+def test_a_name_that_the_locale_has_no_letters_for_is_told_all_the_same() -> None:
+    """`explain FOLDER` ended with a traceback: what was made fit to be shown is looked at once more when it is printed."""
+    code = "from daemon.cli.output import say; from storage.errors import shown; say(shown(b'M\\xc3\\xbcll/\\xe6\\xbc\\xa2\\xff.jpg'))"
+    plain = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run([sys.executable, "-c", code], env=plain, capture_output=True, encoding="utf-8", check=False)
+    assert done.stdout == "Müll/漢\\xff.jpg\n", done.stderr
 
 
 HOSTILE = "\a\x9b31m\u202egpj"
