@@ -219,7 +219,7 @@ class Vault(Originals):
 
     @cached_property
     def exchange_works(self) -> bool:
-        """Whether this mount exchanges two names in one step; tried once."""
+        """Whether this mount exchanges two names in one step; tried once. Raises NoSpace where there is no room to try it."""
         return durable.can_exchange(self._staging)
 
     def _make_room(self, slot: Path, expendable: tuple[str | None, ...]) -> None:
@@ -260,7 +260,11 @@ class Vault(Originals):
 
     def _swap(self, slot: Path, path: Path, stand_in_sha256: str) -> None:
         """What is in `slot` takes the place of our stand-in, which is removed; whoever else was there by now goes back."""
-        if self.exchange_works:
+        try:
+            exchanges = self.exchange_works
+        except NoSpace:
+            exchanges = False
+        if exchanges:
             self.return_edit(slot, path, stand_in_sha256)
             durable.remove(slot)
         else:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from storage import lease
 from storage.checkpoint import observed_by
 from storage.errors import Changed, Damaged, Refused
 from storage.fingerprint import Fingerprint
@@ -145,3 +146,27 @@ def test_an_edit_in_the_very_moment_of_a_restore_wins(scene: Scene) -> None:
     with at_step("exchange.rename", lambda: scene.photo.write_bytes(b"edited")), pytest.raises(Changed):
         scene.vault.replace_stand_in(scene.photo, b"a rebuilt copy", SMALL)
     assert scene.photo.read_bytes() == b"edited"
+
+
+def test_on_a_network_mount_no_lease_is_held(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """NFS gives its delegation back before it renames, and breaks the leases that stand on it: each photo took 45 seconds."""
+    if not leases_work(scene.photo):
+        pytest.skip("no leases here")
+    monkeypatch.setattr(lease, "_file_system", lambda _: 0x6969)
+    descriptor = os.open(scene.photo, os.O_RDONLY)
+    with lease.lease_on(descriptor, "a.jpg") as held:
+        assert not held.granted
+        assert not held.broken()
+        assert fcntl.fcntl(descriptor, fcntl.F_GETLEASE) == fcntl.F_UNLCK
+    writer = os.open(scene.photo, os.O_WRONLY)
+    with pytest.raises(Changed), lease.lease_on(descriptor, "a.jpg"):
+        pass
+    os.close(writer)
+    os.close(descriptor)
+
+
+def test_the_file_system_is_known_by_its_number(tmp_path: Path) -> None:
+    with open("/proc/self/stat", "rb") as file:
+        assert lease._file_system(file.fileno()) == 0x9FA0
+    with open(tmp_path / "file", "wb") as file:
+        assert lease._file_system(file.fileno()) not in (0, 0x9FA0)
