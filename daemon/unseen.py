@@ -1,6 +1,7 @@
 """Files that no run looks at, and why: what there is to say of a place in which a run found nothing."""
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -15,6 +16,9 @@ from storage.errors import shown
 
 MOST = 20_000
 """So many names are looked at after a run that found nothing; what is said of them is an example then."""
+
+KINDS = 4
+"""So many endings are told apart."""
 
 
 def why_nothing(chosen: Mapping[Gallery, Sequence[Path]]) -> Iterator[str]:
@@ -46,7 +50,16 @@ def not_looked_at_lines(seen: Mapping[str, Sequence[str]]) -> Iterator[str]:
     """The same for people, the most first."""
     for reason, names in sorted(seen.items(), key=lambda item: -len(item[1])):
         example = f", such as {shown(names[0])}" if len(names) > 1 else f", {shown(names[0])}"
-        yield f"{counted(len(names), 'file')}{example}: {sentence(reason)}."
+        kinds = _kinds(names) if reason == "other-name" and len(names) > 1 else ""
+        yield f"{counted(len(names), 'file')}{kinds}{example}: {sentence(reason)}."
+
+
+def _kinds(names: Sequence[str]) -> str:
+    """How many of which ending, the most first: a gallery of HEIC looks like one of photos to its owner."""
+    found = Counter(os.path.splitext(name)[1].lower() for name in names)  # noqa: PTH122  # a name, no path
+    told = [f"{count} {shown(ending) if ending else 'without an ending'}" for ending, count in found.most_common(KINDS)]
+    rest = len(names) - sum(count for _, count in found.most_common(KINDS))
+    return f" ({', '.join([*told, *([f'{rest} others'] if rest else [])])})"
 
 
 def _files(start: Path) -> Iterator[Path]:

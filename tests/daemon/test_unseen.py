@@ -35,7 +35,7 @@ def test_a_gallery_of_other_files(run: Run, heic: Home, words: tuple[str, ...]) 
     assert first.startswith("gallery-optimizer: ")
     assert lines == [
         f"There is no photo in {heic.root}.",
-        "3 files, such as clip.mp4: not looked at: its name ends in neither .jpg, .jpeg, .jpe, .jfif, .mpo nor .png.",
+        "3 files (2 .heic, 1 .mp4), such as clip.mp4: not looked at: its name ends in neither .jpg, .jpeg, .jpe, .jfif, .mpo nor .png.",
         "1 file, .hidden.jpg: not looked at: it is hidden, or lies in a hidden folder.",
         "1 file, x.jpg.part: not looked at: by its name it has not arrived yet.",
     ]
@@ -76,3 +76,9 @@ def test_an_empty_gallery(run: Run, home: Home) -> None:
 def test_it_looks_at_so_many_names_and_no_more(run: Run, heic: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unseen, "MOST", 2)
     assert "1 file, clip.mp4" in run("optimize").stderr
+
+
+def test_many_endings_are_summed_up() -> None:
+    names = ["a.HEIC", "b.heic", "README", *(f"c.{letter}" for letter in "uvwxyz")]
+    (line,) = unseen.not_looked_at_lines({"other-name": names})
+    assert line.startswith("9 files (2 .heic, 1 without an ending, 1 .u, 1 .v, 4 others), such as a.HEIC: not looked at")
