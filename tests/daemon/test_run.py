@@ -26,7 +26,7 @@ def test_a_missing_gallery_or_vault_forgets_nothing(home: Home, photo: Photo) ->
     away = home.root.rename(home.root.with_name("unplugged"))
     assert "is its disk mounted" in home.optimize().gone[0]
     home.root.mkdir()
-    assert "vault is not there" in home.optimize().gone[0]
+    assert "the vault of " in home.optimize().gone[0]
     home.root.rmdir()
     away.rename(home.root)
     assert home.optimize().nothing_done
