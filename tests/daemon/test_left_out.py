@@ -115,7 +115,8 @@ def test_status_says_until_when_the_trash_is_kept(run: Run, home: Home, photo: P
         (home.root / f"{seed}.jpg").write_bytes(photo(seed))
     home.optimize()
     (home.root / "0.jpg").unlink()
-    assert "deleted or moved out of the gallery; `restore` gives it back" in run("optimize").stdout
+    said = run("optimize").stdout
+    assert "deleted, moved out of the galleries, or renamed and at once saved over; `restore` with its old name gives it back" in said
     home.clock.forward(days=2)
     (home.root / "1.jpg").rename(home.root.parent / "moved.jpg")
     home.optimize()

@@ -127,7 +127,7 @@ def test_what_went_wrong_is_told(home: Home, browse: Browse, photo: Photo) -> No
     browser = browse()
     number = home.rows()["a.jpg"].id
     press(browser, number)
-    assert "is not there; the stand-in stays" in told(browser, number)
+    assert "is not there; a backup of the vault may have it" in told(browser, number)
 
 
 def test_where_another_instance_works_that_is_told(home: Home, browse: Browse, photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -132,7 +132,7 @@ def test_a_missing_archive(browse: Browse, purged: int, home: Home) -> None:
     home.archives()[0].unlink()
     answer = browse().get(f"/photo/{purged}/full")
     assert answer.status_code == 404
-    assert "is not there; the stand-in stays" in answer.text
+    assert "is not there; a backup of the vault may have it" in answer.text
 
 
 def test_a_damaged_archive(browse: Browse, purged: int, home: Home) -> None:
