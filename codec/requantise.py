@@ -127,6 +127,9 @@ def requantised(pixels: NDArray[np.uint8], tables: Tables, across: int, down: in
         first, last = rows
         _requantise(wide[first:last], steps, _ZONES, _BASIS, across, down, out[first:last])
 
-    with ThreadPoolExecutor(bands) as workers:
-        list(workers.map(band, itertools.pairwise(borders)))
+    if bands == 1:  # to start a thread takes as long as a small picture
+        band((0, len(wide)))
+    else:
+        with ThreadPoolExecutor(bands) as workers:
+            list(workers.map(band, itertools.pairwise(borders)))
     return out if pixels.ndim == 3 else out[..., 0]

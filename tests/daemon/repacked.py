@@ -31,19 +31,22 @@ def same_picture(data: bytes, other: bytes) -> bool:
     return other[:8] == PNG_SIGNATURE and not pixel_exact.difference(pixel_exact.read(data), pixel_exact.read(other))
 
 
+_packed: dict[tuple[object, ...], Encoded] = {}
+
+
 class RealInProcess(InProcess):
-    """A PNG is packed but once: its packer has threads of its own, which a forked child would wait for in vain."""
+    """A PNG is packed but once, for all tests: its packer has threads of its own, which a forked child would wait for in vain."""
 
     def __init__(self) -> None:
         super().__init__()
         self.backend = load()
         pack = self.backend.archive
-        packed: dict[bytes, Encoded] = {}
 
         def archive(job: EncodeJob, allowance_bytes: int | None) -> Encoded:
-            if job.original not in packed:
-                packed[job.original] = pack(job, allowance_bytes)
-            return packed[job.original]
+            key = (job.original, job.level, job.min_saving, job.min_saving_lossless, job.repack)
+            if key not in _packed:
+                _packed[key] = pack(job, allowance_bytes)
+            return _packed[key]
 
         self.backend.archive = archive
 
