@@ -3,11 +3,14 @@
 import hashlib
 import importlib.util
 import os
+import sqlite3
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -40,6 +43,7 @@ from daemon.places import Places
 from daemon.ports import Silence
 from daemon.run import optimize
 from daemon.summary import Summary
+from storage import connection
 from storage.catalog import Catalog
 from storage.records import PhotoRow
 from storage.states import State
@@ -187,14 +191,35 @@ class Home:
         return row.state, row.reason
 
 
+_migrate, _one_at_a_time = connection._migrate, threading.Lock()
+
+
+@cache
+def _tables() -> sqlite3.Connection:
+    """As all migrations leave them."""
+    made = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    _migrate(made, ":memory:")
+    return made
+
+
+def migrate_quickly(catalog: sqlite3.Connection, path: Path | str) -> None:
+    """`connection._migrate`; a new catalogue gets a copy of the tables, in a tenth of the time."""
+    with _one_at_a_time:
+        if catalog.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            _migrate(catalog, path)
+        else:
+            _tables().backup(catalog)
+
+
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
     """An empty gallery with the default configuration; in memory where that can be, since no test can see whether a disk was waited for."""
     with tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else tmp_path) as folder:
         base = Path(folder)
         (base / "DCIM").mkdir()
         made = Home(base / "DCIM", Places(base / "config.toml", base / "state"), Clockwork(), InProcess())
         made.configure()
+        monkeypatch.setattr(connection, "_migrate", migrate_quickly)
         yield made
 
 
