@@ -39,6 +39,7 @@ def judged(pack: Path, components: Any, monkeypatch: pytest.MonkeyPatch, tmp_pat
     return ask
 
 
+@pytest.mark.slow
 def test_a_trained_network_may_go_on(judged: Callable[[Network], int], pack: Path, tmp_path: Path, capsys: Any) -> None:
     (tmp_path / "weights").write_bytes(weight_file())
     assert judged(train.first_network(data.load_packs([pack])[0], tmp_path / "weights")) == 0

@@ -13,8 +13,10 @@ from click.testing import CliRunner
 from PIL import Image
 
 from codec.bitstream import Archive, pack
+from daemon import backend, composition
 from daemon.cli.main import cli
 from daemon.exits import ExitCode
+from tests.daemon.conftest import InProcess
 
 GOLDEN = Path(__file__).parents[1] / "codec/golden/model-m1-grey.npix"
 
@@ -33,6 +35,15 @@ def test_it_gives_the_pixels(tmp_path: Path) -> None:
         assert np.abs(np.asarray(image).astype(int) - np.asarray(expected)).max() <= 1
 
 
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The work of a worker, by the real codec, without a process that imports it anew for each test."""
+    worker = InProcess()
+    worker.backend = backend.load()
+    monkeypatch.setattr(composition, "start_workers", lambda _: worker)
+
+
+@pytest.mark.usefixtures("in_process")
 @pytest.mark.parametrize(
     ("source", "goal", "code", "says"),
     [
@@ -66,6 +77,7 @@ def refreshed(archive: bytearray, entries: int) -> bytes:
     return bytes(archive)
 
 
+@pytest.mark.usefixtures("in_process")
 @pytest.mark.parametrize(
     ("part", "reference"), [("archive", []), ("lane", []), ("archive", ["--reference"]), ("stream", ["--reference"])], ids=str
 )

@@ -90,16 +90,25 @@ def contents(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != "lock"}
 
 
-def test_the_whole_life_of_a_photo(try_it: ModuleType, root: Path, tmp_path: Path, package_photos: dict[str, Path]) -> None:
-    """`make run` as a user sees it: the real commands, worker processes and weights, on one small photo."""
+@pytest.mark.parametrize(
+    ("quality", "says"),
+    [
+        pytest.param("exact", ["content   identical, bit for bit"], id="exact"),
+        pytest.param("high", ["metadata  identical: 4 segments", "640 x 427, SSIMULACRA2 "], id="high", marks=pytest.mark.slow),
+    ],
+)
+def test_the_whole_life_of_a_photo(
+    try_it: ModuleType, root: Path, tmp_path: Path, package_photos: dict[str, Path], quality: str, says: list[str]
+) -> None:
+    """`make run` as a user sees it: the real commands and worker processes on one small photo; the weights take seconds to load, and what
+    they do in these commands is what tests/corpus is about."""
     (tmp_path / "photos").mkdir()
     shutil.copy2(package_photos["flower"], tmp_path / "photos" / "a.jpg")
-    program = [sys.executable, str(root / "scripts" / "try_it.py"), "--scratch", str(tmp_path / "scratch")]
+    program = [sys.executable, str(root / "scripts" / "try_it.py"), "--scratch", str(tmp_path / "scratch"), "--quality", quality]
     first = subprocess.run([*program, "--photos", str(tmp_path / "photos")], capture_output=True, text=True, check=False)
     assert first.returncode == 0, first.stdout + first.stderr
     assert "a.jpg: the original itself, bit for bit" in first.stdout
-    assert "metadata  identical: 4 segments" in first.stdout
-    assert "640 x 427, SSIMULACRA2 " in first.stdout
+    assert all(text in first.stdout for text in says), first.stdout
 
     before = contents(tmp_path / "scratch" / "gallery")
     again = try_it.Scratch(tmp_path / "scratch").program("optimize")
