@@ -33,6 +33,8 @@ MINUTES ?=
 
 # The tests run with one thread: torch's threads spin, and two processes with two each slow one another tenfold.
 test test-all corpus: export OMP_NUM_THREADS = 1
+# Compiled once and kept, whatever the shell says: some two hundred processes are started that import the program.
+test test-all corpus: export PYTHONDONTWRITEBYTECODE =
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20

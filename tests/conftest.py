@@ -3,8 +3,11 @@
 import importlib.util
 import io
 import os
+import re
 import sys
+import tempfile
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 # Before anything imports numpy or torch: their threads spin, and two processes of two threads on two cores
@@ -25,10 +28,46 @@ settings.register_profile("ci", max_examples=50, deadline=None, derandomize=True
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "dev")
 
 
+LONGEST = (
+    "tests/daemon/test_every_call.py",
+    "tests/daemon/test_service.py",
+    "tests/codec/test_training.py",
+    "tests/corpus/test_corpus.py",
+    "tests/codec/test_quality.py",
+    "tests/codec/test_golden_neural.py",
+    "tests/fuzz/test_fuzz.py",
+    "tests/daemon/test_full_disk.py",
+    "tests/daemon/web/test_serve.py",
+    "tests/house/test_try_it.py",
+    "tests/daemon/test_fourteen_nights.py",
+    "tests/daemon/test_repacking.py",
+    "tests/codec/test_reference.py",
+)
+"""Files that take several seconds."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first: a file is one processor's, and one that is begun at the end leaves the others nothing to do."""
+    turn = {ROOT / name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: turn.get(item.path, len(turn)))
+
+
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the tests' own folders lie. To number a new one, pytest would look through thousands."""
+    return tmp_path_factory.mktemp("tests")
+
+
+@pytest.fixture
+def tmp_path(request: pytest.FixtureRequest, folders: Path) -> Path:
+    """pytest's, without a number; kept as long as its are."""
+    return Path(tempfile.mkdtemp(prefix=re.sub(r"\W", "_", request.node.name)[:30] + "-", dir=folders))
+
+
 @pytest.fixture(autouse=True)
-def sealed_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def sealed_home(folders: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No test reads or writes the configuration, the state or the cache of the person who runs it."""
-    home = tmp_path_factory.mktemp("home")
+    home = Path(tempfile.mkdtemp(prefix="home-", dir=folders))
     monkeypatch.setenv("HOME", str(home))
     for variable, folder in {
         "XDG_CONFIG_HOME": ".config",
@@ -78,6 +117,11 @@ def _band(rng: np.random.Generator, height: int, width: int, period: float) -> N
 
 def photo_like(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
     """A generated photo, uint8 [H, W, 3]: light falling off, soft shapes with edges, texture that dies with frequency, grain."""
+    return _photo_like(height, width, seed).copy()
+
+
+@lru_cache(maxsize=100)  # many tests ask for the same
+def _photo_like(height: int, width: int, seed: int) -> NDArray[np.uint8]:
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[0:height, 0:width] / max(height, width, 2)
     angle = rng.uniform(0, 2 * np.pi)
