@@ -96,7 +96,7 @@ def _encode(symbols: Any, rows: Any, spans: Any, words: Any, states: Any, lane: 
 @compiled(
     types.int64(
         types.int32[::1], _ROWS, read_only(types.uint8, 2), _SPANS, read_only(types.uint16), _STATES, types.int64, types.int64,
-        read_only(types.uint8, 2), read_only(types.uint8), types.int64,
+        read_only(types.uint16, 2), read_only(types.uint8), types.int64,
     )
 )  # fmt: skip
 def _decode(

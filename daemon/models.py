@@ -12,6 +12,7 @@ from storage.vault import Vault
 
 _WEIGHTS = resources.files("codec") / "weights"
 _FORMAT_VERSION = re.compile(rb"\(`\.nphoto`\), version (\d+)")
+_MODEL_FORMAT = re.compile(rb"weight file of a model, format (\d+)")
 
 
 def keep_model(vault: Vault, name: str) -> None:
@@ -47,7 +48,7 @@ def _keep_format(vault: Vault) -> None:
             return
 
 
-def _version(described: bytes) -> int:
-    """Of the archives that a description of the format is about; 0 where it does not say."""
+def _version(described: bytes) -> tuple[int, int]:
+    """Of the archives that a description of the format is about, and the last format of their models; 0 where it does not say."""
     found = _FORMAT_VERSION.search(described)
-    return int(found[1]) if found else 0
+    return int(found[1]) if found else 0, max(map(int, _MODEL_FORMAT.findall(described)), default=0)

@@ -56,13 +56,13 @@ def followed(trellis: Trellis, symbols: NDArray[np.int32], rows: NDArray[np.uint
 @pytest.mark.parametrize(
     ("follow", "second"),
     [
-        (np.zeros((1, 2), np.uint8), np.array([2], np.uint8)),
-        (np.full((1, 2), 1, np.uint8), np.zeros(1, np.uint8)),
-        (np.zeros((2, 2), np.uint8), np.zeros(1, np.uint8)),
-        (np.zeros((1, 3), np.uint8), np.zeros(1, np.uint8)),
+        (np.zeros((1, 2), np.uint16), np.array([2], np.uint8)),
+        (np.full((1, 2), 1, np.uint16), np.zeros(1, np.uint8)),
+        (np.zeros((2, 2), np.uint16), np.zeros(1, np.uint8)),
+        (np.zeros((1, 3), np.uint16), np.zeros(1, np.uint8)),
         (np.zeros((1, 2), np.int64), np.zeros(1, np.uint8)),
-        (np.zeros((0, 2), np.uint8), np.zeros(0, np.uint8)),
-        (np.zeros((1, 2), np.uint8), np.zeros((1, 1), np.uint8)),
+        (np.zeros((0, 2), np.uint16), np.zeros(0, np.uint8)),
+        (np.zeros((1, 2), np.uint16), np.zeros((1, 1), np.uint8)),
     ],
 )
 def test_what_is_no_trellis_is_refused(follow: Any, second: Any) -> None:
@@ -93,7 +93,7 @@ def test_the_four_states_are_those_of_the_code_with_checks_2_and_5() -> None:
 def test_one_quantiser_can_not_be_planned_with() -> None:
     assert PLAIN.quantisers == 1
     with pytest.raises(ValueError, match="two ways"):
-        Plan(Trellis(np.zeros((2, 2), np.uint8), np.zeros(2, np.uint8)))
+        Plan(Trellis(np.zeros((2, 2), np.uint16), np.zeros(2, np.uint8)))
 
 
 @given(st.data())

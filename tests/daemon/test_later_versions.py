@@ -130,6 +130,9 @@ def test_a_later_description_of_the_format_stays(tmp_path: Path) -> None:
     place.write_bytes(ours.replace(b"(`.nphoto`), version 1", b"(`.nphoto`), version 2"))
     keep_model(vault, "")
     assert b"version 2" in place.read_bytes()
+    place.write_bytes(ours + b"### The weight file of a model, format 3\n")
+    keep_model(vault, "")
+    assert place.read_bytes() != ours
     place.write_bytes(b"an early draft")
     keep_model(vault, "")
     assert place.read_bytes() == ours
