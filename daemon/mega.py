@@ -55,6 +55,6 @@ def _matches(pattern: str, text: str, strategy: str, strictly: bool) -> bool:
     if strategy in ("r", "R"):
         try:
             return re.fullmatch(pattern, text) is not None
-        except re.error:
+        except (re.error, OverflowError, RecursionError):
             return False
     return fnmatchcase(text, pattern) and not (strictly and pattern.count("/") != text.count("/"))

@@ -95,8 +95,8 @@ def _pattern(line: str) -> Pattern:
         text = "(?:.*/)?" + as_regex(line.removeprefix("**/"))
     try:
         return Pattern(re.compile(text, flags), ignores, removes)
-    except re.error as error:
-        raise Unreadable(f"{line!r} is no pattern ({error})") from error
+    except (re.error, OverflowError, RecursionError) as error:
+        raise Unreadable(f"{line[:100]!r} is no pattern ({error})") from error
 
 
 def as_regex(glob: str) -> str:

@@ -68,6 +68,8 @@ def test_what_is_none_of_its_files(tmp_path: Path) -> None:
         (r"-nr:\.gallery-.*" + "\n", True),
         (r"-r:\.gallery" + "\n", False),
         ("-r:(\n", False),
+        ("-r:a{99999999999999999999}\n", False),
+        ("-r:" + "(" * 20_000 + ")" * 20_000, False),
         ("exclude-larger:8M\n+sync:.megaignore\n", False),
         ("", False),
     ],

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from daemon import syncthing
 
@@ -91,3 +93,15 @@ def test_a_folder_that_only_receives(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert not syncthing.receives_only(tmp_path, tmp_path)
     config.write_text("<configuration><folder")
     assert not syncthing.receives_only(tmp_path / "DCIM", tmp_path)
+
+
+@given(st.lists(st.text("*?[]{}\\\\!^-(),/idr#.ab\n ", max_size=30), max_size=4))
+def test_no_pattern_makes_it_fail(tmp_path_factory: pytest.TempPathFactory, lines: list[str]) -> None:
+    folder = tmp_path_factory.mktemp("syncthing")
+    (folder / syncthing.IGNORE_FILE).write_text("\n".join(lines))
+    assert isinstance(syncthing.ignored(folder, ["a/.gallery-optimizer", "b"]), str)
+
+
+def test_a_pattern_that_goes_too_deep_is_none(tmp_path: Path) -> None:
+    (tmp_path / syncthing.IGNORE_FILE).write_text("{" * 20_000 + "a" + "}" * 20_000)
+    assert "is no pattern" in syncthing.ignored(tmp_path, [".gallery-optimizer"])
