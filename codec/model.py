@@ -27,7 +27,7 @@ from codec.quantisers import Dependent, Quantiser, Rounding
 from codec.tokens import TokenTables
 from codec.trellis import Trellis
 
-DEFAULT: Final = "m6"
+DEFAULT: Final = "m7"
 FORMAT: Final = "2"
 """Of a weight file that is written today: which networks it holds, and how symbols and rows come from its integers. 1 is read, too."""
 
