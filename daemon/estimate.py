@@ -115,6 +115,7 @@ class Plan:
             return Interval(whole, None, None)
         strata = [stratum for ages in self.sizes for stratum in ages]
         known = sum(value(unit) for stratum in strata for unit in stratum.units[: stratum.drawn])
+        whole = max(whole, known)
         rest = whole - known
         room = 0.0 if most is None else sum(most(unit) for stratum in strata for unit in stratum.units[stratum.drawn :])
         unseen = UNSEEN / drawn * max(rest, room - rest)

@@ -2,11 +2,12 @@
 
 import importlib.util
 import io
+import logging
 import os
 import re
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -62,6 +63,19 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tmp_path(request: pytest.FixtureRequest, folders: Path) -> Path:
     """pytest's, without a number; kept as long as its are."""
     return Path(tempfile.mkdtemp(prefix=re.sub(r"\W", "_", request.node.name)[:30] + "-", dir=folders))
+
+
+@pytest.fixture(autouse=True)
+def talkative() -> Iterator[None]:
+    """What one test's command does to our loggers, which are told not to pass on what they say, another one's caplog does not suffer."""
+    from daemon.logs import NAMES
+
+    loggers = [logging.getLogger(name) for name in NAMES]
+    before = [(logger.level, logger.propagate, logger.handlers[:]) for logger in loggers]
+    yield
+    for logger, (level, propagate, handlers) in zip(loggers, before, strict=True):
+        logger.setLevel(level)
+        logger.propagate, logger.handlers[:] = propagate, handlers
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from codec.network.constants import ANCHORS, HYPER, LATENTS, STEPS, TOP_QUALITY
 from codec.network.network import Network
 from codec.network.rows import LOWEST, ROWS, STEP, Rows, part_size, quantise, scatter
-from codec.training.export import integer_rows
+from codec.training.export import SPACING, integer_rows
 
 
 def random_network(seed: int) -> Network:
@@ -54,7 +54,8 @@ def test_integers_stay_within_a_row_of_the_floats_that_were_trained(network: Net
     quality = torch.from_numpy(cells / STEPS).float()[None].repeat_interleave(4, 1).repeat_interleave(4, 2)
     as_tensor = torch.from_numpy(z).float().permute(2, 0, 1)[None] + network.z_mean.view(1, -1, 1, 1)
     first = network.scales.first(as_tensor, quality)
-    second = network.scales.second(first, torch.from_numpy(symbols).float().permute(2, 0, 1)[None])
+    values = symbols * np.float32(SPACING / 2)  # they are levels of a model that quantises dependently
+    second = network.scales.second(first, torch.from_numpy(values).permute(2, 0, 1)[None])
     sums = rows.sums(z, cells)
     i, j, c = np.indices(sums.shape)
     for part, scales, found in ((0, first, rows.first(sums)), (1, second, rows.second(sums, symbols))):
