@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
@@ -66,16 +66,13 @@ def tmp_path(request: pytest.FixtureRequest, folders: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def talkative() -> Iterator[None]:
-    """What one test's command does to our loggers, which are told not to pass on what they say, another one's caplog does not suffer."""
+def talkative() -> None:
+    """What commands of tests before did to our loggers, which are told not to pass on what they say, this one's caplog does not suffer."""
     from daemon.logs import NAMES
 
-    loggers = [logging.getLogger(name) for name in NAMES]
-    before = [(logger.level, logger.propagate, logger.handlers[:]) for logger in loggers]
-    yield
-    for logger, (level, propagate, handlers) in zip(loggers, before, strict=True):
-        logger.setLevel(level)
-        logger.propagate, logger.handlers[:] = propagate, handlers
+    for logger in map(logging.getLogger, NAMES):
+        logger.setLevel(logging.NOTSET)
+        logger.propagate, logger.handlers[:] = True, []
 
 
 @pytest.fixture(autouse=True)
