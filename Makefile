@@ -42,8 +42,7 @@ help:  ## this list
 run: $(VENV)/ready-to-run  ## try it on copies of your photos: make run PHOTOS=~/Pictures/2021 [QUALITY=high] [GRACE="7 days"] [LIMIT=25] [KEEP=1]
 	@$(BIN)/python scripts/try_it.py --photos "$(PHOTOS)" --quality "$(QUALITY)" --grace "$(GRACE)" --limit "$(LIMIT)" $(if $(KEEP),--keep)
 
-# The longest files first, in the order that tests/conftest.py gives them.
-PYTEST := $(BIN)/pytest -q -n auto --dist loadfile --no-loadscope-reorder
+PYTEST := $(BIN)/pytest -q -n auto --dist loadfile
 
 test: ready-for-tests  ## set up, check the style, the types and the import rules, run the tests
 	@$(PYTEST) -m "not slow and not bench"

@@ -29,30 +29,6 @@ settings.register_profile("ci", max_examples=50, deadline=None, derandomize=True
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "dev")
 
 
-LONGEST = (
-    "tests/daemon/test_every_call.py",
-    "tests/daemon/test_service.py",
-    "tests/codec/test_training.py",
-    "tests/corpus/test_corpus.py",
-    "tests/codec/test_quality.py",
-    "tests/codec/test_golden_neural.py",
-    "tests/fuzz/test_fuzz.py",
-    "tests/daemon/test_full_disk.py",
-    "tests/daemon/web/test_serve.py",
-    "tests/house/test_try_it.py",
-    "tests/daemon/test_fourteen_nights.py",
-    "tests/daemon/test_repacking.py",
-    "tests/codec/test_reference.py",
-)
-"""Files that take several seconds."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest first: a file is one processor's, and one that is begun at the end leaves the others nothing to do."""
-    turn = {ROOT / name: number for number, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: turn.get(item.path, len(turn)))
-
-
 @pytest.fixture(scope="session")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the tests' own folders lie. To number a new one, pytest would look through thousands."""
@@ -70,9 +46,11 @@ def talkative() -> None:
     """What commands of tests before did to our loggers, which are told not to pass on what they say, this one's caplog does not suffer."""
     from daemon.logs import NAMES
 
-    for logger in map(logging.getLogger, NAMES):
-        logger.setLevel(logging.NOTSET)
-        logger.propagate, logger.handlers[:] = True, []
+    logging.disable(logging.NOTSET)
+    for name, logger in list(logging.Logger.manager.loggerDict.items()):
+        if isinstance(logger, logging.Logger) and name.partition(".")[0] in NAMES:
+            logger.disabled, logger.propagate, logger.handlers[:] = False, True, []
+            logger.setLevel(logging.NOTSET)
 
 
 @pytest.fixture(autouse=True)

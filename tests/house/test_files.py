@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import LONGEST
-
 CODE = ("codec", "storage", "daemon", "scripts")
 
 
@@ -125,7 +123,3 @@ def test_only_durable_takes_files_away(root: Path) -> None:
         if isinstance(node, ast.Call) and takes_away(node)
     ]
     assert not found, "every rename, replace and removal goes through storage/durable.py"
-
-
-def test_the_files_that_begin_first_are_there(root: Path) -> None:
-    assert [name for name in LONGEST if not (root / name).is_file()] == []
