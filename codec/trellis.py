@@ -66,12 +66,9 @@ def convolutional(of_parity: int, of_quantiser: int) -> Trellis:
     """The trellis of a systematic convolutional code by its two parity checks, in the manner of Ungerboeck ("Channel coding with
     multilevel/phase signals", 1982): at every step the bits of `of_parity` over the last parities and those of `of_quantiser` over the
     last quantisers have an even sum. Zeros never leave state 0."""
-    memory = of_quantiser.bit_length() - 1
-    follow = np.zeros((1 << memory, 2), np.uint16)
-    for state in range(1 << memory):
-        for parity in range(2):
-            follow[state, parity] = (state >> 1) ^ (of_parity >> 1) * parity ^ (of_quantiser >> 1) * (state & 1)
-    return Trellis(follow, (np.arange(1 << memory) & 1).astype(np.uint8))
+    states = np.arange(1 << of_quantiser.bit_length() - 1)
+    even = states >> 1 ^ (of_quantiser >> 1) * (states & 1)
+    return Trellis(np.stack([even, even ^ of_parity >> 1], 1).astype(np.uint16), (states & 1).astype(np.uint8))
 
 
 STATES: Final = convolutional(0o532, 0o1523)

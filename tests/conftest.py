@@ -2,7 +2,6 @@
 
 import importlib.util
 import io
-import logging
 import os
 import re
 import sys
@@ -39,18 +38,6 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tmp_path(request: pytest.FixtureRequest, folders: Path) -> Path:
     """pytest's, without a number; kept as long as its are."""
     return Path(tempfile.mkdtemp(prefix=re.sub(r"\W", "_", request.node.name)[:30] + "-", dir=folders))
-
-
-@pytest.fixture(autouse=True)
-def talkative() -> None:
-    """What commands of tests before did to our loggers, which are told not to pass on what they say, this one's caplog does not suffer."""
-    from daemon.logs import NAMES
-
-    logging.disable(logging.NOTSET)
-    for name, logger in list(logging.Logger.manager.loggerDict.items()):
-        if isinstance(logger, logging.Logger) and name.partition(".")[0] in NAMES:
-            logger.disabled, logger.propagate, logger.handlers[:] = False, True, []
-            logger.setLevel(logging.NOTSET)
 
 
 @pytest.fixture(autouse=True)

@@ -5,17 +5,14 @@ from __future__ import annotations
 import io
 import os
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 from PIL import Image
 
-from codec.bitstream import Header
-from codec.facts import Facts
 from codec.labels import Labels, labelled
 from codec.rating import read_rating
 from daemon import restorer
@@ -24,11 +21,12 @@ from daemon.doctor import Grade, examine
 from daemon.exits import ExitCode
 from daemon.marking import original_of
 from daemon.ports import Silence
-from daemon.rebuilding import Rebuilt, rebuild, set_catalogue_aside
+from daemon.rebuilding import set_catalogue_aside
 from storage.catalog import Catalog
 from storage.digest import Snapshot, read_once, sha256_of_bytes
 from storage.errors import ReadOnly
 from storage.states import State
+from tests.daemon.homes import lose_and_rebuild, put, tell
 
 if TYPE_CHECKING:
     from tests.daemon.conftest import Home
@@ -38,29 +36,7 @@ Photo = Callable[..., bytes]
 
 @pytest.fixture
 def told(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The fake archives tell of their originals what real ones do."""
-
-    def peek(data: bytes) -> Header:
-        facts, _ = sys.modules["fake_backend"].unpack(data)
-        section = Facts(1234, str(facts["sha256"]), b"a.jpg", 1_500_000_000_000_000_000, 0o644).to_bytes()
-        return Header(1, "neural", None, False, len(data), (), {"FACT": section, "QUAL": b'{"level": "high", "whole": 85.0}'})
-
-    monkeypatch.setattr("daemon.rebuilding.bitstream.peek", peek)
-    monkeypatch.setattr("daemon.restorer.facts_of", lambda archive: Facts.from_bytes(peek(archive.read_bytes()).small["FACT"]))
-
-
-def put(home: Home, name: str, data: bytes) -> Path:
-    path = home.root / name
-    path.parent.mkdir(exist_ok=True)
-    path.write_bytes(data)
-    os.utime(path, (1.5e9, 1.5e9))
-    return path
-
-
-def lose_and_rebuild(home: Home) -> Rebuilt:
-    set_catalogue_aside(home.places)
-    with home.shop() as shop:
-        return rebuild(shop, shop.galleries[0], Silence())
+    tell(monkeypatch)
 
 
 def test_photos_that_are_back_are_not_counted_as_archived_alone(home: Home, photo: Photo) -> None:
@@ -390,56 +366,3 @@ def test_a_catalogue_with_holes_says_what_helps(home: Home, photo: Photo) -> Non
         assert answer.exit_code == ExitCode.FAILED
         assert "doctor --rebuild" in answer.output
     assert lose_and_rebuild(home).photos == 1
-
-
-def test_a_gallery_that_came_back_as_it_was_before_it_had_a_vault(home: Home, photo: Photo, run: Callable[..., Result]) -> None:
-    """The disk died, and the backup is older than the first archive: no command went on from there."""
-    originals = {name: put(home, name, photo(seed)).read_bytes() for seed, name in enumerate(("a.jpg", "b.jpg", "c.jpg"))}
-    home.configure('grace = "0 days"')
-    home.optimize()
-    shutil.rmtree(home.root / ".gallery-optimizer")
-    for name in ("a.jpg", "b.jpg"):
-        put(home, name, originals[name])
-    (home.root / "c.jpg").unlink()
-    assert run("optimize", "--as-it-is").exit_code == 1
-    refused = run("doctor", "--rebuild")
-    assert refused.exit_code == 1
-    assert '"doctor --rebuild --as-it-is"' in refused.output.replace("\n", " ")
-    assert "doctor --rebuild --as-it-is" in run("doctor").output.replace("\n", " ")
-    assert run("doctor", "--as-it-is").exit_code == 2
-    done = run("doctor", "--rebuild", "--as-it-is")
-    assert done.exit_code == 0, done.output
-    assert home.places.catalog_file.with_name("catalog.sqlite3.old-1").exists()
-    assert run("doctor").exit_code == 0
-    assert home.optimize().archived == 2
-    home.root.rename(home.root.with_name("away"))
-    gone = run("doctor", "--rebuild", "--as-it-is")
-    assert gone.exit_code == 1
-    assert "gone for good" not in gone.output
-
-
-def test_originals_that_an_older_vault_brought_back(home: Home, photo: Photo, run: Callable[..., Result], tmp_path: Path) -> None:
-    """A snapshot from the grace came back, and the catalogue is of later: no run would ever purge them, and nothing told of them."""
-    put(home, "a.jpg", photo(0))
-    home.optimize()
-    shutil.copytree(home.root, tmp_path / "snapshot", symlinks=True)
-    home.purge()
-    assert run("doctor").exit_code == 0
-    shutil.rmtree(home.root)
-    shutil.copytree(tmp_path / "snapshot", home.root, symlinks=True)
-    said = run("doctor")
-    assert said.exit_code == 1
-    assert f"1 original ({len(photo(0)) / 1000:.2f} KB) set aside that the catalogue knows to be purged" in said.output
-
-
-@pytest.mark.usefixtures("told")
-def test_they_get_a_whole_new_grace(home: Home, photo: Photo, tmp_path: Path) -> None:
-    put(home, "a.jpg", photo(0))
-    home.optimize()
-    shutil.copytree(home.root, tmp_path / "snapshot", symlinks=True)
-    home.purge()
-    shutil.rmtree(home.root)
-    shutil.copytree(tmp_path / "snapshot", home.root, symlinks=True)
-    assert lose_and_rebuild(home).in_grace == 1
-    home.purge()
-    assert home.asides() == []

@@ -20,6 +20,7 @@ from storage.digest import Snapshot, read_once
 from storage.records import PhotoRow
 from storage.states import State
 from tests.daemon.disks import tmpfs
+from tests.daemon.homes import twins
 
 if TYPE_CHECKING:
     from tests.daemon.conftest import Home
@@ -29,13 +30,7 @@ Photo = Callable[..., bytes]
 
 @pytest.fixture
 def archived(home: Home, photo: Photo) -> Home:
-    """One purged photo, its twin of the same bytes, and a file that is left alone: an empty gallery would be refused."""
-    home.configure('grace = "0 days"')
-    (home.root / "stays.jpg").write_bytes(b"no picture")
-    for name in ("a.jpg", "twin.jpg"):
-        (home.root / name).write_bytes(photo())
-    assert home.optimize().purged == 2
-    return home
+    return twins(home, photo)
 
 
 def row(home: Home, name: str) -> PhotoRow:

@@ -13,6 +13,7 @@ from click.testing import Result
 
 from daemon.ports import Silence
 from daemon.restorer import restore
+from tests.daemon.homes import twins
 
 if TYPE_CHECKING:
     from tests.daemon.conftest import Home
@@ -22,13 +23,7 @@ Photo = Callable[..., bytes]
 
 @pytest.fixture
 def archived(home: Home, photo: Photo) -> Home:
-    """One purged photo, its twin of the same bytes, and a file that is left alone: an empty gallery would be refused."""
-    home.configure('grace = "0 days"')
-    (home.root / "stays.jpg").write_bytes(b"no picture")
-    for name in ("a.jpg", "twin.jpg"):
-        (home.root / name).write_bytes(photo())
-    assert home.optimize().purged == 2
-    return home
+    return twins(home, photo)
 
 
 def test_what_lies_in_a_bin_is_told(archived: Home, run: Callable[..., Result]) -> None:

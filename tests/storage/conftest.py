@@ -1,9 +1,12 @@
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from storage import durable
+from storage.catalog import Catalog
+from tests.storage.rows import Clock
 from tests.storage.scenes import Scene, make_scene
 
 
@@ -25,3 +28,15 @@ def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
     if request.param == "no exchange":
         monkeypatch.setattr(durable, "_renameat2", lambda *_: False)
     return str(request.param)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(params=["file", "memory"])
+def catalog(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[Catalog]:
+    path = tmp_path / "state" / "catalogue.sqlite" if request.param == "file" else ":memory:"
+    with Catalog(path, clock) as opened:
+        yield opened

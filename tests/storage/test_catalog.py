@@ -2,9 +2,8 @@
 
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -14,18 +13,6 @@ from storage.errors import Missing, Refused
 from storage.states import State
 from tests.storage.rows import GALLERY, PROOF, SEEN, SMALL, Clock, claimed, committed, retired
 from tests.storage.scenes import ARCHIVE, ORIGINAL, STAND_IN, a_proof, sha256
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture(params=["file", "memory"])
-def catalog(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[Catalog]:
-    path = tmp_path / "state" / "catalogue.sqlite" if request.param == "file" else ":memory:"
-    with Catalog(path, clock) as opened:
-        yield opened
 
 
 def test_a_life(catalog: Catalog, clock: Clock) -> None:

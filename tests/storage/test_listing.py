@@ -1,24 +1,7 @@
 """What the catalogue says of a folder."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
 from storage.catalog import Catalog
 from tests.storage.rows import GALLERY, SEEN, Clock, retired
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture(params=["file", "memory"])
-def catalog(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[Catalog]:
-    path = tmp_path / "state" / "catalogue.sqlite" if request.param == "file" else ":memory:"
-    with Catalog(path, clock) as opened:
-        yield opened
 
 
 def test_what_lies_in_a_folder_is_listed(catalog: Catalog) -> None:

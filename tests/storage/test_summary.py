@@ -74,10 +74,12 @@ def test_sums_follow_every_change(rows: list[dict[str, object]], changes: list[t
 def test_a_folder_has_the_sums_of_what_is_below_it(rows: list[tuple[dict[str, object], bytes]]) -> None:
     """Those of a catalogue that knows nothing else; those of the gallery, where that is asked for."""
     graces_s = {b"/one": 100}
+    # An earlier version's archive that a photo anywhere has now does not wait to be thrown away.
+    in_use = {(row["gallery"], row["archive_sha256"]) for row, _ in rows if row["superseded_at"] is None}
     with Catalog(":memory:") as catalog, Catalog(":memory:") as alone:
         for number, (row, folder) in enumerate(rows):
             put(catalog, {**row, "path": folder + bytes([97 + number])})
-            if folder.startswith(b"a/"):
+            if folder.startswith(b"a/") and (row["superseded_at"] is None or (row["gallery"], row["archive_sha256"]) not in in_use):
                 put(alone, {**row, "path": folder + bytes([97 + number])})
         assert catalog.totals_below(b"/one", b"", 100) == catalog.totals(b"/one", graces_s)
         assert catalog.totals_below(b"/one", b"a", 100) == alone.totals(b"/one", graces_s)
